@@ -1,0 +1,118 @@
+"""What the users do: operations, in order, on lanes.  Plain, hashable data.
+
+Operations of one lane happen one after the other; operations of different lanes may overlap in any way.  A lane is
+one connection (``c0``), the events one user's backend emits (``from u0``), or the server's own doings (``server``).
+`BARRIERS` hold everything after them back until everything before them has come to rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, get_args
+
+__all__ = ("BARRIERS", "KINDS", "Kind", "Operation", "Program")
+
+Kind = Literal[
+    "connect",
+    "authenticate",
+    "emit",
+    "emit_to_thread",
+    "broadcast",
+    "run_agent",
+    "disconnect",
+    "abort",
+    "log_out",
+    "expire",
+    "stall",
+    "unstall",
+    "cancel",
+    "clean_up",
+    "pause",
+    "sweep",
+    "settle",
+    "shut_down",
+]
+
+KINDS: tuple[str, ...] = get_args(Kind)
+
+BARRIERS = frozenset({"settle", "pause", "sweep"})
+
+AT_ONCE = frozenset({"disconnect", "abort", "stall", "unstall", "cancel"})
+"""What a client can do while an earlier operation on its lane is still under way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One thing a user, a client or the server does.
+
+    ``connection`` is the client's connection; ``user`` who acts (emits, connects, is cleaned up); ``to`` whom an
+    event is for; ``thread`` the name of the thread it is sent to; ``token`` what a client shows at login: ``valid``,
+    ``invalid``, ``expired``, or another user's name for that user's token; ``seconds`` how long a pause lasts.
+    """
+
+    kind: Kind
+    connection: str | None = None
+    user: str | None = None
+    to: str | None = None
+    thread: str | None = None
+    token: str | None = None
+    seconds: float | None = None
+
+    @property
+    def lane(self) -> str:
+        if self.connection is not None:
+            return self.connection
+        if self.user is not None and self.kind != "clean_up":
+            return f"from {self.user}"
+        return "server"
+
+    def __str__(self) -> str:
+        words: list[str] = [self.kind]
+        if self.connection is not None:
+            words.append(self.connection)
+        if self.user is not None:
+            words.append(f"as {self.user}" if self.connection is not None else self.user)
+        if self.to is not None:
+            words.append(f"-> {self.to}")
+        if self.thread is not None:
+            words.append(f"in thread {self.thread!r}")
+        if self.token not in (None, "valid"):
+            words.append(f"({self.token} token)" if self.token in ("invalid", "expired") else f"(token of {self.token})")
+        if self.seconds is not None:
+            words.append(f"{self.seconds:g} s")
+        return " ".join(words)
+
+
+@dataclass(frozen=True)
+class Program:
+    """Operations in order; the position of an operation is its number everywhere else."""
+
+    operations: tuple[Operation, ...]
+
+    def __len__(self) -> int:
+        return len(self.operations)
+
+    @cached_property
+    def stages(self) -> tuple[tuple[tuple[tuple[str, tuple[int, ...]], ...], int | None], ...]:
+        """Between barriers: for each lane its operations' numbers; then the barrier's number, or None at the end."""
+        stages: list[tuple[tuple[tuple[str, tuple[int, ...]], ...], int | None]] = []
+        lanes: dict[str, list[int]] = {}
+        for number, operation in enumerate(self.operations):
+            if operation.kind in BARRIERS:
+                stages.append((tuple((lane, tuple(ops)) for lane, ops in lanes.items()), number))
+                lanes = {}
+            else:
+                lanes.setdefault(operation.lane, []).append(number)
+        stages.append((tuple((lane, tuple(ops)) for lane, ops in lanes.items()), None))
+        return tuple(stages)
+
+    def without(self, number: int) -> Program:
+        """The program less one operation."""
+        return Program(self.operations[:number] + self.operations[number + 1 :])
+
+    @cached_property
+    def users(self) -> tuple[str, ...]:
+        """Everybody the program mentions, in order of appearance."""
+        names = (name for op in self.operations for name in (op.user, op.to) if name is not None)
+        return tuple(dict.fromkeys(names))

@@ -1,0 +1,144 @@
+"""How a target is plugged in: the adapter a user writes, and what the engine hands to it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from .websocket import FakeWebSocket
+
+__all__ = ("OPTIONAL", "Adapter", "Client", "Event", "Limits", "Target")
+
+OPTIONAL = (
+    "authenticate",
+    "broadcast",
+    "clean_up",
+    "emit_critical",
+    "emit_to_thread",
+    "expire",
+    "is_active",
+    "log_out",
+    "registry",
+    "shut_down",
+    "start",
+)
+"""Methods an adapter may have; each adds operations to the programs, or checks to the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a target promises; times in (virtual) seconds.
+
+    ``delay``: for how long somebody else's stalled or vanished client may hold an operation up.
+    ``rest``: when nothing more arrives, every operation has finished after this long.
+    ``connections_per_user``: how many a user may always have (None: any number).
+    ``idle``: after this long without traffic, a sweep may drop a connection (None: never).
+    """
+
+    delay: float = 1.0
+    rest: float = 30.0
+    connections_per_user: int | None = None
+    idle: float | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Client:
+    """One simulated connection, as the server sees it.
+
+    ``user`` is whom the client asks to be; ``token`` what it shows (``token-u0``, ``invalid``, ``expired-u0``);
+    ``identity`` whom the token belongs to, or None where it is worth nothing.
+    """
+
+    id: str
+    user: str
+    token: str
+    identity: str | None
+    websocket: FakeWebSocket
+    state: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something emitted: pass ``payload`` (JSON-able, carries the id) through the target to the user ``to``."""
+
+    id: str
+    type: str
+    sender: str
+    to: str | None
+    run: str | None = None
+
+    @property
+    def data(self) -> dict[str, Any]:
+        data: dict[str, Any] = {"event_id": self.id, "from": self.sender}
+        if self.to is not None:
+            data["to"] = self.to
+        if self.run is not None:
+            data["run_id"] = self.run
+        return data
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        return {"type": self.type, **self.data}
+
+
+class Adapter(ABC):
+    """What the engine knows of a target.  Subclass it; it is made anew, without arguments, for every execution.
+
+    Methods may be plain or ``async``; returning False means "refused" (connect) or "not delivered" (emit), raising
+    means failed.  Besides the three abstract ones, any of these may be defined:
+
+    * ``authenticate(client, token) -> user id``: login is a step of its own; says who the connection is now.
+    * ``broadcast(event)``, ``emit_to_thread(event, thread)``, ``emit_critical(event)`` (one of the five agent events).
+    * ``log_out(client)``: the user leaves, the socket stays open (without it `disconnect` is called).
+    * ``expire(client)``: the client's token ends now.  ``clean_up(user)``: close all of a user's connections.
+    * ``registry() -> connections`` (clients, their websockets or ids) and ``is_active(user) -> bool``: what the target
+      believes at rest.  ``start()`` and ``shut_down()``: around its life.
+    """
+
+    limits: ClassVar[Limits] = Limits()
+    offline_delivery: ClassVar[bool] = False
+    """An event for an absent user is kept and delivered once, in order, on the user's next connection."""
+    checks_identity: ClassVar[bool] = False
+    """Connect is given tokens too: programs try other users' tokens, and `Client.identity` may differ from the user."""
+    disconnect_overlaps: ClassVar[bool] = False
+    """The application may call disconnect while connect of the same client is still under way."""
+
+    @abstractmethod
+    def connect(self, client: Client) -> Any:
+        """A client arrives, asking to be ``client.user``."""
+
+    @abstractmethod
+    def emit(self, event: Event) -> Any:
+        """Send an event to all connections of user ``event.to``."""
+
+    @abstractmethod
+    def disconnect(self, client: Client) -> Any:
+        """The server has noticed that this client is gone."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A named, constructible system under test."""
+
+    name: str
+    create: Callable[[], Adapter]
+    traits: type[Adapter]
+    """The adapter's class, for what it declares and which optional methods it has."""
+
+    def offers(self, method: str) -> bool:
+        return callable(getattr(self.traits, method, None))
+
+
+def registered(entries: Iterable[object]) -> tuple[str, ...]:
+    """The connections a target's registry names, by id, sorted; each entry a client, a websocket or an id."""
+    names = set()
+    for entry in entries:
+        if isinstance(entry, Client):
+            names.add(entry.id)
+        elif isinstance(entry, FakeWebSocket):
+            names.add(entry.name)
+        else:
+            names.add(str(entry))
+    return tuple(sorted(names))

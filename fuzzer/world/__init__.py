@@ -1,0 +1,17 @@
+"""The deterministic world an execution runs in: event loop, virtual clock, external events, controlled entropy."""
+
+from .errors import OutsideWorldError, TargetBlockedError
+from .external import CARRY_ON, Chooser, External, InOrder, Key
+from .loop import WorldLoop, latency
+
+__all__ = (
+    "CARRY_ON",
+    "Chooser",
+    "External",
+    "InOrder",
+    "Key",
+    "OutsideWorldError",
+    "TargetBlockedError",
+    "WorldLoop",
+    "latency",
+)

@@ -1,0 +1,172 @@
+"""Wall clock and entropy as a target sees them: functions of the virtual clock and of nothing else.
+
+``time.time``, ``datetime.now`` and their kin are time-machine's work.  The monotonic clocks, ``os.urandom`` (and with
+it ``uuid4`` and ``secrets``), the shared generator of `random`, and the ways out of the world (sockets, processes,
+threads) are handled here.  All of it acts only while a world runs on this thread; outside, the real functions answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import sys
+import threading
+import time
+from asyncio import events
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import time_machine
+
+if TYPE_CHECKING:
+    from .loop import WorldLoop
+
+__all__ = ("CLOCK_START", "EPOCH", "Entropy")
+
+EPOCH = 1_767_225_600.0
+"""The wall clock when an execution starts: 2026-01-01T00:00:00Z, as seconds since 1970."""
+
+CLOCK_START = 1000.0
+"""The monotonic clock when an execution starts, in seconds; not 0, which targets may take for "never"."""
+
+WAYS_OUT = frozenset(
+    {
+        "socket.connect",
+        "socket.bind",
+        "socket.sendto",
+        "socket.getaddrinfo",
+        "subprocess.Popen",
+        "os.system",
+        "os.fork",
+        "os.forkpty",
+        "os.exec",
+        "os.posix_spawn",
+        "_thread.start_new_thread",
+        "_thread.start_joinable_thread",
+    }
+)
+"""Audit events (Python's audit events table) that no target may raise inside a world."""
+
+_active: WorldLoop | None = None
+_installed = False
+_main = 0
+
+
+class Entropy:
+    """The clocks and generators of one loop; see the module's docstring.
+
+    Taking time over costs microseconds, so whoever runs many executions holds the control across them
+    (``with loop.entropy:``); `enter` and `leave` bracket one execution.
+    """
+
+    def __init__(self, loop: WorldLoop) -> None:
+        self._loop = loop
+        self._depth = 0
+        self._blocks = 0
+        self._travel: time_machine.travel | None = None
+        self._traveller: time_machine.Traveller | None = None
+        self._random_state: Any = None
+
+    def __enter__(self) -> Entropy:
+        self._depth += 1
+        if self._depth == 1:
+            if not _installed:
+                _install()
+            self._random_state = random.getstate()
+            self._travel = time_machine.travel(EPOCH, tick=False)
+            self._traveller = self._travel.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._depth -= 1
+        if self._depth == 0 and self._travel is not None:
+            self._travel.stop()
+            self._travel = self._traveller = None
+            random.setstate(self._random_state)
+
+    def enter(self) -> None:
+        """The world begins to run: the clocks go to its time and every generator starts anew."""
+        global _active
+        self.__enter__()
+        self._blocks = 0
+        self.clock_moved(self._loop.time())
+        random.seed(0)
+        _active = self._loop
+
+    def leave(self) -> None:
+        """The world has come to rest: this thread's clocks and generators are the real ones again."""
+        global _active
+        _active = None
+        self.__exit__()
+
+    def clock_moved(self, now: float) -> None:
+        if self._traveller is not None:
+            self._traveller.move_to(EPOCH + now - CLOCK_START)
+
+    def urandom(self, size: int) -> bytes:
+        """Bytes that depend only on how many were asked for before in this execution."""
+        self._blocks += 1
+        return hashlib.shake_128(self._blocks.to_bytes(8, "big")).digest(size)
+
+
+def _here() -> WorldLoop | None:
+    """The world that runs on the calling thread, if any."""
+    return _active if _active is not None and threading.get_ident() == _main else None
+
+
+def _install() -> None:
+    """Put the gated functions in place, once for the life of the process; outside a world they only pass through."""
+    global _installed, _main
+    _installed, _main = True, threading.get_ident()
+
+    real_urandom, real_sleep = os.urandom, time.sleep
+
+    def urandom(size: int, /) -> bytes:
+        world = _here()
+        return real_urandom(size) if world is None else world.entropy.urandom(size)
+
+    def sleep(seconds: float, /) -> None:
+        world = _here()
+        if world is None:
+            real_sleep(seconds)
+        else:
+            world.sleep(seconds)
+
+    os.urandom = urandom
+    random._urandom = urandom  # type: ignore[attr-defined]  # what random.SystemRandom, and so secrets, calls
+    time.sleep = sleep
+    for name in ("monotonic", "perf_counter"):
+        setattr(time, name, _clock(getattr(time, name)))
+        setattr(time, name + "_ns", _clock_ns(getattr(time, name + "_ns")))
+    sys.addaudithook(_audit)
+
+
+def _clock(real: Callable[[], float]) -> Callable[[], float]:
+    def clock() -> float:
+        world = _here()
+        return real() if world is None else world.time()
+
+    return clock
+
+
+def _clock_ns(real: Callable[[], int]) -> Callable[[], int]:
+    def clock() -> int:
+        world = _here()
+        return real() if world is None else round(world.time() * 1e9)
+
+    return clock
+
+
+def _audit(event: str, args: tuple[Any, ...]) -> None:
+    if _active is not None and event in WAYS_OUT:
+        world = _here()
+        if world is not None:
+            raise world.outside(_describe(event, args))
+
+
+def _describe(event: str, args: tuple[Any, ...]) -> str:
+    if event.startswith("_thread."):
+        return "threading.Thread.start()"
+    shown = next((repr(arg) for arg in args if isinstance(arg, str | bytes | tuple | list)), "")
+    return f"{event}({shown})"

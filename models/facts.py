@@ -1,0 +1,232 @@
+"""What a history says, gathered in one pass: the life of each connection, each operation, each event's deliveries.
+
+Positions are row numbers: rows are in the order things happened, so one position is before another exactly when it
+happened before.  ``NEVER`` is after every row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..fuzzer.history import Detail, History
+from ..fuzzer.program import Operation, Program
+from ..fuzzer.targets.adapter import Limits, Target
+
+__all__ = ("NEVER", "Act", "Connection", "Facts", "gather")
+
+NEVER = 1 << 60
+
+
+@dataclass(slots=True)
+class Act:
+    """One operation as it went.  ``outcome`` is a row kind, or None while it has not finished."""
+
+    op: Operation
+    began: int
+    began_at: float
+    ended: int = NEVER
+    ended_at: float = 0.0
+    outcome: str | None = None
+    detail: Detail = None
+    cancelled: bool = False
+
+    @property
+    def went_well(self) -> bool:
+        return self.outcome == "returned" and self.detail is not False
+
+
+@dataclass(slots=True)
+class Connection:
+    """The life of one connection.
+
+    ``up``: logged in, as far as the server has said so.  ``ending``: somebody began to end it.  ``ended``: that has
+    returned.  ``slow``: from when on it read too slowly for the target's limits (a target may then give it up).
+    """
+
+    name: str
+    user: str
+    identity: str | None
+    asked: int
+    login_began: int = NEVER
+    login_failed: int = NEVER
+    up: int = NEVER
+    ending: int = NEVER
+    ended: int = NEVER
+    gone: int = NEVER
+    slow: int = NEVER
+    closed: int = NEVER
+    unsure: bool = False
+    how_ended: str = ""
+    stalled_since: tuple[int, float] | None = None
+    waiting: list[tuple[int, float]] = field(default_factory=list)
+
+    def surely_up(self, since: int, until: int) -> bool:
+        """Logged in before ``since``, and nothing that could excuse the target happened before ``until``."""
+        return self.up < since and min(self.ending, self.slow, self.closed) > until and not self.unsure
+
+    def surely_absent(self, since: int, until: int) -> bool:
+        """Not even asked for before ``until``, or all over before ``since``."""
+        return self.asked > until or (self.ended < since and not self.unsure)
+
+
+@dataclass(slots=True)
+class Facts:
+    """Everything the promises are judged by."""
+
+    target: Target
+    limits: Limits
+    history: History
+    acts: dict[int, Act] = field(default_factory=dict)
+    connections: dict[str, Connection] = field(default_factory=dict)
+    received: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+    """(event, connection) -> rows"""
+    sent: dict[tuple[int, str], list[int]] = field(default_factory=dict)
+    """(operation, connection) -> rows of all frames sent for it"""
+    rests: list[int] = field(default_factory=list)
+    stalls: list[tuple[int, int, str]] = field(default_factory=list)
+    """(from row, to row, connection)"""
+    shut_down: int = NEVER
+    disturbed: bool = False
+    """An operation was cancelled or the target was shut down: availability is no longer promised."""
+
+    def rest_after(self, row: int) -> int:
+        """The next moment of rest after a row, or NEVER."""
+        return next((rest for rest in self.rests if rest > row), NEVER)
+
+    def of_user(self, user: str | None) -> list[Connection]:
+        return [c for c in self.connections.values() if user is None or c.identity == user]
+
+
+def number_of(event: str) -> int | None:
+    """The number of the operation that emitted an event, or None where the target made the id up."""
+    head = event[1:].partition(".")[0]
+    return int(head) if event[:1] == "e" and head.isdigit() else None
+
+
+def gather(target: Target, program: Program, history: History) -> Facts:
+    """Read a history once."""
+    limits = target.traits.limits
+    two_steps = target.offers("authenticate")
+    facts = Facts(target, limits, history)
+    operations = program.operations
+    connections = facts.connections
+    acts = facts.acts
+    extra = Operation("disconnect")
+    for row, (time, kind, number, name, detail) in enumerate(history):
+        connection = connections.get(name) if name is not None else None
+        if kind == "invoked":
+            assert number is not None
+            op = operations[number] if number < len(operations) else extra
+            acts[number] = Act(op, row, time)
+            match op.kind:
+                case "connect":
+                    assert name is not None and op.user is not None
+                    identity = op.user if op.token in (None, "valid") else op.token
+                    connection = Connection(name, op.user, identity, row)
+                    if identity in ("invalid", "expired"):
+                        connection.identity = None
+                    connections[name] = connection
+                    if not two_steps:
+                        connection.login_began = row
+                case "authenticate":
+                    assert connection is not None
+                    if connection.login_began == NEVER:
+                        connection.login_began = row
+                        identity = connection.user if op.token in (None, "valid") else op.token
+                        connection.identity = None if identity in ("invalid", "expired") else identity
+                    else:
+                        connection.unsure = True
+                case "cancel":
+                    facts.disturbed = True
+                    if isinstance(detail, int) and detail in acts:
+                        acts[detail].cancelled = True
+                        cancelled = acts[detail].op
+                        if cancelled.connection in connections:
+                            connections[cancelled.connection].unsure = True
+                case "clean_up":
+                    for other in connections.values():
+                        if op.user in (other.user, other.identity):
+                            _ending(other, row, "clean_up")
+                case "sweep" if limits.idle is not None:
+                    for other in connections.values():
+                        _ending(other, row, "sweep")
+                        other.unsure = True
+                case "pause" if limits.idle is not None and (op.seconds or 0) >= limits.idle / 2:
+                    for other in connections.values():
+                        _ending(other, row, "pause")
+                        other.unsure = True
+                case "shut_down":
+                    facts.shut_down = row
+                    facts.disturbed = True
+                    for other in connections.values():
+                        _ending(other, row, "shut_down")
+                case "disconnect" | "abort" | "log_out" | "expire":
+                    if connection is not None:
+                        _ending(connection, row, op.kind)
+                    elif name in connections:
+                        _ending(connections[name], row, op.kind)
+        elif kind in ("returned", "raised", "cancelled"):
+            assert number is not None
+            act = acts[number]
+            act.ended, act.ended_at, act.outcome, act.detail = row, time, kind, detail
+            if act.op is extra or act.op.kind in ("disconnect", "abort", "log_out", "expire"):
+                if connection is not None:
+                    if kind == "returned":
+                        connection.ended = min(connection.ended, row)
+                    else:
+                        connection.unsure = True
+            elif act.op.kind == ("authenticate" if two_steps else "connect"):
+                assert connection is not None
+                accepted = act.went_well and not (two_steps and detail is None)
+                if accepted:
+                    connection.up = min(connection.up, row)
+                else:
+                    connection.login_failed = row
+                    _ending(connection, row, "refused")
+                    connection.ended = min(connection.ended, row)
+            elif act.op.kind == "connect" and not act.went_well:
+                connection = connections[act.op.connection or ""]
+                _ending(connection, row, "refused")
+                connection.ended = min(connection.ended, row)
+            elif act.op.kind == "clean_up" and kind == "returned":
+                for other in connections.values():
+                    if act.op.user in (other.user, other.identity) and other.ending <= act.began:
+                        other.ended = min(other.ended, row)
+        elif kind == "sent":
+            if number is not None:
+                facts.sent.setdefault((number, name or ""), []).append(row)
+            if connection is not None:
+                connection.waiting.append((row, time))
+        elif kind == "received":
+            assert connection is not None and isinstance(detail, str)
+            facts.received.setdefault((detail, connection.name), []).append(row)
+            if connection.waiting:
+                sent, sent_at = connection.waiting.pop(0)
+                if time - sent_at >= limits.delay:
+                    connection.slow = min(connection.slow, sent)
+        elif kind == "rest":
+            facts.rests.append(row)
+            for other in connections.values():
+                if other.waiting and time - other.waiting[0][1] >= limits.delay:
+                    other.slow = min(other.slow, other.waiting[0][0])
+        elif connection is None:
+            continue
+        elif kind == "gone":
+            connection.gone = min(connection.gone, row)
+            connection.waiting.clear()
+            _ending(connection, row, str(detail))
+        elif kind == "closed":
+            connection.closed = min(connection.closed, row)
+        elif kind == "stalled":
+            connection.stalled_since = (row, time)
+        elif kind == "resumed" and connection.stalled_since is not None:
+            facts.stalls.append((connection.stalled_since[0], row, connection.name))
+            if time - connection.stalled_since[1] >= limits.delay:
+                connection.slow = min(connection.slow, connection.stalled_since[0])
+            connection.stalled_since = None
+    return facts
+
+
+def _ending(connection: Connection, row: int, how: str) -> None:
+    if row < connection.ending:
+        connection.ending, connection.how_ended = row, how

@@ -1,0 +1,269 @@
+"""The verdicts: one class for each way a promise of the isolation model can be broken.
+
+========================  ===================================================================
+promise                   violations
+========================  ===================================================================
+isolation                 `CrossUserLeak`
+authentication            `EarlyDelivery`, `LateDelivery`, `WrongIdentity`, `BadTokenAccepted`
+no loss                   `LostEvent`, `ReplacedEvent`, `FalseFailure`
+no duplicate              `DuplicateEvent`
+offline delivery          `OfflineLoss`, `OfflineDuplicate`, `OfflineDisorder`
+independence              `HeldUp`
+order                     `Disorder`
+golden path               `BrokenGoldenPath`
+liveness                  `Stuck`, `Spinning`
+consistency               `MissingEntry`, `GhostEntry`, `WrongAnswer`
+hygiene                   `UnhandledError`, `LeftOpen`, `LeftBehind`, `LeakedEntry`
+availability              `Refused`
+========================  ===================================================================
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import ClassVar
+
+__all__ = (
+    "PROMISES",
+    "BadTokenAccepted",
+    "BrokenGoldenPath",
+    "CrossUserLeak",
+    "Disorder",
+    "DuplicateEvent",
+    "EarlyDelivery",
+    "FalseFailure",
+    "GhostEntry",
+    "HeldUp",
+    "LateDelivery",
+    "LeakedEntry",
+    "LeftBehind",
+    "LeftOpen",
+    "LostEvent",
+    "MissingEntry",
+    "OfflineDisorder",
+    "OfflineDuplicate",
+    "OfflineLoss",
+    "Refused",
+    "ReplacedEvent",
+    "Spinning",
+    "Stuck",
+    "UnhandledError",
+    "Violation",
+    "WrongAnswer",
+    "WrongIdentity",
+)
+
+PROMISES = (
+    "isolation",
+    "authentication",
+    "no loss",
+    "no duplicate",
+    "offline delivery",
+    "independence",
+    "order",
+    "golden path",
+    "liveness",
+    "consistency",
+    "hygiene",
+    "availability",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A broken promise.
+
+    ``message`` says what happened in one sentence; ``evidence`` are the numbers of the history rows that prove it;
+    ``circumstance`` is what, besides class and target, tells two bugs apart.
+    """
+
+    promise: ClassVar[str]
+
+    message: str
+    circumstance: str
+    evidence: tuple[int, ...]
+
+    @property
+    def kind(self) -> str:
+        return type(self).__name__
+
+    def signature(self, target: str) -> str:
+        """The same for what is most likely the same bug: a short hash of target, class and circumstance."""
+        text = f"{target}|{self.kind}|{self.circumstance}"
+        return f"{self.kind}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+class CrossUserLeak(Violation):
+    """An event reached a connection that is not authenticated as anybody it was for."""
+
+    __slots__ = ()
+    promise = "isolation"
+
+
+class EarlyDelivery(Violation):
+    """Something of a user was sent to a connection before its login was even asked for, or after it was refused."""
+
+    __slots__ = ()
+    promise = "authentication"
+
+
+class LateDelivery(Violation):
+    """Something of a user was sent to a connection after its log-out, clean-up or expiry had returned."""
+
+    __slots__ = ()
+    promise = "authentication"
+
+
+class WrongIdentity(Violation):
+    """A login came out as somebody else."""
+
+    __slots__ = ()
+    promise = "authentication"
+
+
+class BadTokenAccepted(Violation):
+    """A login with an invalid or expired token succeeded."""
+
+    __slots__ = ()
+    promise = "authentication"
+
+
+class LostEvent(Violation):
+    """An event never arrived on a connection that was up all the time."""
+
+    __slots__ = ()
+    promise = "no loss"
+
+
+class ReplacedEvent(Violation):
+    """In place of the event something else arrived."""
+
+    __slots__ = ()
+    promise = "no loss"
+
+
+class FalseFailure(Violation):
+    """An emit reported failure, but its event arrived."""
+
+    __slots__ = ()
+    promise = "no loss"
+
+
+class DuplicateEvent(Violation):
+    """An event arrived more than once on one connection."""
+
+    __slots__ = ()
+    promise = "no duplicate"
+
+
+class OfflineLoss(Violation):
+    """An event for an absent user never arrived on the user's next connection."""
+
+    __slots__ = ()
+    promise = "offline delivery"
+
+
+class OfflineDuplicate(Violation):
+    """An event for an absent user arrived more than once."""
+
+    __slots__ = ()
+    promise = "offline delivery"
+
+
+class OfflineDisorder(Violation):
+    """An event kept for an absent user was overtaken by a later one of the same emitter."""
+
+    __slots__ = ()
+    promise = "offline delivery"
+
+
+class HeldUp(Violation):
+    """Somebody else's stalled client held an operation up for longer than the target's limit."""
+
+    __slots__ = ()
+    promise = "independence"
+
+
+class Disorder(Violation):
+    """One emitter's events arrived on one connection in another order than they were emitted in."""
+
+    __slots__ = ()
+    promise = "order"
+
+
+class BrokenGoldenPath(Violation):
+    """An agent's run did not show its five events once each and in order."""
+
+    __slots__ = ()
+    promise = "golden path"
+
+
+class Stuck(Violation):
+    """Nothing more can arrive, and an operation has not finished."""
+
+    __slots__ = ()
+    promise = "liveness"
+
+
+class Spinning(Violation):
+    """The target never comes to rest."""
+
+    __slots__ = ()
+    promise = "liveness"
+
+
+class MissingEntry(Violation):
+    """At rest, the target does not know a connection that is up."""
+
+    __slots__ = ()
+    promise = "consistency"
+
+
+class GhostEntry(Violation):
+    """At rest, the target still knows a connection that is gone."""
+
+    __slots__ = ()
+    promise = "consistency"
+
+
+class WrongAnswer(Violation):
+    """Asked whether a user is connected, the target gives the wrong answer."""
+
+    __slots__ = ()
+    promise = "consistency"
+
+
+class UnhandledError(Violation):
+    """An exception that no task or callback handled."""
+
+    __slots__ = ()
+    promise = "hygiene"
+
+
+class LeftOpen(Violation):
+    """A clean-up returned, and a connection it should have closed is still open."""
+
+    __slots__ = ()
+    promise = "hygiene"
+
+
+class LeftBehind(Violation):
+    """A task outlived the target's shut-down."""
+
+    __slots__ = ()
+    promise = "hygiene"
+
+
+class LeakedEntry(Violation):
+    """The last client has left, and the registry is not empty."""
+
+    __slots__ = ()
+    promise = "hygiene"
+
+
+class Refused(Violation):
+    """A user within the declared limits could not connect."""
+
+    __slots__ = ()
+    promise = "availability"
