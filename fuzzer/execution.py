@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from .history import Detail, History, Row
@@ -419,7 +420,13 @@ class _Run:
             self._skip(number)
         else:
             self.record("invoked", number, op.connection, lane.running)
+            lane.task.add_done_callback(partial(self._cancelled_unborn, lane.running, lane), context=self.context)
             lane.task.cancel()
+
+    def _cancelled_unborn(self, number: int, lane: _Lane, task: asyncio.Task[None]) -> None:
+        """A task cancelled before its first step never runs a line of `_perform`."""
+        if lane.running == number and lane.task is task:
+            self._finish(number, lane, "cancelled", None)
 
     def _event(self, number: int, op: Operation, type_: str = "message", suffix: str = "") -> Event:
         assert op.user is not None

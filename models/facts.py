@@ -180,7 +180,7 @@ def gather(target: Target, program: Program, history: History) -> Facts:
                 accepted = act.went_well and not (two_steps and detail is None)
                 if accepted:
                     connection.up = min(connection.up, row)
-                else:
+                elif connection.up == NEVER:
                     connection.login_failed = row
                     _ending(connection, row, "refused")
                     connection.ended = min(connection.ended, row)

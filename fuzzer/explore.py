@@ -1,0 +1,97 @@
+"""Explores one program under many schedules, and says what each new violation is worth.
+
+Amplification: a generated program costs milliseconds, an execution a fraction of one, so each program is executed as
+it was written, in order, and then under many schedules of the strategies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from ..models.isolation import judge
+from ..models.violations import HeldUp, Violation
+from .execution import Execution, Worker
+from .program import Operation, Program
+from .schedule import Deliver, Guided, Written
+from .search import STRATEGIES
+
+__all__ = ("Finding", "Judged", "digest", "explore", "judged", "soundness_doubt")
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An execution, and what the model says of it."""
+
+    execution: Execution
+    violations: tuple[Violation, ...]
+    strategy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A violation with the execution that shows it."""
+
+    violation: Violation
+    execution: Execution
+
+
+def digest(program: Program) -> int:
+    """A number for a program that is the same in every process."""
+    text = "\n".join(repr(operation) for operation in program.operations)
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=6).digest(), "big")
+
+
+def explore(
+    worker: Worker,
+    program: Program,
+    written: Sequence[int | Deliver],
+    schedules: int,
+    strategies: Sequence[str],
+    seed: int,
+) -> Iterator[Judged]:
+    """Execute a program as written once, and then under ``schedules`` schedules, the strategies taking turns.
+
+    Which schedules depends on the seed and the program alone.
+    """
+    yield judged(worker, worker.run(program, Written(written)), "written")
+    base = (digest(program) ^ seed) << 16
+    for number in range(schedules):
+        name = strategies[number % len(strategies)]
+        yield judged(worker, worker.run(program, STRATEGIES[name](base + number)), name)
+
+
+def judged(worker: Worker, execution: Execution, strategy: str = "") -> Judged:
+    """Apply the model to an execution."""
+    return Judged(execution, tuple(judge(worker.target, execution.program, execution.history)), strategy)
+
+
+def soundness_doubt(worker: Worker, finding: Finding) -> str | None:
+    """Why a finding should not be believed, or None.
+
+    It must show again under its own schedule, byte for byte.  An operation said to be held up by a stalled client is
+    executed once more with nobody stalling: where it is as slow then, nobody held it up.
+    """
+    execution = finding.execution
+    again = worker.replay(execution.program, execution.schedule)
+    if again.history != execution.history:
+        return "its schedule gave another history the second time: the target is not deterministic"
+    if isinstance(finding.violation, HeldUp):
+        calm = Program(tuple(_calm(operation) for operation in execution.program.operations))
+        control = worker.run(calm, Guided(execution.visible))
+        began, ended = finding.violation.evidence[0], finding.violation.evidence[-1]
+        number = execution.history[began].operation
+        took = execution.history[ended].time - execution.history[began].time
+        times = [row.time for row in control.history if row.operation == number and row.connection in _own(execution, began)]
+        if not times or max(times) - min(times) >= took:
+            return "the operation takes as long when nobody stalls"
+    return None
+
+
+def _own(execution: Execution, began: int) -> tuple[str | None, ...]:
+    return (execution.history[began].connection,)
+
+
+def _calm(operation: Operation) -> Operation:
+    return replace(operation, kind="unstall") if operation.kind == "stall" else operation

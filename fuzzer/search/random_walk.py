@@ -1,0 +1,42 @@
+"""A random walk through the schedules of a program."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+from ..world.external import CARRY_ON, External
+
+__all__ = ("RandomWalk",)
+
+CLOCK = 0.15
+"""How likely the clock is to move where it may, at an idle boundary with events pending."""
+
+
+class RandomWalk:
+    """Chooses at random, with two probabilities drawn once for each execution.
+
+    One is that of deviating from order at an idle boundary, the other that of an event becoming visible while
+    callbacks are ready.  Drawing them anew gives near-sequential executions as well as chaotic ones: few deviations
+    show what needs a long orderly prefix (logins first, then the race), many show what needs a crowd.
+    """
+
+    __slots__ = ("_busy", "_idle", "_random")
+
+    def __init__(self, seed: int) -> None:
+        rng = Random(seed)
+        self._random = rng.random
+        self._idle = (0.1, 0.3, 0.6, 1.0)[seed & 3]
+        self._busy = (0.0, 0.05, 0.2, 0.5)[seed >> 2 & 3]
+
+    def busy(self, pending: Sequence[External]) -> int:
+        if self._busy and self._random() < self._busy:
+            return int(self._random() * len(pending))
+        return CARRY_ON
+
+    def idle(self, pending: Sequence[External], clock: bool) -> int:
+        if self._random() >= self._idle:
+            return 0
+        if clock and self._random() < CLOCK:
+            return len(pending)
+        return int(self._random() * len(pending))

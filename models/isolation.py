@@ -1,0 +1,468 @@
+"""The reference model of user isolation: what a correct server may show, and must.
+
+`judge` reads one history and names every broken promise.  Operations are intervals: what overlaps a connect or a
+disconnect *may* be seen by that connection and never *must*; a connection that reads more slowly than the target's
+limits, or whose operations were cancelled, is owed nothing; what nobody may ever see is a violation wherever it shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from ..fuzzer.execution import CRITICAL_EVENTS
+from ..fuzzer.history import History
+from ..fuzzer.program import Program
+from ..fuzzer.targets.adapter import Target
+from . import violations as v
+from .facts import NEVER, Act, Connection, Facts, gather, number_of
+from .violations import Violation
+
+__all__ = ("judge",)
+
+EMITS = frozenset({"emit", "emit_to_thread", "broadcast", "run_agent"})
+
+
+def judge(target: Target, program: Program, history: History) -> list[Violation]:
+    """Every violation in a history, in the order of the promises; an empty list for what a correct server may show."""
+    facts = gather(target, program, history)
+    return [violation for check in CHECKS for violation in check(facts)]
+
+
+# -- who may see what ---------------------------------------------------------------------------------------------------
+
+
+def isolation(facts: Facts) -> Iterator[Violation]:
+    for (event, name), rows in facts.received.items():
+        act = _emitter(facts, event)
+        if act is None or act.op.kind == "broadcast":
+            continue
+        connection = facts.connections[name]
+        if connection.identity is not None and connection.identity != act.op.to:
+            login = "their own" if connection.identity == connection.user else f"{connection.identity}'s"
+            yield v.CrossUserLeak(
+                f"{event} was for {act.op.to}, and {name} received it, whose login is {connection.identity}'s "
+                f"(it asked to be {connection.user})",
+                f"{act.op.kind}, {'own token' if login == 'their own' else 'foreign token'}",
+                _rows(act.began, connection.asked, rows[0]),
+            )
+
+
+def authentication(facts: Facts) -> Iterator[Violation]:
+    for (number, name), rows in facts.sent.items():
+        connection = facts.connections.get(name)
+        act = facts.acts.get(number)
+        if connection is None or connection.unsure or act is None or act.op.kind not in EMITS:
+            continue
+        for row in rows:
+            if number_of(str(facts.history[row].detail)) is None:
+                continue
+            if row < connection.login_began or row > connection.login_failed:
+                when = "before it asked to log in" if row < connection.login_began else "after its login had failed"
+                yield v.EarlyDelivery(
+                    f"{facts.history[row].detail} was sent to {name} {when}",
+                    f"{act.op.kind}, {when}",
+                    _rows(connection.asked, connection.login_failed, row),
+                )
+            elif row > connection.ended and connection.up != NEVER:
+                yield v.LateDelivery(
+                    f"{facts.history[row].detail} was sent to {name} after its {connection.how_ended} had returned",
+                    f"{act.op.kind} after {connection.how_ended}, "
+                    f"{'emitted before' if act.began < connection.ended else 'emitted after'}",
+                    _rows(act.began, connection.ended, row),
+                )
+            else:
+                continue
+            break
+    for act in facts.acts.values():
+        if act.op.kind not in ("connect", "authenticate") or not act.went_well:
+            continue
+        connection = facts.connections[act.op.connection or ""]
+        said = act.detail
+        if act.op.token in ("invalid", "expired") and (said is not None or act.op.kind == "connect"):
+            yield v.BadTokenAccepted(
+                f"{act.op.connection} logged in with an {act.op.token} token", act.op.token, _rows(act.began, act.ended)
+            )
+        elif act.op.kind == "authenticate" and isinstance(said, str) and connection.identity not in (None, said):
+            if not connection.unsure:
+                yield v.WrongIdentity(
+                    f"{connection.name} showed {connection.identity}'s token, and its login came out as {said}",
+                    "login",
+                    _rows(act.began, act.ended),
+                )
+
+
+# -- what must arrive -----------------------------------------------------------------------------------------------------
+
+
+def loss(facts: Facts) -> Iterator[Violation]:
+    for number, act in _emits(facts):
+        rest = facts.rest_after(act.ended)
+        if act.outcome not in ("returned", "raised") or act.cancelled or rest == NEVER:
+            continue
+        owed = [c for c in facts.of_user(act.op.to) if c.surely_up(act.began, rest)]
+        for event in _events(number, act):
+            for connection in owed:
+                if (event, connection.name) in facts.received:
+                    continue
+                got = facts.sent.get((number, connection.name), [])
+                others = any((event, c.name) in facts.received for c in facts.connections.values())
+                served = "another connection got it" if others else "nobody got it"
+                evidence = _rows(connection.up, act.began, act.ended)
+                if act.op.kind == "run_agent":
+                    yield v.BrokenGoldenPath(
+                        f"{event} never arrived on {connection.name} of {connection.identity}; {_how(act)}, {served}",
+                        f"missing, {served}, {_how(act)}",
+                        evidence,
+                    )
+                elif got and all(number_of(str(facts.history[row].detail)) is None for row in got):
+                    yield v.ReplacedEvent(
+                        f"instead of {event}, {connection.name} received {facts.history[got[0]].detail}; {_how(act)}",
+                        f"{act.op.kind}, {_how(act)}",
+                        (*evidence, got[0]),
+                    )
+                else:
+                    yield v.LostEvent(
+                        f"{event} never arrived on {connection.name} of {connection.identity}, "
+                        f"which was up all the time; {_how(act)}, {served}{_around(facts, connection, act)}",
+                        f"{act.op.kind}, {_how(act)}, {_served_kind(facts, number, connection, others)}"
+                        f"{_around(facts, connection, act)}",
+                        evidence,
+                    )
+        if act.outcome == "returned" and act.detail is False and act.op.to is not None:
+            yield from _false_failure(facts, number, act)
+
+
+def _false_failure(facts: Facts, number: int, act: Act) -> Iterator[Violation]:
+    event = f"e{number}"
+    theirs = facts.of_user(act.op.to)
+    reached = [c for c in theirs if (event, c.name) in facts.received]
+    at_the_time = [c for c in theirs if c.asked < act.ended and min(c.ended, c.gone) > act.began]
+    if reached and len(reached) == len(at_the_time):
+        sent = facts.sent.get((number, reached[0].name), [])
+        if sent and sent[0] < act.ended:
+            yield v.FalseFailure(
+                f"emitting {event} to {act.op.to} reported failure, and {reached[0].name} received it",
+                act.op.kind,
+                _rows(sent[0], act.ended, facts.received[event, reached[0].name][0]),
+            )
+
+
+def _served_kind(facts: Facts, number: int, connection: Connection, others: bool) -> str:
+    if others:
+        return "another connection got it"
+    elsewhere = any(op == number and name != connection.name for op, name in facts.sent)
+    return "another connection was sent something" if elsewhere else "nobody got it"
+
+
+def _around(facts: Facts, connection: Connection, act: Act) -> str:
+    """What else happened to the user's connections between this one's login and the emit."""
+    others = [c for c in facts.of_user(connection.identity) if c is not connection]
+    if any(connection.up < c.ending < act.ended for c in others):
+        return ", after another connection of the same user had left"
+    if any(c.asked < act.ended for c in others):
+        return ", after another connection of the same user had come"
+    return ""
+
+
+def duplicates(facts: Facts) -> Iterator[Violation]:
+    for (event, name), rows in facts.received.items():
+        if len(rows) > 1:
+            act = _emitter(facts, event)
+            if act is None:
+                continue
+            kind = v.OfflineDuplicate if _absent(facts, act) else v.DuplicateEvent
+            yield kind(
+                f"{event} arrived {len(rows)} times on {name}", f"{act.op.kind}, one connection", (act.began, *rows)
+            )
+
+
+# -- offline delivery -------------------------------------------------------------------------------------------------------
+
+
+def offline(facts: Facts) -> Iterator[Violation]:
+    if not facts.target.traits.offline_delivery:
+        return
+    for number, act in _emits(facts):
+        if act.outcome != "returned" or act.cancelled or act.op.kind == "broadcast" or not _absent(facts, act):
+            continue
+        later = sorted((c for c in facts.of_user(act.op.to) if c.asked > act.ended), key=lambda c: c.asked)
+        if not later:
+            continue
+        first = later[0]
+        rest = facts.rest_after(first.up)
+        wiped = any(
+            a.op.kind in ("clean_up", "sweep", "shut_down", "pause") and act.began < a.began < rest for a in facts.acts.values()
+        )
+        for event in _events(number, act):
+            got = sorted((rows[0], name) for (e, name), rows in facts.received.items() if e == event)
+            if len(got) > 1 and facts.connections[got[0][1]].ending > got[1][0]:
+                yield v.OfflineDuplicate(
+                    f"{event}, kept for {act.op.to}, arrived on {got[0][1]} and again on {got[1][1]}",
+                    f"{act.op.kind}, two connections",
+                    _rows(act.began, got[0][0], got[1][0]),
+                )
+            if (
+                not got
+                and not wiped
+                and rest != NEVER
+                and all(c.surely_up(c.up + 1, rest) or c.asked > rest for c in later)
+            ):
+                yield v.OfflineLoss(
+                    f"{event}, emitted while {act.op.to} was absent, never arrived on the next connection {first.name}",
+                    f"{act.op.kind}, {_how(act)}",
+                    _rows(act.began, act.ended, first.up),
+                )
+
+
+def order(facts: Facts) -> Iterator[Violation]:
+    arrived: dict[tuple[str, str], list[tuple[int, str]]] = {}
+    for (event, name), rows in facts.received.items():
+        act = _emitter(facts, event)
+        if act is not None:
+            arrived.setdefault((act.op.user or "", name), []).append((rows[0], event))
+    for (sender, name), events in arrived.items():
+        events.sort()
+        for (row, event), (later_row, later) in zip(events, events[1:], strict=False):
+            act, earlier = _emitter(facts, event), _emitter(facts, later)
+            assert act is not None and earlier is not None
+            if act is earlier and act.op.kind == "run_agent":
+                if _step(event) > _step(later):
+                    yield v.BrokenGoldenPath(
+                        f"{later} arrived on {name} after {event}", "out of order", _rows(act.began, row, later_row)
+                    )
+            elif earlier.ended < act.began:
+                kind = v.OfflineDisorder if _absent(facts, earlier) else v.Disorder
+                yield kind(
+                    f"{sender} emitted {later} before {event}, and {name} received it after",
+                    f"{earlier.op.kind} overtaken by {act.op.kind}",
+                    _rows(earlier.began, act.began, row, later_row),
+                )
+
+
+# -- what the server does -----------------------------------------------------------------------------------------------------
+
+
+def independence(facts: Facts) -> Iterator[Violation]:
+    limit = facts.limits.delay
+    for number, act in facts.acts.items():
+        if act.outcome is None or act.ended_at - act.began_at <= limit or act.cancelled:
+            continue
+        if act.op.kind not in ("connect", "authenticate", "log_out", "disconnect", "abort", "emit", "run_agent"):
+            continue
+        recipients = facts.of_user(act.op.to) if act.op.to is not None else []
+        own = {act.op.connection, *(c.name for c in recipients)}
+        culprits = [name for since, until, name in facts.stalls if since < act.ended and until > act.began]
+        if not culprits or not own.isdisjoint(culprits) or _waits_for_itself(facts, number, act, own):
+            continue
+        yield v.HeldUp(
+            f"{_called(number, act)} took {act.ended_at - act.began_at:g} s while {culprits[0]} was not reading; "
+            f"the limit is {limit:g} s",
+            act.op.kind if act.op.kind in ("emit", "run_agent") else "connection",
+            _rows(act.began, act.ended),
+        )
+
+
+def _waits_for_itself(facts: Facts, number: int, act: Act, own: set[str | None]) -> bool:
+    """Whether the clock moved past something that this operation itself was waiting for."""
+    for row in facts.history[act.began : act.ended]:
+        if row.kind == "clock" and isinstance(row.detail, tuple):
+            for waiting in row.detail:
+                kind, _, rest = waiting.partition(" ")
+                if kind in ("latency", "job") and rest.rpartition(" ")[2] in (str(number), "-1"):
+                    return True
+                if kind == "notice" or (kind == "frame" and rest in own):
+                    return True
+    return False
+
+
+def liveness(facts: Facts) -> Iterator[Violation]:
+    """One violation for each place something is stuck in; which is the cause of which, the model cannot tell."""
+    places = set()
+    for row, entry in enumerate(facts.history):
+        if entry.kind == "stuck":
+            act = facts.acts[entry.operation or 0]
+            place = str(entry.detail)
+            if place.partition(" ")[0] in places:
+                continue
+            places.add(place.partition(" ")[0])
+            yield v.Stuck(
+                f"{_called(entry.operation or 0, act)} never finished: everything has arrived, "
+                f"and it waits in {place or 'the event loop'}",
+                place.partition(" ")[0],
+                _rows(act.began, row),
+            )
+        if entry.kind == "spinning":
+            yield v.Spinning("the target never comes to rest: it keeps the loop busy with nothing left to arrive", "", (row,))
+
+
+def consistency(facts: Facts) -> Iterator[Violation]:
+    emptied = False
+    for row, entry in enumerate(facts.history):
+        if entry.kind == "registry" and isinstance(entry.detail, tuple):
+            all_left = all(min(c.ending, c.ended) < row for c in facts.connections.values())
+            emptied = emptied or all_left
+            known = set(entry.detail)
+            for c in facts.connections.values():
+                if c.name not in known and c.surely_up(row, row):
+                    yield v.MissingEntry(
+                        f"{c.name} of {c.identity} is connected, and the registry does not know it{_after(facts, c, row)}",
+                        "missing" + _after(facts, c, row),
+                        _rows(c.up, row),
+                    )
+                elif c.name in known and c.ended < row and not c.unsure:
+                    kind = v.LeakedEntry if all_left else v.GhostEntry
+                    yield kind(
+                        f"{c.name} is gone ({c.how_ended}), and the registry still names it",
+                        c.how_ended,
+                        _rows(c.ended, row),
+                    )
+        elif entry.kind == "active" and isinstance(entry.detail, tuple):
+            for user in sorted({c.user for c in facts.connections.values()}):
+                theirs = [c for c in facts.connections.values() if user in (c.user, c.identity)]
+                sure = any(c.surely_up(row, row) and c.user == c.identity for c in theirs)
+                none = all(c.surely_absent(row, row) for c in theirs)
+                if (user in entry.detail and none) or (user not in entry.detail and sure):
+                    says = "is" if user in entry.detail else "is not"
+                    yield v.WrongAnswer(
+                        f"the target says {user} {says} connected, which is wrong", says, _rows(row)
+                    )
+
+
+def _after(facts: Facts, connection: Connection, row: int) -> str:
+    for act in facts.acts.values():
+        if act.op.kind == "clean_up" and act.op.user == connection.user and act.began < row:
+            return ", after a clean-up of the user"
+    if any(c is not connection and c.user == connection.user and c.ending < row for c in facts.connections.values()):
+        return ", after another connection of the user had left"
+    if any(c is not connection and c.user == connection.user for c in facts.connections.values()):
+        return ", beside another connection of the user"
+    return ""
+
+
+def hygiene(facts: Facts) -> Iterator[Violation]:
+    for row, entry in enumerate(facts.history):
+        if entry.kind == "unhandled" and isinstance(entry.detail, tuple):
+            error, place = entry.detail
+            yield v.UnhandledError(
+                f"nobody handled {error}, raised in {place or 'the event loop'}",
+                f"{error.partition(':')[0]} in {place.partition(' ')[0]}",
+                (row,),
+            )
+        elif entry.kind == "left" and isinstance(entry.detail, tuple):
+            name, place = entry.detail
+            yield v.LeftBehind(f"task {name} outlived the shut-down; it waits in {place}", name, (row,))
+    for act in facts.acts.values():
+        rest = facts.rest_after(act.ended)
+        if act.op.kind == "clean_up" and act.went_well and rest != NEVER:
+            for c in facts.connections.values():
+                if (
+                    c.identity == c.user == act.op.user
+                    and c.up < act.began
+                    and c.ending >= act.began
+                    and min(c.closed, c.gone) > rest
+                ):
+                    yield v.LeftOpen(
+                        f"cleaning up {act.op.user} returned, and {c.name} was never closed", "clean_up", _rows(c.up, act.ended)
+                    )
+
+
+def availability(facts: Facts) -> Iterator[Violation]:
+    limit = facts.limits.connections_per_user
+    for act in facts.acts.values():
+        if act.op.kind not in ("connect", "authenticate") or act.outcome is None or act.cancelled or facts.disturbed:
+            continue
+        connection = facts.connections[act.op.connection or ""]
+        if act.went_well and not (act.op.kind == "authenticate" and act.detail is None):
+            continue
+        if act.outcome == "cancelled" or connection.identity != connection.user or connection.gone < act.ended:
+            continue
+        if act.op.kind == "authenticate" and connection.login_began < act.began:
+            continue
+        around = [
+            a
+            for a in facts.acts.values()
+            if a.op.kind in ("clean_up", "sweep", "expire") and a.began < act.ended and a.ended > act.began
+        ]
+        possible = sum(
+            c is not connection and c.user == connection.user and c.asked < act.ended and min(c.ended, c.closed) > act.began
+            for c in facts.connections.values()
+        )
+        if around or (limit is not None and possible >= limit):
+            continue
+        why = _how(act)
+        yield v.Refused(
+            f"{connection.name} of {connection.user} was turned away ({why}), with {possible} other connections of that "
+            f"user" + (f" and a limit of {limit}" if limit is not None else ""),
+            why,
+            _rows(act.began, act.ended),
+        )
+
+
+CHECKS: tuple[Callable[[Facts], Iterator[Violation]], ...] = (
+    isolation,
+    authentication,
+    loss,
+    duplicates,
+    offline,
+    order,
+    independence,
+    liveness,
+    consistency,
+    hygiene,
+    availability,
+)
+
+
+# -- words and small questions ------------------------------------------------------------------------------------------------
+
+
+def _emits(facts: Facts) -> Iterator[tuple[int, Act]]:
+    for number, act in facts.acts.items():
+        if act.op.kind in EMITS:
+            yield number, act
+
+
+def _events(number: int, act: Act) -> tuple[str, ...]:
+    if act.op.kind == "run_agent":
+        return tuple(f"e{number}.{name}" for name in CRITICAL_EVENTS)
+    return (f"e{number}",)
+
+
+def _emitter(facts: Facts, event: str) -> Act | None:
+    number = number_of(event)
+    return facts.acts.get(number) if number is not None else None
+
+
+def _step(event: str) -> int:
+    return CRITICAL_EVENTS.index(event.partition(".")[2])
+
+
+def _absent(facts: Facts, act: Act) -> bool:
+    """Whether the event's user had no connection from the emit's beginning to its end, for certain."""
+    return (
+        facts.target.traits.offline_delivery
+        and act.op.to is not None
+        and all(
+            c.surely_absent(act.began, act.ended)
+            for c in facts.connections.values()
+            if act.op.to in (c.user, c.identity)
+        )
+    )
+
+
+def _how(act: Act) -> str:
+    """How the operation reported, without line numbers, which change with every edit of the target."""
+    if act.outcome == "raised":
+        error, place = act.detail if isinstance(act.detail, tuple) else (str(act.detail), "")
+        return f"it raised {error.partition(':')[0]} in {place.partition(' ')[0]}" if place else f"it raised {error}"
+    return "it reported failure" if act.detail is False else "it reported success"
+
+
+def _called(number: int, act: Act) -> str:
+    return f"operation {number} ({act.op})"
+
+
+def _rows(*rows: int) -> tuple[int, ...]:
+    return tuple(sorted({row for row in rows if row != NEVER}))
+
+

@@ -1,0 +1,5 @@
+"""Hypothesis strategies: the stateful machines that generate programs for a target."""
+
+from .machine import Check, ProgramMachine, machine_for
+
+__all__ = ("Check", "ProgramMachine", "machine_for")

@@ -1,0 +1,162 @@
+"""The stateful machine: what users do, and how the world moves in between, as Hypothesis rules.
+
+A machine writes a program down; when Hypothesis ends the example, the program is executed as written and then
+explored.  `machine_for` leaves out the rules a target has no use for, so that none of them is ever drawn in vain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, rule
+
+from ..fuzzer.program import Kind, Operation, Program
+from ..fuzzer.schedule import Deliver
+from ..fuzzer.targets.adapter import Target
+
+__all__ = ("Check", "ProgramMachine", "machine_for")
+
+Check = Callable[[Program, Sequence["int | Deliver"]], None]
+"""What is done with a finished program and the order it was written in; raises to fail the example."""
+
+
+connections = Bundle("connections")
+
+
+class ProgramMachine(RuleBasedStateMachine):
+    """Writes programs; see `machine_for`, which makes a machine for a target out of it."""
+
+    check: ClassVar[Check]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.operations: list[Operation] = []
+        self.written: list[int | Deliver] = []
+        self.connected = 0
+
+    def add(self, kind: Kind, **fields: Any) -> None:
+        self.written.append(len(self.operations))
+        self.operations.append(Operation(kind, **fields))
+
+    def teardown(self) -> None:
+        if self.operations:
+            type(self).check(Program(tuple(self.operations)), self.written)
+
+
+def machine_for(target: Target, check: Check, users: int = 3) -> type[ProgramMachine]:
+    """A machine whose programs use what the target offers, with up to ``users`` users."""
+    names = st.sampled_from([f"u{number}" for number in range(users)])
+    traits = target.traits
+    rules: dict[str, Any] = {"check": staticmethod(check)}
+
+    login = target.offers("authenticate")
+    tokens = ["valid", "valid", "valid", "invalid", "expired", *(f"u{number}" for number in range(users))]
+    at_connect = ["valid", "valid", *(f"u{number}" for number in range(users))]
+
+    def connect(self: ProgramMachine, user: str, token: str) -> str:
+        name = f"c{self.connected}"
+        self.connected += 1
+        self.add("connect", connection=name, user=user, token="valid" if token == user else token)
+        return name
+
+    foreign = traits.checks_identity and not login
+    rules["connect"] = rule(
+        target=connections, user=names, token=st.sampled_from(at_connect) if foreign else st.just("valid")
+    )(connect)
+
+    if login:
+
+        def log_in(self: ProgramMachine, user: str, token: str) -> str:
+            name = connect(self, user, "valid")
+            self.add("authenticate", connection=name, token="valid" if token == user else token)
+            return name
+
+        rules["log_in"] = rule(target=connections, user=names, token=st.sampled_from(tokens))(log_in)
+
+    def emit(self: ProgramMachine, user: str, to: str) -> None:
+        self.add("emit", user=user, to=to)
+
+    rules["emit"] = rule(user=names, to=names)(emit)
+
+    def run_agent(self: ProgramMachine, user: str) -> None:
+        self.add("run_agent", user=user, to=user)
+
+    rules["run_agent"] = rule(user=names)(run_agent)
+
+    if target.offers("emit_to_thread"):
+
+        def emit_to_thread(self: ProgramMachine, user: str, thread: str) -> None:
+            self.add("emit_to_thread", user=user, to=user, thread=thread)
+
+        threads = st.sampled_from(["t0", *(f"u{number}" for number in range(users))])
+        rules["emit_to_thread"] = rule(user=names, thread=threads)(emit_to_thread)
+
+    if target.offers("broadcast"):
+
+        def broadcast(self: ProgramMachine, user: str) -> None:
+            self.add("broadcast", user=user)
+
+        rules["broadcast"] = rule(user=names)(broadcast)
+
+    def on_connection(kind: Kind) -> Any:
+        def act(self: ProgramMachine, connection: str) -> None:
+            self.add(kind, connection=connection)
+
+        act.__name__ = kind
+        return rule(connection=connections)(act)
+
+    for kind in ("disconnect", "abort", "log_out", "stall", "unstall", "cancel"):
+        rules[kind] = on_connection(kind)  # type: ignore[arg-type]
+    if target.offers("expire"):
+        rules["expire"] = on_connection("expire")
+
+    def reconnect(self: ProgramMachine, connection: str) -> str:
+        user = next(op.user for op in self.operations if op.kind == "connect" and op.connection == connection)
+        self.add("abort", connection=connection)
+        return connect(self, user or "u0", "valid")
+
+    rules["reconnect"] = rule(target=connections, connection=connections)(reconnect)
+
+    def cancel_emit(self: ProgramMachine, user: str) -> None:
+        self.add("cancel", user=user)
+
+    rules["cancel_emit"] = rule(user=names)(cancel_emit)
+
+    if target.offers("clean_up"):
+
+        def clean_up(self: ProgramMachine, user: str) -> None:
+            self.add("clean_up", user=user)
+
+        rules["clean_up"] = rule(user=names)(clean_up)
+
+    if target.offers("shut_down"):
+
+        def shut_down(self: ProgramMachine) -> None:
+            self.add("shut_down")
+
+        rules["shut_down"] = rule()(shut_down)
+
+    if traits.limits.idle is not None:
+
+        def sweep(self: ProgramMachine) -> None:
+            self.add("sweep")
+
+        rules["sweep"] = rule()(sweep)
+
+    def pause(self: ProgramMachine, seconds: float) -> None:
+        self.add("pause", seconds=seconds)
+
+    rules["pause"] = rule(seconds=st.sampled_from([1.0, 6.0]))(pause)
+
+    def settle(self: ProgramMachine) -> None:
+        self.add("settle")
+
+    rules["settle"] = rule()(settle)
+
+    def deliver(self: ProgramMachine, which: int, busy: bool) -> None:
+        self.written.append(Deliver(which, busy))
+
+    rules["deliver"] = rule(which=st.integers(0, 3), busy=st.booleans())(deliver)
+    return type(f"{target.name.title().replace('-', '')}Machine", (ProgramMachine,), rules)
