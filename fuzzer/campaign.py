@@ -26,6 +26,9 @@ from .world import InOrder
 
 __all__ = ("Campaign", "Found", "Plan", "preflight")
 
+DOUBTS = 50
+"""After so many dismissals a signature is not looked at again in this campaign."""
+
 ROUND = 40
 """Programs a Hypothesis run generates before the next begins with a seed of its own."""
 
@@ -69,8 +72,10 @@ class Campaign:
     broken: Counter[str] = field(default_factory=Counter)
     """promise -> executions that broke it"""
     found: dict[str, Found] = field(default_factory=dict)
-    doubts: dict[str, str] = field(default_factory=dict)
-    """signature -> why what looked like a violation was dismissed"""
+    doubts: Counter[str] = field(default_factory=Counter)
+    """signature -> how often what looked like a violation was dismissed"""
+    doubtful: dict[str, str] = field(default_factory=dict)
+    """signature -> why, the last time"""
     _done: bool = False
 
     def run(self) -> Campaign:
@@ -146,7 +151,7 @@ class Campaign:
             if promise not in self.plan.promises:
                 continue
             signature = finding.violation.signature(name)
-            if signature in self.doubts:
+            if self.doubts[signature] >= DOUBTS:
                 continue
             if signature in self.found:
                 if signature not in seen:
@@ -156,7 +161,8 @@ class Campaign:
             else:
                 doubt = soundness_doubt(worker, finding)
                 if doubt is not None:
-                    self.doubts.setdefault(signature, doubt)
+                    self.doubts[signature] += 1
+                    self.doubtful[signature] = doubt
                     continue
                 at = time.perf_counter()
                 small = minimise(worker, finding)

@@ -112,6 +112,7 @@ class _Run:
         self.target = target
         self.operations: list[Operation] = list(program.operations)
         self.stages = program.stages
+        self.users = program.users
         self.loop = loop
         self.context = copy_context()
         self.history: list[Row] = []
@@ -192,6 +193,8 @@ class _Run:
         if self.moving_to is not None:
             loop.move_clock(self.moving_to)
             self.moving_to = None
+            self._enter_stage()
+            return True
         stalled = [client for client in self.clients.values() if client.websocket.stalled]
         if stalled:
             for client in stalled:
@@ -205,9 +208,8 @@ class _Run:
         if self.stage < len(self.stages) - 1:
             number = self.stages[self.stage][1]
             assert number is not None
-            self._barrier(number)
             self.stage += 1
-            self._enter_stage()
+            self._barrier(number)
             return True
         return self._epilogue()
 
@@ -232,8 +234,8 @@ class _Run:
             if self.target.offers("registry"):
                 self.record("registry", None, None, registered(adapter.registry()))
             if self.target.offers("is_active"):
-                users = sorted({client.user for client in self.clients.values()})
-                self.record("active", None, None, tuple(user for user in users if adapter.is_active(user)))
+                active = tuple(user for user in self.users if adapter.is_active(user))
+                self.record("active", None, None, active)
         except Exception as error:
             self.record("unhandled", None, None, (_brief(error), raised_at(error)))
 
@@ -245,6 +247,8 @@ class _Run:
             seconds = (self.target.traits.limits.idle or 0.0) * 1.5
         if seconds:
             self.moving_to = self.loop.time() + seconds
+        else:
+            self._enter_stage()
 
     def _epilogue(self) -> bool:
         """After the program: everybody disconnects, the target shuts down; then nothing may be left."""

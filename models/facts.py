@@ -75,6 +75,7 @@ class Facts:
 
     target: Target
     limits: Limits
+    program: Program
     history: History
     acts: dict[int, Act] = field(default_factory=dict)
     connections: dict[str, Connection] = field(default_factory=dict)
@@ -85,7 +86,8 @@ class Facts:
     rests: list[int] = field(default_factory=list)
     stalls: list[tuple[int, int, str]] = field(default_factory=list)
     """(from row, to row, connection)"""
-    shut_down: int = NEVER
+    misidentified: bool = False
+    """A login came out as somebody else: what follows from that is not counted again."""
     disturbed: bool = False
     """An operation was cancelled or the target was shut down: availability is no longer promised."""
 
@@ -107,7 +109,7 @@ def gather(target: Target, program: Program, history: History) -> Facts:
     """Read a history once."""
     limits = target.traits.limits
     two_steps = target.offers("authenticate")
-    facts = Facts(target, limits, history)
+    facts = Facts(target, limits, program, history)
     operations = program.operations
     connections = facts.connections
     acts = facts.acts
@@ -123,11 +125,11 @@ def gather(target: Target, program: Program, history: History) -> Facts:
                     assert name is not None and op.user is not None
                     identity = op.user if op.token in (None, "valid") else op.token
                     connection = Connection(name, op.user, identity, row)
-                    if identity in ("invalid", "expired"):
-                        connection.identity = None
                     connections[name] = connection
                     if not two_steps:
                         connection.login_began = row
+                        # Whether a server refuses such a client or serves it as who it is, is its own affair.
+                        connection.unsure = identity != op.user
                 case "authenticate":
                     assert connection is not None
                     if connection.login_began == NEVER:
@@ -145,7 +147,7 @@ def gather(target: Target, program: Program, history: History) -> Facts:
                             connections[cancelled.connection].unsure = True
                 case "clean_up":
                     for other in connections.values():
-                        if op.user in (other.user, other.identity):
+                        if op.user in (other.user, other.identity) and other.login_began < row:
                             _ending(other, row, "clean_up")
                 case "sweep" if limits.idle is not None:
                     for other in connections.values():
@@ -156,7 +158,6 @@ def gather(target: Target, program: Program, history: History) -> Facts:
                         _ending(other, row, "pause")
                         other.unsure = True
                 case "shut_down":
-                    facts.shut_down = row
                     facts.disturbed = True
                     for other in connections.values():
                         _ending(other, row, "shut_down")
@@ -180,6 +181,8 @@ def gather(target: Target, program: Program, history: History) -> Facts:
                 accepted = act.went_well and not (two_steps and detail is None)
                 if accepted:
                     connection.up = min(connection.up, row)
+                    if two_steps and isinstance(detail, str) and detail != connection.identity:
+                        connection.unsure = facts.misidentified = True
                 elif connection.up == NEVER:
                     connection.login_failed = row
                     _ending(connection, row, "refused")
@@ -190,7 +193,7 @@ def gather(target: Target, program: Program, history: History) -> Facts:
                 connection.ended = min(connection.ended, row)
             elif act.op.kind == "clean_up" and kind == "returned":
                 for other in connections.values():
-                    if act.op.user in (other.user, other.identity) and other.ending <= act.began:
+                    if act.op.user == other.user == other.identity and other.up < act.began:
                         other.ended = min(other.ended, row)
         elif kind == "sent":
             if number is not None:

@@ -60,13 +60,13 @@ def authentication(facts: Facts) -> Iterator[Violation]:
                 when = "before it asked to log in" if row < connection.login_began else "after its login had failed"
                 yield v.EarlyDelivery(
                     f"{facts.history[row].detail} was sent to {name} {when}",
-                    f"{act.op.kind}, {when}",
+                    when,
                     _rows(connection.asked, connection.login_failed, row),
                 )
             elif row > connection.ended and connection.up != NEVER:
                 yield v.LateDelivery(
                     f"{facts.history[row].detail} was sent to {name} after its {connection.how_ended} had returned",
-                    f"{act.op.kind} after {connection.how_ended}, "
+                    f"after {connection.how_ended}, "
                     f"{'emitted before' if act.began < connection.ended else 'emitted after'}",
                     _rows(act.began, connection.ended, row),
                 )
@@ -83,7 +83,7 @@ def authentication(facts: Facts) -> Iterator[Violation]:
                 f"{act.op.connection} logged in with an {act.op.token} token", act.op.token, _rows(act.began, act.ended)
             )
         elif act.op.kind == "authenticate" and isinstance(said, str) and connection.identity not in (None, said):
-            if not connection.unsure:
+            if connection.login_began == act.began:
                 yield v.WrongIdentity(
                     f"{connection.name} showed {connection.identity}'s token, and its login came out as {said}",
                     "login",
@@ -111,7 +111,7 @@ def loss(facts: Facts) -> Iterator[Violation]:
                 if act.op.kind == "run_agent":
                     yield v.BrokenGoldenPath(
                         f"{event} never arrived on {connection.name} of {connection.identity}; {_how(act)}, {served}",
-                        f"missing, {served}, {_how(act)}",
+                        f"missing, {_how(act)}",
                         evidence,
                     )
                 elif got and all(number_of(str(facts.history[row].detail)) is None for row in got):
@@ -123,9 +123,8 @@ def loss(facts: Facts) -> Iterator[Violation]:
                 else:
                     yield v.LostEvent(
                         f"{event} never arrived on {connection.name} of {connection.identity}, "
-                        f"which was up all the time; {_how(act)}, {served}{_around(facts, connection, act)}",
-                        f"{act.op.kind}, {_how(act)}, {_served_kind(facts, number, connection, others)}"
-                        f"{_around(facts, connection, act)}",
+                        f"which was up all the time; {_how(act)}, {served}",
+                        f"{_path(act)}, {_how(act)}, {_served_kind(facts, number, connection, others)}",
                         evidence,
                     )
         if act.outcome == "returned" and act.detail is False and act.op.to is not None:
@@ -154,16 +153,6 @@ def _served_kind(facts: Facts, number: int, connection: Connection, others: bool
     return "another connection was sent something" if elsewhere else "nobody got it"
 
 
-def _around(facts: Facts, connection: Connection, act: Act) -> str:
-    """What else happened to the user's connections between this one's login and the emit."""
-    others = [c for c in facts.of_user(connection.identity) if c is not connection]
-    if any(connection.up < c.ending < act.ended for c in others):
-        return ", after another connection of the same user had left"
-    if any(c.asked < act.ended for c in others):
-        return ", after another connection of the same user had come"
-    return ""
-
-
 def duplicates(facts: Facts) -> Iterator[Violation]:
     for (event, name), rows in facts.received.items():
         if len(rows) > 1:
@@ -172,7 +161,7 @@ def duplicates(facts: Facts) -> Iterator[Violation]:
                 continue
             kind = v.OfflineDuplicate if _absent(facts, act) else v.DuplicateEvent
             yield kind(
-                f"{event} arrived {len(rows)} times on {name}", f"{act.op.kind}, one connection", (act.began, *rows)
+                f"{event} arrived {len(rows)} times on {name}", f"{_path(act)}", (act.began, *rows)
             )
 
 
@@ -198,7 +187,7 @@ def offline(facts: Facts) -> Iterator[Violation]:
             if len(got) > 1 and facts.connections[got[0][1]].ending > got[1][0]:
                 yield v.OfflineDuplicate(
                     f"{event}, kept for {act.op.to}, arrived on {got[0][1]} and again on {got[1][1]}",
-                    f"{act.op.kind}, two connections",
+                    f"{_path(act)}",
                     _rows(act.began, got[0][0], got[1][0]),
                 )
             if (
@@ -209,7 +198,7 @@ def offline(facts: Facts) -> Iterator[Violation]:
             ):
                 yield v.OfflineLoss(
                     f"{event}, emitted while {act.op.to} was absent, never arrived on the next connection {first.name}",
-                    f"{act.op.kind}, {_how(act)}",
+                    "",
                     _rows(act.began, act.ended, first.up),
                 )
 
@@ -234,7 +223,7 @@ def order(facts: Facts) -> Iterator[Violation]:
                 kind = v.OfflineDisorder if _absent(facts, earlier) else v.Disorder
                 yield kind(
                     f"{sender} emitted {later} before {event}, and {name} received it after",
-                    f"{earlier.op.kind} overtaken by {act.op.kind}",
+                    "",
                     _rows(earlier.began, act.began, row, later_row),
                 )
 
@@ -296,28 +285,28 @@ def liveness(facts: Facts) -> Iterator[Violation]:
 
 
 def consistency(facts: Facts) -> Iterator[Violation]:
-    emptied = False
+    haunted: set[str] = set()
     for row, entry in enumerate(facts.history):
         if entry.kind == "registry" and isinstance(entry.detail, tuple):
             all_left = all(min(c.ending, c.ended) < row for c in facts.connections.values())
-            emptied = emptied or all_left
             known = set(entry.detail)
             for c in facts.connections.values():
                 if c.name not in known and c.surely_up(row, row):
                     yield v.MissingEntry(
-                        f"{c.name} of {c.identity} is connected, and the registry does not know it{_after(facts, c, row)}",
-                        "missing" + _after(facts, c, row),
+                        f"{c.name} of {c.identity} is connected, and the registry does not know it",
+                        "",
                         _rows(c.up, row),
                     )
-                elif c.name in known and c.ended < row and not c.unsure:
+                elif c.name in known and c.ended < row and not c.unsure and c.name not in haunted:
+                    haunted.add(c.name)
                     kind = v.LeakedEntry if all_left else v.GhostEntry
                     yield kind(
                         f"{c.name} is gone ({c.how_ended}), and the registry still names it",
-                        c.how_ended,
+                        "left" if c.how_ended in ("disconnect", "abort") else c.how_ended,
                         _rows(c.ended, row),
                     )
-        elif entry.kind == "active" and isinstance(entry.detail, tuple):
-            for user in sorted({c.user for c in facts.connections.values()}):
+        elif entry.kind == "active" and isinstance(entry.detail, tuple) and not facts.misidentified:
+            for user in facts.program.users:
                 theirs = [c for c in facts.connections.values() if user in (c.user, c.identity)]
                 sure = any(c.surely_up(row, row) and c.user == c.identity for c in theirs)
                 none = all(c.surely_absent(row, row) for c in theirs)
@@ -326,17 +315,6 @@ def consistency(facts: Facts) -> Iterator[Violation]:
                     yield v.WrongAnswer(
                         f"the target says {user} {says} connected, which is wrong", says, _rows(row)
                     )
-
-
-def _after(facts: Facts, connection: Connection, row: int) -> str:
-    for act in facts.acts.values():
-        if act.op.kind == "clean_up" and act.op.user == connection.user and act.began < row:
-            return ", after a clean-up of the user"
-    if any(c is not connection and c.user == connection.user and c.ending < row for c in facts.connections.values()):
-        return ", after another connection of the user had left"
-    if any(c is not connection and c.user == connection.user for c in facts.connections.values()):
-        return ", beside another connection of the user"
-    return ""
 
 
 def hygiene(facts: Facts) -> Iterator[Violation]:
@@ -357,6 +335,7 @@ def hygiene(facts: Facts) -> Iterator[Violation]:
             for c in facts.connections.values():
                 if (
                     c.identity == c.user == act.op.user
+                    and not c.unsure
                     and c.up < act.began
                     and c.ending >= act.began
                     and min(c.closed, c.gone) > rest
@@ -448,6 +427,11 @@ def _absent(facts: Facts, act: Act) -> bool:
             if act.op.to in (c.user, c.identity)
         )
     )
+
+
+def _path(act: Act) -> str:
+    """The way an event took into the target."""
+    return "emit" if act.op.kind == "emit_to_thread" and act.op.thread == act.op.to else act.op.kind
 
 
 def _how(act: Act) -> str:

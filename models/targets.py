@@ -19,6 +19,7 @@ from .managers import (
     WebSocketManagerAdapter,
     WebSocketManagerFactory,
 )
+from .managers.factory import isolation_key
 from .managers.records import ConnectionRecord, UserContext
 
 __all__ = ("MANAGERS", "STANDING", "TARGETS")
@@ -84,14 +85,13 @@ class FactoryAdapter(Adapter):
         self.factory = WebSocketManagerFactory(max_managers_per_user=2)
         self.clients: list[Client] = []
 
-    @staticmethod
-    def key(client: Client) -> str:
-        return f"{client.user}:{DEVICES[int(client.id[1:]) % 2]}"
-
     def context(self, client: Client) -> UserContext:
         device = DEVICES[int(client.id[1:]) % 2]
         base = context_of(client.user, device if device == "browser" else None)
         return replace(base, request_id=f"request-{client.id}", websocket_client_id=device)
+
+    def key(self, client: Client) -> str:
+        return isolation_key(self.context(client))
 
     async def connect(self, client: Client) -> None:
         manager = self.factory.create_manager(self.context(client))
@@ -130,6 +130,10 @@ class FactoryAdapter(Adapter):
     def registry(self) -> Iterable[str]:
         managers = {key: self.factory.get_manager(key) for key in map(self.key, self.clients)}
         return [name for manager in managers.values() if manager is not None for name in manager.get_user_connections()]
+
+    def is_active(self, user: str) -> bool:
+        managers = [self.factory.get_manager(f"{user}:{device}") for device in DEVICES]
+        return any(manager is not None and manager.is_connection_active(user) for manager in managers)
 
 
 class FallbackAdapter(Adapter):

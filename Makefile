@@ -1,0 +1,54 @@
+# `make fuzz` and `make test` set everything up by themselves; they need make and Python 3.11 or newer.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(shell command -v uv 2>/dev/null)
+SOURCES := $(sort $(shell find fuzzer models strategies -name '*.py' -o -name py.typed))
+
+.PHONY: fuzz test lint format clean help
+
+help:
+	@echo "make fuzz    fuzz the seven managers (ARGS='--budget 5m --seed 7' is passed on)"
+	@echo "make test    lint, type-check and test"
+	@echo "make lint    ruff and mypy only"
+	@echo "make format  let ruff format the code"
+	@echo "make clean   remove the environment and everything built"
+
+# Finding violations is what the job is for: its exit code 1 is a success here.
+fuzz: $(VENV)/.installed
+	@$(BIN)/crosswire run $(ARGS) || test $$? -eq 1
+
+test: lint
+	$(BIN)/python -m pytest -n 2
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m mypy --no-silence-site-packages -p crosswire.fuzzer -p crosswire.models -p crosswire.strategies
+	$(BIN)/python -m mypy tests benchmarks
+
+format: $(VENV)/.installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# A strict editable install links every file when it is made, so a new or removed file needs a new one.
+$(VENV)/.installed: $(VENV)/.sources pyproject.toml
+ifdef UV
+	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) $(VENV)
+	@rm -rf build
+	$(UV) pip install --quiet --python $(BIN)/python --config-settings editable_mode=strict -e '.[dev]'
+else
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@rm -rf build
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --config-settings editable_mode=strict -e '.[dev]'
+endif
+	@touch $@
+
+$(VENV)/.sources: $(SOURCES)
+	@$(PYTHON) -c 'import sys; sys.exit("Crosswire needs Python 3.11 or newer; this is %d.%d. Say which with make PYTHON=..." % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	@mkdir -p $(VENV)
+	@echo '$(SOURCES)' | cmp -s - $@ || echo '$(SOURCES)' > $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
