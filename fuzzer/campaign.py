@@ -65,6 +65,7 @@ class Campaign:
     target: Target
     plan: Plan
     on_progress: Callable[[Campaign], None] | None = None
+    on_found: Callable[[Campaign, Found], None] | None = None
     executions: int = 0
     programs: int = 0
     seconds: float = 0.0
@@ -168,6 +169,8 @@ class Campaign:
                 small = minimise(worker, finding)
                 self.shrinking += time.perf_counter() - at
                 self.found[signature] = Found(small, signature, self.executions, at - began)
+                if self.on_found is not None:
+                    self.on_found(self, self.found[signature])
                 stuck_as_known = stuck_as_known or isinstance(finding.violation, Stuck)
             seen.add(signature)
             promises.add(promise)

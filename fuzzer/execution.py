@@ -5,20 +5,23 @@ from __future__ import annotations
 import asyncio
 import gc
 import inspect
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
+from types import FrameType
 from typing import Any
 
 from .history import Detail, History, Row
 from .program import AT_ONCE, Operation, Program
 from .schedule import Recorded, Schedule, Visible
-from .stacks import raised_at, unretrieved, waits_at
+from .stacks import innermost, raised_at, unretrieved, waits_at
 from .targets.adapter import Adapter, Client, Event, Target, registered
 from .targets.websocket import FakeWebSocket
-from .world import Chooser, OutsideWorldError, WorldLoop
+from .world import Chooser, OutsideWorldError, TargetBlockedError, WorldLoop
 from .world.entropy import CLOCK_START
 from .world.external import operation
 
@@ -26,6 +29,9 @@ __all__ = ("CRITICAL_EVENTS", "Execution", "TargetError", "Worker")
 
 CRITICAL_EVENTS = ("agent_started", "agent_thinking", "tool_executing", "tool_completed", "agent_completed")
 """The events of an agent's run, in order, once each."""
+
+BLOCKED = 5
+"""Real seconds after which an execution that has not given the thread back is broken off."""
 
 
 class TargetError(Exception):
@@ -49,6 +55,7 @@ class Worker:
         self.target = target
         self.loop = WorldLoop()
         self.executions = 0
+        self.blocked: TargetBlockedError | None = None
 
     @contextmanager
     def session(self) -> Iterator[Worker]:
@@ -56,11 +63,41 @@ class Worker:
         enabled = gc.isenabled()
         gc.disable()  # destructors that run at the collector's whim would make histories differ
         try:
-            with self.loop.entropy:
+            with self.loop.entropy, self._watched():
                 yield self
         finally:
             if enabled:
                 gc.enable()
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Break an execution off that keeps this thread busy for `BLOCKED` real seconds.
+
+        By the alarm signal, so only on the main thread of systems that have it.
+        """
+        if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        seen, ticks = -1, 0
+
+        def tick(number: int, frame: FrameType | None) -> None:
+            nonlocal seen, ticks
+            if not self.loop.is_running() or seen != self.executions:
+                seen, ticks = self.executions, 0
+                return
+            ticks += 1
+            if ticks >= BLOCKED:
+                ticks = 0
+                self.blocked = TargetBlockedError(innermost(frame), BLOCKED)
+                raise self.blocked
+
+        before = signal.signal(signal.SIGALRM, tick)
+        signal.setitimer(signal.ITIMER_REAL, 1.0, 1.0)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0.0)
+            signal.signal(signal.SIGALRM, before)
 
     def run(self, program: Program, chooser: Chooser) -> Execution:
         """Execute; raises `TargetError` where the target's own making is at fault."""
@@ -72,10 +109,15 @@ class Worker:
         try:
             with self.session() if gc.isenabled() else _nothing():
                 loop.run_world(run.context, run.begin)
+            if self.blocked is not None:
+                raise self.blocked
             run.end()
             return Execution(
                 program, Schedule(tuple(loop.deviations)), tuple(run.history), tuple(loop.visible)
             )
+        except TargetBlockedError as error:
+            self.blocked = None
+            raise TargetError(f"{self.target.name}: {error}") from None
         finally:
             loop.reset()
             self.executions += 1

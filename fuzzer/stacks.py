@@ -12,7 +12,7 @@ from functools import cache
 from types import FrameType
 from typing import Any
 
-__all__ = ("raised_at", "unretrieved", "waits_at")
+__all__ = ("innermost", "raised_at", "unretrieved", "waits_at")
 
 _LIBRARY = os.path.dirname(os.path.abspath(asyncio.__file__))
 _ENGINE = os.path.dirname(os.path.abspath(__file__))
@@ -39,6 +39,15 @@ def waits_at(task: asyncio.Task[Any]) -> str:
             place = _place(frame, frame.f_lineno)
         awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
     return place
+
+
+def innermost(frame: FrameType | None) -> str:
+    """The innermost frame of the target on a thread's stack."""
+    while frame is not None:
+        if not _ours(frame.f_code.co_filename):
+            return _place(frame, frame.f_lineno)
+        frame = frame.f_back
+    return "an unknown place"
 
 
 def raised_at(error: BaseException) -> str:

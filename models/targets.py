@@ -75,8 +75,7 @@ class IsolatedAdapter(Adapter):
 class FactoryAdapter(Adapter):
     """`WebSocketManagerFactory`: a manager for every device of a user, at most two a user.
 
-    A user's connections with even numbers come from a browser, those with odd ones from an older mobile app, which
-    names its device in the other attribute of the context.
+    Every third connection comes from an older mobile app, which names its device in the other attribute of the context.
     """
 
     limits = Limits(connections_per_user=2, idle=1800.0)
@@ -85,8 +84,12 @@ class FactoryAdapter(Adapter):
         self.factory = WebSocketManagerFactory(max_managers_per_user=2)
         self.clients: list[Client] = []
 
+    @staticmethod
+    def device(client: Client) -> str:
+        return DEVICES[int(client.id[1:]) % 3 == 2]
+
     def context(self, client: Client) -> UserContext:
-        device = DEVICES[int(client.id[1:]) % 2]
+        device = self.device(client)
         base = context_of(client.user, device if device == "browser" else None)
         return replace(base, request_id=f"request-{client.id}", websocket_client_id=device)
 
