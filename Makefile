@@ -25,8 +25,8 @@ test: lint
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m mypy --no-silence-site-packages -p crosswire.fuzzer -p crosswire.models -p crosswire.strategies
-	$(BIN)/python -m mypy tests benchmarks
+	MYPYPATH=$$(echo build/__editable__.*) $(BIN)/python -m mypy -p crosswire.fuzzer -p crosswire.models -p crosswire.strategies
+	MYPYPATH=$$(echo build/__editable__.*) $(BIN)/python -m mypy tests benchmarks
 
 format: $(VENV)/.installed
 	$(BIN)/ruff check --fix .

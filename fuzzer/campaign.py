@@ -90,6 +90,10 @@ class Campaign:
         self.seconds = time.perf_counter() - began
         return self
 
+    def stop(self) -> None:
+        """End after the current execution, as if the budget were used up."""
+        self._done = True
+
     def _rounds(self) -> Iterator[int]:
         number = 0
         while not self._done:
@@ -123,9 +127,7 @@ class Campaign:
         if failure:
             raise failure[0]
 
-    def _explore(
-        self, worker: Worker, program: Program, written: Sequence[int | Deliver], began: float
-    ) -> None:
+    def _explore(self, worker: Worker, program: Program, written: Sequence[int | Deliver], began: float) -> None:
         plan = self.plan
         self.programs += 1
         for result in explore(worker, program, written, plan.schedules, plan.strategies, plan.seed):
@@ -146,7 +148,9 @@ class Campaign:
         promises = set()
         seen: set[str] = set()
         name = self.target.name
-        stuck_as_known = any(isinstance(f.violation, Stuck) and f.violation.signature(name) in self.found for f in findings)
+        stuck_as_known = any(
+            isinstance(f.violation, Stuck) and f.violation.signature(name) in self.found for f in findings
+        )
         for finding in findings:
             promise = finding.violation.promise
             if promise not in self.plan.promises:
@@ -191,9 +195,13 @@ def preflight(worker: Worker) -> None:
     for row in result.execution.history:
         op = operations[row.operation].kind if row.operation is not None and row.operation < len(operations) else None
         if row.kind == "stuck":
-            raise TargetError(f"{name}: {op} of a single user never returns, with nothing left to wait for; it waits in {row.detail}")
+            raise TargetError(
+                f"{name}: {op} of a single user never returns, with nothing left to wait for; it waits in {row.detail}"
+            )
         if row.kind == "raised" and op is not None:
             error, place = row.detail if isinstance(row.detail, tuple) else (str(row.detail), "")
-            raise TargetError(f"{name}: {op} of a single user fails with {error}" + (f", raised in {place}" if place else ""))
+            raise TargetError(
+                f"{name}: {op} of a single user fails with {error}" + (f", raised in {place}" if place else "")
+            )
         if row.kind == "spinning":
             raise TargetError(f"{name}: with a single user, the target never comes to rest")

@@ -103,10 +103,14 @@ def load(path: Path) -> Counterexample:
     except (OSError, UnicodeDecodeError) as error:
         raise CounterexampleError(f"{path}: cannot be read: {error}") from None
     except ValueError as error:
-        raise CounterexampleError(f"{path}: not JSON, or cut short ({error}); restore it or run the campaign again") from None
+        raise CounterexampleError(
+            f"{path}: not JSON, or cut short ({error}); restore it or run the campaign again"
+        ) from None
     version = data.get("crosswire") if isinstance(data, dict) else None
     if not isinstance(version, int):
-        raise CounterexampleError(f"{path}: not a counterexample: it has no field 'crosswire' with the format's version")
+        raise CounterexampleError(
+            f"{path}: not a counterexample: it has no field 'crosswire' with the format's version"
+        )
     if version > FORMAT:
         raise CounterexampleError(
             f"{path}: format {version}, and this release reads up to {FORMAT}; upgrade crosswire to replay it"

@@ -112,9 +112,7 @@ class Worker:
             if self.blocked is not None:
                 raise self.blocked
             run.end()
-            return Execution(
-                program, Schedule(tuple(loop.deviations)), tuple(run.history), tuple(loop.visible)
-            )
+            return Execution(program, Schedule(tuple(loop.deviations)), tuple(run.history), tuple(loop.visible))
         except TargetBlockedError as error:
             self.blocked = None
             raise TargetError(f"{self.target.name}: {error}") from None
@@ -172,7 +170,7 @@ class _Run:
     def record(self, kind: str, number: int | None, connection: str | None, detail: Detail) -> None:
         self.history.append(Row(self.loop._now - CLOCK_START, kind, number, connection, detail))
 
-    # -- from beginning to end ------------------------------------------------------------------------------------
+    # -- from beginning to end ------------------------------
 
     def begin(self) -> None:
         try:
@@ -189,9 +187,7 @@ class _Run:
         if loop.trespass is not None:
             raise TargetError(str(loop.trespass)) from loop.trespass
         if self.error is not None:
-            raise TargetError(
-                f"{self.target.name}: making the adapter failed: {_brief(self.error)}"
-            ) from self.error
+            raise TargetError(f"{self.target.name}: making the adapter failed: {_brief(self.error)}") from self.error
         if loop.spinning:
             self.record("spinning", None, None, None)
         for context in loop.unhandled:
@@ -220,7 +216,7 @@ class _Run:
                 lane.at += 1
                 self.loop.external(("start", number), self._start, number, lane, context=self.context)
 
-    # -- coming to rest -------------------------------------------------------------------------------------------
+    # -- coming to rest ------------------------------
 
     def when_idle(self) -> bool:
         """Nothing is ready and nothing pending: let time pass, come to rest, go on to the next stage, or end."""
@@ -317,7 +313,7 @@ class _Run:
                 self.record("left", None, None, (task.get_coro().__qualname__, waits_at(task)))  # type: ignore[union-attr]
         return False
 
-    # -- operations -----------------------------------------------------------------------------------------------
+    # -- operations ------------------------------
 
     def _connection(self, number: int) -> str | None:
         return self.operations[number].connection
@@ -469,7 +465,7 @@ class _Run:
             lane.task.add_done_callback(partial(self._cancelled_unborn, lane.running, lane), context=self.context)
             lane.task.cancel()
 
-    def _cancelled_unborn(self, number: int, lane: _Lane, task: asyncio.Task[None]) -> None:
+    def _cancelled_unborn(self, number: int | None, lane: _Lane, task: asyncio.Task[None]) -> None:
         """A task cancelled before its first step never runs a line of `_perform`."""
         if lane.running == number and lane.task is task:
             self._finish(number, lane, "cancelled", None)
@@ -521,5 +517,3 @@ def _token(op: Operation, user: str | None = None) -> tuple[str, str | None]:
 
 def _brief(error: object) -> str:
     return f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else str(error)
-
-

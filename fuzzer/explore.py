@@ -83,7 +83,9 @@ def soundness_doubt(worker: Worker, finding: Finding) -> str | None:
         began, ended = finding.violation.evidence[0], finding.violation.evidence[-1]
         number = execution.history[began].operation
         took = execution.history[ended].time - execution.history[began].time
-        times = [row.time for row in control.history if row.operation == number and row.connection in _own(execution, began)]
+        times = [
+            row.time for row in control.history if row.operation == number and row.connection in _own(execution, began)
+        ]
         if not times or max(times) - min(times) >= took:
             return "the operation takes as long when nobody stalls"
     return None

@@ -78,7 +78,9 @@ class Operation:
         if self.thread is not None:
             words.append(f"in thread {self.thread!r}")
         if self.token not in (None, "valid"):
-            words.append(f"({self.token} token)" if self.token in ("invalid", "expired") else f"(token of {self.token})")
+            words.append(
+                f"({self.token} token)" if self.token in ("invalid", "expired") else f"(token of {self.token})"
+            )
         if self.seconds is not None:
             words.append(f"{self.seconds:g} s")
         return " ".join(words)

@@ -108,7 +108,7 @@ class Deliver:
 
 
 class Written:
-    """Follows a program as it was written down: operations start in order, each as soon as it can; `Deliver` in between."""
+    """Follows a program as written: operations start in order, each as soon as it can; `Deliver` in between."""
 
     __slots__ = ("_at", "_steps")
 

@@ -63,6 +63,6 @@ def raised_at(error: BaseException) -> str:
 
 def unretrieved(task: asyncio.Task[Any]) -> BaseException | None:
     """The exception of a failed task that nobody has looked at yet, or None."""
-    if not task.done() or task.cancelled() or not task._log_traceback:  # type: ignore[attr-defined]
+    if not task.done() or task.cancelled() or not task._log_traceback:
         return None
     return task.exception()

@@ -8,6 +8,7 @@ limits, or whose operations were cancelled, is owed nothing; what nobody may eve
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 from ..fuzzer.execution import CRITICAL_EVENTS
 from ..fuzzer.history import History
@@ -28,7 +29,7 @@ def judge(target: Target, program: Program, history: History) -> list[Violation]
     return [violation for check in CHECKS for violation in check(facts)]
 
 
-# -- who may see what ---------------------------------------------------------------------------------------------------
+# -- who may see what ------------------------------
 
 
 def isolation(facts: Facts) -> Iterator[Violation]:
@@ -82,16 +83,20 @@ def authentication(facts: Facts) -> Iterator[Violation]:
             yield v.BadTokenAccepted(
                 f"{act.op.connection} logged in with an {act.op.token} token", act.op.token, _rows(act.began, act.ended)
             )
-        elif act.op.kind == "authenticate" and isinstance(said, str) and connection.identity not in (None, said):
-            if connection.login_began == act.began:
-                yield v.WrongIdentity(
-                    f"{connection.name} showed {connection.identity}'s token, and its login came out as {said}",
-                    "login",
-                    _rows(act.began, act.ended),
-                )
+        elif _misidentified(connection, act):
+            yield v.WrongIdentity(
+                f"{connection.name} showed {connection.identity}'s token, and its login came out as {said}",
+                "login",
+                _rows(act.began, act.ended),
+            )
 
 
-# -- what must arrive -----------------------------------------------------------------------------------------------------
+def _misidentified(connection: Connection, act: Act) -> bool:
+    first_login = act.op.kind == "authenticate" and connection.login_began == act.began
+    return first_login and isinstance(act.detail, str) and connection.identity not in (None, act.detail)
+
+
+# -- what must arrive ------------------------------
 
 
 def loss(facts: Facts) -> Iterator[Violation]:
@@ -160,12 +165,10 @@ def duplicates(facts: Facts) -> Iterator[Violation]:
             if act is None:
                 continue
             kind = v.OfflineDuplicate if _absent(facts, act) else v.DuplicateEvent
-            yield kind(
-                f"{event} arrived {len(rows)} times on {name}", f"{_path(act)}", (act.began, *rows)
-            )
+            yield kind(f"{event} arrived {len(rows)} times on {name}", f"{_path(act)}", (act.began, *rows))
 
 
-# -- offline delivery -------------------------------------------------------------------------------------------------------
+# -- offline delivery ------------------------------
 
 
 def offline(facts: Facts) -> Iterator[Violation]:
@@ -180,7 +183,8 @@ def offline(facts: Facts) -> Iterator[Violation]:
         first = later[0]
         rest = facts.rest_after(first.up)
         wiped = any(
-            a.op.kind in ("clean_up", "sweep", "shut_down", "pause") and act.began < a.began < rest for a in facts.acts.values()
+            a.op.kind in ("clean_up", "sweep", "shut_down", "pause") and act.began < a.began < rest
+            for a in facts.acts.values()
         )
         for event in _events(number, act):
             got = sorted((rows[0], name) for (e, name), rows in facts.received.items() if e == event)
@@ -211,7 +215,7 @@ def order(facts: Facts) -> Iterator[Violation]:
             arrived.setdefault((act.op.user or "", name), []).append((rows[0], event))
     for (sender, name), events in arrived.items():
         events.sort()
-        for (row, event), (later_row, later) in zip(events, events[1:], strict=False):
+        for (row, event), (later_row, later) in pairwise(events):
             act, earlier = _emitter(facts, event), _emitter(facts, later)
             assert act is not None and earlier is not None
             if act is earlier and act.op.kind == "run_agent":
@@ -228,7 +232,7 @@ def order(facts: Facts) -> Iterator[Violation]:
                 )
 
 
-# -- what the server does -----------------------------------------------------------------------------------------------------
+# -- what the server does ------------------------------
 
 
 def independence(facts: Facts) -> Iterator[Violation]:
@@ -281,7 +285,9 @@ def liveness(facts: Facts) -> Iterator[Violation]:
                 _rows(act.began, row),
             )
         if entry.kind == "spinning":
-            yield v.Spinning("the target never comes to rest: it keeps the loop busy with nothing left to arrive", "", (row,))
+            yield v.Spinning(
+                "the target never comes to rest: it keeps the loop busy with nothing left to arrive", "", (row,)
+            )
 
 
 def consistency(facts: Facts) -> Iterator[Violation]:
@@ -312,9 +318,7 @@ def consistency(facts: Facts) -> Iterator[Violation]:
                 none = all(c.surely_absent(row, row) for c in theirs)
                 if (user in entry.detail and none) or (user not in entry.detail and sure):
                     says = "is" if user in entry.detail else "is not"
-                    yield v.WrongAnswer(
-                        f"the target says {user} {says} connected, which is wrong", says, _rows(row)
-                    )
+                    yield v.WrongAnswer(f"the target says {user} {says} connected, which is wrong", says, _rows(row))
 
 
 def hygiene(facts: Facts) -> Iterator[Violation]:
@@ -341,7 +345,9 @@ def hygiene(facts: Facts) -> Iterator[Violation]:
                     and min(c.closed, c.gone) > rest
                 ):
                     yield v.LeftOpen(
-                        f"cleaning up {act.op.user} returned, and {c.name} was never closed", "clean_up", _rows(c.up, act.ended)
+                        f"cleaning up {act.op.user} returned, and {c.name} was never closed",
+                        "clean_up",
+                        _rows(c.up, act.ended),
                     )
 
 
@@ -363,15 +369,18 @@ def availability(facts: Facts) -> Iterator[Violation]:
             if a.op.kind in ("clean_up", "sweep", "expire") and a.began < act.ended and a.ended > act.began
         ]
         possible = sum(
-            c is not connection and c.user == connection.user and c.asked < act.ended and min(c.ended, c.closed) > act.began
+            c is not connection
+            and c.user == connection.user
+            and c.asked < act.ended
+            and min(c.ended, c.closed) > act.began
             for c in facts.connections.values()
         )
         if around or (limit is not None and possible >= limit):
             continue
         why = _how(act)
         yield v.Refused(
-            f"{connection.name} of {connection.user} was turned away ({why}), with {possible} other connections of that "
-            f"user" + (f" and a limit of {limit}" if limit is not None else ""),
+            f"{connection.name} of {connection.user} was turned away ({why}), with {possible} other connections of "
+            "that user" + (f" and a limit of {limit}" if limit is not None else ""),
             why,
             _rows(act.began, act.ended),
         )
@@ -392,7 +401,7 @@ CHECKS: tuple[Callable[[Facts], Iterator[Violation]], ...] = (
 )
 
 
-# -- words and small questions ------------------------------------------------------------------------------------------------
+# -- words and small questions ------------------------------
 
 
 def _emits(facts: Facts) -> Iterator[tuple[int, Act]]:
@@ -448,5 +457,3 @@ def _called(number: int, act: Act) -> str:
 
 def _rows(*rows: int) -> tuple[int, ...]:
     return tuple(sorted({row for row in rows if row != NEVER}))
-
-

@@ -143,7 +143,7 @@ class FallbackAdapter(Adapter):
     """A fallback manager for each user, made by ``new``."""
 
     checks_identity = True
-    new: ClassVar[Callable[[str], Any]]
+    new: ClassVar[Callable[..., Any]]
 
     def __init__(self) -> None:
         self.managers: dict[str, Any] = {}

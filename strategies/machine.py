@@ -22,6 +22,8 @@ Check = Callable[[Program, Sequence["int | Deliver"]], None]
 """What is done with a finished program and the order it was written in; raises to fail the example."""
 
 
+ON_CONNECTION: tuple[Kind, ...] = ("disconnect", "abort", "log_out", "stall", "unstall", "cancel")
+
 connections = Bundle("connections")
 
 
@@ -107,8 +109,8 @@ def machine_for(target: Target, check: Check, users: int = 3) -> type[ProgramMac
         act.__name__ = kind
         return rule(connection=connections)(act)
 
-    for kind in ("disconnect", "abort", "log_out", "stall", "unstall", "cancel"):
-        rules[kind] = on_connection(kind)  # type: ignore[arg-type]
+    for kind in ON_CONNECTION:
+        rules[kind] = on_connection(kind)
     if target.offers("expire"):
         rules["expire"] = on_connection("expire")
 

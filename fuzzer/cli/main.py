@@ -44,7 +44,8 @@ def run(
         str | None, typer.Option(help="How long, over all targets: 30s, 5m, 2h. Default 1m, unless --max-executions.")
     ] = None,
     max_executions: Annotated[
-        int | None, typer.Option(min=1, help="Executions for each target; with it, the same seed gives the same output.")
+        int | None,
+        typer.Option(min=1, help="Executions for each target; with it, the same seed gives the same output."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Names the sequence of executions.")] = 0,
     users: Annotated[int, typer.Option(min=1, max=9, help="How many users programs may have.")] = 3,

@@ -44,7 +44,9 @@ def explain_file(path: Path) -> bool:
     console = _console()
     counterexample, execution, violation, _ = _replay(path)
     if violation is None:
-        console.print(Text(f"{counterexample.target}: {counterexample.violation}: gone, nothing to explain", style="green"))
+        console.print(
+            Text(f"{counterexample.target}: {counterexample.violation}: gone, nothing to explain", style="green")
+        )
         return False
     console.print(Text(f"{counterexample.target}: {violation.kind} ({violation.promise})", style="bold red"))
     console.print(Text(violation.message))

@@ -116,13 +116,13 @@ def _print(campaigns: Sequence[Campaign], paths: dict[str, Path], promises: froz
     width = None if sys.stdout.isatty() else 160
     console = Console(width=width, highlight=False)
     broken = [name for name in PROMISES if name in promises and any(c.broken[name] for c in campaigns)]
-    table = Table(title="Executions that broke a promise, and their share")
-    table.add_column("target")
+    table = Table(title="Executions that broke a promise, and their share", pad_edge=False)
+    table.add_column("target", no_wrap=True)
     table.add_column("executions", justify="right")
     for name in broken:
-        table.add_column(name, justify="right")
+        table.add_column(name.replace(" ", "\n"), justify="right", no_wrap=True)
     for c in campaigns:
-        cells = [f"{c.broken[name]:,} ({c.broken[name] / c.executions:.2%})" if c.broken[name] else "." for name in broken]
+        cells = [_cell(c.broken[name], c.executions) for name in broken]
         table.add_row(c.target.name, f"{c.executions:,}", *(cells if broken else []))
     console.print(table)
     for c in campaigns:
@@ -142,18 +142,20 @@ def _print_found(console: Console, campaign: Campaign, new: Found, path: Path | 
     heading = Text(f"{campaign.target.name}: {violation.kind} ({violation.promise})", style="bold red")
     console.print(heading)
     console.print(Text(f"  {violation.message}"))
-    operations = len(execution.program)
-    deviations = len(execution.schedule)
-    console.print(
-        Text(
-            f"  {operations} operation{'s'[: operations != 1]}, {deviations} deviation{'s'[: deviations != 1]} from order; "
-            f"seen {new.times:,} times, first at execution {new.at_execution:,}"
-        )
-    )
+    size = f"{_count(len(execution.program), 'operation')}, {_count(len(execution.schedule), 'deviation')} from order"
+    console.print(Text(f"  {size}; seen {new.times:,} times, first at execution {new.at_execution:,}"))
     for number, operation in enumerate(execution.program.operations):
         console.print(Text(f"    {number}. {operation}"))
     if path is not None:
         console.print(Text(f"  crosswire replay {path}"), soft_wrap=True)
+
+
+def _cell(broken: int, executions: int) -> str:
+    return f"{broken:,}\n{broken / executions:.2%}" if broken else "."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _as_json(campaigns: Sequence[Campaign], paths: dict[str, Path], plan: Plan) -> dict[str, object]:

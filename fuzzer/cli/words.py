@@ -42,7 +42,9 @@ def describe(row: Row, program: Program) -> str:
         case "registry":
             return f"registry: {', '.join(row.detail) if isinstance(row.detail, tuple) and row.detail else 'empty'}"
         case "active":
-            return f"says connected: {', '.join(row.detail) if isinstance(row.detail, tuple) and row.detail else 'nobody'}"
+            return (
+                f"says connected: {', '.join(row.detail) if isinstance(row.detail, tuple) and row.detail else 'nobody'}"
+            )
         case "unhandled":
             return f"unhandled {' in '.join(row.detail) if isinstance(row.detail, tuple) else row.detail}"
         case "left":
@@ -66,5 +68,3 @@ def lane_of(row: Row, program: Program) -> str:
         if op.connection is not None:
             return op.connection
     return "server"
-
-

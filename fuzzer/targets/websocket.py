@@ -65,7 +65,10 @@ def describe(frame: Any) -> str:
 
 
 class FakeWebSocket:
-    """One connection's server side.  Equal only to itself; hashes the same in every run, so sets of them keep their order."""
+    """One connection's server side.
+
+    Equal only to itself, but hashes the same in every run, so that sets of websockets keep their order.
+    """
 
     def __init__(self, name: str, number: int, recorder: Recorder) -> None:
         self.name = name
@@ -87,7 +90,7 @@ class FakeWebSocket:
     def __repr__(self) -> str:
         return f"<FakeWebSocket {self.name}>"
 
-    # -- what the target calls ------------------------------------------------------------------------------------
+    # -- what the target calls ------------------------------
 
     async def accept(self, *args: Any, **kwargs: Any) -> None:
         self.accepted = True
@@ -125,7 +128,7 @@ class FakeWebSocket:
         self._advance()
         await sent
 
-    # -- what the world does to it --------------------------------------------------------------------------------
+    # -- what the world does to it ------------------------------
 
     def _advance(self) -> None:
         if self._head is None and self._frames and not self._stalled:

@@ -13,7 +13,6 @@ import random
 import sys
 import threading
 import time
-from asyncio import events
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -135,7 +134,7 @@ def _install() -> None:
 
     os.urandom = urandom
     random._urandom = urandom  # type: ignore[attr-defined]  # what random.SystemRandom, and so secrets, calls
-    time.sleep = sleep
+    setattr(time, "sleep", sleep)  # noqa: B010  # typeshed's signature has a special case
     for name in ("monotonic", "perf_counter"):
         setattr(time, name, _clock(getattr(time, name)))
         setattr(time, name + "_ns", _clock_ns(getattr(time, name + "_ns")))

@@ -59,7 +59,7 @@ class Chooser(Protocol):
         """With callbacks ready: the index of the event that becomes visible now, or `CARRY_ON`."""
 
     def idle(self, pending: Sequence[External], clock: bool) -> int:
-        """With nothing ready: the index of the next event; ``len(pending)`` moves the clock, where ``clock`` allows it."""
+        """With nothing ready: the index of the next event; ``len(pending)`` moves the clock where ``clock`` is true."""
 
 
 class InOrder:

@@ -63,6 +63,14 @@ class TimerHandle(Handle):
         return cast(float, self[3])
 
 
+def _refuse(name: str) -> Any:
+    def refused(self: Any, *args: Any, **kwargs: Any) -> Any:
+        raise self.outside(f"loop.{name}()")
+
+    refused.__name__ = name
+    return refused
+
+
 class WorldLoop(asyncio.AbstractEventLoop):
     """A deterministic event loop; see the module's docstring for what it keeps of asyncio.
 
@@ -108,7 +116,7 @@ class WorldLoop(asyncio.AbstractEventLoop):
         self.in_job = False
         self.job_delay = 0.0
 
-    # -- scheduling: the hot path ---------------------------------------------------------------------------------
+    # -- scheduling: the hot path ------------------------------
 
     def call_soon(  # type: ignore[override]
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
@@ -117,7 +125,7 @@ class WorldLoop(asyncio.AbstractEventLoop):
         self._ready.append(handle)
         return handle
 
-    call_soon_threadsafe = call_soon  # type: ignore[assignment]
+    call_soon_threadsafe = call_soon
 
     def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
@@ -148,7 +156,7 @@ class WorldLoop(asyncio.AbstractEventLoop):
         self.tasks.append(task)
         return task
 
-    # -- external events ------------------------------------------------------------------------------------------
+    # -- external events ------------------------------
 
     def external(
         self, key: Key, callback: Callable[..., object], *args: Any, context: Context | None = None
@@ -192,13 +200,13 @@ class WorldLoop(asyncio.AbstractEventLoop):
             self.entropy.clock_moved(to)
 
     def sleep(self, seconds: float) -> None:
-        """What ``time.sleep`` does to this world: the loop's thread is busy, so everybody waits; a worker just takes longer."""
+        """What ``time.sleep`` does here: on the loop's thread everybody waits; in a worker the job takes longer."""
         if self.in_job:
             self.job_delay += seconds
         else:
             self.move_clock(self._now + seconds)
 
-    # -- running --------------------------------------------------------------------------------------------------
+    # -- running ------------------------------
 
     def _when_idle(self) -> bool:
         """Nothing ready, nothing pending: move to the next timer, or end."""
@@ -259,9 +267,8 @@ class WorldLoop(asyncio.AbstractEventLoop):
         ready = self._ready
         popleft = ready.popleft
         while not self._stopping:
-            if self.pending or not ready or self._timers:
-                if not self._decide():
-                    return
+            if (self.pending or not ready or self._timers) and not self._decide():
+                return
             self.iterations += 1
             if self.iterations > MAX_ITERATIONS:
                 self.spinning = True
@@ -301,7 +308,7 @@ class WorldLoop(asyncio.AbstractEventLoop):
     def reset(self) -> None:
         """Forget everything of the execution before: tasks are cancelled and run to their end, callbacks dropped."""
         tasks = self.drivers + self.tasks
-        if self._asyncgens or not all([task.done() for task in tasks]):
+        if self._asyncgens or not all(task.done() for task in tasks):
             self._drain()
             tasks = self.drivers + self.tasks
         for task in tasks:
@@ -356,7 +363,7 @@ class WorldLoop(asyncio.AbstractEventLoop):
     def _stop_at_end(self, task: asyncio.Task[Any]) -> None:
         self._stopping = True
 
-    # -- the rest of what asyncio code asks of a loop -----------------------------------------------------------------
+    # -- the rest of what asyncio code asks of a loop ------------------------------
 
     def stop(self) -> None:
         self._stopping = True
@@ -454,24 +461,37 @@ class WorldLoop(asyncio.AbstractEventLoop):
             self.trespass = error
         return error
 
-
-def _refuse(name: str) -> Callable[..., Any]:
-    def refused(self: WorldLoop, *args: Any, **kwargs: Any) -> Any:
-        raise self.outside(f"loop.{name}()")
-
-    refused.__name__ = name
-    return refused
-
-
-for _method in (
-    "run_forever", "run_until_complete", "create_server", "create_connection", "create_unix_server",
-    "create_unix_connection", "create_datagram_endpoint", "connect_accepted_socket", "start_tls", "sendfile",
-    "sock_accept", "sock_connect", "sock_recv", "sock_recv_into", "sock_recvfrom", "sock_recvfrom_into",
-    "sock_sendall", "sock_sendto", "sock_sendfile", "add_reader", "remove_reader", "add_writer", "remove_writer",
-    "add_signal_handler", "remove_signal_handler", "subprocess_exec", "subprocess_shell", "connect_read_pipe",
-    "connect_write_pipe", "getaddrinfo", "getnameinfo",
-):  # fmt: skip
-    setattr(WorldLoop, _method, _refuse(_method))
+    run_forever = _refuse("run_forever")
+    run_until_complete = _refuse("run_until_complete")
+    create_server = _refuse("create_server")
+    create_connection = _refuse("create_connection")
+    create_unix_server = _refuse("create_unix_server")
+    create_unix_connection = _refuse("create_unix_connection")
+    create_datagram_endpoint = _refuse("create_datagram_endpoint")
+    connect_accepted_socket = _refuse("connect_accepted_socket")
+    start_tls = _refuse("start_tls")
+    sendfile = _refuse("sendfile")
+    sock_accept = _refuse("sock_accept")
+    sock_connect = _refuse("sock_connect")
+    sock_recv = _refuse("sock_recv")
+    sock_recv_into = _refuse("sock_recv_into")
+    sock_recvfrom = _refuse("sock_recvfrom")
+    sock_recvfrom_into = _refuse("sock_recvfrom_into")
+    sock_sendall = _refuse("sock_sendall")
+    sock_sendto = _refuse("sock_sendto")
+    sock_sendfile = _refuse("sock_sendfile")
+    add_reader = _refuse("add_reader")
+    remove_reader = _refuse("remove_reader")
+    add_writer = _refuse("add_writer")
+    remove_writer = _refuse("remove_writer")
+    add_signal_handler = _refuse("add_signal_handler")
+    remove_signal_handler = _refuse("remove_signal_handler")
+    subprocess_exec = _refuse("subprocess_exec")
+    subprocess_shell = _refuse("subprocess_shell")
+    connect_read_pipe = _refuse("connect_read_pipe")
+    connect_write_pipe = _refuse("connect_write_pipe")
+    getaddrinfo = _refuse("getaddrinfo")
+    getnameinfo = _refuse("getnameinfo")
 
 
 def _nothing() -> None:
@@ -519,4 +539,3 @@ async def latency(name: str) -> None:
     finally:
         if future.cancelled():
             loop.withdraw(event)
-
