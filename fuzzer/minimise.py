@@ -16,7 +16,7 @@ from .schedule import Guided, Recorded, Schedule, Visible
 from .search import RandomWalk
 from .world import Chooser, InOrder, Key
 
-__all__ = ("RETRIES", "minimise", "shows")
+__all__ = ("RETRIES", "attempts", "fewer_deviations", "minimise", "shows")
 
 NUMBER_AT = {"start": 1, "notice": 1, "latency": 2, "job": 2}
 """Where in an event's key its operation's number stands."""
@@ -37,7 +37,7 @@ def shows(worker: Worker, program: Program, chooser: Chooser, signature: str) ->
 def minimise(worker: Worker, finding: Finding) -> Finding:
     """The smallest finding of the same signature that dropping one thing at a time leads to."""
     signature = finding.violation.signature(worker.target.name)
-    best = _fewer_deviations(worker, finding, signature)
+    best = fewer_deviations(worker, finding, signature)
     while True:
         smaller = _fewer_operations(worker, best, signature)
         if smaller is best:
@@ -47,7 +47,7 @@ def minimise(worker: Worker, finding: Finding) -> Finding:
     return _renamed(worker, best, signature) or best
 
 
-def _fewer_deviations(worker: Worker, best: Finding, signature: str) -> Finding:
+def fewer_deviations(worker: Worker, best: Finding, signature: str) -> Finding:
     """Drop deviations: all, then halves, quarters and so on, and last one by one until none can go."""
     program = best.execution.program
     found = shows(worker, program, InOrder(), signature)
@@ -74,15 +74,15 @@ def _fewer_operations(worker: Worker, best: Finding, signature: str) -> Finding:
         if number >= len(best.execution.program):
             continue
         smaller = best.execution.program.without(number)
-        for chooser in _attempts(best, smaller, number):
+        for chooser in attempts(best, smaller, number):
             found = shows(worker, smaller, chooser, signature)
             if found is not None and soundness_doubt(worker, found) is None:
-                best = _fewer_deviations(worker, found, signature)
+                best = fewer_deviations(worker, found, signature)
                 break
     return best
 
 
-def _attempts(best: Finding, smaller: Program, dropped: int) -> Iterator[Chooser]:
+def attempts(best: Finding, smaller: Program, dropped: int) -> Iterator[Chooser]:
     """The schedules a smaller program is tried under: in order, like the larger one, and some at random."""
     yield InOrder()
     yield Guided(_renumbered(best.execution.visible, dropped))
@@ -114,7 +114,7 @@ def _in_order_of_start(worker: Worker, best: Finding, signature: str) -> Finding
     for chooser in (InOrder(), Guided(guide)):
         found = shows(worker, program, chooser, signature)
         if found is not None and soundness_doubt(worker, found) is None:
-            found = _fewer_deviations(worker, found, signature)
+            found = fewer_deviations(worker, found, signature)
             if len(found.execution.schedule) < len(best.execution.schedule):
                 return found
     return best

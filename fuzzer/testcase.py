@@ -1,0 +1,66 @@
+"""Fuzzing as an ordinary test: a state machine whose failure is a broken promise.
+
+    TestChat = test_case_for(Chat)        # in a test module; pytest and unittest collect it
+
+Hypothesis generates the programs and shrinks the one that fails; the engine explores each under many schedules and
+minimises the schedule of the failure.
+"""
+
+from __future__ import annotations
+
+import unittest
+from collections.abc import Sequence
+
+from hypothesis import HealthCheck, settings
+
+from ..strategies.machine import machine_for
+from .execution import Worker
+from .explore import Finding, explore, soundness_doubt
+from .minimise import fewer_deviations
+from .program import Program
+from .schedule import Deliver
+from .targets.adapter import Adapter, Target
+
+__all__ = ("ViolationFound", "test_case_for")
+
+
+class ViolationFound(AssertionError):
+    """A program broke a promise; the message says which, with the program and the schedule that show it."""
+
+
+def test_case_for(
+    target: Target | type[Adapter], *, users: int = 3, schedules: int = 32, max_examples: int = 50
+) -> type[unittest.TestCase]:
+    """A `unittest.TestCase` that fuzzes a target; ``schedules`` are tried for each of ``max_examples`` programs."""
+    chosen = target if isinstance(target, Target) else Target(target.__name__, target, target)
+    worker = Worker(chosen)
+
+    def check(program: Program, written: Sequence[int | Deliver]) -> None:
+        with worker.session():
+            for result in explore(worker, program, written, schedules, ("fifo", "random"), 0):
+                for violation in result.violations:
+                    finding = Finding(violation, result.execution)
+                    if soundness_doubt(worker, finding) is None:
+                        small = fewer_deviations(worker, finding, violation.signature(chosen.name))
+                        raise ViolationFound(_report(small))
+
+    machine = machine_for(chosen, check, users)
+    case: type[unittest.TestCase] = machine.TestCase
+    case.settings = settings(  # type: ignore[attr-defined]
+        max_examples=max_examples,
+        deadline=None,
+        stateful_step_count=14,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
+    )
+    return case
+
+
+test_case_for.__test__ = False  # type: ignore[attr-defined]  # pytest would take the function itself for a test
+
+
+def _report(finding: Finding) -> str:
+    execution = finding.execution
+    lines = [f"{finding.violation.kind} ({finding.violation.promise}): {finding.violation.message}"]
+    lines += [f"    {number}. {operation}" for number, operation in enumerate(execution.program.operations)]
+    lines.append(f"    schedule: {list(execution.schedule.deviations)}")
+    return "\n".join(lines)

@@ -1,0 +1,22 @@
+"""What tests share: one worker for each standing target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import pytest
+
+from crosswire.fuzzer.execution import Worker
+from crosswire.models.targets import TARGETS
+
+
+@pytest.fixture(scope="session")
+def worker_of() -> Callable[[str], Worker]:
+    """A worker for a standing target, by name."""
+
+    @cache
+    def make(name: str) -> Worker:
+        return Worker(TARGETS[name])
+
+    return make

@@ -1,0 +1,315 @@
+"""The isolation model: each violation shown by a small faulty target, and correct targets never accused."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from crosswire.fuzzer.campaign import Campaign, Plan
+from crosswire.fuzzer.execution import CRITICAL_EVENTS, Worker
+from crosswire.fuzzer.explore import judged
+from crosswire.fuzzer.program import Operation, Program
+from crosswire.fuzzer.targets import Adapter, Client, Event, Limits, Target
+from crosswire.fuzzer.world import InOrder, latency
+from crosswire.models import golden_path, violations
+from crosswire.models.isolation import CHECKS
+from crosswire.models.targets import TARGETS
+
+
+class Good(Adapter):
+    """A plain manager without a fault in sequential use; the faulty ones differ from it in one method."""
+
+    def __init__(self) -> None:
+        self.table: dict[str, list[Client]] = {}
+
+    async def connect(self, client: Client) -> Any:
+        self.table.setdefault(client.user, []).append(client)
+
+    async def emit(self, event: Event) -> Any:
+        for client in list(self.table.get(event.to or "", ())):
+            await client.websocket.send_json(event.payload)
+
+    async def disconnect(self, client: Client) -> Any:
+        self.table[client.user].remove(client)
+
+    async def broadcast(self, event: Event) -> Any:
+        for clients in list(self.table.values()):
+            for client in list(clients):
+                await client.websocket.send_json(event.payload)
+
+    async def clean_up(self, user: str) -> Any:
+        for client in self.table.pop(user, []):
+            await client.websocket.close()
+        self.table[user] = []
+
+    def registry(self) -> list[Client]:
+        return [client for clients in self.table.values() for client in clients]
+
+    def is_active(self, user: str) -> bool:
+        return bool(self.table.get(user))
+
+
+class ToEverybody(Good):
+    async def emit(self, event: Event) -> Any:
+        await self.broadcast(event)
+
+
+class ForgetsToForget(Good):
+    async def disconnect(self, client: Client) -> Any:
+        return None
+
+
+class FirstOnly(Good):
+    async def emit(self, event: Event) -> Any:
+        for client in self.table.get(event.to or "", ())[:1]:
+            await client.websocket.send_json(event.payload)
+
+
+class Apologises(Good):
+    async def emit(self, event: Event) -> Any:
+        for client in self.table.get(event.to or "", ()):
+            await client.websocket.send_json({"type": "sorry"})
+
+
+class Stutters(Good):
+    async def emit(self, event: Event) -> Any:
+        await super().emit(event)
+        await super().emit(event)
+
+
+class Denies(Good):
+    async def emit(self, event: Event) -> Any:
+        await super().emit(event)
+        return False
+
+
+class LastFirst(Good):
+    """Holds each event back until the next has been sent."""
+
+    held: Event | None = None
+
+    async def emit(self, event: Event) -> Any:
+        if self.held is None:
+            self.held = event
+        else:
+            await super().emit(event)
+            await super().emit(self.held)
+            self.held = None
+
+
+class Waits(Good):
+    async def emit(self, event: Event) -> Any:
+        await asyncio.Event().wait()
+
+
+class Spins(Good):
+    async def emit(self, event: Event) -> Any:
+        while True:
+            await asyncio.sleep(0)
+
+
+class Forgets(Good):
+    async def connect(self, client: Client) -> Any:
+        return None
+
+
+class Misjudges(Good):
+    def is_active(self, user: str) -> bool:
+        return True
+
+
+class DropsATask(Good):
+    async def connect(self, client: Client) -> Any:
+        await super().connect(client)
+        self.task = asyncio.create_task(self.fail())
+
+    async def fail(self) -> None:
+        raise LookupError("no such user")
+
+
+class LeavesATask(Good):
+    async def connect(self, client: Client) -> Any:
+        await super().connect(client)
+        self.task = asyncio.create_task(asyncio.sleep(10_000), name="ticker")
+
+    def shut_down(self) -> None:
+        self.table.clear()
+
+
+class CleansNothing(Good):
+    async def clean_up(self, user: str) -> Any:
+        self.table[user] = []
+
+
+class Full(Good):
+    limits = Limits(connections_per_user=2)
+
+    async def connect(self, client: Client) -> Any:
+        if self.table.get(client.user):
+            raise RuntimeError("full")
+        await super().connect(client)
+
+
+class OneAtATime(Good):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = asyncio.Lock()
+
+    async def connect(self, client: Client) -> Any:
+        async with self.lock:
+            await super().connect(client)
+
+    async def emit(self, event: Event) -> Any:
+        async with self.lock:
+            for client in list(self.table.get(event.to or "", ())):
+                try:
+                    await asyncio.wait_for(client.websocket.send_json(event.payload), 5)
+                except TimeoutError:
+                    self.table[client.user].remove(client)
+
+
+class Keeps(Good):
+    """Declares offline delivery; what it does with the events kept is up to its children."""
+
+    offline_delivery = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: list[Event] = []
+
+    async def emit(self, event: Event) -> Any:
+        if not self.table.get(event.to or ""):
+            self.kept.append(event)
+        await super().emit(event)
+
+
+class KeepsTwice(Keeps):
+    async def connect(self, client: Client) -> Any:
+        await super().connect(client)
+        for event in self.kept + self.kept:
+            await client.websocket.send_json(event.payload)
+        self.kept.clear()
+
+
+class KeepsBackwards(Keeps):
+    async def connect(self, client: Client) -> Any:
+        await super().connect(client)
+        for event in reversed(self.kept):
+            await client.websocket.send_json(event.payload)
+        self.kept.clear()
+
+
+class LogsIn(Good):
+    """Login as a step of its own; checks nothing."""
+
+    async def connect(self, client: Client) -> Any:
+        await super().connect(client)
+
+    async def authenticate(self, client: Client, token: str) -> Any:
+        await latency("auth")
+        return client.user
+
+
+def connect(name: str, user: str, **fields: Any) -> Operation:
+    return Operation("connect", name, user, **fields)
+
+
+def emit(to: str, user: str = "u0") -> Operation:
+    return Operation("emit", user=user, to=to)
+
+
+ALICE = connect("c0", "u0")
+BOB = connect("c1", "u1")
+ALICE_TOO = connect("c1", "u0")
+
+CASES: list[tuple[type[violations.Violation], type[Adapter], tuple[Operation, ...]]] = [
+    (violations.CrossUserLeak, ToEverybody, (ALICE, BOB, emit("u0"))),
+    (violations.EarlyDelivery, LogsIn, (ALICE, emit("u0"))),
+    (violations.LateDelivery, ForgetsToForget, (ALICE, Operation("log_out", "c0"), emit("u0"))),
+    (violations.WrongIdentity, LogsIn, (ALICE, Operation("authenticate", "c0", token="u1"))),
+    (violations.BadTokenAccepted, LogsIn, (ALICE, Operation("authenticate", "c0", token="expired"))),
+    (violations.LostEvent, FirstOnly, (ALICE, ALICE_TOO, emit("u0"))),
+    (violations.ReplacedEvent, Apologises, (ALICE, emit("u0"))),
+    (violations.FalseFailure, Denies, (ALICE, emit("u0"))),
+    (violations.DuplicateEvent, Stutters, (ALICE, emit("u0"))),
+    (violations.OfflineLoss, Keeps, (emit("u0"), ALICE)),
+    (violations.OfflineDuplicate, KeepsTwice, (emit("u0"), ALICE)),
+    (violations.OfflineDisorder, KeepsBackwards, (emit("u0"), emit("u0"), ALICE)),
+    (violations.HeldUp, OneAtATime, (ALICE, Operation("stall", "c0"), emit("u0"), BOB)),
+    (violations.Disorder, LastFirst, (ALICE, emit("u0"), emit("u0"))),
+    (violations.BrokenGoldenPath, LastFirst, (ALICE, Operation("run_agent", user="u0", to="u0"))),
+    (violations.Stuck, Waits, (ALICE, emit("u0"))),
+    (violations.Spinning, Spins, (ALICE, emit("u0"))),
+    (violations.MissingEntry, Forgets, (ALICE,)),
+    (violations.GhostEntry, ForgetsToForget, (ALICE, BOB, Operation("abort", "c0"))),
+    (violations.WrongAnswer, Misjudges, (ALICE, emit("u1"))),
+    (violations.UnhandledError, DropsATask, (ALICE,)),
+    (violations.LeftBehind, LeavesATask, (ALICE,)),
+    (violations.LeftOpen, CleansNothing, (ALICE, Operation("clean_up", user="u0"))),
+    (violations.LeakedEntry, ForgetsToForget, (ALICE,)),
+    (violations.Refused, Full, (ALICE, ALICE_TOO)),
+]
+
+
+def verdicts(adapter: type[Adapter], operations: tuple[Operation, ...]) -> list[violations.Violation]:
+    worker = Worker(Target(adapter.__name__, adapter, adapter))
+    return list(judged(worker, worker.run(Program(operations), InOrder())).violations)
+
+
+def test_every_violation_has_a_case() -> None:
+    kinds = {value for value in vars(violations).values() if isinstance(value, type)} - {violations.Violation}
+    kinds = {kind for kind in kinds if issubclass(kind, violations.Violation)}
+    assert {case[0] for case in CASES} == kinds
+    assert {kind.promise for kind in kinds} == set(violations.PROMISES)
+    assert CHECKS
+
+
+@pytest.mark.parametrize(("kind", "adapter", "operations"), CASES, ids=lambda value: getattr(value, "__name__", ""))
+def test_each_violation_is_seen(
+    kind: type[violations.Violation], adapter: type[Adapter], operations: tuple[Operation, ...]
+) -> None:
+    found = verdicts(adapter, operations)
+    mine = [violation for violation in found if isinstance(violation, kind)]
+    assert mine, found
+    assert mine[0].evidence
+    assert mine[0].message
+
+
+@pytest.mark.parametrize(("kind", "adapter", "operations"), CASES, ids=lambda value: getattr(value, "__name__", ""))
+def test_the_same_program_accuses_no_good_target(
+    kind: type[violations.Violation], adapter: type[Adapter], operations: tuple[Operation, ...]
+) -> None:
+    if any(operation.kind == "authenticate" for operation in operations):
+        assert not verdicts(TARGETS["golden-path"].traits, operations)
+    else:
+        assert not verdicts(Good, operations)
+        assert not verdicts(TARGETS["reference"].traits, operations)
+        assert not verdicts(TARGETS["outbox"].traits, operations)
+
+
+@pytest.mark.parametrize("name", ["reference", "outbox", "golden-path"])
+@pytest.mark.parametrize("seed", [11, 12])
+def test_correct_targets_survive(name: str, seed: int) -> None:
+    campaign = Campaign(TARGETS[name], Plan(executions=15_000, seed=seed)).run()
+    assert campaign.executions == 15_000
+    assert not campaign.found, [str(found.finding.violation.message) for found in campaign.found.values()]
+    assert not campaign.doubts
+
+
+def test_slow_by_itself_is_not_held_up_by_others() -> None:
+    """An operation that takes its time whoever stalls is not blamed on the client that stalls."""
+
+    class Slow(Good):
+        async def connect(self, client: Client) -> Any:
+            await asyncio.sleep(3)
+            await super().connect(client)
+
+    target = Target("slow", Slow, Slow)
+    campaign = Campaign(target, Plan(executions=4000, promises=frozenset({"independence"}))).run()
+    assert not campaign.found
+
+
+def test_the_golden_path_has_one_definition_in_effect() -> None:
+    assert golden_path.CRITICAL_EVENTS == CRITICAL_EVENTS
