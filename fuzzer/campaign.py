@@ -26,6 +26,9 @@ from .world import InOrder
 
 __all__ = ("Campaign", "Found", "Plan", "preflight")
 
+SMALL = 5
+"""Operations of a counterexample that is small enough not to look for a smaller one of the same signature."""
+
 DOUBTS = 50
 """After so many dismissals a signature is not looked at again in this campaign."""
 
@@ -160,7 +163,7 @@ class Campaign:
                 continue
             if signature in self.found:
                 if signature not in seen:
-                    self.found[signature].times += 1
+                    self._again(worker, self.found[signature], finding)
             elif stuck_as_known and isinstance(finding.violation, Stuck):
                 pass  # one deadlock holds up many; what waits behind a known one is its consequence
             else:
@@ -179,6 +182,19 @@ class Campaign:
             seen.add(signature)
             promises.add(promise)
         self.broken.update(promises)
+
+    def _again(self, worker: Worker, known: Found, finding: Finding) -> None:
+        """Count a known bug; now and then see whether this occurrence shrinks to something smaller."""
+        known.times += 1
+        size = len(known.finding.execution.program)
+        if size > SMALL and known.times.bit_count() == 1 and soundness_doubt(worker, finding) is None:
+            at = time.perf_counter()
+            small = minimise(worker, finding)
+            self.shrinking += time.perf_counter() - at
+            if len(small.execution.program) < size:
+                known.finding = small
+                if self.on_found is not None:
+                    self.on_found(self, known)
 
 
 def preflight(worker: Worker) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import combinations
 
 from .execution import Worker
 from .explore import Finding, digest, judged, soundness_doubt
@@ -69,20 +70,34 @@ def fewer_deviations(worker: Worker, best: Finding, signature: str) -> Finding:
 
 
 def _fewer_operations(worker: Worker, best: Finding, signature: str) -> Finding:
-    """Drop each operation, the last first; the same object where none can go."""
-    for number in reversed(range(len(best.execution.program))):
-        if number >= len(best.execution.program):
-            continue
-        smaller = best.execution.program.without(number)
-        for chooser in attempts(best, smaller, number):
-            found = shows(worker, smaller, chooser, signature)
-            if found is not None and soundness_doubt(worker, found) is None:
-                best = fewer_deviations(worker, found, signature)
-                break
+    """Drop runs of operations, long ones first, then single ones, then pairs; the same object where none can go."""
+    size = len(best.execution.program) // 2
+    while size >= 1:
+        first = len(best.execution.program) - size
+        while first >= 0:
+            best = _drop(worker, best, signature, tuple(range(first, first + size))) or best
+            first = min(first - 1, len(best.execution.program) - size)
+        size //= 2
+    for first, second in combinations(reversed(range(len(best.execution.program))), 2):
+        found = _drop(worker, best, signature, (first, second))
+        if found is not None:
+            return found
     return best
 
 
-def attempts(best: Finding, smaller: Program, dropped: int) -> Iterator[Chooser]:
+def _drop(worker: Worker, best: Finding, signature: str, numbers: tuple[int, ...]) -> Finding | None:
+    """The finding without these operations, if it still shows."""
+    smaller = best.execution.program.without(*numbers)
+    if not smaller.operations:
+        return None
+    for chooser in attempts(best, smaller, *numbers):
+        found = shows(worker, smaller, chooser, signature)
+        if found is not None and soundness_doubt(worker, found) is None:
+            return fewer_deviations(worker, found, signature)
+    return None
+
+
+def attempts(best: Finding, smaller: Program, *dropped: int) -> Iterator[Chooser]:
     """The schedules a smaller program is tried under: in order, like the larger one, and some at random."""
     yield InOrder()
     yield Guided(_renumbered(best.execution.visible, dropped))
@@ -92,12 +107,14 @@ def attempts(best: Finding, smaller: Program, dropped: int) -> Iterator[Chooser]
         yield RandomWalk(base + seed)
 
 
-def _renumbered(visible: tuple[Visible, ...], dropped: int) -> Iterator[Visible]:
-    """The order of events of a program that lost one operation."""
-    places = {number: number - 1 for number in range(dropped + 1, 2 * dropped + 64)}
+def _renumbered(visible: tuple[Visible, ...], dropped: tuple[int, ...]) -> Iterator[Visible]:
+    """The order of events of a program that lost some operations."""
+    last = max((int(key[1]) for key, _ in visible if key[0] == "start"), default=0)
+    kept = [number for number in range(last + 1) if number not in dropped]
+    places = {old: new for new, old in enumerate(kept)}
     for key, busy in visible:
         at = NUMBER_AT.get(str(key[0]))
-        if at is None or key[at] != dropped:
+        if at is None or key[at] not in dropped:
             yield _placed(key, places), busy
 
 

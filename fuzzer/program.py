@@ -109,9 +109,9 @@ class Program:
         stages.append((tuple((lane, tuple(ops)) for lane, ops in lanes.items()), None))
         return tuple(stages)
 
-    def without(self, number: int) -> Program:
-        """The program less one operation."""
-        return Program(self.operations[:number] + self.operations[number + 1 :])
+    def without(self, *numbers: int) -> Program:
+        """The program less some operations."""
+        return Program(tuple(op for number, op in enumerate(self.operations) if number not in numbers))
 
     @cached_property
     def users(self) -> tuple[str, ...]:

@@ -41,6 +41,7 @@ class Connection:
 
     ``up``: logged in, as far as the server has said so.  ``ending``: somebody began to end it.  ``ended``: that has
     returned.  ``slow``: from when on it read too slowly for the target's limits (a target may then give it up).
+    ``unsure``: from when on nobody can say what became of it (an operation on it was cancelled or failed).
     """
 
     name: str
@@ -55,18 +56,18 @@ class Connection:
     gone: int = NEVER
     slow: int = NEVER
     closed: int = NEVER
-    unsure: bool = False
+    unsure: int = NEVER
     how_ended: str = ""
     stalled_since: tuple[int, float] | None = None
     waiting: list[tuple[int, float]] = field(default_factory=list)
 
     def surely_up(self, since: int, until: int) -> bool:
         """Logged in before ``since``, and nothing that could excuse the target happened before ``until``."""
-        return self.up < since and min(self.ending, self.slow, self.closed) > until and not self.unsure
+        return self.up < since and min(self.ending, self.slow, self.closed, self.unsure) > until
 
     def surely_absent(self, since: int, until: int) -> bool:
         """Not even asked for before ``until``, or all over before ``since``."""
-        return self.asked > until or (self.ended < since and not self.unsure)
+        return self.asked > until or (self.ended < since and self.unsure > until)
 
 
 @dataclass(slots=True)
@@ -129,7 +130,8 @@ def gather(target: Target, program: Program, history: History) -> Facts:
                     if not two_steps:
                         connection.login_began = row
                         # Whether a server refuses such a client or serves it as who it is, is its own affair.
-                        connection.unsure = identity != op.user
+                        if identity != op.user:
+                            connection.unsure = row
                 case "authenticate":
                     assert connection is not None
                     if connection.login_began == NEVER:
@@ -137,14 +139,15 @@ def gather(target: Target, program: Program, history: History) -> Facts:
                         identity = connection.user if op.token in (None, "valid") else op.token
                         connection.identity = None if identity in ("invalid", "expired") else identity
                     else:
-                        connection.unsure = True
+                        connection.unsure = min(connection.unsure, row)
                 case "cancel":
                     facts.disturbed = True
                     if isinstance(detail, int) and detail in acts:
                         acts[detail].cancelled = True
                         cancelled = acts[detail].op
                         if cancelled.connection in connections:
-                            connections[cancelled.connection].unsure = True
+                            of_cancelled = connections[cancelled.connection]
+                            of_cancelled.unsure = min(of_cancelled.unsure, acts[detail].began)
                 case "clean_up":
                     for other in connections.values():
                         if op.user in (other.user, other.identity) and other.login_began < row:
@@ -152,11 +155,11 @@ def gather(target: Target, program: Program, history: History) -> Facts:
                 case "sweep" if limits.idle is not None:
                     for other in connections.values():
                         _ending(other, row, "sweep")
-                        other.unsure = True
+                        other.unsure = min(other.unsure, row)
                 case "pause" if limits.idle is not None and (op.seconds or 0) >= limits.idle / 2:
                     for other in connections.values():
                         _ending(other, row, "pause")
-                        other.unsure = True
+                        other.unsure = min(other.unsure, row)
                 case "shut_down":
                     facts.disturbed = True
                     for other in connections.values():
@@ -175,14 +178,15 @@ def gather(target: Target, program: Program, history: History) -> Facts:
                     if kind == "returned":
                         connection.ended = min(connection.ended, row)
                     else:
-                        connection.unsure = True
+                        connection.unsure = min(connection.unsure, row)
             elif act.op.kind == ("authenticate" if two_steps else "connect"):
                 assert connection is not None
                 accepted = act.went_well and not (two_steps and detail is None)
                 if accepted:
                     connection.up = min(connection.up, row)
                     if two_steps and isinstance(detail, str) and detail != connection.identity:
-                        connection.unsure = facts.misidentified = True
+                        connection.unsure = min(connection.unsure, row)
+                        facts.misidentified = True
                 elif connection.up == NEVER:
                     connection.login_failed = row
                     _ending(connection, row, "refused")

@@ -52,10 +52,10 @@ def authentication(facts: Facts) -> Iterator[Violation]:
     for (number, name), rows in facts.sent.items():
         connection = facts.connections.get(name)
         act = facts.acts.get(number)
-        if connection is None or connection.unsure or act is None or act.op.kind not in EMITS:
+        if connection is None or act is None or act.op.kind not in EMITS:
             continue
         for row in rows:
-            if number_of(str(facts.history[row].detail)) is None:
+            if row > connection.unsure or number_of(str(facts.history[row].detail)) is None:
                 continue
             if row < connection.login_began or row > connection.login_failed:
                 when = "before it asked to log in" if row < connection.login_began else "after its login had failed"
@@ -303,7 +303,7 @@ def consistency(facts: Facts) -> Iterator[Violation]:
                         "",
                         _rows(c.up, row),
                     )
-                elif c.name in known and c.ended < row and not c.unsure and c.name not in haunted:
+                elif c.name in known and c.ended < row < c.unsure and c.name not in haunted:
                     haunted.add(c.name)
                     kind = v.LeakedEntry if all_left else v.GhostEntry
                     yield kind(
@@ -339,7 +339,7 @@ def hygiene(facts: Facts) -> Iterator[Violation]:
             for c in facts.connections.values():
                 if (
                     c.identity == c.user == act.op.user
-                    and not c.unsure
+                    and c.unsure > rest
                     and c.up < act.began
                     and c.ending >= act.began
                     and min(c.closed, c.gone) > rest

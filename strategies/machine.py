@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, rule
 
 from ..fuzzer.program import Kind, Operation, Program
 from ..fuzzer.schedule import Deliver
@@ -37,8 +37,16 @@ class ProgramMachine(RuleBasedStateMachine):
         self.operations: list[Operation] = []
         self.written: list[int | Deliver] = []
         self.connected = 0
+        self.crowd = 1
 
     def add(self, kind: Kind, **fields: Any) -> None:
+        """Write an operation down; users beyond the crowd of this program are folded into it."""
+        for field in ("user", "to", "token", "thread"):
+            name = fields.get(field)
+            if name is not None and name[0] == "u" and name[1:].isdigit():
+                fields[field] = f"u{int(name[1:]) % self.crowd}"
+        if fields.get("token") == fields.get("user") is not None:
+            fields["token"] = "valid"
         self.written.append(len(self.operations))
         self.operations.append(Operation(kind, **fields))
 
@@ -57,10 +65,15 @@ def machine_for(target: Target, check: Check, users: int = 3) -> type[ProgramMac
     tokens = ["valid", "valid", "valid", "invalid", "expired", *(f"u{number}" for number in range(users))]
     at_connect = ["valid", "valid", *(f"u{number}" for number in range(users))]
 
+    def gather(self: ProgramMachine, crowd: int) -> None:
+        self.crowd = crowd
+
+    rules["gather"] = initialize(crowd=st.integers(1, users))(gather)
+
     def connect(self: ProgramMachine, user: str, token: str) -> str:
         name = f"c{self.connected}"
         self.connected += 1
-        self.add("connect", connection=name, user=user, token="valid" if token == user else token)
+        self.add("connect", connection=name, user=user, token=token)
         return name
 
     foreign = traits.checks_identity and not login
@@ -72,7 +85,7 @@ def machine_for(target: Target, check: Check, users: int = 3) -> type[ProgramMac
 
         def log_in(self: ProgramMachine, user: str, token: str) -> str:
             name = connect(self, user, "valid")
-            self.add("authenticate", connection=name, token="valid" if token == user else token)
+            self.add("authenticate", connection=name, token=token)
             return name
 
         rules["log_in"] = rule(target=connections, user=names, token=st.sampled_from(tokens))(log_in)

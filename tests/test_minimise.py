@@ -15,7 +15,7 @@ from crosswire.models.targets import TARGETS
 
 @pytest.mark.parametrize("name", ["isolated", "emergency", "unified", "golden-path-shared-login"])
 def test_findings_are_one_minimal(name: str, worker_of: Callable[[str], Worker]) -> None:
-    campaign = Campaign(TARGETS[name], Plan(executions=4000, seed=5)).run()
+    campaign = Campaign(TARGETS[name], Plan(executions=6000, seed=0)).run()
     assert len(campaign.found) >= 2
     worker = worker_of(name)
     for signature, found in campaign.found.items():

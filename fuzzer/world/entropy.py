@@ -41,8 +41,6 @@ WAYS_OUT = frozenset(
         "os.forkpty",
         "os.exec",
         "os.posix_spawn",
-        "_thread.start_new_thread",
-        "_thread.start_joinable_thread",
     }
 )
 """Audit events (Python's audit events table) that no target may raise inside a world."""
@@ -138,7 +136,20 @@ def _install() -> None:
     for name in ("monotonic", "perf_counter"):
         setattr(time, name, _clock(getattr(time, name)))
         setattr(time, name + "_ns", _clock_ns(getattr(time, name + "_ns")))
+    threading.Thread.start = _start_thread(threading.Thread.start)  # type: ignore[method-assign,assignment]
     sys.addaudithook(_audit)
+
+
+def _start_thread(real: Callable[[threading.Thread], None]) -> Callable[[threading.Thread], None]:
+    """No audit event tells of a new thread on every Python, so the method itself is gated."""
+
+    def start(self: threading.Thread) -> None:
+        world = _here()
+        if world is not None:
+            raise world.outside("threading.Thread.start()")
+        real(self)
+
+    return start
 
 
 def _clock(real: Callable[[], float]) -> Callable[[], float]:
@@ -165,7 +176,5 @@ def _audit(event: str, args: tuple[Any, ...]) -> None:
 
 
 def _describe(event: str, args: tuple[Any, ...]) -> str:
-    if event.startswith("_thread."):
-        return "threading.Thread.start()"
     shown = next((repr(arg) for arg in args if isinstance(arg, str | bytes | tuple | list)), "")
     return f"{event}({shown})"

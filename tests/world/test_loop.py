@@ -278,7 +278,7 @@ def _connect() -> None:
         client.connect(("127.0.0.1", 9))
 
 
-WAYS_OUT = {
+WAYS_OUT: dict[str, Callable[[], object]] = {
     "threading.Thread.start": _thread,
     "socket.connect": _connect,
     "subprocess.Popen": lambda: subprocess.run(["true"]),

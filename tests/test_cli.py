@@ -1,0 +1,237 @@
+"""The command line, as a user types it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def crosswire(*arguments: str, cwd: Path, expect: int) -> subprocess.CompletedProcess[str]:
+    """Run the command in a folder; assert its exit code and that no traceback shows."""
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONHASHSEED"}
+    done = subprocess.run(
+        [sys.executable, "-m", "crosswire.fuzzer", *arguments],
+        cwd=cwd,
+        env={**environment, "COLUMNS": "160"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == expect, done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """A folder with the counterexamples of a short run, and the run's JSON."""
+    folder = tmp_path_factory.mktemp("run")
+    done = crosswire("run", "isolated", "degraded", "--max-executions", "2500", "--json", cwd=folder, expect=1)
+    return folder, json.loads(done.stdout)
+
+
+def test_run_prints_a_table_and_what_it_found(tmp_path: Path) -> None:
+    done = crosswire("run", "degraded", "reference", "--max-executions", "2500", cwd=tmp_path, expect=1)
+    assert "degraded: ReplacedEvent (no loss)" in done.stdout
+    assert "No promise broken by: reference" in done.stdout
+    assert re.search(r"crosswire replay results/counterexamples/degraded-\S+\.json", done.stdout)
+    assert "executions in" in done.stderr
+
+
+def test_the_same_seed_gives_the_same_output(tmp_path: Path) -> None:
+    first, again = (
+        crosswire("run", "emergency", "--max-executions", "2000", "--seed", "7", cwd=tmp_path, expect=1).stdout
+        for _ in range(2)
+    )
+    assert first == again
+    other = crosswire("run", "emergency", "--max-executions", "2000", "--seed", "8", cwd=tmp_path, expect=1).stdout
+    assert other != first
+
+
+def test_nothing_found_is_exit_code_zero(tmp_path: Path) -> None:
+    done = crosswire("run", "reference", "--max-executions", "500", cwd=tmp_path, expect=0)
+    assert "No promise broken by: reference" in done.stdout
+    assert not (tmp_path / "results").exists()
+
+
+def test_json_counts_and_files(found: tuple[Path, dict[str, Any]]) -> None:
+    folder, result = found
+    isolated, degraded = result["targets"]
+    assert isolated["executions"] == degraded["executions"] == 2500
+    assert {bug["promise"] for bug in degraded["found"]} == {"golden path", "no loss"}
+    for target in result["targets"]:
+        for bug in target["found"]:
+            assert (folder / bug["file"]).exists()
+            assert 1 <= len(bug["operations"]) <= 8
+            assert bug["times"] >= 1
+
+
+def test_every_counterexample_replays(found: tuple[Path, dict[str, Any]]) -> None:
+    folder, result = found
+    for target in result["targets"]:
+        for bug in target["found"]:
+            done = crosswire("replay", bug["file"], cwd=folder, expect=1)
+            assert "still there" in done.stdout
+            assert " ".join(bug["message"].split()) in " ".join(done.stdout.split())
+
+
+def test_replay_traces_every_step(found: tuple[Path, dict[str, Any]]) -> None:
+    folder, result = found
+    done = crosswire("replay", result["targets"][0]["found"][0]["file"], "--trace", cwd=folder, expect=1)
+    assert "connect c0 as u0" in done.stdout
+    assert ">>" in done.stdout
+
+
+def test_explain_draws_lanes(found: tuple[Path, dict[str, Any]]) -> None:
+    folder, result = found
+    done = crosswire("explain", result["targets"][1]["found"][0]["file"], cwd=folder, expect=1)
+    assert "server" in done.stdout
+    assert "c0 (u0)" in done.stdout
+    assert ">>" in done.stdout
+
+
+def test_managers_prints_the_matrix(tmp_path: Path) -> None:
+    done = crosswire("managers", cwd=tmp_path, expect=0)
+    assert "send_to_user" in done.stdout
+    assert re.search(r"Unified / Connection \(the same class\)\s*│\s*0 ", done.stdout)
+
+
+ADAPTERS = """
+from crosswire.fuzzer.targets import Adapter
+import asyncio
+
+class Incomplete(Adapter):
+    async def connect(self, client): ...
+    async def emit(self, event): ...
+
+class Never(Adapter):
+    async def connect(self, client): await asyncio.Event().wait()
+    async def emit(self, event): ...
+    async def disconnect(self, client): ...
+
+class Loops(Never):
+    async def connect(self, client):
+        while True: pass
+
+class Fails(Never):
+    async def connect(self, client): raise KeyError("settings")
+
+class Asks(Never):
+    def __init__(self, url): ...
+
+class Reaches(Never):
+    async def connect(self, client): await asyncio.open_connection("localhost", 80)
+
+class Plain: ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("isolatd", "did you mean isolated?"),
+        ("nowhere:Chat", "importing 'nowhere' failed"),
+        ("broken:Chat", "SyntaxError"),
+        ("fails:Chat", "ZeroDivisionError"),
+        ("adapters:Nothing", "has no 'Nothing'"),
+        ("adapters:Plain", "is not an adapter"),
+        ("adapters:Incomplete", "lacks disconnect"),
+        ("adapters:Never", "connect of a single user never returns"),
+        ("adapters:Loops", "blocked the event loop"),
+        ("adapters:Fails", "connect of a single user fails with KeyError: 'settings'"),
+        ("adapters:Asks", "must take no arguments; it asks for url"),
+        ("adapters:Reaches", "loop.create_connection()"),
+    ],
+)
+def test_a_bad_target_is_one_clear_line(tmp_path: Path, target: str, message: str) -> None:
+    (tmp_path / "adapters.py").write_text(ADAPTERS)
+    (tmp_path / "broken.py").write_text("def (:\n")
+    (tmp_path / "fails.py").write_text("1 / 0\n")
+    done = crosswire("run", target, "--max-executions", "10", cwd=tmp_path, expect=2)
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("crosswire: ")
+    assert message in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: text[: len(text) // 2], "cut short"),
+        (lambda text: text.replace('"crosswire": 1', '"crosswire": 99'), "upgrade crosswire"),
+        (lambda text: text.replace('"crosswire": 1', '"other": 1'), "not a counterexample"),
+        (lambda text: text.replace('"kind": "connect"', '"kind": "teleport"'), "malformed"),
+        (lambda text: text.replace('"connection": "c0",', ""), "lacks connection"),
+        (lambda text: text.replace('"target": "', '"target": "no'), "unknown target"),
+        (lambda text: "[]", "not a counterexample"),
+    ],
+)
+def test_a_bad_counterexample_is_one_clear_line(
+    found: tuple[Path, dict[str, Any]], tmp_path: Path, change: Any, message: str
+) -> None:
+    folder, result = found
+    text = (folder / result["targets"][0]["found"][0]["file"]).read_text()
+    path = tmp_path / "changed.json"
+    path.write_text(change(text))
+    done = crosswire("replay", str(path), cwd=tmp_path, expect=2)
+    assert done.stderr.count("\n") == 1
+    assert message in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "--budget", "soon"),
+        ("run", "--promise", "world peace"),
+        ("replay", "missing.json"),
+        ("explain", "missing.json"),
+        ("run", "--seed", "-1"),
+        ("fly",),
+    ],
+)
+def test_bad_usage_is_exit_code_two(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    crosswire(*arguments, cwd=tmp_path, expect=2)
+
+
+def test_interrupted_saves_what_it_found(tmp_path: Path) -> None:
+    """Ctrl-C in the middle: exit code 130, and every counterexample found so far is on disk."""
+    import signal
+    import time
+
+    process = subprocess.Popen(
+        [sys.executable, "-m", "crosswire.fuzzer", "run", "degraded", "--budget", "100s"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONHASHSEED": "0"},
+    )
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("results/counterexamples/*.json")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stdout + stderr
+    assert "everything found so far is saved" in stderr
+    assert "Traceback" not in stderr
+
+
+def test_the_readme_snippet_finds_the_bug(tmp_path: Path) -> None:
+    text = (ROOT / "README.md").read_text()
+    (snippet,) = re.findall(r"```python\n# mychat.py\n(.*?)```", text, re.DOTALL)
+    code = [line for line in snippet.splitlines() if line.strip()]
+    assert len(code) <= 15
+    (tmp_path / "mychat.py").write_text(snippet)
+    done = crosswire("run", "mychat:Chat", "--max-executions", "4000", cwd=tmp_path, expect=1)
+    assert "mychat:Chat: " in done.stdout
+    files = sorted((tmp_path / "results/counterexamples").glob("*.json"))
+    assert files
+    crosswire("explain", str(files[0]), cwd=tmp_path, expect=1)

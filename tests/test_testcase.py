@@ -1,0 +1,30 @@
+"""The machine as a plain test case."""
+
+from __future__ import annotations
+
+import unittest
+
+import pytest
+
+from crosswire.fuzzer.testcase import test_case_for as case_for
+from crosswire.models.targets import TARGETS
+
+
+def outcome(name: str) -> unittest.TestResult:
+    case = case_for(TARGETS[name], schedules=8, max_examples=40)
+    result = unittest.TestResult()
+    unittest.defaultTestLoader.loadTestsFromTestCase(case).run(result)
+    return result
+
+
+def test_a_correct_target_passes() -> None:
+    assert outcome("reference").wasSuccessful()
+
+
+@pytest.mark.parametrize("name", ["degraded", "emergency"])
+def test_a_faulty_target_fails_with_a_small_program(name: str) -> None:
+    result = outcome(name)
+    (problem,) = result.failures + result.errors
+    assert "ViolationFound" in problem[1]
+    operations = [line for line in problem[1].splitlines() if line.strip()[:2] in {f"{n}." for n in range(10)}]
+    assert 1 <= len(operations) <= 4
