@@ -46,7 +46,7 @@ class Plan:
     users: int = 3
     steps: int = 14
     schedules: int = 48
-    strategies: tuple[str, ...] = ("fifo", "random", "random", "random", "random", "random", "random", "random")
+    strategies: tuple[str, ...] = ("random",)
     promises: frozenset[str] = frozenset(PROMISES)
 
 
@@ -109,7 +109,7 @@ class Campaign:
         def check(program: Program, written: Sequence[int | Deliver]) -> None:
             if not self._done and not failure:
                 try:
-                    self._explore(worker, program, written, began)
+                    self.explore(worker, program, written, began)
                 except TargetError as error:
                     failure.append(error)
 
@@ -130,7 +130,8 @@ class Campaign:
         if failure:
             raise failure[0]
 
-    def _explore(self, worker: Worker, program: Program, written: Sequence[int | Deliver], began: float) -> None:
+    def explore(self, worker: Worker, program: Program, written: Sequence[int | Deliver], began: float) -> None:
+        """Explore one generated program; where the budget ends, end there."""
         plan = self.plan
         self.programs += 1
         for result in explore(worker, program, written, plan.schedules, plan.strategies, plan.seed):

@@ -13,9 +13,11 @@ from dataclasses import dataclass, replace
 from ..models.isolation import judge
 from ..models.violations import HeldUp, Violation
 from .execution import Execution, Worker
+from .history import History
 from .program import Operation, Program
 from .schedule import Deliver, Guided, Written
 from .search import STRATEGIES
+from .world import InOrder
 
 __all__ = ("Finding", "Judged", "digest", "explore", "judged", "soundness_doubt")
 
@@ -51,15 +53,24 @@ def explore(
     strategies: Sequence[str],
     seed: int,
 ) -> Iterator[Judged]:
-    """Execute a program as written once, and then under ``schedules`` schedules, the strategies taking turns.
+    """Execute a program as written, in order, and then under ``schedules`` schedules, the strategies taking turns.
 
-    Which schedules depends on the seed and the program alone.
+    Which schedules depends on the seed and the program alone.  Schedules that give the same history are judged once.
     """
-    yield judged(worker, worker.run(program, Written(written)), "written")
+    verdicts: dict[History, tuple[Violation, ...]] = {}
+
+    def judge_once(execution: Execution, strategy: str) -> Judged:
+        known = verdicts.get(execution.history)
+        if known is None:
+            known = verdicts[execution.history] = judged(worker, execution).violations
+        return Judged(execution, known, strategy)
+
+    yield judge_once(worker.run(program, Written(written)), "written")
+    yield judge_once(worker.run(program, InOrder()), "fifo")
     base = (digest(program) ^ seed) << 16
     for number in range(schedules):
         name = strategies[number % len(strategies)]
-        yield judged(worker, worker.run(program, STRATEGIES[name](base + number)), name)
+        yield judge_once(worker.run(program, STRATEGIES[name](base + number)), name)
 
 
 def judged(worker: Worker, execution: Execution, strategy: str = "") -> Judged:

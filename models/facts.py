@@ -6,6 +6,7 @@ happened before.  ``NEVER`` is after every row.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
 
 from ..fuzzer.history import Detail, History
@@ -94,7 +95,8 @@ class Facts:
 
     def rest_after(self, row: int) -> int:
         """The next moment of rest after a row, or NEVER."""
-        return next((rest for rest in self.rests if rest > row), NEVER)
+        at = bisect_right(self.rests, row)
+        return self.rests[at] if at < len(self.rests) else NEVER
 
     def of_user(self, user: str | None) -> list[Connection]:
         return [c for c in self.connections.values() if user is None or c.identity == user]

@@ -294,7 +294,6 @@ def consistency(facts: Facts) -> Iterator[Violation]:
     haunted: set[str] = set()
     for row, entry in enumerate(facts.history):
         if entry.kind == "registry" and isinstance(entry.detail, tuple):
-            all_left = all(min(c.ending, c.ended) < row for c in facts.connections.values())
             known = set(entry.detail)
             for c in facts.connections.values():
                 if c.name not in known and c.surely_up(row, row):
@@ -305,6 +304,7 @@ def consistency(facts: Facts) -> Iterator[Violation]:
                     )
                 elif c.name in known and c.ended < row < c.unsure and c.name not in haunted:
                     haunted.add(c.name)
+                    all_left = all(other.ending < row for other in facts.connections.values())
                     kind = v.LeakedEntry if all_left else v.GhostEntry
                     yield kind(
                         f"{c.name} is gone ({c.how_ended}), and the registry still names it",

@@ -67,7 +67,7 @@ def test_json_counts_and_files(found: tuple[Path, dict[str, Any]]) -> None:
     folder, result = found
     isolated, degraded = result["targets"]
     assert isolated["executions"] == degraded["executions"] == 2500
-    assert {bug["promise"] for bug in degraded["found"]} == {"golden path", "no loss"}
+    assert {bug["violation"] for bug in degraded["found"]} >= {"ReplacedEvent"}
     for target in result["targets"]:
         for bug in target["found"]:
             assert (folder / bug["file"]).exists()

@@ -86,9 +86,12 @@ def replay(
 
 
 @app.command()
-def explain(file: Annotated[Path, typer.Argument(help="A counterexample file.")]) -> None:
+def explain(
+    file: Annotated[Path, typer.Argument(help="A counterexample file.")],
+    svg: Annotated[Path | None, typer.Option(help="Also write the picture to this SVG file.")] = None,
+) -> None:
     """Draw a counterexample: one column for each client, time downwards, the violation marked."""
-    raise typer.Exit(1 if explain_file(file) else 0)
+    raise typer.Exit(1 if explain_file(file, svg) else 0)
 
 
 @app.command()

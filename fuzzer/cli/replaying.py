@@ -39,9 +39,11 @@ def replay_file(path: Path, trace: bool) -> bool:
     return True
 
 
-def explain_file(path: Path) -> bool:
-    """Draw one file; whether its violation still shows."""
+def explain_file(path: Path, svg: Path | None = None) -> bool:
+    """Draw one file, on the terminal and where asked to as a picture; whether its violation still shows."""
     console = _console()
+    if svg is not None:
+        console.record = True
     counterexample, execution, violation, _ = _replay(path)
     if violation is None:
         console.print(
@@ -51,6 +53,8 @@ def explain_file(path: Path) -> bool:
     console.print(Text(f"{counterexample.target}: {violation.kind} ({violation.promise})", style="bold red"))
     console.print(Text(violation.message))
     console.print(lanes(execution, violation))
+    if svg is not None:
+        console.save_svg(str(svg), title=f"crosswire explain {path.name}")
     return True
 
 

@@ -63,7 +63,11 @@ def run_campaigns(
             interrupted = True
     total = sum(campaign.executions for campaign in campaigns)
     elapsed = time.perf_counter() - began
-    err.print(f"{total:,} executions in {elapsed:.1f} s ({total / elapsed if elapsed else 0:,.0f}/s)", highlight=False)
+    err.print(
+        f"{total:,} executions in {elapsed:.1f} s ({total / elapsed if elapsed else 0:,.0f}/s)",
+        highlight=False,
+        soft_wrap=True,
+    )
     if as_json:
         print(json.dumps(_as_json(campaigns, paths, plan), indent=2))
     else:
@@ -109,14 +113,15 @@ class _Progress:
     def finished(self, campaign: Campaign) -> None:
         self._done += 1
         console = self._console if self._live is None else self._live.console
-        console.print(f"[{self._done}/{self._total}] {self._line(campaign)}", highlight=False, markup=False)
+        line = f"[{self._done}/{self._total}] {self._line(campaign)}"
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _print(campaigns: Sequence[Campaign], paths: dict[str, Path], promises: frozenset[str]) -> None:
     width = None if sys.stdout.isatty() else 160
     console = Console(width=width, highlight=False)
     broken = [name for name in PROMISES if name in promises and any(c.broken[name] for c in campaigns)]
-    table = Table(title="Executions that broke a promise, and their share", pad_edge=False)
+    table = Table(title="Executions that broke a promise, and their share")
     table.add_column("target", no_wrap=True)
     table.add_column("executions", justify="right")
     for name in broken:

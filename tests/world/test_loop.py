@@ -13,7 +13,7 @@ import subprocess
 import threading
 import time
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -116,7 +116,7 @@ async def threads_finish(log: list[Any]) -> None:
 
 
 async def generators_are_closed(log: list[Any]) -> None:
-    async def numbers() -> AsyncIterator[int]:
+    async def numbers() -> AsyncGenerator[int, None]:
         try:
             yield 1
             yield 2
@@ -124,7 +124,7 @@ async def generators_are_closed(log: list[Any]) -> None:
             log.append("closed")
 
     async with contextlib.aclosing(numbers()) as stream:
-        async for number in stream:  # type: ignore[attr-defined]
+        async for number in stream:
             log.append(number)
             break
 
