@@ -93,7 +93,11 @@ def test_replay_traces_every_step(found: tuple[Path, dict[str, Any]]) -> None:
 
 def test_explain_draws_lanes(found: tuple[Path, dict[str, Any]]) -> None:
     folder, result = found
-    done = crosswire("explain", result["targets"][1]["found"][0]["file"], cwd=folder, expect=1)
+    file = result["targets"][1]["found"][0]["file"]
+    done = crosswire("explain", file, "--svg", "lanes.svg", cwd=folder, expect=1)
+    picture = (folder / "lanes.svg").read_text()
+    assert picture.startswith("<svg")
+    assert "url(" not in picture.replace("url(#", "")
     assert "server" in done.stdout
     assert "c0 (u0)" in done.stdout
     assert ">>" in done.stdout

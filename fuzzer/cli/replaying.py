@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import re
 import sys
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.measure import Measurement
 from rich.text import Text
 
 from ...models.violations import Violation
@@ -42,20 +45,29 @@ def replay_file(path: Path, trace: bool) -> bool:
 def explain_file(path: Path, svg: Path | None = None) -> bool:
     """Draw one file, on the terminal and where asked to as a picture; whether its violation still shows."""
     console = _console()
-    if svg is not None:
-        console.record = True
     counterexample, execution, violation, _ = _replay(path)
     if violation is None:
-        console.print(
-            Text(f"{counterexample.target}: {counterexample.violation}: gone, nothing to explain", style="green")
-        )
+        gone = f"{counterexample.target}: {counterexample.violation}: gone, nothing to explain"
+        console.print(Text(gone, style="green"))
         return False
-    console.print(Text(f"{counterexample.target}: {violation.kind} ({violation.promise})", style="bold red"))
-    console.print(Text(violation.message))
-    console.print(lanes(execution, violation))
+    picture = Group(
+        Text(f"{counterexample.target}: {violation.kind} ({violation.promise})", style="bold red"),
+        Text(violation.message),
+        lanes(execution, violation),
+    )
+    console.print(picture)
     if svg is not None:
-        console.save_svg(str(svg), title=f"crosswire explain {path.name}")
+        svg.write_text(_drawn(picture, f"crosswire explain {path.name}"), encoding="utf-8")
     return True
+
+
+def _drawn(picture: Group, title: str) -> str:
+    """The picture as SVG, as wide as it needs; without the web fonts that rich would have a viewer fetch."""
+    wide = Console(width=140, file=io.StringIO())
+    width = Measurement.get(wide, wide.options, picture).maximum
+    console = Console(width=width, record=True, file=io.StringIO(), highlight=False)
+    console.print(picture)
+    return re.sub(r"@font-face\s*{[^}]*}\s*", "", console.export_svg(title=title))
 
 
 def _replay(path: Path) -> tuple[Counterexample, Execution, Violation | None, int]:
