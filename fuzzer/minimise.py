@@ -22,6 +22,9 @@ __all__ = ("RETRIES", "attempts", "fewer_deviations", "minimise", "shows")
 NUMBER_AT = {"start": 1, "notice": 1, "latency": 2, "job": 2}
 """Where in an event's key its operation's number stands."""
 
+PASSES = 10
+"""How often at most everything is tried again after the program was written down differently."""
+
 RETRIES = 24
 """Random schedules tried on a smaller program that no schedule derived from the larger one makes fail."""
 
@@ -39,13 +42,18 @@ def minimise(worker: Worker, finding: Finding) -> Finding:
     """The smallest finding of the same signature that dropping one thing at a time leads to."""
     signature = finding.violation.signature(worker.target.name)
     best = fewer_deviations(worker, finding, signature)
-    while True:
-        smaller = _fewer_operations(worker, best, signature)
-        if smaller is best:
+    for _ in range(PASSES):
+        before = best
+        while True:
+            smaller = _fewer_operations(worker, best, signature)
+            if smaller is best:
+                break
+            best = smaller
+        best = _in_order_of_start(worker, best, signature)
+        best = _renamed(worker, best, signature) or best
+        if best.execution.program == before.execution.program:
             break
-        best = smaller
-    best = _in_order_of_start(worker, best, signature)
-    return _renamed(worker, best, signature) or best
+    return best
 
 
 def fewer_deviations(worker: Worker, best: Finding, signature: str) -> Finding:

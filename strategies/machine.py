@@ -24,6 +24,8 @@ Check = Callable[[Program, Sequence["int | Deliver"]], None]
 
 ON_CONNECTION: tuple[Kind, ...] = ("disconnect", "abort", "log_out", "stall", "unstall", "cancel")
 
+LEAVING: tuple[Kind, ...] = ("abort", "log_out", "disconnect")
+
 connections = Bundle("connections")
 
 
@@ -127,12 +129,12 @@ def machine_for(target: Target, check: Check, users: int = 3) -> type[ProgramMac
     if target.offers("expire"):
         rules["expire"] = on_connection("expire")
 
-    def reconnect(self: ProgramMachine, connection: str) -> str:
+    def reconnect(self: ProgramMachine, connection: str, leave: Kind) -> str:
         user = next(op.user for op in self.operations if op.kind == "connect" and op.connection == connection)
-        self.add("abort", connection=connection)
+        self.add(leave, connection=connection)
         return connect(self, user or "u0", "valid")
 
-    rules["reconnect"] = rule(target=connections, connection=connections)(reconnect)
+    rules["reconnect"] = rule(target=connections, connection=connections, leave=st.sampled_from(LEAVING))(reconnect)
 
     def cancel_emit(self: ProgramMachine, user: str) -> None:
         self.add("cancel", user=user)
