@@ -54,7 +54,7 @@ DEFECTS: tuple[Defect, ...] = (
     Defect("D8", "factory", "consistency", _is("WrongAnswer", where="is not")),
     Defect("D9", "emergency", "no loss", _is("LostEvent", "BrokenGoldenPath", where="RuntimeError")),
     Defect("D10", "emergency", "consistency", _is("MissingEntry", needs=TWO)),
-    Defect("D11", "emergency", "consistency", _is("GhostEntry", "LateDelivery", needs=TWO, where="log_out")),
+    Defect("D11", "emergency", "consistency", _is("GhostEntry", needs=TWO)),
     Defect("D12", "emergency", "isolation", _is("CrossUserLeak", where="foreign token")),
     Defect("D13", "emergency", "consistency", _is("WrongAnswer", where="is")),
     Defect("D14", "degraded", "no loss", _is("ReplacedEvent")),

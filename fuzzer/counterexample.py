@@ -16,7 +16,7 @@ import msgspec
 
 from .explore import Finding
 from .program import AT_ONCE, BARRIERS, Kind, Operation, Program
-from .schedule import Schedule
+from .schedule import Schedule, Visible
 
 __all__ = ("FORMAT", "Counterexample", "CounterexampleError", "load", "of_finding", "save")
 
@@ -53,6 +53,7 @@ class Counterexample(msgspec.Struct, frozen=True):
     message: str
     program: list[_Step]
     schedule: list[tuple[int, int]]
+    order: list[tuple[list[str | int], bool]] = []
     python: str = ""
 
     def to_program(self) -> Program:
@@ -60,6 +61,10 @@ class Counterexample(msgspec.Struct, frozen=True):
 
     def to_schedule(self) -> Schedule:
         return Schedule(tuple(self.schedule))
+
+    def to_order(self) -> list[Visible]:
+        """The order in which events became visible: what to follow where another Python numbers decisions otherwise."""
+        return [(tuple(key), busy) for key, busy in self.order]
 
 
 def of_finding(target: str, signature: str, finding: Finding) -> Counterexample:
@@ -77,6 +82,7 @@ def of_finding(target: str, signature: str, finding: Finding) -> Counterexample:
             for op in execution.program.operations
         ],
         schedule=list(execution.schedule.deviations),
+        order=[(list(key), busy) for key, busy in execution.visible],
         python=platform.python_version(),
     )
 
@@ -86,12 +92,21 @@ def save(counterexample: Counterexample, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     name = "".join(c if c.isalnum() or c in "-_." else "-" for c in counterexample.target)
     path = folder / f"{name}-{counterexample.signature}.json"
-    text = json.dumps(msgspec.to_builtins(counterexample), indent=2)
+    data = msgspec.to_builtins(counterexample)
+    lines = [f"  {json.dumps(key)}: {_lines(value)}" for key, value in data.items()]
+    text = "{\n" + ",\n".join(lines) + "\n}"
     handle, temporary = tempfile.mkstemp(dir=folder, prefix=".", suffix=".tmp")
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(text + "\n")
     os.replace(temporary, path)
     return path
+
+
+def _lines(value: object) -> str:
+    """A field of the file; lists with an element a line, so that files can be read and compared."""
+    if not isinstance(value, list) or not value:
+        return json.dumps(value)
+    return "[\n" + ",\n".join(f"    {json.dumps(element)}" for element in value) + "\n  ]"
 
 
 def load(path: Path) -> Counterexample:

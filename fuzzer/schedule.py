@@ -36,30 +36,23 @@ class Schedule:
 
 
 class Recorded:
-    """Takes the decisions of a schedule again; one that no longer fits gives way to order, and counts in ``strays``."""
+    """Takes the decisions of a schedule again; one that no longer fits gives way to order."""
 
-    __slots__ = ("_choices", "_point", "strays")
+    __slots__ = ("_choices", "_point")
 
     def __init__(self, schedule: Schedule) -> None:
         self._choices = dict(schedule.deviations)
         self._point = 0
-        self.strays = 0
 
     def busy(self, pending: Sequence[External]) -> int:
         self._point += 1
         choice = self._choices.get(self._point, 0) - 1
-        return self._fitting(choice, len(pending), CARRY_ON)
+        return choice if choice < len(pending) else CARRY_ON
 
     def idle(self, pending: Sequence[External], clock: bool) -> int:
         self._point += 1
         choice = self._choices.get(self._point, 0)
-        return self._fitting(choice, len(pending) + clock, 0)
-
-    def _fitting(self, choice: int, options: int, otherwise: int) -> int:
-        if choice < options:
-            return choice
-        self.strays += 1
-        return otherwise
+        return choice if choice < len(pending) + clock else 0
 
 
 class Guided:

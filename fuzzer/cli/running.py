@@ -118,12 +118,12 @@ class _Progress:
 
 
 def _print(campaigns: Sequence[Campaign], paths: dict[str, Path], promises: frozenset[str]) -> None:
-    width = None if sys.stdout.isatty() else 160
+    width = None if sys.stdout.isatty() else 180
     console = Console(width=width, highlight=False)
     broken = [name for name in PROMISES if name in promises and any(c.broken[name] for c in campaigns)]
     table = Table(title="Executions that broke a promise, and their share")
     table.add_column("target", no_wrap=True)
-    table.add_column("executions", justify="right")
+    table.add_column("executions", justify="right", no_wrap=True)
     for name in broken:
         table.add_column(name.replace(" ", "\n"), justify="right", no_wrap=True)
     for c in campaigns:
