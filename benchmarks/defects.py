@@ -61,7 +61,7 @@ DEFECTS: tuple[Defect, ...] = (
     Defect("D15", "degraded", "no loss", _is("LostEvent", needs=TWO, where="another connection was sent")),
     Defect("D16", "unified", "liveness", _is("Stuck", where="Unified")),
     Defect("D17", "unified", "offline delivery", _is("OfflineDisorder")),
-    Defect("D18", "unified", "offline delivery", _is("OfflineDuplicate", needs=(*TWO, "emit"))),
+    Defect("D18", "unified", "offline delivery", _is("OfflineDuplicate", needs=TWO, where="emit")),
     Defect("D19", "unified", "offline delivery", _is("OfflineDuplicate", needs=("run_agent",))),
     Defect("D20", "unified", "isolation", _is("CrossUserLeak", needs=("emit_to_thread",))),
     Defect("D21", "unified", "consistency", _is("GhostEntry", "LeakedEntry", where="left")),

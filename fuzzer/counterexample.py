@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from .explore import Finding
-from .program import AT_ONCE, BARRIERS, Kind, Operation, Program
+from .program import AT_ONCE, BARRIERS, Operation, Program
 from .schedule import Schedule, Visible
 
 __all__ = ("FORMAT", "Counterexample", "CounterexampleError", "load", "of_finding", "save")
@@ -32,16 +32,6 @@ class CounterexampleError(ValueError):
     """The file is no counterexample this release can read."""
 
 
-class _Step(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True):
-    kind: Kind
-    connection: str | None = None
-    user: str | None = None
-    to: str | None = None
-    thread: str | None = None
-    token: str | None = None
-    seconds: float | None = None
-
-
 class Counterexample(msgspec.Struct, frozen=True):
     """What a file holds; `program` and `schedule` as in the modules of those names."""
 
@@ -51,13 +41,13 @@ class Counterexample(msgspec.Struct, frozen=True):
     promise: str
     violation: str
     message: str
-    program: list[_Step]
+    program: list[Operation]
     schedule: list[tuple[int, int]]
     order: list[tuple[list[str | int], bool]] = []
     python: str = ""
 
     def to_program(self) -> Program:
-        return Program(tuple(Operation(**msgspec.structs.asdict(step)) for step in self.program))
+        return Program(tuple(self.program))
 
     def to_schedule(self) -> Schedule:
         return Schedule(tuple(self.schedule))
@@ -77,10 +67,7 @@ def of_finding(target: str, signature: str, finding: Finding) -> Counterexample:
         promise=finding.violation.promise,
         violation=finding.violation.kind,
         message=finding.violation.message,
-        program=[
-            _Step(op.kind, op.connection, op.user, op.to, op.thread, op.token, op.seconds)
-            for op in execution.program.operations
-        ],
+        program=list(execution.program.operations),
         schedule=list(execution.schedule.deviations),
         order=[(list(key), busy) for key, busy in execution.visible],
         python=platform.python_version(),
@@ -93,6 +80,7 @@ def save(counterexample: Counterexample, folder: Path) -> Path:
     name = "".join(c if c.isalnum() or c in "-_." else "-" for c in counterexample.target)
     path = folder / f"{name}-{counterexample.signature}.json"
     data = msgspec.to_builtins(counterexample)
+    data["program"] = [{key: value for key, value in step.items() if value is not None} for step in data["program"]]
     lines = [f"  {json.dumps(key)}: {_lines(value)}" for key, value in data.items()]
     text = "{\n" + ",\n".join(lines) + "\n}"
     handle, temporary = tempfile.mkstemp(dir=folder, prefix=".", suffix=".tmp")

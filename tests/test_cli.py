@@ -40,7 +40,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any
 
 
 def test_run_prints_a_table_and_what_it_found(tmp_path: Path) -> None:
-    done = crosswire("run", "degraded", "reference", "--max-executions", "2500", cwd=tmp_path, expect=1)
+    done = crosswire("run", "degraded", "reference", "--max-executions", "6000", cwd=tmp_path, expect=1)
     assert "degraded: ReplacedEvent (no loss)" in done.stdout
     assert "No promise broken by: reference" in done.stdout
     assert re.search(r"crosswire replay results/counterexamples/degraded-\S+\.json", done.stdout)
