@@ -7,6 +7,7 @@ import gc
 import inspect
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
@@ -92,12 +93,16 @@ class Worker:
                 raise self.blocked
 
         before = signal.signal(signal.SIGALRM, tick)
-        signal.setitimer(signal.ITIMER_REAL, 1.0, 1.0)
+        timer = signal.setitimer(signal.ITIMER_REAL, 1.0, 1.0)
+        began = time.perf_counter()
         try:
             yield
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0.0)
             signal.signal(signal.SIGALRM, before)
+            if timer[0]:  # somebody else's alarm, a test runner's time limit say: let it go on
+                left = max(timer[0] - (time.perf_counter() - began), 0.001)
+                signal.setitimer(signal.ITIMER_REAL, left, timer[1])
 
     def run(self, program: Program, chooser: Chooser) -> Execution:
         """Execute; raises `TargetError` where the target's own making is at fault."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -163,3 +164,17 @@ def test_a_target_that_cannot_be_fuzzed_is_an_error(adapter: type[Adapter], mess
         worker.run(ONE, InOrder())
     good = Worker(Target("good", Broken, Broken))
     assert [row.kind for row in good.run(ONE, InOrder()).history][:2] == ["invoked", "returned"]
+
+
+def test_somebody_elses_alarm_goes_on() -> None:
+    """A test runner's time limit by the same signal survives a session."""
+    before = signal.signal(signal.SIGALRM, signal.SIG_IGN)
+    timer = signal.setitimer(signal.ITIMER_REAL, 1000.0)
+    try:
+        with Worker(Target("good", Broken, Broken)).session():
+            pass
+        assert 900 < signal.getitimer(signal.ITIMER_REAL)[0] <= 1000
+        assert signal.getsignal(signal.SIGALRM) is signal.SIG_IGN
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, *timer)
+        signal.signal(signal.SIGALRM, before)
