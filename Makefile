@@ -35,7 +35,7 @@ format: $(VENV)/.installed
 # A strict editable install links every file when it is made, so a new or removed file needs a new one.
 $(VENV)/.installed: $(VENV)/.sources pyproject.toml
 ifdef UV
-	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) $(VENV)
+	@test -x $(BIN)/python || $(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
 	@rm -rf build
 	$(UV) pip install --quiet --python $(BIN)/python --config-settings editable_mode=strict -e '.[dev]'
 else
