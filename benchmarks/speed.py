@@ -15,14 +15,14 @@ import json
 import platform
 import statistics
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 from crosswire.fuzzer.campaign import Campaign, Plan
 from crosswire.fuzzer.execution import Worker
 from crosswire.fuzzer.explore import digest
-from crosswire.fuzzer.program import Program
-from crosswire.fuzzer.schedule import Deliver
+from crosswire.fuzzer.rounds import Batch, run_round
 from crosswire.fuzzer.search import RandomWalk
 from crosswire.fuzzer.world import WorldLoop
 from crosswire.models.targets import TARGETS
@@ -71,32 +71,28 @@ def micro(tasks: int, times: int) -> dict[str, float]:
     return {"asyncio.run": statistics.median(stock), "world": statistics.median(world), "ratio": ratio}
 
 
-class Remembering(Campaign):
-    """A campaign that keeps the programs it generated."""
-
-    def run(self) -> Campaign:
-        self.kept: list[Program] = []
-        return super().run()
-
-    def explore(self, worker: Worker, program: Program, written: Sequence[int | Deliver], began: float) -> None:
-        self.kept.append(program)
-        super().explore(worker, program, written, began)
-
-
 def campaign_share(executions: int) -> dict[str, float]:
     """Executions/s of a campaign on the reference manager, and of the engine alone on the same programs."""
     target = TARGETS["reference"]
     plan = Plan(executions=executions, seed=1)
-    campaign = Remembering(target, plan)
-    campaign.run()
+    campaign = Campaign(target, plan).run()
     worker = Worker(target)
+    batches: list[Batch] = []
+
+    def keep(batch: Batch) -> bool:
+        batches.append(batch)
+        return len(batches) < campaign.programs
+
     with worker.session():
+        for number in range(campaign.rounds + 1):
+            run_round(worker, replace(plan, schedules=0), number, keep, lambda more: False)
+        programs = [batch.program for batch in batches[: campaign.programs]]
         began = time.perf_counter()
-        for program in campaign.kept:
+        for program in programs:
             base = digest(program) << 16
             for number in range(plan.schedules):
                 worker.run(program, RandomWalk(base + number))
-        engine = len(campaign.kept) * plan.schedules / (time.perf_counter() - began)
+        engine = len(programs) * plan.schedules / (time.perf_counter() - began)
     whole = campaign.executions / campaign.seconds
     return {"engine": engine, "campaign": whole, "ratio": whole / engine}
 

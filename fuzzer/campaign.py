@@ -1,30 +1,29 @@
 """Many executions of one target under a budget: what was counted, and what was found.
 
 A seed names a finite, ordered sequence of executions: rounds of generated programs, each explored under the same
-number of schedules.  A budget only says where in that sequence to stop.
+number of schedules.  A budget only says where in that sequence to stop, and the number of processes only how soon
+that place is reached: batches are counted in order.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 
-from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
-from hypothesis.stateful import run_state_machine_as_test
-
-from ..models.violations import PROMISES, Stuck
-from ..strategies.machine import machine_for
+from ..models.violations import Stuck
 from .execution import TargetError, Worker
-from .explore import Finding, explore, judged, soundness_doubt
+from .explore import Finding, judged, soundness_doubt
 from .minimise import minimise
+from .pool import Pool
 from .program import Operation, Program
-from .schedule import Deliver
+from .rounds import Batch, Plan, run_round
 from .targets.adapter import Target
 from .world import InOrder
 
-__all__ = ("Campaign", "Found", "Plan", "preflight")
+__all__ = ("Campaign", "Cell", "Found", "Plan", "preflight")
 
 SMALL = 5
 """Operations of a counterexample that is small enough not to look for a smaller one of the same signature."""
@@ -32,33 +31,23 @@ SMALL = 5
 DOUBTS = 50
 """After so many dismissals a signature is not looked at again in this campaign."""
 
-ROUND = 40
-"""Programs a Hypothesis run generates before the next begins with a seed of its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a campaign is to do.  Its budget: ``executions`` or ``seconds``, whichever ends first."""
-
-    seed: int = 0
-    executions: int | None = None
-    seconds: float | None = None
-    users: int = 3
-    steps: int = 14
-    schedules: int = 48
-    strategies: tuple[str, ...] = ("random",)
-    promises: frozenset[str] = frozenset(PROMISES)
+Cell = tuple[str, int, int]
+"""What executions are counted by: strategy, number of users, operations in the program."""
 
 
 @dataclass(slots=True)
 class Found:
-    """One bug: its minimal counterexample, when it was found first, and how often it was seen."""
+    """One bug: its minimal counterexample, when it was found first, and how often it was seen.
+
+    ``first_by`` has, for each strategy that showed it, how many executions that strategy had made by then.
+    """
 
     finding: Finding
     signature: str
     at_execution: int
     at_seconds: float
     times: int = 1
+    first_by: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -69,126 +58,148 @@ class Campaign:
     plan: Plan
     on_progress: Callable[[Campaign], None] | None = None
     on_found: Callable[[Campaign, Found], None] | None = None
+    workers: int = 1
     executions: int = 0
     programs: int = 0
+    rounds: int = 0
+    """Rounds that are complete; a campaign that goes on later begins with this one."""
     seconds: float = 0.0
     shrinking: float = 0.0
     broken: Counter[str] = field(default_factory=Counter)
     """promise -> executions that broke it"""
+    cells: Counter[Cell] = field(default_factory=Counter)
+    """cell -> executions"""
+    broken_cells: Counter[tuple[str, Cell]] = field(default_factory=Counter)
+    """promise and cell -> executions that broke it"""
     found: dict[str, Found] = field(default_factory=dict)
     doubts: Counter[str] = field(default_factory=Counter)
     """signature -> how often what looked like a violation was dismissed"""
     doubtful: dict[str, str] = field(default_factory=dict)
     """signature -> why, the last time"""
+    _by_strategy: Counter[str] = field(default_factory=Counter)
+    _began: float = 0.0
     _done: bool = False
 
     def run(self) -> Campaign:
         """Fuzz until the budget is used up; raises `TargetError` where the target cannot be fuzzed."""
+        self._began = time.perf_counter() - self.seconds
+        self._by_strategy.update(dict.fromkeys(self.plan.strategies, 0))
+        for (strategy, _, _), times in self.cells.items():
+            self._by_strategy[strategy] += times
         worker = Worker(self.target)
-        began = time.perf_counter()
-        with worker.session():
-            preflight(worker)
-            for number in self._rounds():
-                self._round(worker, number, began)
-        self.seconds = time.perf_counter() - began
+        try:
+            with worker.session():
+                preflight(worker)
+                if self.workers == 1:
+                    self._alone(worker)
+                else:
+                    self._shared(worker)
+        finally:
+            self.seconds = time.perf_counter() - self._began
         return self
 
     def stop(self) -> None:
         """End after the current execution, as if the budget were used up."""
         self._done = True
 
-    def _rounds(self) -> Iterator[int]:
-        number = 0
+    def _alone(self, worker: Worker) -> None:
         while not self._done:
-            yield self.plan.seed * 1_000_003 + number
-            number += 1
+            run_round(worker, self.plan, self.rounds, lambda batch: self._count(worker, batch), self._over)
+            if not self._done:
+                self.rounds += 1
 
-    def _round(self, worker: Worker, number: int, began: float) -> None:
-        failure: list[TargetError] = []
+    def _shared(self, worker: Worker) -> None:
+        with closing(Pool(self.target.name, self.plan, self.workers, self.rounds)) as pool:
+            while not self._done:
+                for batch in pool.next_round(self._over):
+                    if not self._count(worker, batch):
+                        break
+                else:
+                    if not self._over():
+                        self.rounds += 1
+                        continue
+                self._done = True
 
-        def check(program: Program, written: Sequence[int | Deliver]) -> None:
-            if not self._done and not failure:
-                try:
-                    self.explore(worker, program, written, began)
-                except TargetError as error:
-                    failure.append(error)
-
-        machine = seed(number)(machine_for(self.target, check, self.plan.users))
-        run_state_machine_as_test(
-            machine,
-            settings=settings(
-                max_examples=ROUND,
-                stateful_step_count=self.plan.steps,
-                phases=[Phase.generate],
-                database=None,
-                deadline=None,
-                derandomize=False,
-                verbosity=Verbosity.quiet,
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
-        if failure:
-            raise failure[0]
-
-    def explore(self, worker: Worker, program: Program, written: Sequence[int | Deliver], began: float) -> None:
-        """Explore one generated program; where the budget ends, end there."""
+    def _over(self, more: int = 0) -> bool:
+        """Whether the budget ends here, ``more`` executions after those counted."""
         plan = self.plan
+        return (
+            self._done
+            or (plan.executions is not None and self.executions + more >= plan.executions)
+            or (plan.seconds is not None and time.perf_counter() - self._began >= plan.seconds)
+        )
+
+    def _count(self, worker: Worker, batch: Batch) -> bool:
+        """Take one program's executions in; whether to go on."""
         self.programs += 1
-        for result in explore(worker, program, written, plan.schedules, plan.strategies, plan.seed):
+        limit = self.plan.executions
+        again: dict[str, None] = {}
+        users, length = len(batch.program.users), len(batch.program)
+        for strategy, signatures in batch.executions:
             self.executions += 1
-            if result.violations:
-                self._note([Finding(v, result.execution) for v in result.violations], worker, began)
-            if plan.executions is not None and self.executions >= plan.executions:
+            self._by_strategy[strategy] += 1
+            cell = (strategy, users, length)
+            self.cells[cell] += 1
+            if signatures:
+                self._note(worker, batch, cell, signatures, again)
+            if self._done or (limit is not None and self.executions >= limit):
                 self._done = True
-            self.seconds = time.perf_counter() - began
-            if plan.seconds is not None and self.seconds >= plan.seconds:
-                self._done = True
-            if self._done:
                 break
+        for signature in again:
+            self._again(worker, self.found[signature], batch.findings[signature])
+        self.seconds = time.perf_counter() - self._began
+        if self._over():
+            self._done = True
         if self.on_progress is not None:
             self.on_progress(self)
+        return not self._done
 
-    def _note(self, findings: list[Finding], worker: Worker, began: float) -> None:
-        promises = set()
-        seen: set[str] = set()
-        name = self.target.name
-        stuck_as_known = any(
-            isinstance(f.violation, Stuck) and f.violation.signature(name) in self.found for f in findings
-        )
-        for finding in findings:
-            promise = finding.violation.promise
-            if promise not in self.plan.promises:
-                continue
-            signature = finding.violation.signature(name)
-            if self.doubts[signature] >= DOUBTS:
+    def _note(
+        self, worker: Worker, batch: Batch, cell: Cell, signatures: tuple[str, ...], again: dict[str, None]
+    ) -> None:
+        promises: dict[str, None] = {}
+        stuck_as_known = any(s in self.found and isinstance(batch.findings[s].violation, Stuck) for s in signatures)
+        for signature in signatures:
+            violation = batch.findings[signature].violation
+            if signature in self.found:
+                known = self.found[signature]
+                known.times += 1
+                if known.times.bit_count() == 1:
+                    again[signature] = None
+            elif stuck_as_known and isinstance(violation, Stuck):
+                pass  # one deadlock holds up many; what waits behind a known one is its consequence
+            elif self._new(worker, signature, batch.findings[signature]):
+                stuck_as_known = stuck_as_known or isinstance(violation, Stuck)
+            else:
                 continue
             if signature in self.found:
-                if signature not in seen:
-                    self._again(worker, self.found[signature], finding)
-            elif stuck_as_known and isinstance(finding.violation, Stuck):
-                pass  # one deadlock holds up many; what waits behind a known one is its consequence
-            else:
-                doubt = soundness_doubt(worker, finding)
-                if doubt is not None:
-                    self.doubts[signature] += 1
-                    self.doubtful[signature] = doubt
-                    continue
-                at = time.perf_counter()
-                small = minimise(worker, finding)
-                self.shrinking += time.perf_counter() - at
-                self.found[signature] = Found(small, signature, self.executions, at - began)
-                if self.on_found is not None:
-                    self.on_found(self, self.found[signature])
-                stuck_as_known = stuck_as_known or isinstance(finding.violation, Stuck)
-            seen.add(signature)
-            promises.add(promise)
-        self.broken.update(promises)
+                self.found[signature].first_by.setdefault(cell[0], self._by_strategy[cell[0]])
+            promises[violation.promise] = None
+        for promise in promises:
+            self.broken[promise] += 1
+            self.broken_cells[promise, cell] += 1
+
+    def _new(self, worker: Worker, signature: str, finding: Finding) -> bool:
+        """Minimise and keep a bug not seen before, unless it should not be believed."""
+        if self.doubts[signature] >= DOUBTS:
+            return False
+        doubt = soundness_doubt(worker, finding)
+        if doubt is not None:
+            self.doubts[signature] += 1
+            self.doubtful[signature] = doubt
+            return False
+        at = time.perf_counter()
+        small = minimise(worker, finding)
+        self.shrinking += time.perf_counter() - at
+        self.found[signature] = Found(small, signature, self.executions, at - self._began)
+        if self.on_found is not None:
+            self.on_found(self, self.found[signature])
+        return True
 
     def _again(self, worker: Worker, known: Found, finding: Finding) -> None:
-        """Count a known bug; now and then see whether this occurrence shrinks to something smaller."""
-        known.times += 1
+        """See whether this occurrence of a known bug shrinks to something smaller."""
         size = len(known.finding.execution.program)
-        if size > SMALL and known.times.bit_count() == 1 and soundness_doubt(worker, finding) is None:
+        if size > SMALL and soundness_doubt(worker, finding) is None:
             at = time.perf_counter()
             small = minimise(worker, finding)
             self.shrinking += time.perf_counter() - at

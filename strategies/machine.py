@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, multiple, rule
 
 from ..fuzzer.program import Kind, Operation, Program
 from ..fuzzer.schedule import Deliver
@@ -67,11 +67,6 @@ def machine_for(target: Target, check: Check, users: int = 3) -> type[ProgramMac
     tokens = ["valid", "valid", "valid", "invalid", "expired", *(f"u{number}" for number in range(users))]
     at_connect = ["valid", "valid", *(f"u{number}" for number in range(users))]
 
-    def gather(self: ProgramMachine, crowd: int) -> None:
-        self.crowd = crowd
-
-    rules["gather"] = initialize(crowd=st.integers(1, users))(gather)
-
     def connect(self: ProgramMachine, user: str, token: str) -> str:
         name = f"c{self.connected}"
         self.connected += 1
@@ -91,6 +86,14 @@ def machine_for(target: Target, check: Check, users: int = 3) -> type[ProgramMac
             return name
 
         rules["log_in"] = rule(target=connections, user=names, token=st.sampled_from(tokens))(log_in)
+
+    def gather(self: ProgramMachine, crowd: int, arrivals: list[str]) -> Any:
+        self.crowd = crowd
+        return multiple(*(log_in(self, user, "valid") if login else connect(self, user, "valid") for user in arrivals))
+
+    rules["gather"] = initialize(
+        target=connections, crowd=st.integers(1, users), arrivals=st.lists(names, min_size=1, max_size=3)
+    )(gather)
 
     def emit(self: ProgramMachine, user: str, to: str) -> None:
         self.add("emit", user=user, to=to)

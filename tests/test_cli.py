@@ -60,7 +60,7 @@ def test_the_same_seed_gives_the_same_output(tmp_path: Path) -> None:
 def test_nothing_found_is_exit_code_zero(tmp_path: Path) -> None:
     done = crosswire("run", "reference", "--max-executions", "500", cwd=tmp_path, expect=0)
     assert "No promise broken by: reference" in done.stdout
-    assert not (tmp_path / "results").exists()
+    assert not (tmp_path / "results/counterexamples").exists()
 
 
 def test_json_counts_and_files(found: tuple[Path, dict[str, Any]]) -> None:

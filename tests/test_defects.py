@@ -14,7 +14,7 @@ QUICK = {
     "factory": {"D6", "D8"},
     "emergency": {"D9", "D10", "D12", "D13"},
     "degraded": {"D14", "D15"},
-    "unified": {"D16", "D17", "D18", "D19"},
+    "unified": {"D16", "D17", "D18"},
     "golden-path-shared-login": {"D24"},
 }
 

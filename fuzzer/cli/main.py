@@ -7,19 +7,24 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from ...models.interface import SEVEN, differences, matrix
-from ...models.targets import STANDING
 from ...models.violations import PROMISES
+from ..campaign import Plan
 from ..counterexample import CounterexampleError
 from ..execution import TargetError
-from ..resolve import UnknownTargetError, resolve
+from ..profiles import FailOn, Profile, ProfileError, load_profile
+from ..resolve import UnknownTargetError
+from ..store import StoreError
+from ..timetable import Kind, TimetableError, timetable
 from .budget import BudgetError, parse_budget
 from .replaying import explain_file, replay_file
-from .running import run_campaigns
+from .results import results_app
+from .running import Settings, run_campaigns
 
 __all__ = ("app", "main")
 
@@ -32,6 +37,9 @@ app = typer.Typer(
 )
 
 RESULTS = Path("results")
+
+
+app.add_typer(results_app, name="results")
 
 
 @app.command()
@@ -47,32 +55,93 @@ def run(
         int | None,
         typer.Option(min=1, help="Executions for each target; with it, the same seed gives the same output."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Names the sequence of executions.")] = 0,
-    users: Annotated[int, typer.Option(min=1, max=9, help="How many users programs may have.")] = 3,
+    seed: Annotated[int | None, typer.Option(min=0, help="Names the sequence of executions. Default 0.")] = None,
+    users: Annotated[int | None, typer.Option(min=1, max=9, help="Users a program may have. Default 3.")] = None,
     promise: Annotated[
         list[str] | None, typer.Option(help="Check only this promise; may be repeated.", show_default=False)
     ] = None,
-    results: Annotated[Path, typer.Option(help="Folder for counterexamples.")] = RESULTS,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, max=512, help="Processes; what a seed finds does not depend on it. Default 1."),
+    ] = None,
+    profile: Annotated[
+        str | None,
+        typer.Option(help="Settings from [tool.crosswire.profiles.NAME] in pyproject.toml; nightly and quick exist."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the last campaign that was broken off.")] = False,
+    fail_on: Annotated[
+        FailOn | None,
+        typer.Option(help="Which bugs make exit code 1: new ones, any, never. Default any; in profiles new."),
+    ] = None,
+    results: Annotated[
+        Path | None, typer.Option(help="Folder for the store and counterexamples. Default results.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    junit: Annotated[Path | None, typer.Option(help="Also write the result as JUnit XML.")] = None,
+    notify: Annotated[
+        str | None, typer.Option(help="Command to run when something new was found; gets the result as JSON.")
+    ] = None,
 ) -> None:
     """Fuzz targets; exit code 1 when a promise was broken."""
-    for name in promise or ():
+    said = Profile(
+        targets=targets or None,
+        results=str(results) if results is not None else None,
+        budget=budget,
+        max_executions=max_executions,
+        seed=seed,
+        users=users,
+        promises=promise or None,
+        workers=workers,
+        fail_on=fail_on,
+        junit=str(junit) if junit is not None else None,
+        notify=notify,
+    )
+    set_up = load_profile(profile, Path.cwd())
+    if said.budget is not None or said.max_executions is not None:  # a budget on the command line replaces the other
+        set_up = msgspec.structs.replace(set_up, budget=None, max_executions=None)
+    chosen = said.over(set_up)
+    for name in chosen.promises or ():
         if name not in PROMISES:
             raise BudgetError(f"unknown promise {name!r}: name one of {', '.join(PROMISES)}")
-    chosen = [resolve(name) for name in targets] if targets else list(STANDING)
-    seconds = parse_budget(budget) if budget is not None else None if max_executions is not None else 60.0
+    seconds = parse_budget(chosen.budget) if chosen.budget is not None else None
+    if seconds is None and chosen.max_executions is None:
+        seconds = 60.0
+    plan = Plan(
+        seed=chosen.seed if isinstance(chosen.seed, int) else 0,
+        executions=chosen.max_executions,
+        seconds=seconds,
+        users=chosen.users if chosen.users is not None else 3,
+        promises=frozenset(chosen.promises or PROMISES),
+    )
     raise typer.Exit(
         run_campaigns(
-            chosen,
-            seed=seed,
-            seconds=seconds,
-            executions=max_executions,
-            users=users,
-            promises=frozenset(promise or PROMISES),
-            folder=results / "counterexamples",
-            as_json=as_json,
+            Settings(
+                targets=tuple(chosen.targets or ()),
+                plan=plan,
+                results=Path(chosen.results) if chosen.results is not None else RESULTS,
+                profile=profile,
+                fresh_seed=chosen.seed == "fresh",
+                workers=chosen.workers if chosen.workers is not None else 1,
+                resume=resume,
+                scheduled=profile is not None or fail_on is not None,
+                fail_on=chosen.fail_on or "any",
+                as_json=as_json,
+                junit=Path(chosen.junit) if chosen.junit is not None else None,
+                notify=chosen.notify,
+            )
         )
     )
+
+
+@app.command()
+def schedule(
+    every: Annotated[str, typer.Option(help="How often: 30m, 6h, 1d.")],
+    kind: Annotated[Kind, typer.Option("--as", help="What kind of file to print.")],
+    profile: Annotated[str, typer.Option(help="The profile to run.")] = "nightly",
+) -> None:
+    """Print a ready file that runs a profile every so often: a crontab, systemd units or a GitHub workflow."""
+    load_profile(profile, Path.cwd())
+    print(timetable(every, kind, profile, str(Path.cwd())), end="")
 
 
 @app.command()
@@ -130,7 +199,16 @@ def main() -> None:
         os.execv(sys.executable, [sys.executable, "-m", "crosswire.fuzzer", *sys.argv[1:]])
     try:
         app(prog_name="crosswire")
-    except (BudgetError, CounterexampleError, TargetError, UnknownTargetError, OSError) as error:
+    except (
+        BudgetError,
+        CounterexampleError,
+        ProfileError,
+        StoreError,
+        TargetError,
+        TimetableError,
+        UnknownTargetError,
+        OSError,
+    ) as error:
         print(f"crosswire: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:

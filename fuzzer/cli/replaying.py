@@ -3,38 +3,29 @@
 from __future__ import annotations
 
 import io
-import itertools
 import platform
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console, Group
 from rich.measure import Measurement
 from rich.text import Text
 
-from ...models.violations import Violation
 from ..counterexample import Counterexample, load
-from ..execution import Execution, Worker
-from ..explore import judged
-from ..resolve import resolve
-from ..schedule import Guided, Recorded
-from ..search import RandomWalk
-from ..world import Chooser
+from ..regression import replayed
 from .lanes import lanes
 from .words import describe, lane_of
 
 __all__ = ("explain_file", "replay_file")
 
-OTHERS = 1000
-"""Other schedules tried before a violation is called gone."""
-
 
 def replay_file(path: Path, trace: bool) -> bool:
     """Replay one file and say whether its violation still shows."""
     console = _console()
-    counterexample, execution, violation, how = _replay(path)
+    counterexample = load(path)
+    outcome = replayed(counterexample)
+    execution, violation, how = outcome.execution, outcome.violation, outcome.how
     if trace:
         for number, row in enumerate(execution.history):
             mark = ">>" if violation is not None and number in violation.evidence else "  "
@@ -60,7 +51,9 @@ def _other_python(counterexample: Counterexample) -> str:
 def explain_file(path: Path, svg: Path | None = None) -> bool:
     """Draw one file, on the terminal and where asked to as a picture; whether its violation still shows."""
     console = _console()
-    counterexample, execution, violation, _ = _replay(path)
+    counterexample = load(path)
+    outcome = replayed(counterexample)
+    execution, violation = outcome.execution, outcome.violation
     if violation is None:
         gone = f"{counterexample.target}: {counterexample.violation}: gone, nothing to explain"
         console.print(Text(gone, style="green"))
@@ -83,32 +76,6 @@ def _drawn(picture: Group, title: str) -> str:
     console = Console(width=width, record=True, file=io.StringIO(), highlight=False)
     console.print(picture)
     return re.sub(r"@font-face\s*{[^}]*}\s*", "", console.export_svg(title=title))
-
-
-def _replay(path: Path) -> tuple[Counterexample, Execution, Violation | None, str]:
-    """Replay as recorded; where that shows nothing, by the order of events, and then under other schedules.
-
-    How many iterations asyncio takes for the same thing differs between Pythons, and with it the numbers of decisions.
-    The last result says how the violation was reached, or why not.
-    """
-    counterexample = load(path)
-    worker = Worker(resolve(counterexample.target))
-    program = counterexample.to_program()
-    recorded = Recorded(counterexample.to_schedule())
-    choosers: Iterator[tuple[str, Chooser]] = itertools.chain(
-        [("as recorded", recorded), ("following the recorded order of events", Guided(counterexample.to_order()))],
-        (("under another schedule than recorded", RandomWalk(seed)) for seed in range(OTHERS)),
-    )
-    first: Execution | None = None
-    with worker.session():
-        for how, chooser in choosers:
-            execution = worker.run(program, chooser)
-            first = first or execution
-            for violation in judged(worker, execution).violations:
-                if violation.signature(worker.target.name) == counterexample.signature:
-                    return counterexample, execution, violation, how
-    assert first is not None
-    return counterexample, first, None, f"neither as recorded nor under {OTHERS} other schedules"
 
 
 def _console() -> Console:

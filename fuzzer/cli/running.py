@@ -3,79 +3,147 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from ...models.targets import STANDING
 from ...models.violations import PROMISES
-from ..campaign import Campaign, Found, Plan
-from ..counterexample import of_finding, save
-from ..targets.adapter import Target
+from ..campaign import Campaign, Plan
+from ..github import step_summary, workflow_commands
+from ..junit import to_junit
+from ..profiles import FailOn
+from ..resolve import resolve
+from ..runs import Run, last_unfinished, planned
+from ..store import CampaignRow, Store
+from ..summary import FailureSummary, RunSummary, Status, TargetSummary
+from .budget import BudgetError
 
-__all__ = ("run_campaigns",)
+__all__ = ("Settings", "run_campaigns")
+
+FAILS: dict[FailOn, tuple[Status, ...]] = {"new": ("new", "back"), "any": ("new", "back", "known"), "never": ()}
 
 
-def run_campaigns(
-    targets: Sequence[Target],
-    *,
-    seed: int,
-    seconds: float | None,
-    executions: int | None,
-    users: int,
-    promises: frozenset[str],
-    folder: Path,
-    as_json: bool,
-) -> int:
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What `run_campaigns` is asked to do; ``scheduled`` runs replay what is known first and tell new from known."""
+
+    targets: Sequence[str]
+    plan: Plan
+    results: Path
+    profile: str | None = None
+    fresh_seed: bool = False
+    workers: int = 1
+    resume: bool = False
+    scheduled: bool = False
+    fail_on: FailOn = "any"
+    as_json: bool = False
+    junit: Path | None = None
+    notify: str | None = None
+
+
+def run_campaigns(settings: Settings) -> int:
     """Fuzz each target with an equal share of the budget; gives the exit code.
 
     The result goes to standard output and depends on the executions only; progress and speed go to standard error.
     """
     err = Console(stderr=True)
-    plan = Plan(
-        seed=seed,
-        seconds=seconds / len(targets) if seconds is not None else None,
-        executions=executions,
-        users=users,
-        promises=promises,
-    )
-    campaigns: list[Campaign] = []
-    paths: dict[str, Path] = {}
-    began = time.perf_counter()
-    interrupted = False
-    with _Progress(err, len(targets)) as progress:
+    with Store.open(settings.results) as store:
+        for note in store.notes:
+            _say(err, note)
+        row = _to_resume(store, settings) if settings.resume else None
+        if row is not None:
+            names, plan = planned(row)
+            _say(err, f"going on with campaign {row.id}")
+        else:
+            names, plan = list(settings.targets), settings.plan
+            if settings.fresh_seed:
+                plan = replace(plan, seed=1 + max((c.seed for c in store.campaigns()), default=0))
+                _say(err, f"seed {plan.seed}")
+        targets = [resolve(name) for name in names] if names else list(STANDING)
+        if row is None and plan.seconds is not None:
+            plan = replace(plan, seconds=plan.seconds / len(targets))
+        began = time.perf_counter()
+        interrupted = False
+        with _Progress(err, len(targets)) as progress:
+            run = Run(
+                store,
+                targets,
+                plan,
+                profile=settings.profile,
+                workers=settings.workers,
+                regressions=settings.scheduled,
+                resume=row,
+                on_progress=progress.show,
+                on_target=progress.finished,
+                on_note=progress.note,
+            )
+            before = sum(campaign.executions for campaign in run.campaigns)
+            try:
+                run.go()
+            except KeyboardInterrupt:
+                interrupted = True
+        total = sum(campaign.executions for campaign in run.campaigns) - before
+        elapsed = time.perf_counter() - began
+        _say(err, f"{total:,} executions in {elapsed:.1f} s ({total / elapsed if elapsed else 0:,.0f}/s)")
+        summary = run.summary()
+        if settings.as_json:
+            print(json.dumps(msgspec.to_builtins(summary), indent=2))
+        else:
+            _print(summary, plan.promises, settings.scheduled)
+        failing = summary.failures(*FAILS[settings.fail_on])
+        _tell(err, summary, settings)
+        if interrupted:
+            err.print("interrupted; everything found so far is saved (go on with --resume)", style="yellow")
+            return 130
+        return 1 if failing else 0
+
+
+def _to_resume(store: Store, settings: Settings) -> CampaignRow:
+    row = last_unfinished(store, settings.profile)
+    if row is None:
+        raise BudgetError(f"nothing to resume in {store.folder}: no campaign there was killed or interrupted")
+    return row
+
+
+def _tell(err: Console, summary: RunSummary, settings: Settings) -> None:
+    """JUnit, GitHub and the user's own hook."""
+    statuses = FAILS[settings.fail_on]
+    if settings.junit is not None:
+        settings.junit.parent.mkdir(parents=True, exist_ok=True)
+        settings.junit.write_text(to_junit(summary, statuses), encoding="utf-8")
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        for line in workflow_commands(summary, statuses):
+            print(line, file=sys.stderr if settings.as_json else sys.stdout)
+        place = os.environ.get("GITHUB_STEP_SUMMARY")
+        if place:
+            with open(place, "a", encoding="utf-8") as file:
+                file.write(step_summary(summary))
+    if settings.notify is not None and summary.failures("new", "back"):
         try:
-            for target in targets:
+            done = subprocess.run(
+                shlex.split(settings.notify), input=json.dumps(msgspec.to_builtins(summary)), text=True, check=False
+            )
+            trouble = f"exit code {done.returncode}" if done.returncode else ""
+        except (OSError, ValueError) as error:
+            trouble = str(error)
+        if trouble:
+            _say(err, f"--notify {settings.notify}: {trouble}")
 
-                def found(campaign: Campaign, new: Found) -> None:
-                    paths[new.signature] = save(of_finding(campaign.target.name, new.signature, new.finding), folder)
 
-                campaign = Campaign(target, plan, on_progress=progress.show, on_found=found)
-                campaigns.append(campaign)
-                campaign.run()
-                progress.finished(campaign)
-        except KeyboardInterrupt:
-            interrupted = True
-    total = sum(campaign.executions for campaign in campaigns)
-    elapsed = time.perf_counter() - began
-    err.print(
-        f"{total:,} executions in {elapsed:.1f} s ({total / elapsed if elapsed else 0:,.0f}/s)",
-        highlight=False,
-        soft_wrap=True,
-    )
-    if as_json:
-        print(json.dumps(_as_json(campaigns, paths, plan), indent=2))
-    else:
-        _print(campaigns, paths, promises)
-    if interrupted:
-        err.print("interrupted; everything found so far is saved", style="yellow")
-        return 130
-    return 1 if any(campaign.found for campaign in campaigns) else 0
+def _say(err: Console, text: str) -> None:
+    err.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 class _Progress:
@@ -112,47 +180,73 @@ class _Progress:
 
     def finished(self, campaign: Campaign) -> None:
         self._done += 1
-        console = self._console if self._live is None else self._live.console
-        line = f"[{self._done}/{self._total}] {self._line(campaign)}"
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        self.note(f"[{self._done}/{self._total}] {self._line(campaign)}")
+
+    def note(self, text: str) -> None:
+        _say(self._console if self._live is None else self._live.console, text)
 
 
-def _print(campaigns: Sequence[Campaign], paths: dict[str, Path], promises: frozenset[str]) -> None:
+def _print(summary: RunSummary, promises: frozenset[str], scheduled: bool) -> None:
     width = None if sys.stdout.isatty() else 180
     console = Console(width=width, highlight=False)
-    broken = [name for name in PROMISES if name in promises and any(c.broken[name] for c in campaigns)]
+    targets = summary.targets
+    broken = [name for name in PROMISES if name in promises and any(t.broken.get(name) for t in targets)]
     table = Table(title="Executions that broke a promise, and their share")
     table.add_column("target", no_wrap=True)
     table.add_column("executions", justify="right", no_wrap=True)
     for name in broken:
         table.add_column(name.replace(" ", "\n"), justify="right", no_wrap=True)
-    for c in campaigns:
-        cells = [_cell(c.broken[name], c.executions) for name in broken]
-        table.add_row(c.target.name, f"{c.executions:,}", *(cells if broken else []))
+    for t in targets:
+        cells = [_cell(t.broken.get(name, 0), t.executions) for name in broken]
+        table.add_row(t.target, f"{t.executions:,}", *cells)
     console.print(table)
-    for c in campaigns:
-        for new in c.found.values():
-            _print_found(console, c, new, paths.get(new.signature))
-    survivors = [c.target.name for c in campaigns if not c.found]
+    for t in targets:
+        for bug in t.found:
+            if scheduled and bug.status == "known":
+                continue
+            _print_found(console, t, bug, bug.status if scheduled else "")
+    survivors = [t.target for t in targets if not t.found and t.executions]
+    if scheduled:
+        _print_known(console, targets)
     if survivors:
         console.print(f"No promise broken by: {', '.join(survivors)}")
-    total = sum(len(c.found) for c in campaigns)
+    total = sum(len(t.found) for t in targets)
     if total:
-        console.print(f"{total} distinct violations; see one with: crosswire explain FILE")
+        told = ""
+        if scheduled:
+            words = (f"{len(summary.failures(status))} {status}" for status in ("new", "back", "known"))
+            told = f" ({', '.join(words)})"
+        console.print(f"{total} distinct violations{told}; see one with: crosswire explain FILE")
 
 
-def _print_found(console: Console, campaign: Campaign, new: Found, path: Path | None) -> None:
-    violation, execution = new.finding.violation, new.finding.execution
+def _print_known(console: Console, targets: Sequence[TargetSummary]) -> None:
+    """What a scheduled run knew already: a line for each, still there or gone."""
+    known = [(t, bug) for t in targets for bug in t.found if bug.status == "known"]
+    if known:
+        console.print("\nKnown, and still there:")
+        for t, bug in known:
+            console.print(Text(f"  {t.target}: {bug.violation} ({bug.promise})  {bug.file or ''}"), soft_wrap=True)
+    gone = [(t, signature) for t in targets for signature in t.gone]
+    if gone:
+        console.print("\nGone (their counterexamples no longer show them):")
+        for t, signature in gone:
+            console.print(Text(f"  {t.target}: {signature}", style="green"), soft_wrap=True)
+    if known or gone:
+        console.print()
+
+
+def _print_found(console: Console, target: TargetSummary, bug: FailureSummary, label: str) -> None:
     console.print()
-    heading = Text(f"{campaign.target.name}: {violation.kind} ({violation.promise})", style="bold red")
-    console.print(heading)
-    console.print(Text(f"  {violation.message}"))
-    size = f"{_count(len(execution.program), 'operation')}, {_count(len(execution.schedule), 'deviation')} from order"
-    console.print(Text(f"  {size}; seen {new.times:,} times, first at execution {new.at_execution:,}"))
-    for number, operation in enumerate(execution.program.operations):
+    heading = f"{target.target}: {bug.violation} ({bug.promise})" + (f" {label.upper()}" if label else "")
+    console.print(Text(heading, style="bold red"))
+    console.print(Text(f"  {bug.message}"))
+    size = f"{_count(len(bug.operations), 'operation')}, {_count(bug.deviations, 'deviation')} from order"
+    seen = f"; seen {bug.times:,} times, first at execution {bug.first_at:,}" if bug.first_at is not None else ""
+    console.print(Text(f"  {size}{seen}"))
+    for number, operation in enumerate(bug.operations):
         console.print(Text(f"    {number}. {operation}"))
-    if path is not None:
-        console.print(Text(f"  crosswire replay {path}"), soft_wrap=True)
+    if bug.file is not None:
+        console.print(Text(f"  crosswire replay {bug.file}"), soft_wrap=True)
 
 
 def _cell(broken: int, executions: int) -> str:
@@ -161,33 +255,3 @@ def _cell(broken: int, executions: int) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _as_json(campaigns: Sequence[Campaign], paths: dict[str, Path], plan: Plan) -> dict[str, object]:
-    return {
-        "seed": plan.seed,
-        "users": plan.users,
-        "targets": [
-            {
-                "target": c.target.name,
-                "executions": c.executions,
-                "programs": c.programs,
-                "broken": {name: c.broken[name] for name in PROMISES if c.broken[name]},
-                "found": [
-                    {
-                        "signature": new.signature,
-                        "promise": new.finding.violation.promise,
-                        "violation": new.finding.violation.kind,
-                        "message": new.finding.violation.message,
-                        "operations": [str(op) for op in new.finding.execution.program.operations],
-                        "deviations": len(new.finding.execution.schedule),
-                        "times": new.times,
-                        "first_at": new.at_execution,
-                        "file": str(paths[new.signature]) if new.signature in paths else None,
-                    }
-                    for new in c.found.values()
-                ],
-            }
-            for c in campaigns
-        ],
-    }

@@ -1,0 +1,99 @@
+"""Profiles: named settings for runs, kept in ``pyproject.toml``.
+
+    [tool.crosswire]
+    targets = ["mychat:Chat"]
+
+    [tool.crosswire.profiles.nightly]
+    budget = "2h"
+    fail-on = "new"
+
+What the command line says goes before the profile, the profile before ``[tool.crosswire]``.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+__all__ = ("BUILT_IN", "FailOn", "Profile", "ProfileError", "load_profile")
+
+FailOn = Literal["new", "any", "never"]
+
+
+class ProfileError(ValueError):
+    """The settings cannot be used; the message is one line."""
+
+
+class Profile(msgspec.Struct, frozen=True, rename="kebab", forbid_unknown_fields=True):
+    """Settings of a run; None where nothing is said.  ``seed`` may be ``"fresh"``: one no campaign has had yet."""
+
+    targets: list[str] | None = None
+    results: str | None = None
+    budget: str | None = None
+    max_executions: int | None = None
+    seed: int | Literal["fresh"] | None = None
+    users: int | None = None
+    promises: list[str] | None = None
+    strategies: list[str] | None = None
+    workers: int | None = None
+    fail_on: FailOn | None = None
+    junit: str | None = None
+    notify: str | None = None
+
+    def over(self, other: Profile) -> Profile:
+        """These settings, and the other's where nothing is said."""
+        mine = msgspec.structs.asdict(self)
+        theirs = msgspec.structs.asdict(other)
+        return Profile(**{key: value if value is not None else theirs[key] for key, value in mine.items()})
+
+
+BUILT_IN = {
+    "quick": Profile(budget="1m", fail_on="new"),
+    "nightly": Profile(budget="30m", seed="fresh", fail_on="new"),
+}
+"""Profiles there are without saying anything; a table of the same name adds to them."""
+
+
+def load_profile(name: str | None, folder: Path) -> Profile:
+    """The settings of a profile, or the general ones where ``name`` is None; raises `ProfileError`.
+
+    Read from the nearest ``pyproject.toml`` at or above ``folder`` that has a table ``[tool.crosswire]``.
+    """
+    path, table = _table(folder)
+    profiles = table.pop("profiles", {})
+    if not isinstance(profiles, dict):
+        raise ProfileError(f"{path}: [tool.crosswire.profiles] holds a table for each profile")
+    general = _convert(table, f"{path}: [tool.crosswire]")
+    if name is None:
+        return general
+    if name not in profiles and name not in BUILT_IN:
+        known = ", ".join(sorted({*profiles, *BUILT_IN}))
+        raise ProfileError(
+            f"unknown profile {name!r}: there are {known}; add [tool.crosswire.profiles.{name}] to pyproject.toml"
+        )
+    own = _convert(profiles.get(name, {}), f"{path}: [tool.crosswire.profiles.{name}]")
+    return own.over(BUILT_IN.get(name, Profile())).over(general)
+
+
+def _table(folder: Path) -> tuple[Path | None, dict[str, Any]]:
+    for place in (folder, *folder.parents):
+        path = place / "pyproject.toml"
+        if path.is_file():
+            try:
+                data = tomllib.loads(path.read_text(encoding="utf-8"))
+            except (OSError, ValueError) as error:
+                raise ProfileError(f"{path}: cannot be read: {error}") from None
+            table = data.get("tool", {}).get("crosswire")
+            if table is not None:
+                return path, dict(table)
+    return None, {}
+
+
+def _convert(table: Any, where: str) -> Profile:
+    try:
+        return msgspec.convert(table, Profile)
+    except msgspec.ValidationError as error:
+        raise ProfileError(f"{where}: {error}") from None

@@ -1,0 +1,119 @@
+"""A round: programs that Hypothesis generates from one seed, each explored under many schedules.
+
+Rounds are what a campaign is made of and what processes share out: a round depends on the target, the plan and its
+number only, so it gives the same batches wherever it runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from ..models.violations import PROMISES
+from ..strategies.constants import no_local_constants
+from ..strategies.machine import machine_for
+from .execution import TargetError, Worker
+from .explore import Finding, explore
+from .program import Program
+from .schedule import Deliver
+
+__all__ = ("ROUND", "Batch", "Plan", "run_round")
+
+ROUND = 40
+"""Programs a Hypothesis run generates before the next begins with a seed of its own."""
+
+LENGTHS = (30, 60, 100)
+"""Per cent of the plan's steps that programs of successive rounds have: simple bugs need simple programs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a campaign is to do.  Its budget: ``executions`` or ``seconds``, whichever ends first."""
+
+    seed: int = 0
+    executions: int | None = None
+    seconds: float | None = None
+    users: int = 3
+    steps: int = 14
+    schedules: int = 48
+    strategies: tuple[str, ...] = ("random",)
+    promises: frozenset[str] = frozenset(PROMISES)
+
+
+@dataclass(slots=True)
+class Batch:
+    """What exploring one program gave.
+
+    ``executions`` holds, in order, each execution's strategy and the signatures of the violations it showed;
+    ``findings`` the first sighting of each of these signatures.
+    """
+
+    program: Program
+    executions: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    findings: dict[str, Finding] = field(default_factory=dict)
+
+
+def run_round(
+    worker: Worker, plan: Plan, number: int, emit: Callable[[Batch], bool], over: Callable[[int], bool]
+) -> None:
+    """Run a round, handing each batch to ``emit``, until that says no more; raises `TargetError`.
+
+    ``over`` is asked after every execution whether to leave a program in the middle; it is told how many executions
+    of the program there were.
+    """
+    failure: list[TargetError] = []
+    going = True
+    explored_already: set[Program] = set()
+
+    def check(program: Program, written: Sequence[int | Deliver]) -> None:
+        nonlocal going
+        if going and not failure and program not in explored_already:  # Hypothesis repeats itself
+            explored_already.add(program)
+            try:
+                going = emit(explored(worker, plan, program, written, over))
+            except TargetError as error:  # Hypothesis would take it for a failing example
+                failure.append(error)
+
+    machine = seed(plan.seed * 1_000_003 + number)(machine_for(worker.target, check, plan.users))
+    with no_local_constants():
+        run_state_machine_as_test(
+            machine,
+            settings=settings(
+                max_examples=ROUND,
+                stateful_step_count=max(1, plan.steps * LENGTHS[number % len(LENGTHS)] // 100),
+                phases=[Phase.generate],
+                database=None,
+                deadline=None,
+                derandomize=False,
+                verbosity=Verbosity.quiet,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
+    if failure:
+        raise failure[0]
+
+
+def explored(
+    worker: Worker, plan: Plan, program: Program, written: Sequence[int | Deliver], over: Callable[[int], bool]
+) -> Batch:
+    """The batch of one program."""
+    name = worker.target.name
+    batch = Batch(program)
+    for result in explore(worker, program, written, plan.schedules, plan.strategies, plan.seed):
+        signatures: tuple[str, ...] = ()
+        if result.violations:
+            shown: dict[str, None] = {}
+            for violation in result.violations:
+                if violation.promise in plan.promises:
+                    signature = violation.signature(name)
+                    shown[signature] = None
+                    if signature not in batch.findings:
+                        batch.findings[signature] = Finding(violation, result.execution)
+            signatures = tuple(shown)
+        batch.executions.append((result.strategy, signatures))
+        if over(len(batch.executions)):
+            break
+    return batch

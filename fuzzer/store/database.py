@@ -1,0 +1,375 @@
+"""The store: reading and writing ``results/crosswire.db``.
+
+SQLite in WAL mode (https://sqlite.org/wal.html): readers and one writer at a time, and a process killed at any
+instant leaves the last committed state.  Counts are written as totals of a campaign and target, so that writing them
+twice changes nothing and they never go back.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import sqlite3
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from ..campaign import Campaign, Found
+from ..counterexample import load
+from .recovery import alive, campaign_lock, damage, salvage, set_aside, unknown_counterexamples
+from .rows import CampaignRow, CountRow, FailureRow, FirstRow, SampleRow, SightingRow
+from .schema import VERSION, migrate
+
+__all__ = ("Store", "StoreError", "environment")
+
+BUSY = 30.0
+"""Seconds to wait for another process that writes."""
+
+
+class StoreError(RuntimeError):
+    """The store cannot be used or written; the message is one line."""
+
+
+def environment() -> dict[str, str]:
+    """What findings may depend on: Python, platform and the versions of the packages that matter."""
+    found = {"python": platform.python_version(), "implementation": sys.implementation.name}
+    found |= {"system": platform.platform(terse=True), "machine": platform.machine()}
+    for package in ("crosswire", "hypothesis"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+class Store:
+    """A results folder's database.  `open` it; it is a context manager."""
+
+    def __init__(self, connection: sqlite3.Connection, folder: Path, notes: Sequence[str]) -> None:
+        self._db = connection
+        self.folder = folder
+        self.notes = list(notes)
+        """What was recovered when the store was opened, in sentences for the user."""
+        self._locks: dict[int, Any] = {}
+        self._epoch = time.time() - time.perf_counter()
+
+    def _now(self) -> float:
+        """Seconds since the epoch; ``time.time`` is the world's while a worker's session lasts."""
+        return self._epoch + time.perf_counter()
+
+    @property
+    def counterexamples(self) -> Path:
+        """The folder of counterexample files."""
+        return self.folder / "counterexamples"
+
+    @classmethod
+    def open(cls, folder: Path, readonly: bool = False) -> Store:
+        """Open the store of a results folder, making it where there is none; raises `StoreError`.
+
+        A damaged database is moved aside, and what can be read of it copied into a new one.  Campaigns whose process
+        is gone are marked ``killed``, and counterexample files the database does not know are entered; `notes` says so.
+        """
+        path = folder / "crosswire.db"
+        notes: list[str] = []
+        connection: sqlite3.Connection | None = None
+        try:
+            if readonly:
+                if not path.exists():
+                    raise StoreError(f"{path}: there is no store yet; crosswire run makes one")
+                connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY)
+                (found,) = connection.execute("PRAGMA user_version").fetchone()
+                connection.execute("SELECT 1 FROM campaigns LIMIT 1").fetchone()
+            else:
+                folder.mkdir(parents=True, exist_ok=True)
+                trouble = damage(path) if path.exists() else None
+                aside = set_aside(path) if trouble is not None else None
+                connection = sqlite3.connect(path, timeout=BUSY, isolation_level=None)
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = FULL")
+                connection.execute("PRAGMA foreign_keys = ON")
+                (found,) = connection.execute("PRAGMA user_version").fetchone()
+                if found < VERSION:
+                    migrate(connection)
+                if aside is not None:
+                    connection.execute("PRAGMA foreign_keys = OFF")
+                    connection.execute("BEGIN IMMEDIATE")
+                    rows = salvage(aside, connection)
+                    connection.execute("COMMIT")
+                    connection.execute("PRAGMA foreign_keys = ON")
+                    notes.append(f"{path} was damaged ({trouble}); kept as {aside.name}, {rows:,} rows were recovered")
+            if found > VERSION:
+                raise StoreError(f"{path}: version {found}, and this release knows up to {VERSION}; upgrade crosswire")
+        except BaseException as error:
+            if connection is not None:
+                connection.close()
+            if not isinstance(error, sqlite3.Error | OSError):
+                raise
+            raise StoreError(
+                f"{path}: cannot be {'read' if readonly else 'written'} ({_reason(error)}); "
+                "choose another folder with --results"
+            ) from None
+        store = cls(connection, folder, notes)
+        if not readonly:
+            store._recover()
+        return store
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file and let go of the campaigns that are still held."""
+        for campaign in list(self._locks):
+            self._release(campaign)
+        self._db.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.folder / 'crosswire.db'}: cannot be written ({_reason(error)})") from None
+
+    def _recover(self) -> None:
+        for row in self.campaigns():
+            if row.status == "running" and not alive(self.folder, row.id):
+                with self._writing() as db:
+                    db.execute("UPDATE campaigns SET status = 'killed' WHERE id = ?", (row.id,))
+                (kept,) = self._db.execute(
+                    "SELECT coalesce(sum(executions), 0) FROM executions WHERE campaign = ?", (row.id,)
+                ).fetchone()
+                self.notes.append(
+                    f"campaign {row.id} was killed; its {kept:,} executions and its counterexamples are kept "
+                    "(go on with it: --resume)"
+                )
+        known = {signature for (signature,) in self._db.execute("SELECT signature FROM failures")}
+        unknown = unknown_counterexamples(self.counterexamples, known)
+        for path in unknown:
+            self._enter(path, path.stat().st_mtime)
+        if unknown:
+            noun = "counterexample" if len(unknown) == 1 else "counterexamples"
+            self.notes.append(f"{len(unknown)} {noun} found in {self.counterexamples}, not yet in the store: entered")
+
+    # -- writing ------------------------------
+
+    def begin(self, profile: str | None, seed: int, plan: dict[str, Any]) -> int:
+        """Enter a campaign; gives its number.  Until `end` it counts as running while this process lives."""
+        with self._writing() as db:
+            cursor = db.execute(
+                "INSERT INTO campaigns (profile, started, status, seed, plan, environment) VALUES (?, ?, ?, ?, ?, ?)",
+                (profile, self._now(), "running", seed, json.dumps(plan), json.dumps(environment())),
+            )
+            assert cursor.lastrowid is not None
+            campaign = cursor.lastrowid
+            self._hold(campaign)  # before others can see the row
+        return campaign
+
+    def resume(self, campaign: int) -> None:
+        """Take up a campaign that did not finish."""
+        self._hold(campaign)
+        with self._writing() as db:
+            db.execute("UPDATE campaigns SET status = 'running', ended = NULL WHERE id = ?", (campaign,))
+
+    def end(self, campaign: int, status: str) -> None:
+        """Close a campaign's row: ``finished``, ``interrupted`` or ``failed``."""
+        with self._writing() as db:
+            db.execute("UPDATE campaigns SET status = ?, ended = ? WHERE id = ?", (status, self._now(), campaign))
+        self._release(campaign)
+
+    def _hold(self, campaign: int) -> None:
+        try:
+            lock = campaign_lock(self.folder, campaign)
+            lock.acquire(timeout=0)
+        except OSError as error:
+            raise StoreError(f"campaign {campaign} is held by another process, or cannot be held: {error}") from None
+        self._locks[campaign] = lock
+
+    def _release(self, campaign: int) -> None:
+        lock = self._locks.pop(campaign, None)
+        if lock is not None:
+            lock.release()
+            Path(lock.lock_file).unlink(missing_ok=True)
+
+    def record(self, campaign: int, fuzzed: Campaign, done: bool = False) -> None:
+        """Write a target's totals, in one transaction."""
+        target = fuzzed.target.name
+        seen = [found.times for found in fuzzed.found.values()]
+        with self._writing() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO progress VALUES (?, ?, ?, ?, ?, ?)",
+                (campaign, target, fuzzed.rounds, fuzzed.programs, fuzzed.seconds, done),
+            )
+            db.executemany(
+                "INSERT OR REPLACE INTO executions VALUES (?, ?, ?, ?, ?, ?)",
+                ((campaign, target, *cell, times) for cell, times in fuzzed.cells.items()),
+            )
+            db.executemany(
+                "INSERT OR REPLACE INTO broken VALUES (?, ?, ?, ?, ?, ?, ?)",
+                ((campaign, target, promise, *cell, times) for (promise, cell), times in fuzzed.broken_cells.items()),
+            )
+            for found in fuzzed.found.values():
+                self._sighting(db, campaign, target, found)
+            if fuzzed.executions:
+                db.execute(
+                    "INSERT OR REPLACE INTO samples VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (campaign, target, fuzzed.executions, fuzzed.seconds, len(seen), seen.count(1), seen.count(2)),
+                )
+
+    def _sighting(self, db: sqlite3.Connection, campaign: int, target: str, found: Found) -> None:
+        before = db.execute(
+            "SELECT times FROM sightings WHERE campaign = ? AND signature = ?", (campaign, found.signature)
+        ).fetchone()
+        if before is not None and before[0] >= found.times:
+            return
+        db.execute(
+            "INSERT INTO sightings VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET times = excluded.times",
+            (campaign, found.signature, target, found.times, found.at_execution, found.at_seconds),
+        )
+        db.execute(
+            "UPDATE failures SET last_seen = ?, gone_since = NULL WHERE signature = ?", (self._now(), found.signature)
+        )
+        db.executemany(
+            "INSERT OR IGNORE INTO firsts VALUES (?, ?, ?, ?, ?)",
+            ((campaign, target, strategy, found.signature, at) for strategy, at in found.first_by.items()),
+        )
+
+    def failure(self, campaign: int, fuzzed: Campaign, found: Found, path: Path) -> None:
+        """Enter a bug whose counterexample has just been saved, or a smaller counterexample of it."""
+        with self._writing() as db:
+            self._enter(path, self._now(), db)
+            self._sighting(db, campaign, fuzzed.target.name, found)
+
+    def _enter(self, path: Path, when: float, db: sqlite3.Connection | None = None) -> None:
+        """A counterexample file's row; a known signature keeps its first sighting."""
+        known = load(path)
+        row = (known.signature, known.target, known.promise, known.violation, known.message, len(known.program))
+        more = (len(known.schedule), path.name, path.read_text(encoding="utf-8"), when, when)
+        statement = (
+            "INSERT INTO failures VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL) ON CONFLICT DO UPDATE SET "
+            "message = excluded.message, operations = excluded.operations, deviations = excluded.deviations, "
+            "file = excluded.file, counterexample = excluded.counterexample"
+        )
+        if db is not None:
+            db.execute(statement, row + more)
+        else:
+            with self._writing() as own:
+                own.execute(statement, row + more)
+
+    def replayed(self, signature: str, shows: bool) -> None:
+        """Note the outcome of replaying a known counterexample."""
+        now = self._now()
+        with self._writing() as db:
+            if shows:
+                db.execute("UPDATE failures SET last_seen = ?, gone_since = NULL WHERE signature = ?", (now, signature))
+            else:
+                db.execute(
+                    "UPDATE failures SET gone_since = coalesce(gone_since, ?) WHERE signature = ?", (now, signature)
+                )
+
+    def restore(self, campaign: int, fuzzed: Campaign) -> bool:
+        """Give a campaign the figures it had when it was broken off; whether its target was done."""
+        target = fuzzed.target.name
+        progress = self._db.execute(
+            "SELECT rounds, programs, seconds, done FROM progress WHERE campaign = ? AND target = ?", (campaign, target)
+        ).fetchone()
+        if progress is None:
+            return False
+        fuzzed.rounds, fuzzed.programs, fuzzed.seconds = progress[:3]
+        for count in self.counts([campaign]):
+            if count.target == target:
+                cell = (count.strategy, count.users, count.length)
+                fuzzed.cells[cell] = count.executions
+                fuzzed.executions += count.executions
+                for promise, times in count.broken.items():
+                    fuzzed.broken[promise] += times
+                    fuzzed.broken_cells[promise, cell] = times
+        return bool(progress[3])
+
+    def prune(self, campaigns: Iterable[int]) -> int:
+        """Forget campaigns' counts; failures and their counterexamples stay.  Gives how many campaigns went."""
+        with self._writing() as db:
+            gone = [
+                db.execute("DELETE FROM campaigns WHERE id = ? AND status <> 'running'", (number,)).rowcount
+                for number in campaigns
+            ]
+        return sum(gone)
+
+    # -- reading ------------------------------
+
+    def _rows(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        try:
+            return self._db.execute(query, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.folder / 'crosswire.db'}: cannot be read ({_reason(error)})") from None
+
+    def campaigns(self) -> list[CampaignRow]:
+        """All campaigns, oldest first."""
+        columns = "id, profile, started, ended, status, seed, plan, environment"
+        return [CampaignRow(*row) for row in self._rows(f"SELECT {columns} FROM campaigns ORDER BY id")]
+
+    def counts(self, campaigns: Iterable[int] | None = None) -> list[CountRow]:
+        """What was counted, of some campaigns or all."""
+        wanted = None if campaigns is None else set(campaigns)
+        broken: defaultdict[tuple[Any, ...], dict[str, int]] = defaultdict(dict)
+        for campaign, target, promise, strategy, users, length, times in self._rows("SELECT * FROM broken"):
+            broken[campaign, target, strategy, users, length][promise] = times
+        rows = self._rows("SELECT * FROM executions ORDER BY campaign, target, strategy, users, length")
+        return [
+            CountRow(row[0], row[1], row[2], row[3], row[4], row[5], broken.get(row[:5], {}))
+            for row in rows
+            if wanted is None or row[0] in wanted
+        ]
+
+    def failures(self) -> list[FailureRow]:
+        """Every bug ever found, by target and signature."""
+        return [
+            FailureRow(*row)
+            for row in self._rows(
+                "SELECT f.signature, f.target, promise, violation, message, operations, deviations, file, "
+                "counterexample, first_seen, last_seen, "
+                "coalesce((SELECT sum(times) FROM sightings s WHERE s.signature = f.signature), 0), gone_since "
+                "FROM failures f ORDER BY f.target, f.signature"
+            )
+        ]
+
+    def sightings(self, campaign: int) -> list[SightingRow]:
+        """What a campaign saw, in order of first sight."""
+        columns = "campaign, target, signature, times, at_execution, at_seconds"
+        query = f"SELECT {columns} FROM sightings WHERE campaign = ? ORDER BY target, at_execution, signature"
+        return [SightingRow(*row) for row in self._rows(query, (campaign,))]
+
+    def samples(self, campaign: int | None = None) -> list[SampleRow]:
+        """The discovery curves, of one campaign or all."""
+        where, parameters = ("", ()) if campaign is None else ("WHERE campaign = ?", (campaign,))
+        return [
+            SampleRow(*row)
+            for row in self._rows(f"SELECT * FROM samples {where} ORDER BY campaign, target, executions", parameters)
+        ]
+
+    def firsts(self) -> list[FirstRow]:
+        """First sightings by strategy; strategies that showed nothing of a target as censored rows."""
+        rows = [FirstRow(*row) for row in self._rows("SELECT * FROM firsts ORDER BY 1, 2, 3, 4")]
+        showed = {(row.campaign, row.target, row.strategy) for row in rows}
+        totals = self._rows(
+            "SELECT campaign, target, strategy, sum(executions) FROM executions GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+        )
+        rows += [FirstRow(row[0], row[1], row[2], None, row[3]) for row in totals if row[:3] not in showed]
+        return rows
+
+
+def _reason(error: BaseException) -> str:
+    return str(error.strerror if isinstance(error, OSError) and error.strerror else error)

@@ -1,0 +1,51 @@
+"""What a run has to say at its end, as plain data: for JSON, JUnit, GitHub, hooks and people alike."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+__all__ = ("FailureSummary", "RunSummary", "Status", "TargetSummary")
+
+Status = Literal["new", "known", "back"]
+"""Never seen before; seen before and still there; seen before, then gone, and here again."""
+
+
+class FailureSummary(msgspec.Struct, frozen=True):
+    """One bug of a target."""
+
+    signature: str
+    status: Status
+    promise: str
+    violation: str
+    message: str
+    operations: list[str]
+    deviations: int
+    times: int
+    first_at: int | None
+    """The execution that showed it first; None where only the replay of its counterexample did."""
+    file: str | None
+
+
+class TargetSummary(msgspec.Struct, frozen=True):
+    """One target: what was counted, found, and what a replay no longer shows."""
+
+    target: str
+    executions: int
+    programs: int
+    broken: dict[str, int]
+    found: list[FailureSummary]
+    gone: list[str]
+
+
+class RunSummary(msgspec.Struct, frozen=True):
+    """A run over targets."""
+
+    seed: int
+    users: int
+    targets: list[TargetSummary]
+
+    def failures(self, *statuses: Status) -> list[tuple[TargetSummary, FailureSummary]]:
+        """The failures of all targets that have one of these statuses."""
+        return [(target, bug) for target in self.targets for bug in target.found if bug.status in statuses]

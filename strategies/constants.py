@@ -1,0 +1,30 @@
+"""Keeps what Hypothesis generates from depending on which modules happen to be imported.
+
+Hypothesis now and then draws a constant that it found in the source of the modules loaded from the user's own code
+(since 6.131).  The same seed would give other programs in a worker process, or after importing one more module.  There
+is no setting for it, so this is the one place that reaches into Hypothesis; `tests/test_rounds.py` fails where a
+release of Hypothesis makes it reach into nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from hypothesis.internal.conjecture import providers
+
+__all__ = ("no_local_constants",)
+
+
+@contextmanager
+def no_local_constants() -> Iterator[None]:
+    """While it lasts, constants come from Hypothesis' own list only."""
+    before = providers._get_local_constants
+    nothing = type(providers.GLOBAL_CONSTANTS)()
+    providers._get_local_constants = lambda: nothing
+    providers.CONSTANTS_CACHE.cache.clear()
+    try:
+        yield
+    finally:
+        providers._get_local_constants = before
+        providers.CONSTANTS_CACHE.cache.clear()

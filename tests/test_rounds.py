@@ -1,0 +1,87 @@
+"""A round gives the same batches wherever it runs, and a campaign the same findings with any number of processes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from crosswire.fuzzer.campaign import Campaign, Plan
+from crosswire.fuzzer.execution import Worker
+from crosswire.fuzzer.rounds import Batch, run_round
+from crosswire.models.targets import TARGETS
+
+SCRIPT = """
+import hashlib
+{imports}
+from crosswire.fuzzer.execution import Worker
+from crosswire.fuzzer.rounds import Plan, run_round
+from crosswire.models.targets import TARGETS
+worker, batches = Worker(TARGETS["emergency"]), []
+with worker.session():
+    for number in {rounds}:
+        batches.clear()
+        run_round(worker, Plan(schedules=4), number, lambda b: batches.append(b) or True, lambda more: False)
+print(hashlib.sha256(repr([(b.program, b.executions) for b in batches]).encode()).hexdigest())
+"""
+
+CONSTANTS = """
+LIMITS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]
+NAMES = ["c0", "c1", "u0"]
+"""
+
+
+def digest(folder: Path, imports: str, rounds: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT.format(imports=imports, rounds=rounds)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": os.pathsep.join([*sys.path, str(folder)])},
+    )
+    return done.stdout.strip()
+
+
+def test_a_round_does_not_depend_on_what_is_imported_or_was_run_before(tmp_path: Path) -> None:
+    """Hypothesis would draw constants out of the modules that happen to be loaded."""
+    (tmp_path / "settings_of_mine.py").write_text(CONSTANTS)
+    alone = digest(tmp_path, "", "[2]")
+    assert alone == digest(tmp_path, "import settings_of_mine, crosswire.fuzzer.cli.main", "[2]")
+    assert alone == digest(tmp_path, "import settings_of_mine", "[0, 2]")
+    assert alone != digest(tmp_path, "", "[1]")
+
+
+def test_every_program_has_somebody_in_it() -> None:
+    worker = Worker(TARGETS["reference"])
+    batches: list[Batch] = []
+
+    def emit(batch: Batch) -> bool:
+        batches.append(batch)
+        return True
+
+    with worker.session():
+        run_round(worker, Plan(schedules=2), 0, emit, lambda more: False)
+    assert batches
+    assert all(batch.program.users and len(batch.executions) == 4 for batch in batches)
+    assert len({batch.program for batch in batches}) == len(batches)
+
+
+def test_the_number_of_processes_changes_nothing() -> None:
+    alone, shared = (Campaign(TARGETS["factory"], Plan(executions=2500, seed=5), workers=n).run() for n in (1, 2))
+    assert alone.executions == shared.executions == 2500
+    assert alone.cells == shared.cells
+    assert alone.broken == shared.broken
+    assert list(alone.found) == list(shared.found) != []
+    for signature, found in alone.found.items():
+        other = shared.found[signature]
+        assert found.finding.execution == other.finding.execution
+        assert (found.times, found.at_execution, found.first_by) == (other.times, other.at_execution, other.first_by)
+
+
+def test_counts_agree_with_each_other() -> None:
+    campaign = Campaign(TARGETS["degraded"], Plan(executions=1500)).run()
+    assert sum(campaign.cells.values()) == campaign.executions == 1500
+    for promise, times in campaign.broken.items():
+        assert times == sum(n for (name, _), n in campaign.broken_cells.items() if name == promise)

@@ -1,0 +1,211 @@
+"""The store: what was saved stays, whatever happens to the process or the file."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.kills import kill_campaigns
+from crosswire.fuzzer.campaign import Campaign, Plan
+from crosswire.fuzzer.counterexample import load
+from crosswire.fuzzer.runs import Run
+from crosswire.fuzzer.store import Store, StoreError
+from crosswire.fuzzer.store.schema import MIGRATIONS, VERSION
+from crosswire.models.targets import TARGETS
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder with one finished campaign over two targets."""
+    folder = tmp_path_factory.mktemp("made") / "results"
+    with Store.open(folder) as store:
+        Run(store, [TARGETS["degraded"], TARGETS["reference"]], Plan(executions=1200)).go()
+    return folder
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / "results"))
+
+
+def test_what_a_campaign_counted_is_what_the_store_says(tmp_path: Path) -> None:
+    with Store.open(tmp_path) as store:
+        run = Run(store, [TARGETS["degraded"]], Plan(executions=1500, seed=3))
+        run.go()
+        (campaign,) = run.campaigns
+        (row,) = store.campaigns()
+        assert (row.status, row.seed) == ("finished", 3)
+        counts = store.counts([row.id])
+        assert sum(count.executions for count in counts) == 1500
+        for promise, times in campaign.broken.items():
+            assert sum(count.broken.get(promise, 0) for count in counts) == times
+        assert {s.signature: s.times for s in store.sightings(row.id)} == {
+            found.signature: found.times for found in campaign.found.values()
+        }
+        assert {f.signature: f.times for f in store.failures()} == {
+            f.signature: f.times for f in campaign.found.values()
+        }
+        last = store.samples(row.id)[-1]
+        assert (last.executions, last.distinct) == (1500, len(campaign.found))
+        firsts = {(first.strategy, first.signature): first.executions for first in store.firsts() if first.signature}
+        assert firsts == {(s, f.signature): at for f in campaign.found.values() for s, at in f.first_by.items()}
+        censored = {first.strategy for first in store.firsts() if first.signature is None}
+        assert censored == {cell[0] for cell in campaign.cells} - {strategy for strategy, _ in firsts}
+
+
+def test_counterexamples_are_files_and_rows_alike(folder: Path) -> None:
+    with Store.open(folder, readonly=True) as store:
+        rows = store.failures()
+        assert rows
+        for row in rows:
+            path = store.counterexamples / row.file
+            assert path.read_text() == row.counterexample
+            assert load(path).signature == row.signature
+
+
+def test_two_campaigns_at_once_are_both_recorded(folder: Path) -> None:
+    notes: list[str] = []
+    with Store.open(folder) as first, Store.open(folder) as second:
+        held = first.begin(None, 7, {"targets": ["degraded"]})
+        run = Run(second, [TARGETS["degraded"]], Plan(executions=300), on_note=notes.append)
+        run.go()
+        assert notes == [f"campaign {held} is running on this store too; both are recorded"]
+        assert {row.id: row.status for row in second.campaigns()}[held] == "running"
+        assert second.notes == []
+        first.record(held, Campaign(TARGETS["degraded"], Plan(executions=200, seed=9)).run())
+        first.end(held, "finished")
+        assert sum(count.executions for count in second.counts([held])) == 200
+
+
+def test_a_killed_campaign_is_noticed_and_resumed(tmp_path: Path) -> None:
+    plan = Plan(executions=5000, seed=2)
+    whole = Campaign(TARGETS["factory"], plan).run()
+    with Store.open(tmp_path) as store:
+        run = Run(store, [TARGETS["factory"]], plan)
+        part = run.campaigns[0]
+
+        def break_off(campaign: Campaign) -> None:
+            store.record(1, campaign)
+            if campaign.rounds == 1:
+                raise KeyboardInterrupt
+
+        part.on_progress = break_off
+        with pytest.raises(KeyboardInterrupt):
+            run.go()
+        assert 0 < part.executions < 5000
+        (row,) = store.campaigns()
+        assert row.status == "interrupted"
+        again = Run(store, [TARGETS["factory"]], plan, resume=row)
+        again.go()
+        resumed = again.campaigns[0]
+        assert resumed.executions == 5000
+        assert set(part.found) <= set(resumed.found) <= set(whole.found)
+        assert [row.status for row in store.campaigns()] == ["finished"]
+
+
+def test_a_campaign_whose_process_is_gone_counts_as_killed(folder: Path) -> None:
+    script = (
+        "import os, sys; from pathlib import Path; from crosswire.fuzzer.store import Store;"
+        "store = Store.open(Path(sys.argv[1])); store.begin('nightly', 1, {'targets': []}); os._exit(9)"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", script, str(folder)], env=environment, check=False)
+    with Store.open(folder) as store:
+        assert [row.status for row in store.campaigns()] == ["finished", "killed"]
+        assert "campaign 2 was killed" in store.notes[0]
+    with Store.open(folder) as store:
+        assert store.notes == []
+
+
+@pytest.mark.parametrize("where", ["header", "middle", "cut"])
+def test_a_damaged_database_is_set_aside_and_salvaged(folder: Path, where: str) -> None:
+    path = folder / "crosswire.db"
+    with Store.open(folder) as store:
+        before = {row.signature for row in store.failures()}
+    data = bytearray(path.read_bytes())
+    match where:
+        case "header":
+            data[:64] = bytes(64)
+        case "middle":
+            page = len(data) // 2 // 4096 * 4096
+            data[page : page + 4096] = b"\xff" * 4096
+        case _:
+            del data[len(data) // 2 :]
+    path.write_bytes(data)
+    with Store.open(folder) as store:
+        assert "was damaged" in store.notes[0]
+        assert {row.signature for row in store.failures()} == before
+        run = Run(store, [TARGETS["degraded"]], Plan(executions=100))
+        run.go()
+    assert list(folder.glob("crosswire.db.damaged-*"))
+
+
+def test_counterexamples_the_store_does_not_know_are_entered(folder: Path) -> None:
+    (folder / "crosswire.db").unlink()
+    (folder / "counterexamples/broken.json").write_text("{")
+    files = [p for p in (folder / "counterexamples").glob("*.json") if p.name != "broken.json"]
+    with Store.open(folder) as store:
+        assert {row.file for row in store.failures()} == {path.name for path in files}
+        assert f"{len(files)} counterexample" in store.notes[0]
+
+
+def test_a_full_disk_costs_no_more_than_what_cannot_be_written(tmp_path: Path) -> None:
+    """With a limit on the size of files, writing fails in the middle; what was saved before is whole."""
+    script = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (90_000, 90_000));"
+        "sys.argv[1:] = ['run', 'emergency', '--max-executions', '6000', '--results', sys.argv[1]];"
+        "from crosswire.fuzzer.cli.main import main; main()"
+    )
+    environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "results")], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert "cannot be written" in done.stderr
+    with Store.open(tmp_path / "results") as store:
+        for path in store.counterexamples.glob("*.json"):
+            assert load(path).signature in {row.signature for row in store.failures()}
+
+
+def test_a_folder_that_cannot_be_written_is_said_at_once(tmp_path: Path) -> None:
+    (tmp_path / "results").write_text("a file")
+    with pytest.raises(StoreError, match="cannot be written"):
+        Store.open(tmp_path / "results")
+    with pytest.raises(StoreError, match="there is no store yet"):
+        Store.open(tmp_path / "elsewhere", readonly=True)
+
+
+def test_an_older_file_is_migrated_and_a_newer_one_refused(tmp_path: Path) -> None:
+    path = tmp_path / "crosswire.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 0")
+    connection.close()
+    Store.open(tmp_path).close()
+    connection = sqlite3.connect(path)
+    assert connection.execute("PRAGMA user_version").fetchone() == (VERSION,) == (len(MIGRATIONS),)
+    connection.execute("PRAGMA user_version = 99")
+    connection.commit()
+    connection.close()
+    with pytest.raises(StoreError, match="upgrade crosswire"):
+        Store.open(tmp_path)
+
+
+def test_pruning_forgets_counts_and_keeps_bugs(folder: Path) -> None:
+    with Store.open(folder) as store:
+        bugs = [row.signature for row in store.failures()]
+        assert store.prune([1]) == 1
+        assert store.counts() == [] == store.samples()
+        assert [row.signature for row in store.failures()] == bugs
+
+
+def test_killed_at_random_instants_nothing_saved_is_lost(tmp_path: Path) -> None:
+    losses = kill_campaigns(tmp_path / "results", kills=6, seed=1)
+    assert losses.lost == []
+    assert losses.counterexamples > 0
