@@ -4,14 +4,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
-SOURCES := $(sort $(shell find fuzzer models strategies -name '*.py' -o -name py.typed))
+SOURCES := $(sort $(shell find fuzzer models strategies -name '*.py' -o -name '*.jinja' -o -name py.typed))
 
-.PHONY: fuzz test lint format clean help
+.PHONY: fuzz test lint format notebooks clean help
 
 help:
 	@echo "make fuzz    fuzz the seven managers (ARGS='--budget 5m --seed 7' is passed on)"
 	@echo "make test    lint, type-check and test"
 	@echo "make lint    ruff and mypy only"
+	@echo "make notebooks  execute the notebooks into docs/notebooks"
 	@echo "make format  let ruff format the code"
 	@echo "make clean   remove the environment and everything built"
 
@@ -27,6 +28,10 @@ lint: $(VENV)/.installed
 	$(BIN)/ruff format --check .
 	MYPYPATH=$$(echo build/__editable__.*) $(BIN)/python -m mypy -p crosswire.fuzzer -p crosswire.models -p crosswire.strategies
 	MYPYPATH=$$(echo build/__editable__.*) $(BIN)/python -m mypy tests benchmarks
+
+# The rendered copies of the notebooks, for docs/notebooks; the notebooks themselves are kept without outputs.
+notebooks: $(VENV)/.installed
+	$(BIN)/python -m nbconvert --log-level WARN --execute --to html --output-dir docs/notebooks notebooks/*.ipynb
 
 format: $(VENV)/.installed
 	$(BIN)/ruff check --fix .

@@ -22,6 +22,7 @@ from ..resolve import UnknownTargetError
 from ..store import StoreError
 from ..timetable import Kind, TimetableError, timetable
 from .budget import BudgetError, parse_budget
+from .plotting import write_plots, write_report
 from .replaying import explain_file, replay_file
 from .results import results_app
 from .running import Settings, run_campaigns
@@ -131,6 +132,30 @@ def run(
             )
         )
     )
+
+
+@app.command()
+def plot(
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Counterexamples whose lanes to draw; without any, the store.")
+    ] = None,
+    results: Annotated[Path, typer.Option(help="Results folder.")] = RESULTS,
+    out: Annotated[Path | None, typer.Option(help="Folder for the pictures. Default: plots in results.")] = None,
+) -> None:
+    """Draw failure frequencies, discovery and survival, or a counterexample's lanes, as SVG and PNG."""
+    for path in write_plots(results, out if out is not None else results / "plots", files or []):
+        print(path)
+
+
+@app.command()
+def report(
+    results: Annotated[Path, typer.Option(help="Results folder.")] = RESULTS,
+    out: Annotated[Path | None, typer.Option(help="The file. Default: report.html in the results folder.")] = None,
+) -> None:
+    """Write one self-contained HTML file: summary, pictures, every bug with its lanes and a regression test."""
+    path = out if out is not None else results / "report.html"
+    write_report(results, path)
+    print(path)
 
 
 @app.command()

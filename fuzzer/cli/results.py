@@ -57,20 +57,24 @@ def compare(
     results: Folder = RESULTS,
 ) -> None:
     """Two campaigns side by side: bugs only one saw, and how often each promise was broken."""
+    from ..statistics import differences, shares_by_promise
+
     with Store.open(results, readonly=True) as store:
         known = {row.id for row in store.campaigns()}
         for number in (before, after):
             if number not in known:
                 raise StoreError(f"{results}: there is no campaign {number}; crosswire results list names them")
         left, right = ({s.signature: s.times for s in store.sightings(number)} for number in (before, after))
-        table = _table("Share of executions that broke a promise", ("target", "promise", str(before), str(after)))
-        shares = [_shares(store.counts([number])) for number in (before, after)]
-        targets = list(dict.fromkeys(target for share in shares for target, _ in share))
-        for target in targets:
+        headings = ("target", "promise", str(before), str(after), "chance alone")
+        table = _table("Share of executions that broke a promise", headings)
+        shares = [shares_by_promise(store.counts([number])) for number in (before, after)]
+        chance = {difference.cell: difference.p for difference in differences(*shares)}
+        for target in dict.fromkeys(target for share in shares for target, _ in share):
             for promise in PROMISES:
                 cells = [share.get((target, promise)) for share in shares]
                 if any(cell is not None and cell[0] for cell in cells):
-                    table.add_row(target, promise, *(_share(cell) for cell in cells))
+                    p = chance.get((target, promise))
+                    table.add_row(target, promise, *map(_share, cells), "" if p is None else _chance(p))
         console = _console()
         console.print(table)
         bugs = _table("Bugs", ("signature", str(before), str(after), ""))
@@ -142,14 +146,9 @@ def _parquet(path: Path, headings: Sequence[str], data: Sequence[Sequence[Any]])
     pyarrow.parquet.write_table(table, path)
 
 
-def _shares(counts: Sequence[CountRow]) -> dict[tuple[str, str], tuple[int, int]]:
-    executions: Counter[str] = Counter()
-    broken: Counter[tuple[str, str]] = Counter()
-    for count in counts:
-        executions[count.target] += count.executions
-        for promise, times in count.broken.items():
-            broken[count.target, promise] += times
-    return {(target, promise): (broken[target, promise], n) for target, n in executions.items() for promise in PROMISES}
+def _chance(p: float) -> str:
+    """Fisher's exact test, adjusted for the number of rows: how likely a difference like this is by chance."""
+    return "p < 0.001: they differ" if p < 0.001 else f"p = {p:.3f}"
 
 
 def _share(cell: tuple[int, int] | None) -> str:

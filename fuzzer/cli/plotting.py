@@ -1,0 +1,55 @@
+"""``crosswire plot`` and ``crosswire report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..counterexample import load
+from ..regression import replayed
+from ..store import Store, StoreError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ("write_plots", "write_report")
+
+
+def write_plots(results: Path, out: Path, files: list[Path]) -> list[Path]:
+    """Draw the store's pictures, or the lanes of some counterexamples, as SVG and PNG; gives the files written."""
+    from ..plots import by_users, discovery_curve, heat_map, lanes_figure, survival_curves
+
+    figures: dict[str, Figure] = {}
+    for path in files:
+        outcome = replayed(load(path))
+        if outcome.violation is None:
+            print(f"{path}: gone, nothing to draw")
+            continue
+        figures[path.stem] = lanes_figure(outcome.execution, outcome.violation)
+    if not files:
+        with Store.open(results, readonly=True) as store:
+            campaigns = store.campaigns()
+            if not campaigns:
+                raise StoreError(f"{results}: no campaign yet; crosswire run makes one")
+            counts = store.counts()
+            figures["failure-frequency"] = heat_map(counts)
+            figures["users"] = by_users(counts)
+            figures["discovery"] = discovery_curve(store.samples(campaigns[-1].id))
+            figures["survival"] = survival_curves(store.firsts())
+    out.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, drawn in figures.items():
+        for kind in ("svg", "png"):
+            written.append(out / f"{name}.{kind}")
+            drawn.savefig(written[-1], metadata={"Date": None} if kind == "svg" else None)
+    return written
+
+
+def write_report(results: Path, out: Path) -> None:
+    """Write the HTML report of a results folder."""
+    from ..report import html_report
+
+    with Store.open(results, readonly=True) as store:
+        text = html_report(store)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(text, encoding="utf-8")

@@ -1,0 +1,7 @@
+"""Pictures of what the store holds, and of a counterexample.  Needs matplotlib, which is imported here only."""
+
+from .curves import discovery_curve, survival_curves
+from .frequencies import by_users, heat_map
+from .lanes import lanes_figure
+
+__all__ = ("by_users", "discovery_curve", "heat_map", "lanes_figure", "survival_curves")

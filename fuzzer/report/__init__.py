@@ -1,0 +1,5 @@
+"""One HTML file that tells what campaigns found."""
+
+from .html import html_report, regression_test
+
+__all__ = ("html_report", "regression_test")

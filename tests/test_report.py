@@ -1,0 +1,197 @@
+"""Pictures, the HTML report and the notebooks say what the store says."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from crosswire.fuzzer.campaign import Plan
+from crosswire.fuzzer.cli.plotting import write_plots, write_report
+from crosswire.fuzzer.counterexample import load, save
+from crosswire.fuzzer.regression import replayed
+from crosswire.fuzzer.report import html_report, regression_test
+from crosswire.fuzzer.runs import Run
+from crosswire.fuzzer.statistics import shares_by_promise
+from crosswire.fuzzer.store import Store
+from crosswire.models.targets import TARGETS
+from crosswire.models.timeline import timeline
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("report") / "results"
+    with Store.open(folder) as store:
+        for seed in (1, 2):
+            Run(store, [TARGETS["emergency"], TARGETS["reference"]], Plan(executions=1200, seed=seed)).go()
+    return folder
+
+
+class Tables(HTMLParser):
+    """The text of every cell, by the table's id."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tables: dict[str, list[list[str]]] = {}
+        self.tags: set[str] = set()
+        self._name = ""
+        self._cell = False
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        if tag == "table":
+            self._name = dict(attrs).get("id") or ""
+            self.tables[self._name] = []
+        elif tag == "tr":
+            self.tables[self._name].append([])
+        elif tag in ("td", "th"):
+            self._cell = True
+            self.tables[self._name][-1].append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("td", "th"):
+            self._cell = False
+
+    def handle_data(self, data: str) -> None:
+        if self._cell:
+            self.tables[self._name][-1][-1] += data + " "
+
+
+def test_every_number_of_the_report_is_the_stores(results: Path) -> None:
+    with Store.open(results, readonly=True) as store:
+        text = html_report(store)
+        counts, failures = store.counts(), store.failures()
+    page = Tables()
+    page.feed(text)
+    shares = shares_by_promise(counts)
+    header, *rows = page.tables["broken"]
+    promises = [cell.strip() for cell in header[2:]]
+    assert {row[0].strip() for row in rows} == {"emergency", "reference"}
+    for row in rows:
+        target = row[0].strip()
+        for promise, cell in zip(promises, row[2:], strict=True):
+            times, executions = shares[target, promise]
+            assert row[1].strip() == f"{executions:,}"
+            shown = cell.split()[0]
+            assert shown == (f"{times:,}" if times else "·")
+    assert f"{sum(count.executions for count in counts):,} executions in 2 campaigns" in text
+    assert text.count('class="kind"') == len(failures) > 0
+    for failure in failures:
+        assert html.escape(failure.message).replace("&#x27;", "&#39;") in text
+        assert f"seen {failure.times:,} times" in text
+
+
+def test_the_report_fetches_nothing_and_runs_nothing(results: Path, tmp_path: Path) -> None:
+    write_report(results, tmp_path / "out/report.html")
+    text = (tmp_path / "out/report.html").read_text()
+    page = Tables()
+    page.feed(text)
+    assert not page.tags & {"script", "link", "img", "iframe", "object", "image"}
+    assert not re.search(r"(src|href)=\"(?!#)", text)
+    assert "@import" not in text
+    assert not re.search(r"url\((?!#)", text)
+    ids = re.findall(r'\bid="([^"]+)"', text)
+    assert len(ids) == len(set(ids))
+
+
+def test_what_comes_from_a_target_is_escaped(results: Path, tmp_path: Path) -> None:
+    hostile = "<script>alert('x')</script>\"><img src=x>"
+    path = sorted((results / "counterexamples").glob("*.json"))[0]
+    changed = msgspec.structs.replace(load(path), target=hostile, message=hostile, violation=hostile)
+    with Store.open(tmp_path) as store:
+        save(changed, store.counterexamples)
+    with Store.open(tmp_path) as store:
+        text = html_report(store)
+    page = Tables()
+    page.feed(text)
+    assert not page.tags & {"script", "img"}
+    assert html.escape("<script>") in text
+
+
+def test_the_regression_test_fails_while_the_bug_is_there(results: Path) -> None:
+    with Store.open(results, readonly=True) as store:
+        row = store.failures()[0]
+    (results.parent / "test_it.py").write_text(regression_test(row))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONHASHSEED": "0"}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_it.py"],
+        cwd=results.parent,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1, done.stdout
+    assert "1 failed" in done.stdout
+
+
+def test_pictures_are_written_as_svg_and_png(results: Path, tmp_path: Path) -> None:
+    files = sorted((results / "counterexamples").glob("*.json"))[:1]
+    written = write_plots(results, tmp_path / "plots", []) + write_plots(results, tmp_path / "plots", files)
+    assert {path.stem for path in written} == {"failure-frequency", "users", "discovery", "survival", files[0].stem}
+    for path in written:
+        data = path.read_bytes()
+        assert data.startswith(b"\x89PNG") if path.suffix == ".png" else b"<svg" in data[:1000]
+        assert len(data) > 2000
+
+
+def test_the_timeline_ends_as_the_history_says(results: Path) -> None:
+    for path in sorted((results / "counterexamples").glob("*.json")):
+        execution = replayed(load(path)).execution
+        moments = list(timeline(execution.program, execution.history))
+        assert len(moments) == len(execution.history)
+        said = [row.detail for row in execution.history if row.kind == "registry"]
+        assert moments[-1].registry == (said[-1] if said else None)
+        assert moments[-1].connected == {}
+
+
+def notebook(name: str, **environment: str) -> str:
+    """Execute a notebook as `make notebooks` does; the text of its outputs."""
+    options = ("--log-level", "WARN", "--execute", "--to", "notebook", "--stdout")
+    done = subprocess.run(
+        [sys.executable, "-m", "nbconvert", *options, str(ROOT / "notebooks" / name)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONHASHSEED": "0", **environment},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    cells = json.loads(done.stdout)["cells"]
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    return "".join("".join(output.get("text", "")) for output in outputs)
+
+
+def test_the_notebook_of_frequencies_agrees_with_the_store(results: Path) -> None:
+    text = notebook("failure_frequencies.ipynb", CROSSWIRE_RESULTS=str(results))
+    with Store.open(results, readonly=True) as store:
+        shares = shares_by_promise(store.counts())
+    first = text.split("reference: no promise broken")[0]
+    for (target, promise), (times, executions) in shares.items():
+        found = re.search(rf"^{target} +{promise} +([\d,]+) of +([\d,]+)", first, re.MULTILINE)
+        assert (found is not None) == bool(times)
+        if found is not None:
+            assert (found[1], found[2]) == (f"{times:,}", f"{executions:,}")
+    assert "reference: no promise broken in 2,400 executions" in text
+
+
+def test_the_notebook_of_a_counterexample_replays_it(results: Path) -> None:
+    path = sorted((results / "counterexamples").glob("*MissingEntry*.json"))[0]
+    text = notebook("counterexample.ipynb", CROSSWIRE_COUNTEREXAMPLE=str(path))
+    assert f"still there, as recorded: {load(path).message}" in text
+    assert ">>" in text
+
+
+def test_notebooks_are_kept_without_outputs() -> None:
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        for cell in json.loads(path.read_text())["cells"]:
+            assert not cell.get("outputs"), path
+            assert cell.get("execution_count") is None, path
