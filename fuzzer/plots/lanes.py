@@ -38,7 +38,7 @@ def lanes_figure(execution: Execution, violation: Violation) -> Figure:
     for lines in labels:
         positions.append(depth)
         depth += len(lines) * 0.72 + 0.55
-    message = wrap(violation.message, int(len(columns) * COLUMN * 16))
+    message = wrap(violation.message, int(len(columns) * COLUMN * 14))
     head = 0.58 + 0.17 * len(message)
     width, height = max(4.6, len(columns) * COLUMN), depth * ROW + head + 0.2
     made = Figure(figsize=(width, height), dpi=150)
