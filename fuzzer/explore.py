@@ -66,11 +66,13 @@ def explore(
         return Judged(execution, known, strategy)
 
     yield judge_once(worker.run(program, Written(written)), "written")
-    yield judge_once(worker.run(program, InOrder()), "fifo")
+    orderly = worker.run(program, InOrder())
+    steps = 2 * len(orderly.visible)  # each event is a decision when idle, and most are passed over once when busy
+    yield judge_once(orderly, "fifo")
     base = (digest(program) ^ seed) << 16
     for number in range(schedules):
         name = strategies[number % len(strategies)]
-        yield judge_once(worker.run(program, STRATEGIES[name](base + number)), name)
+        yield judge_once(worker.run(program, STRATEGIES[name](base + number, steps)), name)
 
 
 def judged(worker: Worker, execution: Execution, strategy: str = "") -> Judged:

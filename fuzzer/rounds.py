@@ -19,6 +19,7 @@ from .execution import TargetError, Worker
 from .explore import Finding, explore
 from .program import Program
 from .schedule import Deliver
+from .search import DEFAULT
 
 __all__ = ("ROUND", "Batch", "Plan", "run_round")
 
@@ -39,7 +40,7 @@ class Plan:
     users: int = 3
     steps: int = 14
     schedules: int = 48
-    strategies: tuple[str, ...] = ("random",)
+    strategies: tuple[str, ...] = DEFAULT
     promises: frozenset[str] = frozenset(PROMISES)
 
 

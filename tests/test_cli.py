@@ -196,6 +196,7 @@ def test_a_bad_counterexample_is_one_clear_line(
     [
         ("run", "--budget", "soon"),
         ("run", "--promise", "world peace"),
+        ("run", "--strategy", "luck"),
         ("replay", "missing.json"),
         ("explain", "missing.json"),
         ("run", "--seed", "-1"),

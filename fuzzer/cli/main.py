@@ -19,6 +19,7 @@ from ..counterexample import CounterexampleError
 from ..execution import TargetError
 from ..profiles import FailOn, Profile, ProfileError, load_profile
 from ..resolve import UnknownTargetError
+from ..search import DEFAULT, STRATEGIES
 from ..store import StoreError
 from ..timetable import Kind, TimetableError, timetable
 from .budget import BudgetError, parse_budget
@@ -61,6 +62,12 @@ def run(
     promise: Annotated[
         list[str] | None, typer.Option(help="Check only this promise; may be repeated.", show_default=False)
     ] = None,
+    strategy: Annotated[
+        list[str] | None,
+        typer.Option(
+            help=f"Only this scheduling strategy: {', '.join(STRATEGIES)}; may be repeated.", show_default=False
+        ),
+    ] = None,
     workers: Annotated[
         int | None,
         typer.Option(min=1, max=512, help="Processes; what a seed finds does not depend on it. Default 1."),
@@ -92,6 +99,7 @@ def run(
         seed=seed,
         users=users,
         promises=promise or None,
+        strategies=strategy or None,
         workers=workers,
         fail_on=fail_on,
         junit=str(junit) if junit is not None else None,
@@ -104,6 +112,9 @@ def run(
     for name in chosen.promises or ():
         if name not in PROMISES:
             raise BudgetError(f"unknown promise {name!r}: name one of {', '.join(PROMISES)}")
+    for name in chosen.strategies or ():
+        if name not in STRATEGIES:
+            raise BudgetError(f"unknown strategy {name!r}: name one of {', '.join(STRATEGIES)}")
     seconds = parse_budget(chosen.budget) if chosen.budget is not None else None
     if seconds is None and chosen.max_executions is None:
         seconds = 60.0
@@ -112,6 +123,7 @@ def run(
         executions=chosen.max_executions,
         seconds=seconds,
         users=chosen.users if chosen.users is not None else 3,
+        strategies=tuple(chosen.strategies or DEFAULT),
         promises=frozenset(chosen.promises or PROMISES),
     )
     raise typer.Exit(
