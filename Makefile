@@ -31,7 +31,7 @@ lint: $(VENV)/.installed
 
 # The rendered copies of the notebooks, for docs/notebooks; the notebooks themselves are kept without outputs.
 notebooks: $(VENV)/.installed
-	$(BIN)/python -m nbconvert --log-level WARN --execute --to html --output-dir docs/notebooks notebooks/*.ipynb
+	$(BIN)/python -m nbconvert --log-level WARN --execute --to markdown --output-dir docs/notebooks notebooks/*.ipynb
 
 format: $(VENV)/.installed
 	$(BIN)/ruff check --fix .

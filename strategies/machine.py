@@ -139,6 +139,16 @@ def machine_for(target: Target, check: Check, users: int = 3) -> type[ProgramMac
 
     rules["reconnect"] = rule(target=connections, connection=connections, leave=st.sampled_from(LEAVING))(reconnect)
 
+    def second_tab(self: ProgramMachine, connection: str, seconds: float) -> str:
+        if seconds:
+            self.add("pause", seconds=seconds)
+        user = next(op.user for op in self.operations if op.kind == "connect" and op.connection == connection)
+        return connect(self, user or "u0", "valid")
+
+    rules["second_tab"] = rule(target=connections, connection=connections, seconds=st.sampled_from([0.0, 1.0, 6.0]))(
+        second_tab
+    )
+
     def cancel_emit(self: ProgramMachine, user: str) -> None:
         self.add("cancel", user=user)
 

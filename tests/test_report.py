@@ -167,6 +167,7 @@ def notebook(name: str, **environment: str) -> str:
     assert done.returncode == 0, done.stderr[-3000:]
     cells = json.loads(done.stdout)["cells"]
     outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    assert any("image/png" in output.get("data", {}) for output in outputs)
     return "".join("".join(output.get("text", "")) for output in outputs)
 
 
