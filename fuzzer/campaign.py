@@ -14,16 +14,15 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from ..models.violations import Stuck
-from .execution import TargetError, Worker
-from .explore import Finding, judged, soundness_doubt
+from .execution import Worker
+from .explore import Finding, soundness_doubt
 from .minimise import minimise
 from .pool import Pool
-from .program import Operation, Program
+from .preflight import preflight
 from .rounds import Batch, Plan, run_round
 from .targets.adapter import Target
-from .world import InOrder
 
-__all__ = ("Campaign", "Cell", "Found", "Plan", "preflight")
+__all__ = ("Campaign", "Cell", "Found", "Plan")
 
 SMALL = 5
 """Operations of a counterexample that is small enough not to look for a smaller one of the same signature."""
@@ -207,29 +206,3 @@ class Campaign:
                 known.finding = small
                 if self.on_found is not None:
                     self.on_found(self, known)
-
-
-def preflight(worker: Worker) -> None:
-    """One user connects, is sent an event, and leaves: what an adapter must manage before fuzzing means anything.
-
-    Raises `TargetError`, in one line, where it does not.
-    """
-    operations = [Operation("connect", "c0", "u0")]
-    if worker.target.offers("authenticate"):
-        operations.append(Operation("authenticate", "c0", token="valid"))
-    operations += [Operation("emit", user="u0", to="u0"), Operation("settle"), Operation("disconnect", "c0")]
-    result = judged(worker, worker.run(Program(tuple(operations)), InOrder()))
-    name = worker.target.name
-    for row in result.execution.history:
-        op = operations[row.operation].kind if row.operation is not None and row.operation < len(operations) else None
-        if row.kind == "stuck":
-            raise TargetError(
-                f"{name}: {op} of a single user never returns, with nothing left to wait for; it waits in {row.detail}"
-            )
-        if row.kind == "raised" and op is not None:
-            error, place = row.detail if isinstance(row.detail, tuple) else (str(row.detail), "")
-            raise TargetError(
-                f"{name}: {op} of a single user fails with {error}" + (f", raised in {place}" if place else "")
-            )
-        if row.kind == "spinning":
-            raise TargetError(f"{name}: with a single user, the target never comes to rest")

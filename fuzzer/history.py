@@ -6,7 +6,10 @@ import json
 from collections.abc import Iterable
 from typing import NamedTuple
 
-__all__ = ("Detail", "History", "Row", "to_json")
+__all__ = ("SETTLED", "Detail", "History", "Row", "to_json")
+
+SETTLED = "settled"
+"""Detail of an operation that nobody answered: it counts as returned once everything has come to rest."""
 
 Detail = str | int | float | bool | None | tuple[str, ...]
 
@@ -23,7 +26,8 @@ class Row(NamedTuple):
       after the peer had gone), ``closed`` (by the server), ``gone`` (by the client), ``stalled``, ``resumed``;
     * of the target: ``unhandled`` (an exception nobody caught), ``rest``, ``registry`` (the connections it knows),
       ``active`` (the users it calls connected), ``emptied`` (everybody has
-      left), ``left`` (a task that outlived everything), ``spinning``;
+      left), ``left`` (a task or connection that outlived everything), ``blocked`` (it slept on the loop's
+      thread; detail: where, and for how many seconds), ``spinning``;
     * of the world: ``clock`` (moved on although events were pending; detail: which).
     """
 

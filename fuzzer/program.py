@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, get_args
 
-__all__ = ("BARRIERS", "KINDS", "Kind", "Operation", "Program")
+__all__ = ("BARRIERS", "CRITICAL_EVENTS", "KINDS", "LEAVING", "Kind", "Operation", "Pace", "Program")
 
 Kind = Literal[
     "connect",
@@ -32,13 +32,26 @@ Kind = Literal[
     "sweep",
     "settle",
     "shut_down",
+    "garble",
+    "truncate",
+    "flood",
 ]
+
+Pace = Literal["slow", "split", "merged"]
+"""A client's link: congested, so that every send of the server waits until the client takes it; or bytes that reach
+the server in two reads each, or all that waits in one."""
 
 KINDS: tuple[str, ...] = get_args(Kind)
 
+CRITICAL_EVENTS = ("agent_started", "agent_thinking", "tool_executing", "tool_completed", "agent_completed")
+"""The events of an agent's run, in order, once each."""
+
 BARRIERS = frozenset({"settle", "pause", "sweep"})
 
-AT_ONCE = frozenset({"disconnect", "abort", "stall", "unstall", "cancel"})
+LEAVING = frozenset({"disconnect", "abort", "garble", "truncate"})
+"""How a client can leave: properly, without a word, behind bytes that mean nothing, in the middle of a frame."""
+
+AT_ONCE = LEAVING | {"stall", "unstall", "flood", "cancel"}
 """What a client can do while an earlier operation on its lane is still under way."""
 
 
@@ -48,7 +61,8 @@ class Operation:
 
     ``connection`` is the client's connection; ``user`` who acts (emits, connects, is cleaned up); ``to`` whom an
     event is for; ``thread`` the name of the thread it is sent to; ``token`` what a client shows at login: ``valid``,
-    ``invalid``, ``expired``, or another user's name for that user's token; ``seconds`` how long a pause lasts.
+    ``invalid``, ``expired``, or another user's name for that user's token; ``seconds`` how long a pause lasts; ``pace``
+    how the connection's link behaves.
     """
 
     kind: Kind
@@ -58,6 +72,7 @@ class Operation:
     thread: str | None = None
     token: str | None = None
     seconds: float | None = None
+    pace: Pace | None = None
 
     @property
     def lane(self) -> str:
@@ -83,6 +98,8 @@ class Operation:
             )
         if self.seconds is not None:
             words.append(f"{self.seconds:g} s")
+        if self.pace is not None:
+            words.append(f"({self.pace} link)" if self.pace == "slow" else f"({self.pace} reads)")
         return " ".join(words)
 
 

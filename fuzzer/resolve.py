@@ -1,22 +1,21 @@
-"""From what a user typed to a target: a standing target's name, or ``module:Adapter``."""
+"""From what a user typed to a target: a standing target's name, ``module:Adapter``, or an application.
+
+How an application is run and spoken to follows behind a question mark, ``chat:app?wire=chat.wire:wire&via=uvicorn``, so
+that a target's name says all there is to know: in counterexamples, profiles and other processes.
+"""
 
 from __future__ import annotations
 
 import difflib
-import importlib
 import inspect
-import os
-import sys
+from dataclasses import replace
+from urllib.parse import parse_qsl
 
 from ..models.targets import TARGETS
-from .stacks import raised_at
 from .targets.adapter import Adapter, Target
+from .targets.applications import UnknownTargetError, application, load_module
 
 __all__ = ("UnknownTargetError", "resolve")
-
-
-class UnknownTargetError(ValueError):
-    """There is no such target, or it cannot be imported; the message is one line."""
 
 
 def resolve(name: str) -> Target:
@@ -32,29 +31,26 @@ def resolve(name: str) -> Target:
         raise UnknownTargetError(
             f"unknown target {name!r}: {hint}name one of {', '.join(TARGETS)}, or your own as module:Adapter"
         )
-    module_name, _, attribute = name.partition(":")
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    try:
-        module = importlib.import_module(module_name)
-    except Exception as error:
-        place = raised_at(error)
-        raise UnknownTargetError(
-            f"target {name!r}: importing {module_name!r} failed with {type(error).__name__}: {error}"
-            + (f", in {place}" if place and "importlib" not in place else "")
-        ) from error
+    place, _, options = name.partition("?")
+    module_name, _, attribute = place.partition(":")
+    module = load_module(name, module_name)
     found = getattr(module, attribute, None)
     if isinstance(found, Target):
-        return found
+        return replace(found, name=name)
     if found is None:
         adapters = [key for key, value in vars(module).items() if _is_adapter(value)]
         hint = f"; it has {', '.join(adapters)}" if adapters else ""
         raise UnknownTargetError(f"target {name!r}: module {module_name!r} has no {attribute!r}{hint}")
     if not _is_adapter(found):
-        raise UnknownTargetError(
-            f"target {name!r}: {attribute} is not an adapter; subclass crosswire.fuzzer.targets.Adapter "
-            "and define connect, emit and disconnect"
-        )
+        said = dict(parse_qsl(options))
+        unknown = sorted(said.keys() - {"wire", "via", "compression"})
+        if unknown:
+            raise UnknownTargetError(
+                f"target {name!r}: unknown option {unknown[0]!r}; there are wire, via, compression"
+            )
+        compression = said.get("compression") == "on"
+        target = application(place, wire=said.get("wire"), via=said.get("via"), compression=compression)
+        return replace(target, name=name)
     missing = sorted(getattr(found, "__abstractmethods__", ()))
     if missing:
         raise UnknownTargetError(f"target {name!r}: adapter {attribute} lacks {' and '.join(missing)}")

@@ -9,13 +9,16 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass, field
 
-from ..fuzzer.history import Detail, History
-from ..fuzzer.program import Operation, Program
+from ..fuzzer.history import SETTLED, Detail, History
+from ..fuzzer.program import LEAVING, Operation, Program
 from ..fuzzer.targets.adapter import Limits, Target
 
 __all__ = ("NEVER", "Act", "Connection", "Facts", "gather")
 
 NEVER = 1 << 60
+
+ENDING = LEAVING | {"log_out", "expire"}
+"""Operations after which a connection is nobody's any more."""
 
 
 @dataclass(slots=True)
@@ -30,6 +33,11 @@ class Act:
     outcome: str | None = None
     detail: Detail = None
     cancelled: bool = False
+
+    @property
+    def settled(self) -> bool:
+        """Nobody answered: when it ended is not known, only that it has by the time everything rests."""
+        return self.detail == SETTLED
 
     @property
     def went_well(self) -> bool:
@@ -93,10 +101,19 @@ class Facts:
     disturbed: bool = False
     """An operation was cancelled or the target was shut down: availability is no longer promised."""
 
+    @property
+    def tells_identity(self) -> bool:
+        """Whether what a login returns is the user the server takes the client for."""
+        return self.target.offers("authenticate") or self.target.traits.by_wire
+
     def rest_after(self, row: int) -> int:
         """The next moment of rest after a row, or NEVER."""
         at = bisect_right(self.rests, row)
         return self.rests[at] if at < len(self.rests) else NEVER
+
+    def stalled(self, name: str, row: int) -> bool:
+        """Whether a connection had stopped reading before a row, even for a moment."""
+        return any(stalled == name and since < row for since, _, stalled in self.stalls)
 
     def of_user(self, user: str | None) -> list[Connection]:
         return [c for c in self.connections.values() if user is None or c.identity == user]
@@ -116,30 +133,28 @@ def gather(target: Target, program: Program, history: History) -> Facts:
     operations = program.operations
     connections = facts.connections
     acts = facts.acts
-    extra = Operation("disconnect")
+    disconnect, shut_down = Operation("disconnect"), Operation("shut_down")
     for row, (time, kind, number, name, detail) in enumerate(history):
         connection = connections.get(name) if name is not None else None
         if kind == "invoked":
             assert number is not None
-            op = operations[number] if number < len(operations) else extra
+            op = operations[number] if number < len(operations) else disconnect if name is not None else shut_down
             acts[number] = Act(op, row, time)
             match op.kind:
                 case "connect":
                     assert name is not None and op.user is not None
-                    identity = op.user if op.token in (None, "valid") else op.token
-                    connection = Connection(name, op.user, identity, row)
+                    connection = Connection(name, op.user, _identity(op, op.user), row)
                     connections[name] = connection
                     if not two_steps:
                         connection.login_began = row
                         # Whether a server refuses such a client or serves it as who it is, is its own affair.
-                        if identity != op.user:
+                        if connection.identity != op.user:
                             connection.unsure = row
                 case "authenticate":
                     assert connection is not None
                     if connection.login_began == NEVER:
                         connection.login_began = row
-                        identity = connection.user if op.token in (None, "valid") else op.token
-                        connection.identity = None if identity in ("invalid", "expired") else identity
+                        connection.identity = _identity(op, connection.user)
                     else:
                         connection.unsure = min(connection.unsure, row)
                 case "cancel":
@@ -163,10 +178,10 @@ def gather(target: Target, program: Program, history: History) -> Facts:
                         _ending(other, row, "pause")
                         other.unsure = min(other.unsure, row)
                 case "shut_down":
-                    facts.disturbed = True
+                    facts.disturbed = facts.disturbed or number < len(operations)  # not the one at the very end
                     for other in connections.values():
                         _ending(other, row, "shut_down")
-                case "disconnect" | "abort" | "log_out" | "expire":
+                case "disconnect" | "abort" | "garble" | "truncate" | "log_out" | "expire":
                     if connection is not None:
                         _ending(connection, row, op.kind)
                     elif name in connections:
@@ -175,7 +190,7 @@ def gather(target: Target, program: Program, history: History) -> Facts:
             assert number is not None
             act = acts[number]
             act.ended, act.ended_at, act.outcome, act.detail = row, time, kind, detail
-            if act.op is extra or act.op.kind in ("disconnect", "abort", "log_out", "expire"):
+            if act.op.kind in ENDING:
                 if connection is not None:
                     if kind == "returned":
                         connection.ended = min(connection.ended, row)
@@ -186,7 +201,11 @@ def gather(target: Target, program: Program, history: History) -> Facts:
                 accepted = act.went_well and not (two_steps and detail is None)
                 if accepted:
                     connection.up = min(connection.up, row)
-                    if two_steps and isinstance(detail, str) and detail != connection.identity:
+                    if (
+                        facts.tells_identity
+                        and isinstance(detail, str)
+                        and detail not in (SETTLED, connection.identity)
+                    ):
                         connection.unsure = min(connection.unsure, row)
                         facts.misidentified = True
                 elif connection.up == NEVER:
@@ -234,6 +253,13 @@ def gather(target: Target, program: Program, history: History) -> Facts:
                 connection.slow = min(connection.slow, connection.stalled_since[0])
             connection.stalled_since = None
     return facts
+
+
+def _identity(op: Operation, user: str) -> str | None:
+    """Whose the token is that an operation shows."""
+    if op.token in ("invalid", "expired"):
+        return None
+    return user if op.token in (None, "valid") else op.token
 
 
 def _ending(connection: Connection, row: int, how: str) -> None:

@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 
-from ..fuzzer.execution import CRITICAL_EVENTS
 from ..fuzzer.history import History
-from ..fuzzer.program import Program
+from ..fuzzer.program import CRITICAL_EVENTS, Program
 from ..fuzzer.targets.adapter import Target
 from . import violations as v
 from .facts import NEVER, Act, Connection, Facts, gather, number_of
@@ -35,9 +34,15 @@ def judge(target: Target, program: Program, history: History) -> list[Violation]
 def isolation(facts: Facts) -> Iterator[Violation]:
     for (event, name), rows in facts.received.items():
         act = _emitter(facts, event)
+        connection = facts.connections[name]
+        if event[0] == "@" and connection.identity == connection.user != event[1:]:
+            yield v.CrossUserLeak(
+                f"a frame for {event[1:]} arrived on {name}, whose login is {connection.identity}'s",
+                "frame of another user",
+                _rows(connection.asked, rows[0]),
+            )
         if act is None or act.op.kind == "broadcast":
             continue
-        connection = facts.connections[name]
         if connection.identity is not None and connection.identity != act.op.to:
             login = "their own" if connection.identity == connection.user else f"{connection.identity}'s"
             yield v.CrossUserLeak(
@@ -83,7 +88,7 @@ def authentication(facts: Facts) -> Iterator[Violation]:
             yield v.BadTokenAccepted(
                 f"{act.op.connection} logged in with an {act.op.token} token", act.op.token, _rows(act.began, act.ended)
             )
-        elif _misidentified(connection, act):
+        elif _misidentified(facts, connection, act):
             yield v.WrongIdentity(
                 f"{connection.name} showed {connection.identity}'s token, and its login came out as {said}",
                 "login",
@@ -91,8 +96,8 @@ def authentication(facts: Facts) -> Iterator[Violation]:
             )
 
 
-def _misidentified(connection: Connection, act: Act) -> bool:
-    first_login = act.op.kind == "authenticate" and connection.login_began == act.began
+def _misidentified(facts: Facts, connection: Connection, act: Act) -> bool:
+    first_login = facts.tells_identity and connection.login_began == act.began and not act.settled
     return first_login and isinstance(act.detail, str) and connection.identity not in (None, act.detail)
 
 
@@ -104,7 +109,7 @@ def loss(facts: Facts) -> Iterator[Violation]:
         rest = facts.rest_after(act.ended)
         if act.outcome not in ("returned", "raised") or act.cancelled or rest == NEVER:
             continue
-        owed = [c for c in facts.of_user(act.op.to) if c.surely_up(act.began, rest)]
+        owed = [c for c in facts.of_user(act.op.to) if _meant(act, c) and c.surely_up(act.began, rest)]
         for event in _events(number, act):
             for connection in owed:
                 if (event, connection.name) in facts.received:
@@ -134,6 +139,14 @@ def loss(facts: Facts) -> Iterator[Violation]:
                     )
         if act.outcome == "returned" and act.detail is False and act.op.to is not None:
             yield from _false_failure(facts, number, act)
+
+
+def _meant(act: Act, connection: Connection) -> bool:
+    """Whether an event is owed to a connection of its user.
+
+    A client that emits over its own connection need not be sent its event back, and who asks for a run gets the answer.
+    """
+    return act.op.connection is None or (connection.name == act.op.connection) == (act.op.kind == "run_agent")
 
 
 def _false_failure(facts: Facts, number: int, act: Act) -> Iterator[Violation]:
@@ -223,7 +236,11 @@ def order(facts: Facts) -> Iterator[Violation]:
                     yield v.BrokenGoldenPath(
                         f"{later} arrived on {name} after {event}", "out of order", _rows(act.began, row, later_row)
                     )
-            elif earlier.ended < act.began:
+            elif earlier.ended < act.began or (
+                earlier.op.connection is not None
+                and earlier.op.connection == act.op.connection
+                and earlier.began < act.began
+            ):
                 kind = v.OfflineDisorder if _absent(facts, earlier) else v.Disorder
                 yield kind(
                     f"{sender} emitted {later} before {event}, and {name} received it after",
@@ -238,7 +255,12 @@ def order(facts: Facts) -> Iterator[Violation]:
 def independence(facts: Facts) -> Iterator[Violation]:
     limit = facts.limits.delay
     for number, act in facts.acts.items():
-        if act.outcome is None or act.ended_at - act.began_at <= limit or act.cancelled:
+        if act.outcome is None or act.cancelled:
+            continue
+        if act.settled:
+            yield from _late_arrival(facts, number, act)
+            continue
+        if act.ended_at - act.began_at <= limit:
             continue
         if act.op.kind not in ("connect", "authenticate", "log_out", "disconnect", "abort", "emit", "run_agent"):
             continue
@@ -255,15 +277,42 @@ def independence(facts: Facts) -> Iterator[Violation]:
         )
 
 
-def _waits_for_itself(facts: Facts, number: int, act: Act, own: set[str | None]) -> bool:
+def _late_arrival(facts: Facts, number: int, act: Act) -> Iterator[Violation]:
+    """Where nobody answers the emitter, an event that somebody else's stalled client held up arrives late."""
+    if act.op.kind not in EMITS:
+        return
+    for event in _events(number, act):
+        for connection in facts.of_user(act.op.to):
+            row = facts.received.get((event, connection.name), [NEVER])[0]
+            if row == NEVER or facts.history[row].time - act.began_at <= facts.limits.delay:
+                continue
+            own = {act.op.connection, connection.name}
+            culprits = [name for since, until, name in facts.stalls if since < row and until > act.began]
+            if (
+                culprits
+                and own.isdisjoint(culprits)
+                and connection.up < act.began
+                and connection.slow > row
+                and not _waits_for_itself(facts, number, act, own, row)
+            ):
+                yield v.HeldUp(
+                    f"{event} arrived on {connection.name} after {facts.history[row].time - act.began_at:g} s, while "
+                    f"{culprits[0]} was not reading; the limit is {facts.limits.delay:g} s",
+                    f"{act.op.kind}, late",
+                    _rows(act.began, row),
+                )
+                return
+
+
+def _waits_for_itself(facts: Facts, number: int, act: Act, own: set[str | None], until: int | None = None) -> bool:
     """Whether the clock moved past something that this operation itself was waiting for."""
-    for row in facts.history[act.began : act.ended]:
+    for row in facts.history[act.began : act.ended if until is None else until]:
         if row.kind == "clock" and isinstance(row.detail, tuple):
             for waiting in row.detail:
                 kind, _, rest = waiting.partition(" ")
                 if kind in ("latency", "job") and rest.rpartition(" ")[2] in (str(number), "-1"):
                     return True
-                if kind == "notice" or (kind == "frame" and rest in own):
+                if kind == "notice" or (kind in ("frame", "bytes", "connect", "lost", "pong") and rest in own):
                     return True
     return False
 
@@ -332,7 +381,16 @@ def hygiene(facts: Facts) -> Iterator[Violation]:
             )
         elif entry.kind == "left" and isinstance(entry.detail, tuple):
             name, place = entry.detail
-            yield v.LeftBehind(f"task {name} outlived the shut-down; it waits in {place}", name, (row,))
+            what = name.removeprefix("task ") if name.startswith("task ") else name.partition(" ")[0]
+            waits = f"; it waits in {place}" if place else ""
+            yield v.LeftBehind(f"{name} outlived the shut-down{waits}", what, (row,))
+        elif entry.kind == "blocked" and isinstance(entry.detail, tuple):
+            place, seconds = entry.detail
+            yield v.BlockedLoop(
+                f"the event loop stood still for {seconds} s, and everybody with it, in {place}",
+                place.partition(" ")[0],
+                (row,),
+            )
     for act in facts.acts.values():
         rest = facts.rest_after(act.ended)
         if act.op.kind == "clean_up" and act.went_well and rest != NEVER:
@@ -353,7 +411,7 @@ def hygiene(facts: Facts) -> Iterator[Violation]:
 
 def availability(facts: Facts) -> Iterator[Violation]:
     limit = facts.limits.connections_per_user
-    for act in facts.acts.values():
+    for number, act in facts.acts.items():
         if act.op.kind not in ("connect", "authenticate") or act.outcome is None or act.cancelled or facts.disturbed:
             continue
         connection = facts.connections[act.op.connection or ""]
@@ -375,7 +433,11 @@ def availability(facts: Facts) -> Iterator[Violation]:
             and min(c.ended, c.closed) > act.began
             for c in facts.connections.values()
         )
-        if around or (limit is not None and possible >= limit):
+        if (
+            around
+            or (limit is not None and possible >= limit)
+            or _waits_for_itself(facts, number, act, {connection.name})
+        ):
             continue
         why = _how(act)
         yield v.Refused(
@@ -384,6 +446,35 @@ def availability(facts: Facts) -> Iterator[Violation]:
             why,
             _rows(act.began, act.ended),
         )
+
+
+def dropped(facts: Facts) -> Iterator[Violation]:
+    """Applications with a wire: clients see for themselves when the server hangs up on them."""
+    if not facts.target.traits.by_wire or facts.disturbed:
+        return
+    limit = facts.limits.connections_per_user
+    for c in facts.connections.values():
+        if c.closed == NEVER or c.up > c.closed or min(c.ending, c.slow, c.unsure) < c.closed or c.stalled_since:
+            continue
+        quiet = facts.history[c.closed].time - facts.history[_last_act(facts, c)].time
+        others = sum(
+            o.user == c.user and o.asked < c.closed < min(o.ended, o.closed + 1) for o in facts.connections.values()
+        )
+        if quiet > facts.limits.delay or (limit is not None and others > limit) or facts.stalled(c.name, c.closed):
+            continue
+        leavers = [o.name for o in facts.connections.values() if o is not c and o.ending < c.closed]
+        yield v.Dropped(
+            f"the server hung up on {c.name} of {c.user}, which had done nothing wrong"
+            f" ({facts.history[c.closed].detail})" + (f"; {leavers[-1]} had left before" if leavers else ""),
+            str(facts.history[c.closed].detail),
+            _rows(c.up, c.closed),
+        )
+
+
+def _last_act(facts: Facts, connection: Connection) -> int:
+    """The row of the last thing a connection did before it was closed."""
+    own = (act.began for act in facts.acts.values() if act.op.connection == connection.name)
+    return max(row for row in (connection.asked, *own) if row < connection.closed)
 
 
 CHECKS: tuple[Callable[[Facts], Iterator[Violation]], ...] = (
@@ -398,6 +489,7 @@ CHECKS: tuple[Callable[[Facts], Iterator[Violation]], ...] = (
     consistency,
     hygiene,
     availability,
+    dropped,
 )
 
 
@@ -448,6 +540,8 @@ def _how(act: Act) -> str:
     if act.outcome == "raised":
         error, place = act.detail if isinstance(act.detail, tuple) else (str(act.detail), "")
         return f"it raised {error.partition(':')[0]} in {place.partition(' ')[0]}" if place else f"it raised {error}"
+    if act.settled:
+        return "nobody answered"
     return "it reported failure" if act.detail is False else "it reported success"
 
 

@@ -13,8 +13,8 @@ order                     `Disorder`
 golden path               `BrokenGoldenPath`
 liveness                  `Stuck`, `Spinning`
 consistency               `MissingEntry`, `GhostEntry`, `WrongAnswer`
-hygiene                   `UnhandledError`, `LeftOpen`, `LeftBehind`, `LeakedEntry`
-availability              `Refused`
+hygiene                   `UnhandledError`, `BlockedLoop`, `LeftOpen`, `LeftBehind`, `LeakedEntry`
+availability              `Refused`, `Dropped`
 ========================  ===================================================================
 """
 
@@ -27,9 +27,11 @@ from typing import ClassVar
 __all__ = (
     "PROMISES",
     "BadTokenAccepted",
+    "BlockedLoop",
     "BrokenGoldenPath",
     "CrossUserLeak",
     "Disorder",
+    "Dropped",
     "DuplicateEvent",
     "EarlyDelivery",
     "FalseFailure",
@@ -241,6 +243,13 @@ class UnhandledError(Violation):
     promise = "hygiene"
 
 
+class BlockedLoop(Violation):
+    """The target slept on the event loop's own thread."""
+
+    __slots__ = ()
+    promise = "hygiene"
+
+
 class LeftOpen(Violation):
     """A clean-up returned, and a connection it should have closed is still open."""
 
@@ -249,7 +258,7 @@ class LeftOpen(Violation):
 
 
 class LeftBehind(Violation):
-    """A task outlived the target's shut-down."""
+    """A task or a connection outlived the target's shut-down."""
 
     __slots__ = ()
     promise = "hygiene"
@@ -264,6 +273,13 @@ class LeakedEntry(Violation):
 
 class Refused(Violation):
     """A user within the declared limits could not connect."""
+
+    __slots__ = ()
+    promise = "availability"
+
+
+class Dropped(Violation):
+    """The server closed the connection of a user within the declared limits that had done nothing wrong."""
 
     __slots__ = ()
     promise = "availability"

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, multiple, rule
 
-from ..fuzzer.program import Kind, Operation, Program
+from ..fuzzer.program import Kind, Operation, Pace, Program
 from ..fuzzer.schedule import Deliver
 from ..fuzzer.targets.adapter import Target
 
@@ -25,6 +25,11 @@ Check = Callable[[Program, Sequence["int | Deliver"]], None]
 ON_CONNECTION: tuple[Kind, ...] = ("disconnect", "abort", "log_out", "stall", "unstall", "cancel")
 
 LEAVING: tuple[Kind, ...] = ("abort", "log_out", "disconnect")
+
+WIRE_ONLY: tuple[Kind, ...] = ("garble", "truncate", "flood")
+
+ALWAYS: tuple[Kind, ...] = ("disconnect", "abort", "stall", "unstall")
+"""What every client of an application can do; the rest is asked for."""
 
 connections = Bundle("connections")
 
@@ -52,6 +57,10 @@ class ProgramMachine(RuleBasedStateMachine):
         self.written.append(len(self.operations))
         self.operations.append(Operation(kind, **fields))
 
+    def user_of(self, connection: str) -> str:
+        """Who asked for a connection."""
+        return next(op.user or "u0" for op in self.operations if op.kind == "connect" and op.connection == connection)
+
     def teardown(self) -> None:
         if self.operations:
             type(self).check(Program(tuple(self.operations)), self.written)
@@ -67,15 +76,23 @@ def machine_for(target: Target, check: Check, users: int = 3) -> type[ProgramMac
     tokens = ["valid", "valid", "valid", "invalid", "expired", *(f"u{number}" for number in range(users))]
     at_connect = ["valid", "valid", *(f"u{number}" for number in range(users))]
 
-    def connect(self: ProgramMachine, user: str, token: str) -> str:
+    def connect(self: ProgramMachine, user: str, token: str, pace: Pace | None = None) -> str:
         name = f"c{self.connected}"
         self.connected += 1
-        self.add("connect", connection=name, user=user, token=token)
+        self.add("connect", connection=name, user=user, token=token, pace=pace)
         return name
 
     foreign = traits.checks_identity and not login
+    if foreign and traits.by_wire:
+        at_connect = tokens
+    paces: tuple[Pace | None, ...] = (None,)
+    if traits.by_wire:
+        paces = (None, None, "slow", "slow")
+    if target.offers("truncate"):
+        paces = (*paces, "split", "merged")
+    links = st.sampled_from(paces)
     rules["connect"] = rule(
-        target=connections, user=names, token=st.sampled_from(at_connect) if foreign else st.just("valid")
+        target=connections, user=names, token=st.sampled_from(at_connect) if foreign else st.just("valid"), pace=links
     )(connect)
 
     if login:
@@ -87,38 +104,24 @@ def machine_for(target: Target, check: Check, users: int = 3) -> type[ProgramMac
 
         rules["log_in"] = rule(target=connections, user=names, token=st.sampled_from(tokens))(log_in)
 
-    def gather(self: ProgramMachine, crowd: int, arrivals: list[str]) -> Any:
+    def gather(self: ProgramMachine, crowd: int, arrivals: list[tuple[str, Pace | None]], settled: bool) -> Any:
         self.crowd = crowd
-        return multiple(*(log_in(self, user, "valid") if login else connect(self, user, "valid") for user in arrivals))
+        arrived = [
+            log_in(self, user, "valid") if login else connect(self, user, "valid", pace) for user, pace in arrivals
+        ]
+        if settled:
+            self.add("settle")
+        return multiple(*arrived)
 
+    # Where nobody answers a login, it counts as done only once everything has come to rest.
     rules["gather"] = initialize(
-        target=connections, crowd=st.integers(1, users), arrivals=st.lists(names, min_size=1, max_size=3)
+        target=connections,
+        crowd=st.integers(1, users),
+        arrivals=st.lists(st.tuples(names, links), min_size=1, max_size=3),
+        settled=st.booleans() if traits.by_wire else st.just(False),
     )(gather)
 
-    def emit(self: ProgramMachine, user: str, to: str) -> None:
-        self.add("emit", user=user, to=to)
-
-    rules["emit"] = rule(user=names, to=names)(emit)
-
-    def run_agent(self: ProgramMachine, user: str) -> None:
-        self.add("run_agent", user=user, to=user)
-
-    rules["run_agent"] = rule(user=names)(run_agent)
-
-    if target.offers("emit_to_thread"):
-
-        def emit_to_thread(self: ProgramMachine, user: str, thread: str) -> None:
-            self.add("emit_to_thread", user=user, to=user, thread=thread)
-
-        threads = st.sampled_from(["t0", *(f"u{number}" for number in range(users))])
-        rules["emit_to_thread"] = rule(user=names, thread=threads)(emit_to_thread)
-
-    if target.offers("broadcast"):
-
-        def broadcast(self: ProgramMachine, user: str) -> None:
-            self.add("broadcast", user=user)
-
-        rules["broadcast"] = rule(user=names)(broadcast)
+    rules.update(_speaking_on_connections(target, names) if traits.by_wire else _speaking(target, names, users))
 
     def on_connection(kind: Kind) -> Any:
         def act(self: ProgramMachine, connection: str) -> None:
@@ -127,32 +130,30 @@ def machine_for(target: Target, check: Check, users: int = 3) -> type[ProgramMac
         act.__name__ = kind
         return rule(connection=connections)(act)
 
-    for kind in ON_CONNECTION:
+    kinds, leaving = ON_CONNECTION, LEAVING
+    if traits.by_wire:
+        kinds = tuple(kind for kind in (*WIRE_ONLY, *ON_CONNECTION) if kind in ALWAYS or target.offers(kind))
+        leaving = tuple(kind for kind in LEAVING if kind in kinds)
+    for kind in kinds:
         rules[kind] = on_connection(kind)
     if target.offers("expire"):
         rules["expire"] = on_connection("expire")
 
     def reconnect(self: ProgramMachine, connection: str, leave: Kind) -> str:
-        user = next(op.user for op in self.operations if op.kind == "connect" and op.connection == connection)
+        user = self.user_of(connection)
         self.add(leave, connection=connection)
-        return connect(self, user or "u0", "valid")
+        return connect(self, user, "valid")
 
-    rules["reconnect"] = rule(target=connections, connection=connections, leave=st.sampled_from(LEAVING))(reconnect)
+    rules["reconnect"] = rule(target=connections, connection=connections, leave=st.sampled_from(leaving))(reconnect)
 
     def second_tab(self: ProgramMachine, connection: str, seconds: float) -> str:
         if seconds:
             self.add("pause", seconds=seconds)
-        user = next(op.user for op in self.operations if op.kind == "connect" and op.connection == connection)
-        return connect(self, user or "u0", "valid")
+        return connect(self, self.user_of(connection), "valid")
 
     rules["second_tab"] = rule(target=connections, connection=connections, seconds=st.sampled_from([0.0, 1.0, 6.0]))(
         second_tab
     )
-
-    def cancel_emit(self: ProgramMachine, user: str) -> None:
-        self.add("cancel", user=user)
-
-    rules["cancel_emit"] = rule(user=names)(cancel_emit)
 
     if target.offers("clean_up"):
 
@@ -190,3 +191,67 @@ def machine_for(target: Target, check: Check, users: int = 3) -> type[ProgramMac
 
     rules["deliver"] = rule(which=st.integers(0, 3), busy=st.booleans())(deliver)
     return type(f"{target.name.title().replace('-', '')}Machine", (ProgramMachine,), rules)
+
+
+def _speaking(target: Target, names: st.SearchStrategy[str], users: int) -> dict[str, Any]:
+    """Rules by which users' backends emit, through the adapter."""
+    rules: dict[str, Any] = {}
+
+    def emit(self: ProgramMachine, user: str, to: str) -> None:
+        self.add("emit", user=user, to=to)
+
+    rules["emit"] = rule(user=names, to=names)(emit)
+
+    def run_agent(self: ProgramMachine, user: str) -> None:
+        self.add("run_agent", user=user, to=user)
+
+    rules["run_agent"] = rule(user=names)(run_agent)
+
+    if target.offers("emit_to_thread"):
+
+        def emit_to_thread(self: ProgramMachine, user: str, thread: str) -> None:
+            self.add("emit_to_thread", user=user, to=user, thread=thread)
+
+        threads = st.sampled_from(["t0", *(f"u{number}" for number in range(users))])
+        rules["emit_to_thread"] = rule(user=names, thread=threads)(emit_to_thread)
+
+    if target.offers("broadcast"):
+
+        def broadcast(self: ProgramMachine, user: str) -> None:
+            self.add("broadcast", user=user)
+
+        rules["broadcast"] = rule(user=names)(broadcast)
+
+    def cancel_emit(self: ProgramMachine, user: str) -> None:
+        self.add("cancel", user=user)
+
+    rules["cancel_emit"] = rule(user=names)(cancel_emit)
+    return rules
+
+
+def _speaking_on_connections(target: Target, names: st.SearchStrategy[str]) -> dict[str, Any]:
+    """Rules by which clients emit, each over its own connection."""
+    rules: dict[str, Any] = {}
+
+    if target.offers("emit"):
+
+        def emit(self: ProgramMachine, connection: str, to: str) -> None:
+            self.add("emit", connection=connection, user=self.user_of(connection), to=to)
+
+        rules["emit"] = rule(connection=connections, to=names)(emit)
+
+    if target.offers("broadcast"):
+
+        def broadcast(self: ProgramMachine, connection: str) -> None:
+            self.add("broadcast", connection=connection, user=self.user_of(connection))
+
+        rules["broadcast"] = rule(connection=connections)(broadcast)
+
+    if target.offers("run_agent"):
+
+        def run_agent(self: ProgramMachine, connection: str) -> None:
+            user = self.user_of(connection)
+            self.add("run_agent", connection=connection, user=user, to=user)
+
+        rules["run_agent"] = rule(connection=connections)(run_agent)
+    return rules

@@ -148,13 +148,13 @@ class Plain: ...
         ("broken:Chat", "SyntaxError"),
         ("fails:Chat", "ZeroDivisionError"),
         ("adapters:Nothing", "has no 'Nothing'"),
-        ("adapters:Plain", "is not an adapter"),
+        ("adapters:Plain", "neither an ASGI or aiohttp application"),
         ("adapters:Incomplete", "lacks disconnect"),
         ("adapters:Never", "connect of a single user never returns"),
         ("adapters:Loops", "blocked the event loop"),
         ("adapters:Fails", "connect of a single user fails with KeyError: 'settings'"),
         ("adapters:Asks", "must take no arguments; it asks for url"),
-        ("adapters:Reaches", "loop.create_connection()"),
+        ("adapters:Reaches", "loop.create_connection("),
     ],
 )
 def test_a_bad_target_is_one_clear_line(tmp_path: Path, target: str, message: str) -> None:

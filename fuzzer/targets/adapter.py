@@ -5,11 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from .websocket import FakeWebSocket
 
-__all__ = ("OPTIONAL", "Adapter", "Client", "Event", "Limits", "Target")
+if TYPE_CHECKING:
+    from ..drivers.base import Driver
+    from ..program import Program
+    from ..world import WorldLoop
+
+__all__ = ("OPTIONAL", "Adapter", "Client", "Event", "Limits", "Target", "Traits")
 
 OPTIONAL = (
     "authenticate",
@@ -104,6 +109,13 @@ class Adapter(ABC):
     """Connect is given tokens too: programs try other users' tokens, and `Client.identity` may differ from the user."""
     disconnect_overlaps: ClassVar[bool] = False
     """The application may call disconnect while connect of the same client is still under way."""
+    by_wire: ClassVar[bool] = False
+    """Clients speak for themselves, over their own connections; an adapter is spoken to directly."""
+
+    @classmethod
+    def offers(cls, method: str) -> bool:
+        """Whether an optional method is there."""
+        return callable(getattr(cls, method, None))
 
     @abstractmethod
     def connect(self, client: Client) -> Any:
@@ -118,17 +130,40 @@ class Adapter(ABC):
         """The server has noticed that this client is gone."""
 
 
-@dataclass(frozen=True)
-class Target:
-    """A named, constructible system under test."""
+class Traits(Protocol):
+    """What is known of a target before it is made: what it promises, and which operations make sense with it."""
 
-    name: str
-    create: Callable[[], Adapter]
-    traits: type[Adapter]
-    """The adapter's class, for what it declares and which optional methods it has."""
+    @property
+    def limits(self) -> Limits: ...
+
+    @property
+    def offline_delivery(self) -> bool: ...
+
+    @property
+    def checks_identity(self) -> bool: ...
+
+    @property
+    def by_wire(self) -> bool: ...
 
     def offers(self, method: str) -> bool:
-        return callable(getattr(self.traits, method, None))
+        """Whether an operation, named as the method of an `Adapter`, can be used."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A named, constructible system under test: an adapter's class, or an application with its wire.
+
+    ``create`` makes what an execution is run against; ``driver`` plays programs to it (None: as to an adapter).
+    """
+
+    name: str
+    create: Callable[[], Any]
+    traits: Traits
+    driver: Callable[[Target, Program, WorldLoop], Driver] | None = None
+    description: str = ""
+
+    def offers(self, method: str) -> bool:
+        return self.traits.offers(method)
 
 
 def registered(entries: Iterable[object]) -> tuple[str, ...]:

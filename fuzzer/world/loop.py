@@ -21,9 +21,12 @@ from itertools import repeat
 from typing import Any, cast
 from weakref import ref
 
+from ..stacks import innermost
 from .entropy import CLOCK_START, Entropy
 from .errors import OutsideWorldError
 from .external import CARRY_ON, Chooser, External, InOrder, Key, operation_number
+from .identity import NumberedTask, restart
+from .network import Networked, connection
 
 __all__ = ("MAX_ITERATIONS", "PATIENCE", "WorldLoop", "latency")
 
@@ -71,7 +74,7 @@ def _refuse(name: str) -> Any:
     return refused
 
 
-class WorldLoop(asyncio.AbstractEventLoop):
+class WorldLoop(Networked, asyncio.AbstractEventLoop):  # type: ignore[misc]  # typeshed's signatures are longer
     """A deterministic event loop; see the module's docstring for what it keeps of asyncio.
 
     After `run_world`, `deviations` holds the decisions that differed from the order of arrival, as
@@ -115,6 +118,12 @@ class WorldLoop(asyncio.AbstractEventLoop):
         self.jobs = 0
         self.in_job = False
         self.job_delay = 0.0
+        self.numbered = False
+        self.labels: dict[asyncio.Task[Any], str | None] = {}
+        self.logged: list[BaseException] = []
+        self.blocked_at: list[tuple[str, float]] = []
+        self.network_clear()
+        restart()
 
     # -- scheduling: the hot path ------------------------------
 
@@ -151,6 +160,9 @@ class WorldLoop(asyncio.AbstractEventLoop):
     ) -> asyncio.Task[Any]:
         if self._task_factory is not None:
             task = cast("asyncio.Task[Any]", self._task_factory(self, coro, **kwargs))
+        elif self.numbered:
+            task = NumberedTask(cast("Coroutine[Any, Any, Any]", coro), loop=self, **kwargs)
+            self.labels[task] = connection.get()
         else:
             task = asyncio.Task(cast("Coroutine[Any, Any, Any]", coro), loop=self, **kwargs)
         self.tasks.append(task)
@@ -183,7 +195,8 @@ class WorldLoop(asyncio.AbstractEventLoop):
     def _show(self, index: int) -> None:
         event = self.pending.pop(index)
         self.visible.append((event.key, bool(self._ready)))
-        self.last_visible = self._now
+        if event.key[0] != "pong":  # a heartbeat's echo is no sign of life: it would keep the world from ever resting
+            self.last_visible = self._now
         self._ready.append(Handle((event.callback, event.args, event.context)))
 
     def next_deadline(self) -> float | None:
@@ -204,6 +217,7 @@ class WorldLoop(asyncio.AbstractEventLoop):
         if self.in_job:
             self.job_delay += seconds
         else:
+            self.blocked_at.append((innermost(sys._getframe(1)), seconds))
             self.move_clock(self._now + seconds)
 
     # -- running ------------------------------
@@ -463,8 +477,6 @@ class WorldLoop(asyncio.AbstractEventLoop):
 
     run_forever = _refuse("run_forever")
     run_until_complete = _refuse("run_until_complete")
-    create_server = _refuse("create_server")
-    create_connection = _refuse("create_connection")
     create_unix_server = _refuse("create_unix_server")
     create_unix_connection = _refuse("create_unix_connection")
     create_datagram_endpoint = _refuse("create_datagram_endpoint")
@@ -484,13 +496,10 @@ class WorldLoop(asyncio.AbstractEventLoop):
     remove_reader = _refuse("remove_reader")
     add_writer = _refuse("add_writer")
     remove_writer = _refuse("remove_writer")
-    add_signal_handler = _refuse("add_signal_handler")
-    remove_signal_handler = _refuse("remove_signal_handler")
     subprocess_exec = _refuse("subprocess_exec")
     subprocess_shell = _refuse("subprocess_shell")
     connect_read_pipe = _refuse("connect_read_pipe")
     connect_write_pipe = _refuse("connect_write_pipe")
-    getaddrinfo = _refuse("getaddrinfo")
     getnameinfo = _refuse("getnameinfo")
 
 

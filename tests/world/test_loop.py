@@ -283,7 +283,6 @@ WAYS_OUT: dict[str, Callable[[], object]] = {
     "socket.connect": _connect,
     "subprocess.Popen": lambda: subprocess.run(["true"]),
     "loop.add_reader": lambda: asyncio.get_running_loop().add_reader(0, print),
-    "loop.add_signal_handler": lambda: asyncio.get_running_loop().add_signal_handler(10, print),
 }
 
 

@@ -1,0 +1,282 @@
+"""A client of an ASGI application, without any bytes: the application's ``websocket`` scope, driven directly.
+
+ASGI specification, "WebSocket" (HTTP and WebSocket protocol, version 2.5).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextvars import copy_context
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from ..departures import is_departure
+from ..program import Pace
+from ..targets.wire import Frame, Request
+from ..world.external import External
+from ..world.loop import WorldLoop
+from ..world.network import FIRST_CLIENT_PORT, connection
+from .link import Link, Peer
+
+__all__ = ("Application", "AsgiLink", "ClientGoneError")
+
+Message = MutableMapping[str, Any]
+Application = Callable[[Any, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]]
+
+NORMAL, ABNORMAL, REFUSED = 1000, 1006, 403
+
+
+class ClientGoneError(OSError):
+    """The client has left: what a server's ``send`` raises, since version 2.4 of the specification."""
+
+
+class AsgiLink(Link):
+    """One WebSocket connection of an application."""
+
+    def __init__(
+        self,
+        name: str,
+        peer: Peer,
+        pace: Pace | None,
+        loop: WorldLoop,
+        app: Application,
+        number: int,
+        state: dict[str, Any],
+    ) -> None:
+        super().__init__(name, peer, pace)
+        self._loop = loop
+        self._app = app
+        self._number = number
+        self._state = state
+        self._incoming: deque[tuple[str, Message]] = deque()
+        self._arriving: External
+        self._head: External | None = None
+        self._queue: deque[Message] = deque()
+        self._reader: asyncio.Future[None] | None = None
+        self._outgoing: deque[tuple[Frame, bool, asyncio.Future[None]]] = deque()
+        self._frame: External | None = None
+        self._connected = False
+        self._accepted = False
+        self._closed = False
+        self._gone = False
+        self._served = False
+        self.task: asyncio.Task[None] | None = None
+
+    # -- what the client does ------------------------------
+
+    def open(self, request: Request) -> None:
+        parts = urlsplit(request.path)
+        scope = {
+            "type": "websocket",
+            "asgi": {"version": "3.0", "spec_version": "2.4"},
+            "http_version": "1.1",
+            "scheme": "ws",
+            "path": unquote(parts.path),
+            "raw_path": parts.path.encode(),
+            "query_string": parts.query.encode(),
+            "root_path": "",
+            "headers": [
+                (b"host", b"testserver"),
+                (b"upgrade", b"websocket"),
+                (b"connection", b"Upgrade"),
+                *((key.lower().encode("latin-1"), value.encode("latin-1")) for key, value in request.headers),
+                *(
+                    [(b"sec-websocket-protocol", ", ".join(request.subprotocols).encode())]
+                    if request.subprotocols
+                    else []
+                ),
+            ],
+            "client": ("127.0.0.1", FIRST_CLIENT_PORT + self._number),
+            "server": ("127.0.0.1", 80),
+            "subprotocols": list(request.subprotocols),
+            "state": self._state.copy(),
+            "extensions": {"websocket.http.response": {}},
+        }
+        context = copy_context()
+        context.run(connection.set, self.name)
+        self._arriving = self._loop.external(("connect", self.name), self._connect, scope, context=context)
+
+    def _connect(self, scope: Message) -> None:
+        if self._served:
+            return
+        self._connected = True
+        self._queue.append({"type": "websocket.connect"})
+        self.task = self._loop.create_task(self._run(scope))
+        self._advance()
+
+    async def _run(self, scope: Message) -> None:
+        try:
+            await self._app(scope, self._receive, self._send)
+        except BaseException as error:
+            self._finished("the application failed")
+            if not is_departure(error):
+                raise
+        else:
+            self._finished("the application ended")
+
+    def _finished(self, why: str) -> None:
+        """The application is done with this connection; a server closes what it left open."""
+        if not self._closed and not self._gone:
+            self._end(why)
+        self._closed = self._served = True
+        self.peer.served()
+
+    def send(self, frame: Frame, *, heartbeat: bool = False) -> None:
+        text = isinstance(frame, str)
+        message = {"type": "websocket.receive", "text" if text else "bytes": frame, "bytes" if text else "text": None}
+        self._arrive("pong" if heartbeat else "bytes", message)
+
+    def close(self) -> None:
+        self._leave(NORMAL)
+
+    def abort(self) -> None:
+        self._leave(ABNORMAL)
+
+    def _leave(self, code: int) -> None:
+        self._gone = True
+        self.stalled = False
+        if not self._connected:  # gone before a server saw it, which then never will
+            self._loop.withdraw(self._arriving)
+            self._closed = self._served = True
+            self.peer.served()
+            return
+        if self._frame is not None:
+            self._loop.withdraw(self._frame)
+            self._frame = None
+        if code != NORMAL:  # what a client that vanishes had sent may be lost with it
+            self._incoming.clear()
+            if self._head is not None:
+                self._loop.withdraw(self._head)
+                self._head = None
+        self._arrive("lost", {"type": "websocket.disconnect", "code": code, "reason": ""})
+
+    def _arrive(self, kind: str, message: Message) -> None:
+        self._incoming.append((kind, message))
+        self._advance()
+
+    def _advance(self) -> None:
+        if self._head is None and self._incoming and self._connected:
+            self._head = self._loop.external((self._incoming[0][0], self.name), self._visible)
+
+    def _visible(self) -> None:
+        self._head = None
+        if not self._incoming:
+            return
+        kind, message = self._incoming.popleft()
+        self._queue.append(message)
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+        if kind == "lost":
+            while self._outgoing:
+                sent = self._outgoing.popleft()[2]
+                if not sent.done():
+                    sent.set_exception(ClientGoneError("the client has left"))
+        self._advance()
+
+    def stall(self) -> None:
+        self.stalled = True
+        if self._frame is not None:
+            self._loop.withdraw(self._frame)
+            self._frame = None
+
+    def resume(self) -> None:
+        self.stalled = False
+        if self.pace == "slow":
+            self._show()
+        else:
+            while self._outgoing:
+                self._take()
+
+    @property
+    def over(self) -> bool:
+        return self._served
+
+    @property
+    def unread(self) -> bool:
+        return (
+            self.task is not None
+            and not self.task.done()
+            and any(m["type"] == "websocket.receive" for m in self._queue)
+        )
+
+    # -- what the application calls ------------------------------
+
+    async def _receive(self) -> Message:
+        while not self._queue:
+            self._reader = self._loop.create_future()
+            try:
+                await self._reader
+            finally:
+                self._reader = None
+        message = self._queue[0]
+        if message["type"] != "websocket.disconnect":  # a server goes on saying that the client is gone
+            self._queue.popleft()
+        return message
+
+    async def _send(self, message: Message) -> None:
+        kind = message["type"]
+        left = bool(self._queue) and self._queue[-1]["type"] == "websocket.disconnect"
+        if kind == "websocket.accept" and not self._accepted and not self._closed:
+            self._accepted = True
+            if not self._gone:
+                self.peer.opened()
+        elif kind == "websocket.close" and not self._closed:
+            self._end(f"closed with {message.get('code', NORMAL)}")
+        elif kind == "websocket.http.response.start" and not self._accepted:
+            self._refuse(message["status"])
+        elif kind == "websocket.http.response.body" and not self._accepted:
+            return
+        elif kind == "websocket.send" and self._accepted and left:
+            raise ClientGoneError("the client has left")
+        elif kind == "websocket.send" and self._accepted and not self._closed:
+            text = message.get("text")
+            await self._deliver(text if text is not None else message["bytes"])
+        else:
+            after = "websocket.close" if self._closed else "websocket.accept" if self._accepted else "nothing"
+            raise RuntimeError(f"unexpected ASGI message {kind!r} after {after}")
+
+    def _refuse(self, status: int) -> None:
+        self._closed = True
+        if not self._gone:
+            self.peer.refused(f"HTTP {status}")
+
+    def _end(self, why: str) -> None:
+        if not self._accepted:
+            self._refuse(REFUSED)
+            return
+        self._closed = True
+        if not self._gone:
+            self._queue.append({"type": "websocket.disconnect", "code": NORMAL, "reason": ""})
+            self.peer.closed(why)
+
+    async def _deliver(self, frame: Frame) -> None:
+        """Hand a frame to the network; on a congested link, or to a client that stalls, wait until it was taken."""
+        if self._gone:
+            return  # nobody has told the server yet
+        heartbeat = self.peer.written(frame)
+        if self.pace != "slow" and not self.stalled:
+            self.peer.received(frame)
+            return
+        sent: asyncio.Future[None] = self._loop.create_future()
+        self._outgoing.append((frame, heartbeat, sent))
+        self._show()
+        await sent
+
+    def _show(self) -> None:
+        if self._frame is None and self._outgoing and not self.stalled:
+            kind = "pong" if self._outgoing[0][1] else "frame"
+            self._frame = self._loop.external((kind, self.name), self._taken)
+
+    def _taken(self) -> None:
+        self._frame = None
+        if self._outgoing and not self.stalled and not self._gone:
+            self._take()
+            self._show()
+
+    def _take(self) -> None:
+        frame, _, sent = self._outgoing.popleft()
+        self.peer.received(frame)
+        if not sent.done():
+            sent.set_result(None)

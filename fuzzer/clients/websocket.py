@@ -1,0 +1,240 @@
+"""A WebSocket client over bytes: `websockets`' own sans-I/O protocol at the far end of an in-memory connection."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from websockets.client import ClientProtocol
+from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidStatus
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
+from websockets.frames import Frame as WebSocketFrame
+from websockets.frames import Opcode
+from websockets.http11 import Response
+from websockets.protocol import State
+from websockets.typing import Subprotocol
+from websockets.uri import WebSocketURI
+
+from ..program import Pace
+from ..targets.wire import Frame, Request
+from ..world.transport import Heartbeat, MemoryTransport
+from .link import Link, Peer
+
+__all__ = ("WebSocketLink",)
+
+GARBAGE = b"\xff\xfe not a frame \x00" * 4
+"""An opcode that does not exist, with reserved bits set (RFC 6455, section 5.2)."""
+
+PINGS = 50
+
+
+@dataclass(slots=True)
+class _Written:
+    """What one piece of bytes from the server means: messages, and what the protocol answers by itself."""
+
+    messages: list[Frame] = field(default_factory=list)
+    answers: list[bytes] = field(default_factory=list)
+    opened: bool = False
+    refused: str | None = None
+    heartbeat: bool = False
+
+
+class WebSocketLink(Link):
+    """One connection to a server that listens in the world.
+
+    The protocol reads what the server writes when it is written, so that a trace can tell; what follows from it
+    happens when the client takes the bytes off the network, which a slow or stalled one does later.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        peer: Peer,
+        pace: Pace | None,
+        dial: Callable[[WebSocketLink], None],
+        *,
+        compression: bool = False,
+    ) -> None:
+        super().__init__(name, peer, pace)
+        self._dial = dial
+        self._compression = compression
+        self._transport: MemoryTransport | None = None
+        self._protocol: ClientProtocol
+        self._written: deque[_Written] = deque()
+        self._fragments: list[bytes] = []
+        self._text = True
+        self._gone = False
+        self._over = False
+        self._open = False
+
+    # -- what the client does ------------------------------
+
+    def open(self, request: Request) -> None:
+        path, _, query = request.path.partition("?")
+        self._protocol = ClientProtocol(
+            WebSocketURI(False, "testserver", 80, path, query),
+            extensions=[ClientPerMessageDeflateFactory()] if self._compression else None,
+            subprotocols=[Subprotocol(name) for name in request.subprotocols] or None,
+            max_size=None,
+        )
+        handshake = self._protocol.connect()
+        for key, value in request.headers:
+            handshake.headers[key] = value
+        self._protocol.send_request(handshake)
+        self._dial(self)
+
+    def send(self, frame: Frame, *, heartbeat: bool = False) -> None:
+        if self._protocol.state is not State.OPEN:  # the server has said goodbye, and would not listen
+            return
+        if isinstance(frame, str):
+            self._protocol.send_text(frame.encode())
+        else:
+            self._protocol.send_binary(frame)
+        self._flush(heartbeat=heartbeat)
+
+    def _flush(self, *, heartbeat: bool = False) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            for data in self._protocol.data_to_send():
+                self._transport.inflow.push(Heartbeat(data) if heartbeat and data else data)
+
+    def close(self) -> None:
+        if not self._open:
+            self.abort()
+            return
+        self._gone = True
+        if self._protocol.state is State.OPEN:
+            self._protocol.send_close(1000)
+            self._flush()
+        self.resume()
+
+    def abort(self) -> None:
+        self._gone = True
+        self.stalled = False
+        if self._transport is None:
+            self._over = True
+            self.peer.served()
+            return
+        self._transport.inflow.drop()
+        self._transport.outflow.drop()
+        self._transport.vanish()
+
+    def misbehave(self, how: str) -> None:
+        if self._transport is None or self._protocol.state is not State.OPEN:
+            self.abort()
+        elif how == "flood":
+            for number in range(PINGS):
+                self._protocol.send_ping(b"%d" % number)
+            self._flush()
+        else:
+            self._gone = True
+            if how == "garble":
+                self._transport.inflow.push(GARBAGE)
+                self.resume()
+            else:
+                self._protocol.send_text(b"cut short" * 8)
+                data = b"".join(self._protocol.data_to_send())
+                self._transport.inflow.push(data[: len(data) // 2])
+                self._transport.inflow.push(b"")
+                self.resume()
+
+    def stall(self) -> None:
+        self.stalled = True
+        if self._transport is not None:
+            self._transport.outflow.pause()
+
+    def resume(self) -> None:
+        self.stalled = False
+        if self._transport is not None:
+            self._transport.outflow.resume()
+
+    @property
+    def over(self) -> bool:
+        return self._over
+
+    # -- what the network tells ------------------------------
+
+    def accepted(self, transport: MemoryTransport) -> None:
+        if self._gone:  # it left while it waited to be taken
+            self._transport = transport
+            transport.vanish()
+            return
+        self._transport = transport
+        if self.pace == "slow":
+            transport.outflow.at_once = False
+        elif self.pace is not None:
+            transport.inflow.reads = self.pace
+        if self.stalled:
+            transport.outflow.pause()
+        self._flush()
+
+    def written(self, data: bytes) -> bool:
+        piece = _Written()
+        protocol = self._protocol
+        if data:
+            protocol.receive_data(data)
+        else:
+            protocol.receive_eof()
+        for event in protocol.events_received():
+            self._interpret(event, piece)
+        if protocol.handshake_exc is not None and not self._open:
+            piece.refused = _why(protocol.handshake_exc)
+        piece.answers = protocol.data_to_send()
+        self._written.append(piece)
+        if not self._gone:
+            for frame in piece.messages:
+                piece.heartbeat = self.peer.written(frame)
+        return piece.heartbeat
+
+    def _interpret(self, event: Any, piece: _Written) -> None:
+        if isinstance(event, Response):
+            self._open = piece.opened = True
+            return
+        assert isinstance(event, WebSocketFrame)
+        if event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+            if event.opcode is not Opcode.CONT:
+                self._text = event.opcode is Opcode.TEXT
+            self._fragments.append(bytes(event.data))
+            if event.fin:
+                data = b"".join(self._fragments)
+                self._fragments.clear()
+                piece.messages.append(data.decode("utf-8", "replace") if self._text else data)
+        elif event.opcode is Opcode.PING:
+            piece.heartbeat = True
+
+    def received(self, data: bytes) -> None:
+        piece = self._written.popleft()
+        if piece.refused is not None and not self._gone:
+            self.peer.refused(piece.refused)
+        if piece.opened and not self._gone:
+            self.peer.opened()
+        for frame in piece.messages:
+            if not self._gone:
+                self.peer.received(frame)
+        transport = self._transport
+        if transport is not None and not transport.is_closing():
+            for answer in piece.answers:
+                transport.inflow.push(Heartbeat(answer) if piece.heartbeat and answer else answer)
+
+    def refused(self) -> None:
+        self._over = True
+        if not self._gone:
+            self.peer.refused("connection refused")
+
+    def lost(self) -> None:
+        self._over = True
+        if not self._gone:
+            if self._open:
+                code = self._protocol.close_rcvd.code if self._protocol.close_rcvd is not None else None
+                self.peer.closed(f"closed with {int(code)}" if code is not None else "the connection was dropped")
+            else:
+                self.peer.refused("the connection was dropped")
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, InvalidStatus):
+        return f"HTTP {error.response.status_code}"
+    if isinstance(error, InvalidMessage | InvalidHandshake):
+        return f"{type(error).__name__}: {error}"
+    return str(error)

@@ -1,0 +1,261 @@
+"""Drives a manager through its adapter: operations are calls in tasks of their own, clients are fake websockets."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from ..history import Detail
+from ..program import CRITICAL_EVENTS, Operation, Program
+from ..stacks import raised_at, waits_at
+from ..targets.adapter import Adapter, Client, Event, Target, registered
+from ..targets.websocket import FakeWebSocket
+from ..world import OutsideWorldError, WorldLoop
+from ..world.external import operation
+from .base import Driver, Lane, brief
+
+__all__ = ("ManagerDriver", "credentials")
+
+
+class ManagerDriver(Driver):
+    """One execution of a manager."""
+
+    def __init__(self, target: Target, program: Program, loop: WorldLoop) -> None:
+        super().__init__(target, program, loop)
+        self.clients: dict[str, Client] = {}
+        self.running = 0
+        self.adapter: Adapter
+
+    def begin(self) -> None:
+        try:
+            self.adapter = self.target.create()
+        except Exception as error:
+            self.error = error
+            return
+        if self.target.offers("start"):
+            self._task(None, Lane(()), self.adapter.start, ())  # type: ignore[attr-defined]
+        self.enter_stage()
+
+    # -- at rest ------------------------------
+
+    def resume_stalled(self) -> bool:
+        stalled = [client for client in self.clients.values() if client.websocket.stalled]
+        for client in stalled:
+            client.websocket.resume()
+            self.record("resumed", None, client.id, None)
+        return bool(stalled)
+
+    def settle(self) -> None:
+        pass
+
+    def unfinished(self) -> Iterator[tuple[int, str]]:
+        if self.running:
+            for lane in self.lanes.values():
+                if lane.running is not None and lane.task is not None:
+                    yield lane.running, waits_at(lane.task)
+
+    def observe(self) -> None:
+        adapter: Any = self.adapter
+        if self.target.offers("registry"):
+            self.record("registry", None, None, registered(adapter.registry()))
+        if self.target.offers("is_active"):
+            active = tuple(user for user in self.users if adapter.is_active(user))
+            self.record("active", None, None, active)
+
+    def shut_down(self) -> bool:
+        if not self.target.offers("shut_down"):
+            return False
+        self.operations.append(Operation("shut_down"))
+        self.lanes["server"] = lane = Lane((len(self.operations) - 1,))
+        self.offer(lane)
+        return True
+
+    # -- operations ------------------------------
+
+    def _task(self, number: int | None, lane: Lane, method: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        context = self.context.copy()
+        context.run(operation.set, number)
+        self.running += 1
+        lane.running = number
+        lane.task = asyncio.Task(self._perform(number, lane, method, args), loop=self.loop, context=context)
+        self.loop.drivers.append(lane.task)
+
+    async def _perform(self, number: int | None, lane: Lane, method: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        kind: str
+        detail: Detail
+        try:
+            result = method(*args)
+            if inspect.isawaitable(result):
+                result = await result
+        except asyncio.CancelledError:
+            kind, detail = "cancelled", None
+        except OutsideWorldError:
+            kind, detail = "raised", "OutsideWorldError"
+        except Exception as error:
+            kind, detail = "raised", (brief(error), raised_at(error))
+        else:
+            kind, detail = "returned", result if isinstance(result, str | bool | int) else None
+        self._finish(number, lane, kind, detail)
+
+    def _finish(self, number: int | None, lane: Lane, kind: str, detail: Detail) -> None:
+        self.running -= 1
+        lane.running = lane.task = None
+        if number is None:
+            return
+        op = self.operations[number]
+        self.record(kind, number, op.connection, detail)
+        if op.connection is not None:
+            if op.kind == "connect":
+                self.up[op.connection] = kind == "returned" and detail is not False
+                if kind == "cancelled":
+                    self._leave(number, op.connection, "cancelled")
+            elif op.kind in ("disconnect", "abort", "log_out"):
+                self.up[op.connection] = False
+        if lane.noticed is not None:
+            noticed, lane.noticed = lane.noticed, None
+            self.loop.external(("notice", noticed), self._notice, noticed, lane, context=self.context)
+        else:
+            self.offer(lane)
+
+    def _invoke(self, number: int, lane: Lane, method: Callable[..., Any], *args: Any) -> None:
+        self.record("invoked", number, self.operations[number].connection, None)
+        self._task(number, lane, method, args)
+
+    def _leave(self, number: int, connection: str, how: str) -> None:
+        self.record("gone", number, connection, how)
+        self.clients[connection].websocket.leave()
+
+    def do_connect(self, number: int, op: Operation, lane: Lane) -> None:
+        assert op.connection is not None and op.user is not None
+        if op.connection in self.clients:
+            self.skip(number)
+            return
+        websocket = FakeWebSocket(op.connection, len(self.clients), self)
+        token, identity = credentials(op)
+        client = Client(op.connection, op.user, token, identity, websocket)
+        self.clients[op.connection] = client
+        self.up[op.connection] = False
+        self._invoke(number, lane, self.adapter.connect, client)
+
+    def _client(self, number: int, op: Operation) -> Client | None:
+        """The operation's client where its connection is up; else the operation is skipped."""
+        assert op.connection is not None
+        client = self.clients.get(op.connection)
+        if client is None or client.websocket.gone or not self.up[op.connection]:
+            self.skip(number)
+            return None
+        return client
+
+    def do_authenticate(self, number: int, op: Operation, lane: Lane) -> None:
+        client = self._client(number, op)
+        if client is not None:
+            client.token, client.identity = credentials(op, client.user)
+            self._invoke(number, lane, self.adapter.authenticate, client, client.token)  # type: ignore[attr-defined]
+
+    def do_disconnect(self, number: int, op: Operation, lane: Lane) -> None:
+        assert op.connection is not None
+        client = self.clients.get(op.connection)
+        if client is None or client.websocket.gone or (lane.running is None and not self.up[op.connection]):
+            self.skip(number)
+            return
+        self.record("invoked", number, op.connection, None)
+        self._leave(number, op.connection, op.kind)
+        if lane.running is None or self.adapter.disconnect_overlaps:
+            self._task(number, lane, self.adapter.disconnect, (client,))
+        else:
+            lane.noticed = number
+
+    do_abort = do_disconnect
+
+    def _notice(self, number: int, lane: Lane) -> None:
+        """The server, done with the operation before, sees that the client has gone meanwhile."""
+        connection = self.operations[number].connection
+        assert connection is not None
+        if self.up[connection]:
+            self._task(number, lane, self.adapter.disconnect, (self.clients[connection],))
+        else:
+            self.skip(number)
+            self.offer(lane)
+
+    def do_log_out(self, number: int, op: Operation, lane: Lane) -> None:
+        client = self._client(number, op)
+        if client is not None:
+            self._invoke(number, lane, getattr(self.adapter, "log_out", self.adapter.disconnect), client)
+
+    def do_expire(self, number: int, op: Operation, lane: Lane) -> None:
+        client = self._client(number, op)
+        if client is not None:
+            self._invoke(number, lane, self.adapter.expire, client)  # type: ignore[attr-defined]
+
+    def do_stall(self, number: int, op: Operation, lane: Lane) -> None:
+        client = self.clients.get(op.connection or "")
+        if client is None or client.websocket.gone or client.websocket.stalled == (op.kind == "stall"):
+            self.skip(number)
+        elif op.kind == "stall":
+            client.websocket.stall()
+            self.record("stalled", number, client.id, None)
+        else:
+            client.websocket.resume()
+            self.record("resumed", number, client.id, None)
+
+    do_unstall = do_stall
+
+    def do_cancel(self, number: int, op: Operation, lane: Lane) -> None:
+        if lane.task is None:
+            self.skip(number)
+        else:
+            self.record("invoked", number, op.connection, lane.running)
+            lane.task.add_done_callback(partial(self._cancelled_unborn, lane.running, lane), context=self.context)
+            lane.task.cancel()
+
+    def _cancelled_unborn(self, number: int | None, lane: Lane, task: asyncio.Task[None]) -> None:
+        """A task cancelled before its first step never runs a line of `_perform`."""
+        if lane.running == number and lane.task is task:
+            self._finish(number, lane, "cancelled", None)
+
+    def _event(self, number: int, op: Operation, type_: str = "message", suffix: str = "") -> Event:
+        assert op.user is not None
+        return Event(f"e{number}{suffix}", type_, op.user, op.to, f"r{number}" if suffix else None)
+
+    def do_emit(self, number: int, op: Operation, lane: Lane) -> None:
+        self._invoke(number, lane, self.adapter.emit, self._event(number, op))
+
+    def do_broadcast(self, number: int, op: Operation, lane: Lane) -> None:
+        self._invoke(number, lane, self.adapter.broadcast, self._event(number, op))  # type: ignore[attr-defined]
+
+    def do_emit_to_thread(self, number: int, op: Operation, lane: Lane) -> None:
+        emit: Callable[..., Any] = self.adapter.emit_to_thread  # type: ignore[attr-defined]
+        self._invoke(number, lane, emit, self._event(number, op), op.thread)
+
+    def do_run_agent(self, number: int, op: Operation, lane: Lane) -> None:
+        self._invoke(number, lane, self._agent, number, op)
+
+    async def _agent(self, number: int, op: Operation) -> None:
+        emit: Callable[[Event], Any] = getattr(self.adapter, "emit_critical", self.adapter.emit)
+        for name in CRITICAL_EVENTS:
+            result = emit(self._event(number, op, name, f".{name}"))
+            if inspect.isawaitable(result):
+                await result
+
+    def do_clean_up(self, number: int, op: Operation, lane: Lane) -> None:
+        self._invoke(number, lane, self.adapter.clean_up, op.user)  # type: ignore[attr-defined]
+
+    def do_shut_down(self, number: int, op: Operation, lane: Lane) -> None:
+        self._invoke(number, lane, self.adapter.shut_down)  # type: ignore[attr-defined]
+
+
+def credentials(op: Operation, user: str | None = None) -> tuple[str, str | None]:
+    """What a client shows at login, and whom that makes it."""
+    user = op.user or user
+    match op.token:
+        case None | "valid":
+            return f"token-{user}", user
+        case "invalid":
+            return "invalid", None
+        case "expired":
+            return f"expired-{user}", None
+        case other:
+            return f"token-{other}", other

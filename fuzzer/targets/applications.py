@@ -1,0 +1,251 @@
+"""From ``package.module:name`` to a target: what kind of application it is, and how it will be run and spoken to.
+
+`application` finds out whether a name stands for an ASGI application, a handler for `websockets`, an aiohttp
+application, a coroutine that starts a server, or a factory of one of these.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import sys
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ..drivers.wire import WireDriver
+from ..stacks import raised_at
+from .adapter import Limits, Target
+from .fresh import FreshModule
+from .serving import (
+    AsgiService,
+    ListeningService,
+    Service,
+    aiohttp_serving,
+    listening,
+    uvicorn_serving,
+    websockets_serving,
+)
+from .socketio import SocketIOWire
+from .traits import WireTraits
+from .wire import TEXT, JsonWire, Wire
+
+__all__ = ("VIA", "WIRES", "Kind", "UnknownTargetError", "application", "kind_of", "load_module")
+
+Kind = Literal["asgi", "aiohttp", "handler", "server", "serving"]
+
+WORDS: dict[Kind, str] = {
+    "asgi": "an ASGI application",
+    "aiohttp": "an aiohttp application, behind its own server",
+    "handler": "a handler for websockets.serve",
+    "server": "a coroutine that starts a server",
+    "serving": "an async context manager that runs a server",
+}
+
+VIA: dict[str, str] = {
+    "direct": "",
+    "uvicorn": "auto",
+    "uvicorn-websockets": "websockets",
+    "uvicorn-sansio": "websockets-sansio",
+    "uvicorn-wsproto": "wsproto",
+}
+"""How an ASGI application is reached: called directly, or behind uvicorn with one of its WebSocket implementations."""
+
+WIRES: dict[str, Wire] = {"json": JsonWire(), "text": TEXT, "socketio": SocketIOWire()}
+"""Wires there are without saying more."""
+
+
+class UnknownTargetError(ValueError):
+    """There is no such target, or it cannot be used; the message is one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a name turned out to be, and how to get it anew."""
+
+    kind: Kind
+    title: str
+    get: Callable[[], Any]
+
+
+def application(
+    name: str,
+    *,
+    wire: Wire | str | None = None,
+    via: str | None = None,
+    limits: Limits | None = None,
+    offline_delivery: bool = False,
+    compression: bool = False,
+) -> Target:
+    """The target for an application that clients reach over WebSocket, by ``package.module:name``.
+
+    ``wire`` says how they speak to it (an object, or a name as on the command line); without it, a `Wire` named
+    ``wire`` in the application's module, else JSON.  ``via`` puts an ASGI application behind a server (`VIA`).
+    ``compression`` offers permessage-deflate.  Raises `UnknownTargetError`.
+    """
+    module_name, _, attribute = name.partition(":")
+    load_module(name, module_name)
+    fresh = FreshModule(module_name)
+    value = getattr(fresh.module, attribute, None)
+    if value is None:
+        raise UnknownTargetError(f"target {name!r}: module {module_name!r} has no {attribute!r}")
+    found = _found(name, value, fresh, attribute)
+    if via is not None and via not in VIA:
+        raise UnknownTargetError(f"target {name!r}: unknown via {via!r}; it is one of {', '.join(VIA)}")
+    if via not in (None, "direct") and found.kind != "asgi":
+        raise UnknownTargetError(f"target {name!r}: only an ASGI application can be put behind {via}")
+    spoken = _wire(name, wire, fresh, value)
+    direct = found.kind == "asgi" and via in (None, "direct")
+
+    def create() -> Service:
+        thing = found.get()
+        if direct:
+            return AsgiService(thing)
+        return ListeningService(_serving(found.kind, thing, via), compression=compression)
+
+    traits = WireTraits(
+        spoken,
+        limits or getattr(fresh.module, "limits", None) or Limits(),
+        offline_delivery,
+        by_bytes=not direct,
+    )
+    how = ", called directly" if direct else f", behind {via}" if found.kind == "asgi" else ""
+    return Target(name, create, traits, WireDriver, f"{found.title}{how}; clients speak {spoken.describe()}")
+
+
+def load_module(name: str, module_name: str) -> Any:
+    """Import the module of a target; raises `UnknownTargetError` in one line."""
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        return importlib.import_module(module_name)
+    except Exception as error:
+        place = raised_at(error)
+        raise UnknownTargetError(
+            f"target {name!r}: importing {module_name!r} failed with {type(error).__name__}: {error}"
+            + (f", in {place}" if place and "importlib" not in place else "")
+        ) from error
+
+
+def kind_of(value: Any) -> Kind | None:
+    """What a value is, as far as its signature and class tell; None for what is none of the kinds."""
+    if _is_aiohttp(value):
+        return "aiohttp"
+    if isinstance(value, type) or not callable(value):
+        return None
+    call = value if inspect.isfunction(value) or inspect.ismethod(value) else type(value).__call__
+    needed = _needed(value)
+    if inspect.iscoroutinefunction(call):
+        return {3: "asgi", 1: "handler", 0: "server"}.get(needed)  # type: ignore[return-value]
+    if needed == 3 and not inspect.isfunction(value):
+        return "asgi"  # a callable object that hands the coroutine of another on
+    if needed == 0 and inspect.isasyncgenfunction(inspect.unwrap(value)):
+        return "serving"
+    return None
+
+
+def _needed(value: Callable[..., Any]) -> int:
+    """How many arguments must be given."""
+    try:
+        parameters = inspect.signature(value).parameters.values()
+    except (TypeError, ValueError):
+        return -1
+    return sum(
+        parameter.default is parameter.empty
+        and parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+        for parameter in parameters
+    )
+
+
+def _is_aiohttp(value: Any) -> bool:
+    web = sys.modules.get("aiohttp.web")
+    return web is not None and isinstance(value, web.Application)
+
+
+def _found(name: str, value: Any, fresh: FreshModule, attribute: str) -> _Found:
+    def anew() -> Any:
+        return getattr(fresh.again(), attribute)
+
+    kind = kind_of(value)
+    if kind is not None:
+        return _Found(kind, _title(kind, value), anew)
+    if callable(value) and _needed(value) == 0:
+        try:
+            made = value()
+        except Exception as error:
+            raise UnknownTargetError(
+                f"target {name!r}: calling {attribute}() failed with {type(error).__name__}: {error}"
+                f", in {raised_at(error)}"
+            ) from error
+        kind = kind_of(made)
+        if kind is not None:
+            return _Found(kind, f"a factory of {_title(kind, made)}", lambda: anew()())
+    raise UnknownTargetError(
+        f"target {name!r}: {attribute} is a {type(value).__name__}, which is neither an ASGI or aiohttp application, "
+        "nor a handler for websockets.serve (one argument), nor a coroutine function that starts a server (no "
+        "argument), nor a factory of one of these, nor a subclass of crosswire.fuzzer.targets.Adapter"
+    )
+
+
+def _title(kind: Kind, value: Any) -> str:
+    if kind == "asgi" and not inspect.isfunction(value):
+        return f"{WORDS[kind]} ({type(value).__name__})"
+    return WORDS[kind]
+
+
+def _serving(kind: Kind, thing: Any, via: str | None) -> AbstractAsyncContextManager[Any]:
+    if kind == "asgi":
+        return uvicorn_serving(thing, ws=VIA[via or "uvicorn"])
+    if kind == "aiohttp":
+        return aiohttp_serving(thing)
+    if kind == "handler":
+        return websockets_serving(thing)
+    if kind == "serving":
+        return thing()  # type: ignore[no-any-return]
+    return _started(thing)
+
+
+@asynccontextmanager
+async def _started(main: Callable[[], Any]) -> Any:
+    """A coroutine that starts a server; one that makes an aiohttp application instead has it served."""
+    made: list[Any] = []
+
+    async def run() -> Any:
+        result = await main()
+        if _is_aiohttp(result):
+            serving = aiohttp_serving(result)
+            await serving.__aenter__()
+            made.append(serving)
+        return result
+
+    async with listening(run):
+        yield
+        for serving in made:
+            await serving.__aexit__(None, None, None)
+
+
+def _wire(name: str, wire: Wire | str | None, fresh: FreshModule, value: Any) -> Wire:
+    if isinstance(wire, Wire):
+        return wire
+    if wire is None:
+        own = getattr(fresh.module, "wire", None)
+        if isinstance(own, Wire):
+            return own
+        return WIRES["socketio" if type(value).__module__.startswith("socketio") else "json"]
+    if wire in WIRES:
+        return WIRES[wire]
+    module_name, _, attribute = wire.partition(":")
+    if not attribute:
+        raise UnknownTargetError(
+            f"target {name!r}: unknown wire {wire!r}: name one of {', '.join(WIRES)}, or module:name"
+        )
+    found = getattr(load_module(name, module_name), attribute, None)
+    if isinstance(found, type) and issubclass(found, Wire):
+        found = found()
+    if not isinstance(found, Wire):
+        raise UnknownTargetError(
+            f"target {name!r}: {wire} is no wire; make one with crosswire.fuzzer.targets.JsonWire, or derive from Wire"
+        )
+    return found

@@ -1,0 +1,98 @@
+"""An application as if just imported, for every execution.
+
+Applications keep their state in modules: ``app = FastAPI()``, ``manager = ConnectionManager()``.  An execution must not
+see what the one before left there, so the modules of the user's project are executed anew each time; libraries are not.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Sequence
+from importlib.abc import Loader
+from importlib.machinery import ModuleSpec
+from types import CodeType, ModuleType
+from typing import Any
+
+from ..stacks import is_library
+from ..world.identity import number_classes, number_libraries
+
+__all__ = ("FreshModule",)
+
+
+def _installed(module: ModuleType) -> bool:
+    """Whether a module is no part of the user's project; one without a file is, where it is a namespace package."""
+    if module.__name__.partition(".")[0] == "crosswire":
+        return True
+    file = getattr(module, "__file__", None)
+    return is_library(file) if file is not None else not hasattr(module, "__path__")
+
+
+class _Cached(Loader):
+    """Finds and loads modules from code objects kept in memory: no look at the disk for each execution."""
+
+    def __init__(self) -> None:
+        self.codes: dict[str, tuple[CodeType, str, list[str] | None]] = {}
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        known = self.codes.get(name)
+        if known is None:
+            return None
+        spec = ModuleSpec(name, self, origin=known[1], is_package=known[2] is not None)
+        spec.has_location = True
+        if known[2] is not None:
+            spec.submodule_search_locations = known[2]
+        return spec
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        exec(self.codes[module.__name__][0], module.__dict__)
+        number_classes(value for value in vars(module).values() if _defined_in(value, module.__name__))
+
+
+def _defined_in(value: Any, name: str) -> bool:
+    return isinstance(value, type) and value.__module__ == name
+
+
+class FreshModule:
+    """A module of the user's project that can be had as new, with every module of the project it imports."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        before = set(sys.modules)
+        self.module = importlib.import_module(name)
+        package = name.partition(".")[0]
+        self._own = [
+            key
+            for key, module in list(sys.modules.items())
+            if isinstance(module, ModuleType)
+            and (key not in before or key.partition(".")[0] == package)
+            and not _installed(module)
+        ]
+        self._cached = _Cached()
+        for key in self._own:
+            module = sys.modules[key]
+            spec = module.__spec__
+            loader: Any = spec.loader if spec is not None else None
+            code = loader.get_code(key) if hasattr(loader, "get_code") else None
+            if code is not None and module.__file__ is not None:
+                paths = list(module.__path__) if hasattr(module, "__path__") else None
+                self._cached.codes[key] = (code, module.__file__, paths)
+
+    def again(self) -> ModuleType:
+        """The module, as if imported for the first time."""
+        codes = self._cached.codes
+        for key in codes:
+            sys.modules.pop(key, None)
+        sys.meta_path.insert(0, self._cached)
+        try:
+            module = importlib.import_module(self.name)
+        finally:
+            sys.meta_path.remove(self._cached)
+        number_libraries()
+        return module

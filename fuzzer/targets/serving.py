@@ -1,0 +1,223 @@
+"""How an application is run inside a world: served by its real server over the network in memory, or called directly.
+
+A *service* is an async context manager that starts the application and ends it, and makes simulated clients' links to
+it.  `AsgiService` calls an ASGI application; `ListeningService` runs anything that listens through the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, cast
+
+from ..clients.asgi import Application, AsgiLink
+from ..clients.link import Link, Peer
+from ..clients.websocket import WebSocketLink
+from ..program import Pace
+from ..world.loop import WorldLoop
+
+__all__ = (
+    "PORT",
+    "AsgiService",
+    "ListeningService",
+    "Service",
+    "aiohttp_serving",
+    "listening",
+    "uvicorn_serving",
+    "websockets_serving",
+)
+
+PORT = 8000
+"""Where the servers that are started here listen."""
+
+
+class Service(ABC):
+    """An application that can be started, connected to, and ended."""
+
+    @abstractmethod
+    async def __aenter__(self) -> Service: ...
+
+    @abstractmethod
+    async def __aexit__(self, *exc_info: object) -> None: ...
+
+    @abstractmethod
+    def connect(self, name: str, number: int, peer: Peer, pace: Pace | None) -> Link:
+        """A link for a new client; ``number`` counts them."""
+
+
+class AsgiService(Service):
+    """An ASGI application without a server: lifespan and websocket scopes (ASGI 3.0).
+
+    Raises `RuntimeError` where the application's start-up fails.
+    """
+
+    def __init__(self, app: Application) -> None:
+        self._app = app
+        self._state: dict[str, Any] = {}
+        self._events: asyncio.Queue[dict[str, Any]]
+        self._said: asyncio.Future[str | None]
+        self._lifespan: asyncio.Task[None]
+
+    async def __aenter__(self) -> AsgiService:
+        loop = asyncio.get_running_loop()
+        self._events = asyncio.Queue()
+        self._said = loop.create_future()
+        self._lifespan = loop.create_task(self._live())
+        await self._tell("startup")
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        if not self._lifespan.done():
+            self._said = asyncio.get_running_loop().create_future()
+            await self._tell("shutdown")
+            await self._lifespan
+
+    async def _tell(self, event: str) -> None:
+        self._events.put_nowait({"type": f"lifespan.{event}"})
+        trouble = await self._said
+        if trouble is not None:
+            raise RuntimeError(f"lifespan {event} failed: {trouble}")
+
+    async def _live(self) -> None:
+        scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self._state}
+        try:
+            await self._app(scope, self._events.get, self._hear)
+        except Exception as error:
+            if self._said.done():
+                raise
+            self._said.set_result(None if self._unsupported(error) else f"{type(error).__name__}: {error}")
+        else:
+            if not self._said.done():
+                self._said.set_result(None)
+
+    def _unsupported(self, error: Exception) -> bool:
+        """An application that knows no lifespan raises at once, before it has taken the event."""
+        return not self._events.empty()
+
+    async def _hear(self, message: Any) -> None:
+        if not self._said.done():
+            failed = message["type"].endswith(".failed")
+            self._said.set_result((message.get("message") or "no reason given") if failed else None)
+
+    def connect(self, name: str, number: int, peer: Peer, pace: Pace | None) -> Link:
+        loop = cast(WorldLoop, asyncio.get_running_loop())
+        return AsgiLink(name, peer, pace, loop, self._app, number, self._state)
+
+
+class ListeningService(Service):
+    """A server that listens through the event loop.  ``serving`` starts it on entry and ends it on exit."""
+
+    def __init__(self, serving: AbstractAsyncContextManager[Any], *, compression: bool = False) -> None:
+        self._serving = serving
+        self._compression = compression
+
+    async def __aenter__(self) -> ListeningService:
+        await self._serving.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._serving.__aexit__(None, None, None)
+
+    def connect(self, name: str, number: int, peer: Peer, pace: Pace | None) -> Link:
+        loop = cast(WorldLoop, asyncio.get_running_loop())
+
+        def dial(link: WebSocketLink) -> None:
+            loop.dial(name, link, number=number)
+
+        return WebSocketLink(name, peer, pace, dial, compression=self._compression)
+
+
+@asynccontextmanager
+async def listening(main: Callable[[], Awaitable[Any]], stop: Callable[[], None] | None = None) -> AsyncIterator[None]:
+    """Run ``main()`` until a server listens; in the end ``stop()``, or cancel it, and wait for it.
+
+    ``main`` may also return once it listens; what it returns is then closed in the end, by ``cleanup``, ``aclose`` or
+    ``close`` and ``wait_closed``.
+    """
+    loop = cast(WorldLoop, asyncio.get_running_loop())
+    task: asyncio.Task[Any] = loop.create_task(_awaited(main))
+    listens = asyncio.ensure_future(loop.wait_listening())
+    await asyncio.wait({task, listens}, return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        listens.cancel()
+        task.result()
+        if not loop.listeners:
+            raise RuntimeError("it returned and nothing listens")
+    yield
+    if not task.done():
+        if stop is not None:
+            stop()
+        else:
+            task.cancel()
+        await asyncio.wait({task})
+        if not task.cancelled():
+            task.result()
+    else:
+        await _close(task.result())
+
+
+async def _awaited(main: Callable[[], Awaitable[Any]]) -> Any:
+    return await main()
+
+
+async def _close(server: Any) -> None:
+    for name in ("cleanup", "aclose", "close", "wait_closed"):
+        method = getattr(server, name, None)
+        if method is not None:
+            result = method()
+            if asyncio.iscoroutine(result):
+                await result
+            if name in ("cleanup", "aclose"):
+                return
+
+
+def uvicorn_serving(app: Any, *, ws: str = "auto", **options: Any) -> AbstractAsyncContextManager[None]:
+    """An ASGI application behind uvicorn; ``ws`` names its WebSocket implementation."""
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        """As one embeds it: told to end, rather than asking itself ten times a second, and without signals."""
+
+        @contextlib.contextmanager
+        def capture_signals(self) -> Any:
+            yield
+
+        async def main_loop(self) -> None:
+            await self.on_tick(0)
+            await over.wait()
+
+    over = asyncio.Event()
+    settings: dict[str, Any] = {"lifespan": "auto", "access_log": False, **options}
+    server = Server(uvicorn.Config(app, port=PORT, ws=cast(Any, ws), log_config=None, **settings))
+
+    def stop() -> None:
+        server.should_exit = True
+        over.set()
+
+    return listening(server.serve, stop)
+
+
+@asynccontextmanager
+async def websockets_serving(handler: Callable[[Any], Awaitable[None]], **options: Any) -> AsyncIterator[None]:
+    """A handler behind the asyncio server of `websockets`."""
+    from websockets.asyncio.server import serve
+
+    async with serve(handler, "127.0.0.1", PORT, **options):
+        yield
+
+
+@asynccontextmanager
+async def aiohttp_serving(app: Any, **options: Any) -> AsyncIterator[None]:
+    """An aiohttp application behind its own server."""
+    from aiohttp import web
+
+    runner = web.AppRunner(app, handle_signals=False, access_log=None, **options)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", PORT).start()
+        yield
+    finally:
+        await runner.cleanup()

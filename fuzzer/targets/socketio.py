@@ -1,0 +1,78 @@
+"""Socket.IO over its WebSocket transport.
+
+Engine.IO protocol, revision 4: packets open 0, close 1, ping 2, pong 3, message 4.  Socket.IO protocol, revision 5:
+connect 0, disconnect 1, event 2, ack 3, connect error 4, each within an Engine.IO message.  Text packets only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .wire import Frame, Login, Outgoing, Reading, Request, Template, Wire, fill, markers, words
+
+__all__ = ("SocketIOWire",)
+
+
+@dataclass(frozen=True)
+class SocketIOWire(Wire):
+    """Events of a Socket.IO application, by templates as in `JsonWire`.
+
+    ``auth`` goes with the connect packet.  ``first`` lists events, each ``(name, argument)``, sent once the namespace
+    is connected (joining a room, say); ``to_user``, ``to_all`` and ``ask`` are the events that emit.
+    """
+
+    path: str = "/socket.io/"
+    namespace: str = "/"
+    auth: Mapping[str, Any] | None = field(default_factory=lambda: {"token": "{token}"})
+    first: Sequence[tuple[str, Template]] = ()
+    to_user: tuple[str, Template] | None = ("message", {"to": "{to}", "text": "{event}"})
+    to_all: tuple[str, Template] | None = None
+    ask: tuple[str, Template] | None = None
+    authenticates: bool = False
+
+    waits_for_ready = True
+
+    def describe(self) -> str:
+        return f"Socket.IO at {self.path}"
+
+    def offers(self, operation: str) -> bool:
+        return {"emit": self.to_user, "broadcast": self.to_all, "run_agent": self.ask}.get(operation) is not None
+
+    def request(self, login: Login) -> Request:
+        return Request(f"{self.path}?EIO=4&transport=websocket")
+
+    def read(self, frame: Frame, login: Login) -> Reading:
+        if not isinstance(frame, str):
+            return Reading(markers(frame), kind="attachment")
+        kind = frame[:1]
+        if kind == "0":
+            auth = "" if self.auth is None else json.dumps(fill(self.auth, words(login)))
+            return Reading(kind="open", answer=f"40{self._prefix()}{auth}")
+        if kind == "2":
+            return Reading(kind="ping", answer="3", heartbeat=True)
+        if frame.startswith("40"):
+            return Reading(
+                kind="connected", ready=True, follow=[self._event(event, words(login)) for event in self.first]
+            )
+        if frame.startswith(("41", "44")):
+            return Reading(kind="disconnected", refused=frame.startswith("44"))
+        return Reading(markers(frame), kind="event")
+
+    def _prefix(self) -> str:
+        return "" if self.namespace == "/" else f"{self.namespace},"
+
+    def _event(self, event: tuple[str, Template] | None, said: Mapping[str, str]) -> Frame:
+        assert event is not None
+        return f"42{self._prefix()}{json.dumps([event[0], fill(event[1], said)])}"
+
+    def emit(self, event: Outgoing) -> Frame:
+        return self._event(self.to_user, event.words)
+
+    def broadcast(self, event: Outgoing) -> Frame:
+        return self._event(self.to_all, event.words)
+
+    def run_agent(self, event: Outgoing) -> Frame:
+        return self._event(self.ask, event.words)

@@ -1,0 +1,316 @@
+"""The network of a world: servers, connections and transports in memory, every arrival an external event.
+
+`Networked` gives a loop what asyncio code asks of it: ``create_server``, ``create_connection`` and, through them,
+``asyncio.start_server`` and ``asyncio.open_connection``.  A connection's far end is either another transport in the
+same loop (a server's database client, say) or something outside of it: a simulated client, see `Outside`.
+
+What a real network may do and the schedule decides: when a connection is made, when each piece of bytes is read, when
+a slow peer takes the next piece.  What it never does: reorder, lose or change bytes of one connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import sys
+from asyncio import sslproto
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar, copy_context
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .external import External
+from .transport import END, Flow, MemorySocket, MemoryTransport
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+    from .loop import WorldLoop
+
+__all__ = ("FIRST_CLIENT_PORT", "MemoryServer", "Networked", "Outside", "connection")
+
+connection: ContextVar[str | None] = ContextVar("crosswire_connection", default=None)
+"""The name of the connection on whose behalf a server's code runs; tasks inherit it from whoever starts them."""
+
+FIRST_CLIENT_PORT = 50_000
+
+
+class Outside(Protocol):
+    """The far end of a connection, outside the loop."""
+
+    def written(self, data: bytes) -> bool:
+        """The server has written these bytes, or the end of the stream where empty; they have not arrived yet.
+
+        Gives whether they are no more than a heartbeat.
+        """
+
+    def accepted(self, transport: MemoryTransport) -> None:
+        """A server took the connection."""
+
+    def refused(self) -> None:
+        """Nobody listens, or the server went away first."""
+
+    def received(self, data: bytes) -> None:
+        """Bytes came in; empty at the end of the stream."""
+
+    def lost(self) -> None:
+        """The server has closed the connection, or reset it; nothing more comes in."""
+
+
+class MemoryServer(asyncio.AbstractServer):
+    """A listening server, with the methods of `asyncio.Server`."""
+
+    def __init__(
+        self,
+        loop: WorldLoop,
+        factory: Callable[[], asyncio.BaseProtocol],
+        address: tuple[str, int],
+        tls: SSLContext | None,
+    ) -> None:
+        self._loop = loop
+        self._factory = factory
+        self._context = copy_context()
+        self._serving = False
+        self._closed = False
+        self._transports: dict[MemoryTransport, None] = {}
+        self._waiters: list[asyncio.Future[None]] = []
+        self._forever: asyncio.Future[None] | None = None
+        self.tls = tls
+        self.address = address
+        self.sockets: tuple[MemorySocket, ...] = (MemorySocket(address, None),)
+
+    def __repr__(self) -> str:
+        return f"<MemoryServer {self.address[0]}:{self.address[1]}>"
+
+    def get_loop(self) -> WorldLoop:
+        return self._loop
+
+    def is_serving(self) -> bool:
+        return self._serving
+
+    async def start_serving(self) -> None:
+        self.listen()
+
+    def listen(self) -> None:
+        """Begin to take connections."""
+        if self._closed:
+            raise RuntimeError(f"server {self!r} is closed")
+        self._serving = True
+        self._loop.listeners[self.address[1]] = self
+        if self._loop.listens is not None and not self._loop.listens.done():
+            self._loop.listens.set_result(None)
+
+    async def serve_forever(self) -> None:
+        if self._forever is not None:
+            raise RuntimeError(f"server {self!r} is already being awaited on serve_forever()")
+        self.listen()
+        self._forever = self._loop.create_future()
+        try:
+            await self._forever
+        except asyncio.CancelledError:
+            try:
+                self.close()
+                await self.wait_closed()
+            finally:
+                raise
+        finally:
+            self._forever = None
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed, self._serving = True, False
+        self.sockets = ()
+        if self._loop.listeners.get(self.address[1]) is self:
+            del self._loop.listeners[self.address[1]]
+        if self._forever is not None and not self._forever.done():
+            self._forever.cancel()
+        self._wake()
+
+    def close_clients(self) -> None:
+        for transport in list(self._transports):
+            transport.close()
+
+    def abort_clients(self) -> None:
+        for transport in list(self._transports):
+            transport.abort()
+
+    async def wait_closed(self) -> None:
+        """Wait until closed and, as asyncio does since Python 3.12, until its connections are."""
+        if self._closed and (sys.version_info < (3, 12) or not self._transports):
+            return
+        waiter = self._loop.create_future()
+        self._waiters.append(waiter)
+        await waiter
+
+    def _wake(self) -> None:
+        if self._closed and (sys.version_info < (3, 12) or not self._transports):
+            for waiter in self._waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
+            self._waiters.clear()
+
+    def accept(self, name: str, there: tuple[str, int]) -> MemoryTransport:
+        """Make a connection's end here; its protocol hears of it in the next iteration."""
+        context = self._context.copy()
+        context.run(connection.set, name)
+        protocol = context.run(self._factory)
+        if self.tls is not None:
+            protocol = sslproto.SSLProtocol(
+                self._loop, protocol, self.tls, self._loop.create_future(), server_side=True
+            )
+        transport = MemoryTransport(self._loop, name, protocol, self.address, there, context, self)
+        self._transports[transport] = None
+        transport.inflow.pause()
+        self._loop.call_soon(self._made, transport, context=context)
+        return transport
+
+    def _made(self, transport: MemoryTransport) -> None:
+        transport.get_protocol().connection_made(transport)
+        if transport.is_reading():
+            transport.inflow.resume()
+
+    def detach(self, transport: MemoryTransport) -> None:
+        """A connection is over."""
+        self._transports.pop(transport, None)
+        self._wake()
+
+
+class Networked:
+    """The methods of an event loop that have to do with connections; mixed into the world's loop."""
+
+    listeners: dict[int, MemoryServer]
+    """port -> server"""
+    dialled: int
+    """Connections the target itself has made in this execution."""
+    listens: asyncio.Future[None] | None
+    """Done when a server listens; None while nobody asks."""
+
+    def network_clear(self) -> None:
+        """Forget every server and connection."""
+        self.listeners = {}
+        self.dialled = 0
+        self.listens = None
+
+    async def wait_listening(self: Any) -> None:
+        """Wait until a server listens."""
+        if not self.listeners:
+            self.listens = self.create_future()
+            await self.listens
+
+    def dial(self: Any, name: str, outside: Outside, port: int | None = None, number: int = 0) -> External:
+        """Connect something outside the loop to the server on a port, or to the only one; an external event."""
+        context = copy_context()
+        event: External = self.external(
+            ("connect", name), self._dialled_in, name, outside, port, number, context=context
+        )
+        return event
+
+    def _dialled_in(self: Any, name: str, outside: Outside, port: int | None, number: int) -> None:
+        server = self.listeners.get(port) if port is not None else next(iter(self.listeners.values()), None)
+        if server is None:
+            outside.refused()
+            return
+        transport = server.accept(name, ("127.0.0.1", FIRST_CLIENT_PORT + number))
+        transport.outflow = Flow(self, ("frame", name), outside.received, copy_context())
+        transport.outflow.at_once = True
+        transport.outflow.room = 0
+        transport.outflow.watch = outside.written
+        transport.outflow.drained = transport._drained
+        transport.on_lost = outside.lost
+        outside.accepted(transport)
+
+    async def create_server(
+        self: Any,
+        protocol_factory: Callable[[], asyncio.BaseProtocol],
+        host: str | Sequence[str] | None = None,
+        port: int | None = None,
+        *,
+        sock: Any = None,
+        ssl: SSLContext | None = None,
+        start_serving: bool = True,
+        **options: Any,
+    ) -> MemoryServer:
+        """A server in this world; ``sock`` would be a real one."""
+        if sock is not None:
+            raise self.outside("loop.create_server(sock=...)")
+        if not port:
+            port = next(number for number in range(40_000, 60_000) if number not in self.listeners)
+        if port in self.listeners:
+            raise OSError(errno.EADDRINUSE, f"error while attempting to bind on address ({host!r}, {port})")
+        name = host if isinstance(host, str) and host not in ("", "0.0.0.0", "localhost") else "127.0.0.1"
+        server = MemoryServer(self, protocol_factory, (name, port), ssl)
+        if start_serving:
+            server.listen()
+        return server
+
+    async def create_connection(
+        self: Any,
+        protocol_factory: Callable[[], asyncio.BaseProtocol],
+        host: str | None = None,
+        port: int | None = None,
+        *,
+        sock: Any = None,
+        ssl: Any = None,
+        **options: Any,
+    ) -> tuple[MemoryTransport, asyncio.BaseProtocol]:
+        """Connect to a server in this world; being connected is an external event."""
+        if sock is not None or ssl or port not in self.listeners:
+            raise self.outside(f"loop.create_connection({host!r}, {port!r})")
+        name = f"d{self.dialled}"
+        self.dialled += 1
+        ready: asyncio.Future[MemoryTransport] = self.create_future()
+        event = self.external(("connect", name), self._connect, name, protocol_factory, port, ready)
+        try:
+            transport = await ready
+        finally:
+            if ready.cancelled():
+                self.withdraw(event)
+        return transport, transport.get_protocol()
+
+    def _connect(
+        self: Any,
+        name: str,
+        factory: Callable[[], asyncio.BaseProtocol],
+        port: int,
+        ready: asyncio.Future[MemoryTransport],
+    ) -> None:
+        if ready.done():
+            return
+        server = self.listeners.get(port)
+        if server is None:
+            ready.set_exception(
+                ConnectionRefusedError(errno.ECONNREFUSED, f"Connect call failed ('127.0.0.1', {port})")
+            )
+            return
+        address = ("127.0.0.1", FIRST_CLIENT_PORT + 10_000 + self.dialled)
+        theirs = server.accept(f"{name}-server", address)
+        ours = MemoryTransport(self, name, factory(), address, server.address, copy_context())
+        for here, there in ((ours, theirs), (theirs, ours)):
+            here.outflow = there.inflow
+            here.outflow.drained = here._drained
+            here.on_lost = partial(_hang_up, here, there)
+        ours.get_protocol().connection_made(ours)
+        ready.set_result(ours)
+
+    async def getaddrinfo(
+        self: Any, host: Any, port: Any, *, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
+    ) -> list[Any]:
+        """Every name is this machine."""
+        return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", port or 0))]
+
+    def add_signal_handler(self: Any, sig: int, callback: Callable[..., object], *args: Any) -> None:
+        """Accepted and never called: nobody sends signals into a world."""
+
+    def remove_signal_handler(self: Any, sig: int) -> bool:
+        return False
+
+
+def _hang_up(here: MemoryTransport, there: MemoryTransport) -> None:
+    """The kernel tells the other end: the end of the stream behind what was sent, or a reset."""
+    if here.aborted:
+        there.inflow.drop()
+        there.vanish()
+    elif not there.is_closing():
+        there.inflow.push(END)

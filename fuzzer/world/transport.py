@@ -1,0 +1,366 @@
+"""Connections in memory: bytes on their way, and asyncio transports at their ends.
+
+Behaves as asyncio's own selector transports do, flow control included.  When each piece of bytes is read, and when a
+slow peer takes the next one, is an external event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections import deque
+from collections.abc import Callable
+from contextvars import Context
+from typing import TYPE_CHECKING, Any, Literal
+
+from .external import External, Key
+
+if TYPE_CHECKING:
+    from .loop import WorldLoop
+    from .network import MemoryServer
+
+__all__ = ("END", "Flow", "Heartbeat", "MemorySocket", "MemoryTransport", "Reads")
+
+HIGH_WATER = 64 * 1024
+"""asyncio's own default for a transport's write buffer, in bytes (Transport.set_write_buffer_limits)."""
+
+IN_FLIGHT = 128 * 1024
+"""Bytes that the two kernels hold for an unread connection before the writer's own buffer fills."""
+
+Reads = Literal["split", "merged"]
+"""How bytes arrive: each piece in two reads, or all that waits in one."""
+
+END = b""
+"""Stands in a flow for the end of the stream (FIN)."""
+
+
+class Heartbeat(bytes):
+    """A heartbeat or its answer: bytes like any others, but no sign of life that keeps a world from resting."""
+
+
+class Flow:
+    """Bytes on their way in one direction of a connection, in pieces as they were written.
+
+    Each piece is an external event of its own, in order; ``at_once`` is for a far end outside the loop that reads all
+    the time: what is written is there.
+    """
+
+    __slots__ = (
+        "_context",
+        "_head",
+        "_loop",
+        "_paused",
+        "_pieces",
+        "_sink",
+        "at_once",
+        "backlog",
+        "drained",
+        "key",
+        "reads",
+        "room",
+        "watch",
+    )
+
+    def __init__(self, loop: WorldLoop, key: Key, sink: Callable[[bytes], object], context: Context) -> None:
+        self._loop = loop
+        self._sink = sink
+        self._context = context
+        self._pieces: deque[bytes] = deque()
+        self._head: External | None = None
+        self._paused = False
+        self.key = key
+        self.at_once = False
+        self.reads: Reads | None = None
+        self.backlog = 0
+        self.room = IN_FLIGHT
+        self.drained: Callable[[], None] | None = None
+        self.watch: Callable[[bytes], bool] | None = None
+
+    @property
+    def buffered(self) -> int:
+        """Bytes that the kernels have no room for, so that they wait in the writer's buffer."""
+        return max(0, self.backlog - self.room)
+
+    def push(self, piece: bytes) -> None:
+        """Add bytes at the far end, or `END`."""
+        if self.watch is not None and self.watch(piece):
+            piece = Heartbeat(piece)
+        if self.at_once and not self._pieces and not self._paused:
+            self._sink(piece)
+            return
+        if self.reads == "split" and len(piece) > 1 and type(piece) is not Heartbeat:
+            half = len(piece) // 2
+            self._pieces.append(piece[:half])
+            piece = piece[half:]
+            self.backlog += half
+        self._pieces.append(piece)
+        self.backlog += len(piece)
+        self._advance()
+
+    def _advance(self) -> None:
+        if self._head is None and self._pieces and not self._paused and not self.at_once:
+            key = ("pong", *self.key[1:]) if type(self._pieces[0]) is Heartbeat else self.key
+            self._head = self._loop.external(key, self._arrive, context=self._context)
+
+    def _arrive(self) -> None:
+        self._head = None
+        if self._paused or not self._pieces:
+            return
+        piece = self._pieces.popleft()
+        if self.reads == "merged":
+            while self._pieces and piece and self._pieces[0]:
+                piece = piece + self._pieces.popleft()
+        self.backlog -= len(piece)
+        self._sink(piece)
+        if self.drained is not None:
+            self.drained()
+        self._advance()
+
+    def pause(self) -> None:
+        """The reader stops reading."""
+        self._paused = True
+        if self._head is not None:
+            self._loop.withdraw(self._head)
+            self._head = None
+
+    def resume(self) -> None:
+        """The reader reads again; what waited for a reader that takes everything at once is there now."""
+        self._paused = False
+        if self.at_once:
+            while self._pieces and not self._paused:
+                self._arrive()
+        else:
+            self._advance()
+
+    def drop(self) -> None:
+        """Forget what is on its way, and let nothing more through."""
+        self._pieces.clear()
+        self.backlog = 0
+        self.pause()
+
+
+class MemorySocket:
+    """What servers ask of the socket behind a transport: its addresses; options are accepted and mean nothing."""
+
+    def __init__(self, here: tuple[str, int], there: tuple[str, int] | None) -> None:
+        self.family = socket.AF_INET
+        self.type = socket.SOCK_STREAM
+        self.proto = socket.IPPROTO_TCP
+        self._here = here
+        self._there = there
+
+    def getsockname(self) -> tuple[str, int]:
+        return self._here
+
+    def getpeername(self) -> tuple[str, int]:
+        if self._there is None:
+            raise OSError(errno.ENOTCONN, "not connected")
+        return self._there
+
+    def fileno(self) -> int:
+        return -1
+
+    def setsockopt(self, *args: Any) -> None:
+        pass
+
+    def getsockopt(self, *args: Any) -> int:
+        return 0
+
+
+class MemoryTransport(asyncio.Transport):
+    """One end of a connection inside the loop; behaves as asyncio's own selector transport does.
+
+    ``inflow`` brings bytes to its protocol, ``outflow`` takes what the protocol writes.
+    """
+
+    def __init__(
+        self,
+        loop: WorldLoop,
+        name: str,
+        protocol: asyncio.BaseProtocol,
+        here: tuple[str, int],
+        there: tuple[str, int],
+        context: Context,
+        server: MemoryServer | None = None,
+    ) -> None:
+        super().__init__({"peername": there, "sockname": here, "socket": MemorySocket(here, there)})
+        self._loop = loop
+        self._server = server
+        self._protocol = protocol
+        self._context = context
+        self._closing = False
+        self._eof = False
+        self._lost = False
+        self._reading = True
+        self._writing_paused = False
+        self.aborted = False
+        self._high, self._low = HIGH_WATER, HIGH_WATER // 4
+        self.name = name
+        self.inflow = Flow(loop, ("bytes", name), self._arrived, context)
+        self.outflow: Flow
+        self.on_lost: Callable[[], None] | None = None
+
+    def __repr__(self) -> str:
+        return f"<MemoryTransport {self.name}{' closing' if self._closing else ''}>"
+
+    # -- reading ------------------------------
+
+    def _arrived(self, data: bytes) -> None:
+        if self._closing or self._lost:
+            return
+        protocol: Any = self._protocol
+        try:
+            if data:
+                if isinstance(protocol, asyncio.BufferedProtocol):
+                    self._fill(protocol, data)
+                else:
+                    protocol.data_received(data)
+            elif protocol.eof_received():
+                self.inflow.pause()
+            else:
+                self.close()
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            self._fatal(error, "Fatal error: protocol.data_received() call failed.")
+
+    def _fill(self, protocol: asyncio.BufferedProtocol, data: bytes) -> None:
+        view = memoryview(data)
+        while len(view):
+            buffer = memoryview(protocol.get_buffer(len(view)))
+            count = min(len(buffer), len(view))
+            buffer[:count] = view[:count]
+            protocol.buffer_updated(count)
+            view = view[count:]
+
+    def is_reading(self) -> bool:
+        return self._reading and not self._closing
+
+    def pause_reading(self) -> None:
+        if self.is_reading():
+            self._reading = False
+            self.inflow.pause()
+
+    def resume_reading(self) -> None:
+        if not self._closing and not self._reading:
+            self._reading = True
+            self.inflow.resume()
+
+    # -- writing ------------------------------
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise TypeError(f"data argument must be a bytes-like object, not {type(data).__name__!r}")
+        if self._eof:
+            raise RuntimeError("Cannot call write() after write_eof()")
+        if data and not self._lost:
+            self.outflow.push(bytes(data))
+            self._maybe_pause_protocol()
+
+    def writelines(self, list_of_data: Any) -> None:
+        self.write(b"".join(list_of_data))
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        if not self._closing and not self._eof:
+            self._eof = True
+            self.outflow.push(END)
+
+    def get_write_buffer_size(self) -> int:
+        return self.outflow.buffered
+
+    def get_write_buffer_limits(self) -> tuple[int, int]:
+        return self._low, self._high
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        if high is None:
+            high = HIGH_WATER if low is None else 4 * low
+        if low is None:
+            low = high // 4
+        if not high >= low >= 0:
+            raise ValueError(f"high ({high!r}) must be >= low ({low!r}) must be >= 0")
+        self._high, self._low = high, low
+        self._maybe_pause_protocol()
+
+    def _maybe_pause_protocol(self) -> None:
+        outflow = self.outflow
+        if not self._writing_paused and outflow.buffered > (self._high if outflow.room else 0):
+            self._writing_paused = True
+            self._call(self._protocol.pause_writing, "protocol.pause_writing() failed")
+
+    def _drained(self) -> None:
+        """The far end took something of what was written."""
+        outflow = self.outflow
+        if self._writing_paused and outflow.buffered <= (self._low if outflow.room else 0):
+            self._writing_paused = False
+            self._call(self._protocol.resume_writing, "protocol.resume_writing() failed")
+        if self._closing and not self._lost and not outflow.buffered:
+            self._lose(None)
+
+    def _call(self, method: Callable[[], None], message: str) -> None:
+        try:
+            method()
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            self._loop.call_exception_handler(
+                {"message": message, "exception": error, "transport": self, "protocol": self._protocol}
+            )
+
+    # -- ending ------------------------------
+
+    def is_closing(self) -> bool:
+        return self._closing
+
+    def close(self) -> None:
+        if not self._closing:
+            self._closing = True
+            self.inflow.pause()
+            if not self.outflow.buffered:
+                self._lose(None)
+
+    def abort(self) -> None:
+        self._force_close(None)
+
+    def vanish(self) -> None:
+        """The far end is gone without a word; that the kernel tells so is an external event."""
+        self._loop.external(("lost", self.name), self._reset_by_peer, context=self._context)
+
+    def _reset_by_peer(self) -> None:
+        self._force_close(ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"))
+
+    def _fatal(self, error: BaseException, message: str) -> None:
+        if not isinstance(error, OSError):
+            self._loop.call_exception_handler(
+                {"message": message, "exception": error, "transport": self, "protocol": self._protocol}
+            )
+        self._force_close(error)
+
+    def _force_close(self, error: BaseException | None) -> None:
+        if not self._lost:
+            self._closing = self.aborted = True
+            self.outflow.drop()
+            self._lose(error)
+
+    def _lose(self, error: BaseException | None) -> None:
+        self._lost = True
+        self.inflow.drop()
+        self._loop.call_soon(self._connection_lost, error, context=self._context)
+
+    def _connection_lost(self, error: BaseException | None) -> None:
+        try:
+            self._protocol.connection_lost(error)  # type: ignore[arg-type]  # typeshed: Exception only
+        finally:
+            if self.on_lost is not None:
+                self.on_lost()
+            if self._server is not None:
+                self._server.detach(self)
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self._protocol = protocol
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        return self._protocol
