@@ -13,11 +13,13 @@ from __future__ import annotations
 import asyncio
 import heapq
 import sys
-from asyncio import events
+from asyncio import Future, Task, events
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable
 from contextvars import Context, copy_context
 from itertools import repeat
+from types import BuiltinFunctionType, MethodType
 from typing import Any, cast
 from weakref import ref
 
@@ -34,8 +36,12 @@ MAX_ITERATIONS = 20_000
 """Loop iterations after which an execution counts as spinning."""
 
 
+Entry = tuple[Callable[..., object] | None, tuple[Any, ...], Context]
+"""A callback in the ready queue: ``(callback, args, context)``; a `Handle` where somebody may want to cancel it."""
+
+
 class Handle(list[Any]):
-    """A scheduled callback: ``[callback, args, context]``; a list, since one is made for every step of every task."""
+    """A scheduled callback that can be cancelled: ``[callback, args, context]``, which a list makes soonest."""
 
     __slots__ = ()
     __hash__ = object.__hash__  # type: ignore[assignment]
@@ -55,12 +61,13 @@ class Handle(list[Any]):
 
 
 class TimerHandle(Handle):
-    """A callback with a deadline, ``[callback, args, context, when]``."""
+    """A callback with a deadline."""
 
-    __slots__ = ()
+    __slots__ = ("deadline",)
+    deadline: float
 
     def when(self) -> float:
-        return cast(float, self[3])
+        return self.deadline
 
 
 def _refuse(name: str) -> Any:
@@ -81,7 +88,7 @@ class WorldLoop(asyncio.AbstractEventLoop):
 
     def __init__(self) -> None:
         self.entropy = Entropy(self)
-        self._ready: deque[Handle] = deque()
+        self._ready: deque[Entry | Handle] = deque()
         self._timers: list[tuple[float, int, TimerHandle]] = []
         self._closed = False
         self._running = False
@@ -121,6 +128,13 @@ class WorldLoop(asyncio.AbstractEventLoop):
     def call_soon(  # type: ignore[override]
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> Handle:
+        kind = type(callback)
+        if context is not None and (
+            kind is _STEP or (kind is BuiltinFunctionType and type(callback.__self__) is Task)  # type: ignore[attr-defined]
+        ):
+            # A C task's next step or wake-up, most of what there is to run: it drops the handle, so none is made.
+            self._ready.append((callback, args, context))
+            return None  # type: ignore[return-value]
         handle = Handle((callback, args, copy_context() if context is None else context))
         self._ready.append(handle)
         return handle
@@ -130,7 +144,8 @@ class WorldLoop(asyncio.AbstractEventLoop):
     def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> TimerHandle:
-        handle = TimerHandle((callback, args, copy_context() if context is None else context, when))
+        handle = TimerHandle((callback, args, copy_context() if context is None else context))
+        handle.deadline = when
         self._timer_count += 1
         heapq.heappush(self._timers, (when, self._timer_count, handle))
         return handle
@@ -144,15 +159,13 @@ class WorldLoop(asyncio.AbstractEventLoop):
         return self._now
 
     def create_future(self) -> asyncio.Future[Any]:
-        return asyncio.Future(loop=self)
+        return Future(loop=self)
 
     def create_task(
         self, coro: Coroutine[Any, Any, Any] | Generator[Any, None, Any], **kwargs: Any
     ) -> asyncio.Task[Any]:
-        if self._task_factory is not None:
-            task = cast("asyncio.Task[Any]", self._task_factory(self, coro, **kwargs))
-        else:
-            task = asyncio.Task(cast("Coroutine[Any, Any, Any]", coro), loop=self, **kwargs)
+        make = self._task_factory
+        task: Task[Any] = Task(coro, loop=self, **kwargs) if make is None else make(self, coro, **kwargs)  # type: ignore[arg-type]
         self.tasks.append(task)
         return task
 
@@ -165,14 +178,12 @@ class WorldLoop(asyncio.AbstractEventLoop):
         event = External(key, callback, args, copy_context() if context is None else context, self._now)
         pending = self.pending
         # Operations not yet started wait behind the effects of those that were: the default order is sequential.
-        index = len(pending)
         if key[0] == "start":
-            while index and pending[index - 1].key[0] == "start" and pending[index - 1].key > key:
-                index -= 1
+            pending.insert(bisect_right(pending, key, lo=_effects(pending), key=_key), event)
+        elif pending and pending[-1].key[0] == "start":
+            pending.insert(_effects(pending), event)
         else:
-            while index and pending[index - 1].key[0] == "start":
-                index -= 1
-        pending.insert(index, event)
+            pending.append(event)
         return event
 
     def withdraw(self, event: External) -> None:
@@ -184,7 +195,7 @@ class WorldLoop(asyncio.AbstractEventLoop):
         event = self.pending.pop(index)
         self.visible.append((event.key, bool(self._ready)))
         self.last_visible = self._now
-        self._ready.append(Handle((event.callback, event.args, event.context)))
+        self._ready.append((event.callback, event.args, event.context))
 
     def next_deadline(self) -> float | None:
         """The deadline of the next timer that was not cancelled, or None."""
@@ -222,7 +233,7 @@ class WorldLoop(asyncio.AbstractEventLoop):
         if not ready:
             if pending:
                 deadline = self.next_deadline()
-                clock = deadline is not None and deadline - min(e.since for e in pending) <= PATIENCE
+                clock = deadline is not None and deadline - _oldest(pending) <= PATIENCE
                 self.point += 1
                 choice = self.chooser.idle(pending, clock)
                 if choice:
@@ -264,21 +275,23 @@ class WorldLoop(asyncio.AbstractEventLoop):
                 self._show(self.pending.index(finished[choice]))
 
     def _loop(self) -> None:
-        ready = self._ready
+        ready, pending, timers = self._ready, self.pending, self._timers
         popleft = ready.popleft
         while not self._stopping:
-            if (self.pending or not ready or self._timers) and not self._decide():
+            if (pending or timers or not ready) and not self._decide():
                 return
             self.iterations += 1
             if self.iterations > MAX_ITERATIONS:
                 self.spinning = True
                 return
             for _ in repeat(None, len(ready)):
-                handle = popleft()
-                callback = handle[0]
+                callback, args, context = popleft()
                 if callback is not None:
                     try:
-                        handle[2].run(callback, *handle[1])
+                        if args:
+                            context.run(callback, *args)
+                        else:
+                            context.run(callback)
                     except (SystemExit, KeyboardInterrupt):
                         raise
                     except Exception as error:
@@ -290,7 +303,7 @@ class WorldLoop(asyncio.AbstractEventLoop):
 
     def run_world(self, context: Context, first: Callable[..., object], *args: Any) -> None:
         """Run ``first(*args)`` and all that follows from it in ``context``, until nothing can happen or `stop`."""
-        self._ready.append(Handle((first, args, context)))
+        self._ready.append((first, args, context))
         previous = events._get_running_loop()
         events._set_running_loop(self)
         self._running = True
@@ -307,13 +320,10 @@ class WorldLoop(asyncio.AbstractEventLoop):
 
     def reset(self) -> None:
         """Forget everything of the execution before: tasks are cancelled and run to their end, callbacks dropped."""
-        tasks = self.drivers + self.tasks
-        if self._asyncgens or not all(task.done() for task in tasks):
+        if self._asyncgens or not _settled(self.drivers) or not _settled(self.tasks):
             self._drain()
-            tasks = self.drivers + self.tasks
-        for task in tasks:
-            if task.done() and not task.cancelled():
-                task.exception()  # seen and dealt with; asyncio need not report it again from a destructor
+            _settled(self.drivers)
+            _settled(self.tasks)
         self._clear()
         self.idle = self._when_idle
         self.clock_hook = _nothing
@@ -498,6 +508,37 @@ def _nothing() -> None:
     pass
 
 
+def _key(event: External) -> Key:
+    return event.key
+
+
+def _is_start(event: External) -> bool:
+    return event.key[0] == "start"
+
+
+def _effects(pending: list[External]) -> int:
+    """How many of the pending events are no operation's start; they stand first."""
+    return bisect_left(pending, True, key=_is_start)
+
+
+def _oldest(pending: list[External]) -> float:
+    """Since when the event that has waited longest is pending; effects stand in order of creation, starts may not."""
+    if not _is_start(pending[-1]):
+        return pending[0].since
+    return min(event.since for event in pending[max(0, _effects(pending) - 1) :] + pending[:1])
+
+
+def _settled(tasks: list[Task[Any]]) -> bool:
+    """Whether all are done; a failure counts as seen, so that asyncio need not report it from a destructor."""
+    settled = True
+    for task in tasks:
+        if not task.done():
+            settled = False
+        elif not task.cancelled():
+            task.exception()
+    return settled
+
+
 def _cancel_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
     for task in tasks:
         task.cancel()
@@ -528,14 +569,40 @@ async def latency(name: str) -> None:
 
     On any other event loop it only gives the other tasks a turn, so an adapter that uses it runs there too.
     """
-    loop = asyncio.get_running_loop()
+    loop = events.get_running_loop()
     if not isinstance(loop, WorldLoop):
         await asyncio.sleep(0)
         return
-    future = loop.create_future()
-    event = loop.external(("latency", name, operation_number()), _setter(future, None))
+    future: Future[None] = Future(loop=loop)
+    event = loop.external(("latency", name, operation_number()), _answer, future, context=_NO_VARIABLES)
     try:
         await future
-    finally:
-        if future.cancelled():
-            loop.withdraw(event)
+    except asyncio.CancelledError:
+        loop.withdraw(event)
+        raise
+
+
+def _answer(future: Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+_NO_VARIABLES = Context()
+"""For callbacks that only complete a future: whoever waits for it has a context of its own."""
+
+
+async def _nothing_more() -> None:
+    pass
+
+
+def _step_type() -> type:
+    """The type, unnamed in Python, of what a C task hands to `call_soon` as its next step."""
+    loop = WorldLoop()
+    loop.create_task(_nothing_more())
+    callback, _, context = loop._ready.popleft()
+    context.run(callback)
+    return type(callback) if type(callback) is not MethodType else type(None)
+
+
+_STEP: type | None = None
+_STEP = _step_type()
