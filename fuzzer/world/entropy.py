@@ -7,6 +7,7 @@ threads) are handled here.  All of it acts only while a world runs on this threa
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import os
 import random
@@ -64,6 +65,7 @@ class Entropy:
         self._travel: time_machine.travel | None = None
         self._traveller: time_machine.Traveller | None = None
         self._random_state: Any = None
+        self._shown = EPOCH
 
     def __enter__(self) -> Entropy:
         self._depth += 1
@@ -73,6 +75,7 @@ class Entropy:
             self._random_state = random.getstate()
             self._travel = time_machine.travel(EPOCH, tick=False)
             self._traveller = self._travel.start()
+            self._shown = EPOCH
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -88,7 +91,7 @@ class Entropy:
         self.__enter__()
         self._blocks = 0
         self.clock_moved(self._loop.time())
-        random.seed(0)
+        _reseed()
         _active = self._loop
 
     def leave(self) -> None:
@@ -98,13 +101,46 @@ class Entropy:
         self.__exit__()
 
     def clock_moved(self, now: float) -> None:
-        if self._traveller is not None:
-            self._traveller.move_to(EPOCH + now - CLOCK_START)
+        wall = EPOCH + now - CLOCK_START
+        if self._traveller is not None and wall != self._shown:
+            self._shown = wall
+            self._traveller.move_to(wall)
 
     def urandom(self, size: int) -> bytes:
         """Bytes that depend only on how many were asked for before in this execution."""
         self._blocks += 1
         return hashlib.shake_128(self._blocks.to_bytes(8, "big")).digest(size)
+
+
+def _seeding() -> Callable[[], None]:
+    """What gives the shared generator the state that ``random.seed(0)`` does.
+
+    Seeding computes 624 words, a fifth of a short execution.  CPython keeps them in the generator behind the object's
+    header, so they are copied from a generator seeded once; where a trial shows them to be elsewhere, it is seeded.
+    """
+    shared: random.Random = random._inst  # type: ignore[attr-defined]
+    header, size = object.__basicsize__, random.Random.__base__.__basicsize__ - object.__basicsize__  # type: ignore[union-attr]
+    model = random.Random(0)
+
+    def copy() -> None:
+        ctypes.memmove(id(shared) + header, id(model) + header, size)
+        shared.gauss_next = None  # type: ignore[attr-defined]
+
+    def seed() -> None:
+        random.seed(0)
+
+    if sys.implementation.name != "cpython":
+        return seed
+    before = shared.getstate()
+    try:
+        shared.seed(1)
+        copy()
+        return copy if shared.getstate() == model.getstate() else seed
+    finally:
+        shared.setstate(before)
+
+
+_reseed = _seeding()
 
 
 def _here() -> WorldLoop | None:

@@ -92,7 +92,6 @@ class WorldLoop(asyncio.AbstractEventLoop):
         self._timers: list[tuple[float, int, TimerHandle]] = []
         self._closed = False
         self._running = False
-        self._debug = False
         self.idle: Callable[[], bool] = self._when_idle
         self.clock_hook: Callable[[], None] = _nothing
         self._clear()
@@ -164,8 +163,13 @@ class WorldLoop(asyncio.AbstractEventLoop):
     def create_task(
         self, coro: Coroutine[Any, Any, Any] | Generator[Any, None, Any], **kwargs: Any
     ) -> asyncio.Task[Any]:
-        make = self._task_factory
-        task: Task[Any] = Task(coro, loop=self, **kwargs) if make is None else make(self, coro, **kwargs)  # type: ignore[arg-type]
+        task: Task[Any]
+        if self._task_factory is not None:
+            task = self._task_factory(self, coro, **kwargs)
+        elif kwargs:
+            task = Task(coro, loop=self, **kwargs)  # type: ignore[arg-type]
+        else:
+            task = Task(coro, loop=self)  # type: ignore[arg-type]
         self.tasks.append(task)
         return task
 
@@ -229,10 +233,10 @@ class WorldLoop(asyncio.AbstractEventLoop):
 
     def _decide(self) -> bool:
         """Take the decisions due at this boundary; False when nothing can ever happen again."""
-        ready, pending = self._ready, self.pending
+        ready, pending, timers = self._ready, self.pending, self._timers
         if not ready:
             if pending:
-                deadline = self.next_deadline()
+                deadline = self.next_deadline() if timers else None
                 clock = deadline is not None and deadline - _oldest(pending) <= PATIENCE
                 self.point += 1
                 choice = self.chooser.idle(pending, clock)
@@ -245,19 +249,17 @@ class WorldLoop(asyncio.AbstractEventLoop):
                     self.move_clock(deadline)
                 else:
                     self._show(choice)
-            elif self._timers and self._timers[0][0] <= self._now:
+            elif timers and timers[0][0] <= self._now:
                 pass
             elif not self.idle():
                 return False
-        busy = self.chooser.busy
         while pending and ready:
             self.point += 1
-            choice = busy(pending)
+            choice = self.chooser.busy(pending)
             if choice == CARRY_ON:
                 break
             self.deviations.append((self.point, choice + 1))
             self._show(choice)
-        timers = self._timers
         while timers and timers[0][0] <= self._now:
             handle = heapq.heappop(timers)[2]
             if handle[0] is not None:
@@ -387,11 +389,10 @@ class WorldLoop(asyncio.AbstractEventLoop):
     def close(self) -> None:
         self._closed = True
 
-    def get_debug(self) -> bool:
-        return self._debug
+    get_debug = staticmethod(bool)  # False, and called for every future: asyncio's debug mode times callbacks by the real clock
 
     def set_debug(self, enabled: bool) -> None:
-        self._debug = False  # asyncio's debug mode times callbacks by the real clock
+        pass
 
     def set_task_factory(self, factory: Any) -> None:
         self._task_factory = factory
