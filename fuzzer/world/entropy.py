@@ -7,6 +7,7 @@ threads) are handled here.  All of it acts only while a world runs on this threa
 
 from __future__ import annotations
 
+import _random
 import ctypes
 import hashlib
 import os
@@ -88,7 +89,10 @@ class Entropy:
     def enter(self) -> None:
         """The world begins to run: the clocks go to its time and every generator starts anew."""
         global _active
-        self.__enter__()
+        if self._depth:
+            self._depth += 1
+        else:
+            self.__enter__()
         self._blocks = 0
         self.clock_moved(self._loop.time())
         _reseed()
@@ -116,21 +120,24 @@ def _seeding() -> Callable[[], None]:
     """What gives the shared generator the state that ``random.seed(0)`` does.
 
     Seeding computes 624 words, a fifth of a short execution.  CPython keeps them in the generator behind the object's
-    header, so they are copied from a generator seeded once; where a trial shows them to be elsewhere, it is seeded.
+    header, so they are put there as a seeded generator has them; where a trial shows that not to do, it is seeded.
     """
     shared: random.Random = random._inst  # type: ignore[attr-defined]
-    header, size = object.__basicsize__, random.Random.__base__.__basicsize__ - object.__basicsize__  # type: ignore[union-attr]
     model = random.Random(0)
-
-    def copy() -> None:
-        ctypes.memmove(id(shared) + header, id(model) + header, size)
-        shared.gauss_next = None  # type: ignore[attr-defined]
 
     def seed() -> None:
         random.seed(0)
 
     if sys.implementation.name != "cpython":
         return seed
+    header, size = object.__basicsize__, _random.Random.__basicsize__ - object.__basicsize__
+    words = memoryview((ctypes.c_char * size).from_address(id(shared) + header)).cast("B")
+    seeded = ctypes.string_at(id(model) + header, size)
+
+    def copy() -> None:
+        words[:] = seeded
+        shared.gauss_next = None  # type: ignore[attr-defined]
+
     before = shared.getstate()
     try:
         shared.seed(1)

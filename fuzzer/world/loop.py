@@ -389,7 +389,9 @@ class WorldLoop(asyncio.AbstractEventLoop):
     def close(self) -> None:
         self._closed = True
 
-    get_debug = staticmethod(bool)  # False, and called for every future: asyncio's debug mode times callbacks by the real clock
+    get_debug = staticmethod(
+        bool
+    )  # False, and called for every future: asyncio's debug mode times callbacks by the real clock
 
     def set_debug(self, enabled: bool) -> None:
         pass
