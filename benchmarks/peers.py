@@ -84,7 +84,7 @@ def measure(name: str, seeds: Sequence[int], budget: Budget, shrink: bool) -> Fi
         **tried,
         "hunts": hunts(tool, seeds, budget),
         "sizes": sizes(tool, seeds[:1], budget) if shrink else {},
-        "twins": twins(tool, seeds[0], budget),
+        "twins": twins(tool, seeds[0], Budget(seconds=budget.seconds / 4)),
     }
 
 

@@ -19,7 +19,7 @@ from crosswire.fuzzer.schedule import Recorded, Schedule
 from crosswire.fuzzer.search import STRATEGIES
 from crosswire.fuzzer.world import Chooser, InOrder, WorldLoop, latency
 
-from .kernels import Pause, Program
+from .kernels import Pause, Program, main
 
 __all__ = ("CANNOT", "TOOLS", "Budget", "Hunt", "Make", "Tool", "choosers", "execute", "minimal", "version")
 
@@ -103,6 +103,10 @@ class _Clock:
 
 async def _a_turn(name: str) -> None:
     await asyncio.sleep(0)
+
+
+async def _a_while(name: str) -> None:
+    await asyncio.sleep(0.01)
 
 
 # -- Crosswire ------------------------------
@@ -231,16 +235,15 @@ def _simloop_shrink(make: Make, finish: Finish, seed: int, budget: Budget) -> in
     return None if report is None else len(report.shrunk.kept)
 
 
-def _detangle_bug(make: Make, finish: Finish, seed: int, budget: Budget, shrink: bool, **options: Any) -> Any:
+def _detangle_bug(run: Callable[[], Coroutine[Any, Any, None]], seed: int, budget: Budget, **options: Any) -> Any:
     """The report of a bug, or the statistics of having found none."""
     detangle = importlib.import_module("detangle")
     try:
         return detangle.explore(
-            lambda: finish(make(_a_turn)),
+            run,
             runs=budget.executions,
             seed=seed,
             max_duration=None if budget.seconds == float("inf") else budget.seconds,
-            shrink=shrink,
             database=False,
             name="kernel",
             **options,
@@ -249,16 +252,18 @@ def _detangle_bug(make: Make, finish: Finish, seed: int, budget: Budget, shrink:
         return bug.report
 
 
-def _detangle(make: Make, finish: Finish, seed: int, budget: Budget) -> Hunt:
-    began = time.perf_counter()
-    outcome = _detangle_bug(make, finish, seed, budget, False)
-    failure = getattr(outcome, "failure", None)
-    return Hunt(outcome.runs, time.perf_counter() - began, None if failure is None else failure.kind)
+def _detangle(pause: Pause, **options: Any) -> tuple[Explore, Shrink]:
+    def explore(make: Make, finish: Finish, seed: int, budget: Budget) -> Hunt:
+        began = time.perf_counter()
+        outcome = _detangle_bug(lambda: finish(make(pause)), seed, budget, shrink=False, **options)
+        failure = getattr(outcome, "failure", None)
+        return Hunt(outcome.runs, time.perf_counter() - began, None if failure is None else failure.kind)
 
+    def shrink(make: Make, finish: Finish, seed: int, budget: Budget) -> int | None:
+        outcome = _detangle_bug(lambda: finish(make(pause)), seed, budget, shrink=True, **options)
+        return getattr(outcome, "deviations", None)
 
-def _detangle_shrink(make: Make, finish: Finish, seed: int, budget: Budget) -> int | None:
-    outcome = _detangle_bug(make, finish, seed, budget, True)
-    return getattr(outcome, "deviations", None)
+    return explore, shrink
 
 
 def _seedloop(make: Make, finish: Finish, seed: int, budget: Budget) -> Hunt:
@@ -274,35 +279,33 @@ def _seedloop(make: Make, finish: Finish, seed: int, budget: Budget) -> Hunt:
     return clock.hunt(outcome.error)
 
 
-def _frontrun(strategy: str) -> Explore:
-    def explore(make: Make, finish: Finish, seed: int, budget: Budget) -> Hunt:
-        frontrun = importlib.import_module("frontrun")
-        workers = [lambda program, at=at: program.workers[at]() for at in range(len(make(_a_turn).workers))]
-        options = {"max_attempts": budget.executions, "seed": seed}
-        if strategy == "dpor":
-            options = {"max_executions": budget.executions, "reproduce_on_failure": 0}
-        judged = finish.__name__ == "main"
-        began = time.perf_counter()
-        try:
-            result = asyncio.run(
-                frontrun.explore(
-                    setup=lambda: make(_a_turn),
-                    workers=workers,
-                    invariant=lambda program: program.holds() if judged else True,
-                    strategy=strategy,
-                    deadlock_timeout=0.5,
-                    total_timeout=None if budget.seconds == float("inf") else budget.seconds,
-                    **options,
-                )
-            )
-        except Exception as error:
-            return Hunt(1, time.perf_counter() - began, type(error).__name__)
-        finding = None
-        if result.property_holds is False:
-            finding = "deadlock" if "deadlock" in (result.explanation or "").lower() else "Broken"
-        return Hunt(result.num_explored, time.perf_counter() - began, finding)
+def _worker(at: int) -> Callable[[Program], Coroutine[Any, Any, None]]:
+    async def work(program: Program) -> None:
+        await program.workers[at]()
 
-    return explore
+    return work
+
+
+def _frontrun(make: Make, finish: Finish, seed: int, budget: Budget) -> Hunt:
+    frontrun = importlib.import_module("frontrun")
+    judged = finish is main
+    began = time.perf_counter()
+    result = asyncio.run(
+        frontrun.explore(
+            setup=lambda: make(_a_turn),
+            workers=[_worker(at) for at in range(len(make(_a_turn).workers))],
+            invariant=lambda program: program.holds() if judged else True,
+            max_executions=budget.executions,
+            total_timeout=None if budget.seconds == float("inf") else budget.seconds,
+            timeout_per_run=1.0,
+            deadlock_timeout=0.5,
+            reproduce_on_failure=0,
+        )
+    )
+    finding = None
+    if result.property_holds is False:
+        finding = "deadlock" if "deadlock" in (result.explanation or "").lower() else "Broken"
+    return Hunt(result.num_explored, time.perf_counter() - began, finding)
 
 
 TOOLS: dict[str, Tool] = {
@@ -311,13 +314,21 @@ TOOLS: dict[str, Tool] = {
         Tool("crosswire", None, "latency(), random walk", _crosswire("random"), minimal("random")),
         Tool("asyncio.run", None, "sleep(0), one order", _asyncio),
         Tool("seedloop", "seedloop", "a sleep drawn from world.rng", _seedloop),
-        Tool("detangle", "detangle", "sleep(0), the default portfolio", _detangle, _detangle_shrink),
+        Tool("detangle", "detangle", "sleep(0), its default portfolio", *_detangle(_a_turn)),
+        Tool(
+            "detangle strict",
+            "detangle",
+            "sleep(0.01), reorder=False, timer_jitter=0.01",
+            *_detangle(_a_while, reorder=False, timer_jitter=0.01),
+        ),
         Tool("simloom", "simloom", "sleep(0), its default scheduler, world=False", _simloom, _simloom_shrink),
         Tool("simloop", "simloop", "sleep(0), its default policy", _simloop, _simloop_shrink),
-        Tool("frontrun", "frontrun", "sleep(0), strategy random", _frontrun("random")),
-        Tool("frontrun dpor", "frontrun", "sleep(0), strategy dpor (the default)", _frontrun("dpor")),
+        Tool("frontrun", "frontrun", "sleep(0), dpor, its default strategy; takes no seed", _frontrun),
     )
 }
 
-CANNOT = {"ploom": "schedules threads (ploom.Thread, ploom.Lock), not coroutines"}
+CANNOT = {
+    "ploom": "schedules threads (ploom.Thread, ploom.Lock), not coroutines",
+    "frontrun, strategy random": "takes tasks that wait for a lock or an event of asyncio for deadlocked",
+}
 """Peers that cannot express the kernels, and why."""
