@@ -73,7 +73,7 @@ class Entropy:
         if self._depth == 1:
             if not _installed:
                 _install()
-            self._random_state = random.getstate()
+            self._random_state = _shared.keep()
             self._travel = time_machine.travel(EPOCH, tick=False)
             self._traveller = self._travel.start()
             self._shown = EPOCH
@@ -84,7 +84,7 @@ class Entropy:
         if self._depth == 0 and self._travel is not None:
             self._travel.stop()
             self._travel = self._traveller = None
-            random.setstate(self._random_state)
+            _shared.give_back(self._random_state)
 
     def enter(self) -> None:
         """The world begins to run: the clocks go to its time and every generator starts anew."""
@@ -95,7 +95,7 @@ class Entropy:
             self.__enter__()
         self._blocks = 0
         self.clock_moved(self._loop.time())
-        _reseed()
+        _shared.seed()
         _active = self._loop
 
     def leave(self) -> None:
@@ -116,38 +116,48 @@ class Entropy:
         return hashlib.shake_128(self._blocks.to_bytes(8, "big")).digest(size)
 
 
-def _seeding() -> Callable[[], None]:
-    """What gives the shared generator the state that ``random.seed(0)`` does.
+class _SharedGenerator:
+    """The generator behind the functions of `random`: its state kept, given back, and made what ``seed(0)`` makes it.
 
-    Seeding computes 624 words, a fifth of a short execution.  CPython keeps them in the generator behind the object's
-    header, so they are put there as a seeded generator has them; where a trial shows that not to do, it is seeded.
+    Seeding computes 624 words, a fifth of a short execution, and `random.getstate` makes as many objects.  CPython
+    keeps the words in the generator, behind the object's header, so they are copied; where a trial shows them not to
+    be there, the documented functions serve.
     """
-    shared: random.Random = random._inst  # type: ignore[attr-defined]
-    model = random.Random(0)
 
-    def seed() -> None:
-        random.seed(0)
+    def __init__(self) -> None:
+        self._generator: random.Random = random._inst  # type: ignore[attr-defined]
+        self._words: memoryview | None = None
+        before = self._generator.getstate()
+        self._generator.seed(0)
+        self._seeded = expected = self._generator.getstate()
+        if sys.implementation.name == "cpython":
+            header, end = object.__basicsize__, _random.Random.__basicsize__
+            words = (ctypes.c_char * (end - header)).from_address(id(self._generator) + header)
+            self._words = memoryview(words).cast("B")
+            self._seeded = self.keep()
+            self._generator.seed(1)
+            self.seed()
+            if self._generator.getstate() != expected:
+                self._words, self._seeded = None, expected
+        self._generator.setstate(before)
 
-    if sys.implementation.name != "cpython":
-        return seed
-    header, size = object.__basicsize__, _random.Random.__basicsize__ - object.__basicsize__
-    words = memoryview((ctypes.c_char * size).from_address(id(shared) + header)).cast("B")
-    seeded = ctypes.string_at(id(model) + header, size)
+    def keep(self) -> Any:
+        """The state, for `give_back`."""
+        if self._words is None:
+            return self._generator.getstate()
+        return bytes(self._words), self._generator.gauss_next  # type: ignore[attr-defined]
 
-    def copy() -> None:
-        words[:] = seeded
-        shared.gauss_next = None  # type: ignore[attr-defined]
+    def give_back(self, state: Any) -> None:
+        if self._words is None:
+            self._generator.setstate(state)
+        else:
+            self._words[:], self._generator.gauss_next = state  # type: ignore[attr-defined]
 
-    before = shared.getstate()
-    try:
-        shared.seed(1)
-        copy()
-        return copy if shared.getstate() == model.getstate() else seed
-    finally:
-        shared.setstate(before)
+    def seed(self) -> None:
+        self.give_back(self._seeded)
 
 
-_reseed = _seeding()
+_shared = _SharedGenerator()
 
 
 def _here() -> WorldLoop | None:

@@ -109,7 +109,6 @@ class WorldLoop(asyncio.AbstractEventLoop):
         self.chooser: Chooser = InOrder()
         self.pending: list[External] = []
         self.point = 0
-        self.iterations = 0
         self.last_visible = CLOCK_START
         self.deviations: list[tuple[int, int]] = []
         self.visible: list[tuple[Key, bool]] = []
@@ -279,21 +278,24 @@ class WorldLoop(asyncio.AbstractEventLoop):
     def _loop(self) -> None:
         ready, pending, timers = self._ready, self.pending, self._timers
         popleft = ready.popleft
+        iterations = 0
         while not self._stopping:
             if (pending or timers or not ready) and not self._decide():
                 return
-            self.iterations += 1
-            if self.iterations > MAX_ITERATIONS:
+            iterations += 1
+            if iterations > MAX_ITERATIONS:
                 self.spinning = True
                 return
             for _ in repeat(None, len(ready)):
                 callback, args, context = popleft()
                 if callback is not None:
                     try:
-                        if args:
-                            context.run(callback, *args)
-                        else:
+                        if not args:
                             context.run(callback)
+                        elif len(args) == 1:
+                            context.run(callback, args[0])
+                        else:
+                            context.run(callback, *args)
                     except (SystemExit, KeyboardInterrupt):
                         raise
                     except Exception as error:
@@ -341,7 +343,6 @@ class WorldLoop(asyncio.AbstractEventLoop):
             self.pending.clear()
             self.jobs = 0
             self._stopping = False
-            self.iterations = 0
             self.chooser = InOrder()
             self.idle = lambda: False
             self.run_world(context, _cancel_all, alive)
