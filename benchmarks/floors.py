@@ -29,25 +29,21 @@ def by_hand(coroutines: Sequence[Coroutine[Any, Any, Any]]) -> None:
         ready.append(coroutine)
 
 
-class TaskLoop(asyncio.AbstractEventLoop):
-    """The least that C tasks run on."""
+class TaskLoop:
+    """The least that C tasks run on; a loop to them, though not to the type checker."""
 
     def __init__(self) -> None:
         self._ready: deque[tuple[Callable[..., object], tuple[Any, ...], Context]] = deque()
 
-    def call_soon(  # type: ignore[override]
-        self, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> None:
+    def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> None:
         assert context is not None  # tasks and futures always give one
         self._ready.append((callback, args, context))
 
-    def create_task(  # type: ignore[override]
-        self, coro: Coroutine[Any, Any, Any], **kwargs: Any
-    ) -> asyncio.Task[Any]:
-        return asyncio.Task(coro, loop=self, **kwargs)
+    def create_task(self, coro: Coroutine[Any, Any, Any], **kwargs: Any) -> asyncio.Task[Any]:
+        return asyncio.Task(coro, loop=self, **kwargs)  # type: ignore[arg-type]
 
     def create_future(self) -> asyncio.Future[Any]:
-        return asyncio.Future(loop=self)
+        return asyncio.Future(loop=self)  # type: ignore[arg-type]
 
     def get_debug(self) -> bool:
         return False
@@ -58,9 +54,9 @@ class TaskLoop(asyncio.AbstractEventLoop):
     def run(self, main: Coroutine[Any, Any, Any]) -> Any:
         """Run one coroutine, and the tasks it makes, to the end."""
         previous = events._get_running_loop()
-        events._set_running_loop(self)
+        events._set_running_loop(self)  # type: ignore[arg-type]
         try:
-            task = asyncio.Task(main, loop=self)
+            task = asyncio.Task(main, loop=self)  # type: ignore[arg-type]
             ready = self._ready
             while ready:
                 callback, args, context = ready.popleft()

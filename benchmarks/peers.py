@@ -18,6 +18,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from .kernels import IN_ORDER, KERNELS, Kernel, Pause, Program, lost_update, run_all
@@ -94,6 +95,7 @@ def _in_child(name: str, seeds: Sequence[int], seconds: float, shrink: bool) -> 
         [*command, *(["--shrink"] if shrink else []), "--", name],
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONHASHSEED": "0"},
+        cwd=Path(__file__).resolve().parent.parent,
         check=True,
         text=True,
     )
@@ -153,14 +155,17 @@ def show(whole: dict[str, Figures], rounds: int) -> None:
     hunters = {name: figures for name, figures in whole.items() if figures["hunts"]}
     rows = []
     for name, figures in whole.items():
-        row = [name, version(TOOLS[name]) or "", TOOLS[name].how]
+        row = [f"{name} {version(TOOLS[name])}".strip()]
         for tasks, values in figures["rates"].items():
             row.append(f"{middle(values):,.0f}")
             ratio = "" if ours is None else f"{middle(ours['rates'][tasks]) / middle(values):.1f} x"
             row.append(ratio)
         rows.append(row)
-    print(table(["tool", "version", "used with", "2 tasks", "ours", "20 tasks", "ours"], rows))
+    print(table(["tool", "2 tasks", "ours", "20 tasks", "ours"], rows))
     print("\nexecutions/s of a lost update; `ours` is Crosswire against the tool\n")
+    for name in whole:
+        print(f"- {name}: {TOOLS[name].how}")
+    print()
     for what, scale, form, words in (
         (
             "executions",
@@ -232,6 +237,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(json.dumps(measure(options.tools[0], options.child, budget, options.shrink)))
         return
     seeds, seconds, rounds = (2, 0.2, 1) if options.quick else (options.seeds, options.seconds, ROUNDS)
+    rounds = min(rounds, seeds)
     names = options.tools or list(TOOLS)
     absent = [name for name in names if version(TOOLS[name]) is None]
     whole = compare([name for name in names if name not in absent], seeds, seconds, rounds, shrink=not options.quick)

@@ -36,10 +36,11 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A Markdown table with its columns aligned: the first to the left, the others to the right."""
     cells = [[str(cell) for cell in row] for row in rows]
     widths = [max(len(heading), 3, *(len(row[at]) for row in cells)) for at, heading in enumerate(headings)]
-    lines = [[heading.ljust(width) for heading, width in zip(headings, widths, strict=True)]]
-    lines.append(["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])])
-    for row in cells:
-        lines.append([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
+    lines = [
+        [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        for row in [list(headings), *cells]
+    ]
+    lines.insert(1, ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

@@ -216,7 +216,7 @@ def _simloom_shrink(make: Make, finish: Finish, seed: int, budget: Budget) -> in
     if failure is None:
         return None
     shrunk = importlib.import_module("simloom").shrink(lambda: finish(make(_a_turn)), failure, world=False)
-    return sum(draw.value != 0 for draw in shrunk.result.tape)
+    return int(sum(draw.value != 0 for draw in shrunk.result.tape))
 
 
 def _simloop_report(make: Make, finish: Finish, seed: int, clock: _Clock, shrink: bool) -> Any:
@@ -261,7 +261,8 @@ def _detangle(pause: Pause, **options: Any) -> tuple[Explore, Shrink]:
 
     def shrink(make: Make, finish: Finish, seed: int, budget: Budget) -> int | None:
         outcome = _detangle_bug(lambda: finish(make(pause)), seed, budget, shrink=True, **options)
-        return getattr(outcome, "deviations", None)
+        left: int | None = getattr(outcome, "deviations", None)
+        return left
 
     return explore, shrink
 

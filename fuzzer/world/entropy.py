@@ -125,7 +125,7 @@ class _SharedGenerator:
     """
 
     def __init__(self) -> None:
-        self._generator: random.Random = random._inst  # type: ignore[attr-defined]
+        self._generator: random.Random = random._inst
         self._words: memoryview | None = None
         before = self._generator.getstate()
         self._generator.seed(0)

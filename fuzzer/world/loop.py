@@ -166,9 +166,9 @@ class WorldLoop(asyncio.AbstractEventLoop):
         if self._task_factory is not None:
             task = self._task_factory(self, coro, **kwargs)
         elif kwargs:
-            task = Task(coro, loop=self, **kwargs)  # type: ignore[arg-type]
+            task = Task(coro, loop=self, **kwargs)
         else:
-            task = Task(coro, loop=self)  # type: ignore[arg-type]
+            task = Task(coro, loop=self)
         self.tasks.append(task)
         return task
 
@@ -604,9 +604,10 @@ def _step_type() -> type:
     loop = WorldLoop()
     loop.create_task(_nothing_more())
     callback, _, context = loop._ready.popleft()
+    assert callback is not None
     context.run(callback)
     return type(callback) if type(callback) is not MethodType else type(None)
 
 
-_STEP: type | None = None
+_STEP: type = type(None)
 _STEP = _step_type()
