@@ -13,7 +13,8 @@ import sys
 from pathlib import Path
 
 SUITE = ("speed", "strategies", "peers", "defects", "kills")
-QUICK = {"defects": ("degraded", "--seeds", "1", "--seconds", "10"), "kills": ("--kills", "3")}
+PLAIN = ("kills",)
+"""Those without figures to write or draw."""
 
 
 def main() -> None:
@@ -30,8 +31,8 @@ def main() -> None:
     failed = []
     for name in options.names or SUITE:
         command = [sys.executable, "-m", f"benchmarks.{name}"]
-        if name in QUICK:
-            command += QUICK[name] if options.quick else ()
+        if name in PLAIN:
+            command += ["--kills", "3"] if options.quick else []
         else:
             command += ["--quick"] if options.quick else []
             command += ["--plots", str(options.plots)] if options.plots else []

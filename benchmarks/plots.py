@@ -13,7 +13,7 @@ from crosswire.fuzzer.plots.style import COLOURS, MARKERS, figure, tidy
 
 from .report import middle, spread
 
-__all__ = ("draw_peers", "draw_speed", "draw_strategies")
+__all__ = ("draw_defects", "draw_peers", "draw_speed", "draw_strategies")
 
 
 def _save(made: Figure, folder: Path, name: str) -> None:
@@ -99,3 +99,15 @@ def draw_peers(tools: Mapping[str, Mapping[str, Any]], folder: Path) -> None:
     tidy(axes, "Time to the first finding (hollow: half the seeds found nothing in time)", "milliseconds", "")
     axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     _save(made, folder, "first-finding")
+
+
+def draw_defects(found: Mapping[str, list[dict[str, float]]], folder: Path) -> None:
+    """Executions until each seed found each defect."""
+    made, axes = figure(6.5, 0.9 + 0.24 * len(found))
+    for at, seen in enumerate(found.values()):
+        axes.plot([hunt["executions"] for hunt in seen], [at] * len(seen), MARKERS[0], color=COLOURS[0], markersize=4)
+    axes.set_xscale("log")
+    axes.set_yticks(range(len(found)), list(found))
+    axes.invert_yaxis()
+    tidy(axes, "Executions until a seed found the defect", "executions", "")
+    _save(made, folder, "defects")

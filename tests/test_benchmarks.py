@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import peers, speed, strategies
+from benchmarks import defects, peers, speed, strategies
 from benchmarks.floors import TaskLoop, by_hand
 from benchmarks.kernels import IN_ORDER, KERNELS, Broken, Kernel, lost_update, main, run_all
 from benchmarks.plots import draw_peers, draw_speed, draw_strategies
@@ -120,6 +120,14 @@ def test_peers_are_measured_in_processes_of_their_own(capsys: pytest.CaptureFixt
     assert "ploom: left out" in capsys.readouterr().out
     draw_peers(figures, tmp_path)
     assert (tmp_path / "first-finding.png").exists()
+
+
+def test_defects_are_hunted_and_drawn(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = tmp_path / "defects.json"
+    defects.main(["golden-path-shared-login", "--seeds", "1", "--json", str(file), "--plots", str(tmp_path)])
+    assert json.loads(file.read_text())["found"]["D24"][0]["executions"] > 0
+    assert "1/1" in capsys.readouterr().out
+    assert (tmp_path / "defects.png").exists()
 
 
 def test_tables_line_up_and_rounds_take_turns(tmp_path: Path) -> None:
