@@ -1,6 +1,6 @@
 """Does the fuzzer find every known defect of the standing managers by itself, from how many seeds, how soon, how small?
 
-    python -m benchmarks.defects [--seeds 5] [--seconds 60] [TARGET ...]
+    python -m benchmarks.defects [--seeds 5] [--seconds 60] [--json FILE] [--plots FOLDER] [TARGET ...]
 
 The fuzzer is told nothing.  A finding is put down to a defect afterwards, by the violation and what the minimal
 program needed for it.
@@ -8,13 +8,13 @@ program needed for it.
 
 from __future__ import annotations
 
-import argparse
-import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from crosswire.fuzzer.campaign import Campaign, Found, Plan
 from crosswire.models.targets import TARGETS
+
+from .report import arguments, middle, write
 
 __all__ = ("DEFECTS", "Defect", "hunt")
 
@@ -88,31 +88,41 @@ def hunt(target: str, seed: int, seconds: float) -> dict[str, Found]:
     return found
 
 
-def main() -> None:
-    """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("targets", nargs="*", default=list(dict.fromkeys(defect.target for defect in DEFECTS)))
+def main(argv: Sequence[str] | None = None) -> None:
+    """Print the table, a line as soon as it is known."""
+    parser, given = arguments(__doc__, argv)
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help="those with known defects unless named")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=60.0)
-    options = parser.parse_args()
+    options = parser.parse_args(given)
+    seeds, seconds = (1, 10.0) if options.quick else (options.seeds, options.seconds)
     headings = f"{'defect':7} {'target':25} {'promise':17} {'seeds':>6} {'executions (median)':>20}"
     print(f"{headings} {'s (max)':>8} {'operations':>11}")
-    for target in options.targets:
-        runs = [hunt(target, seed, options.seconds) for seed in range(1, options.seeds + 1)]
+    figures: dict[str, list[dict[str, float]]] = {}
+    for target in options.targets or dict.fromkeys(defect.target for defect in DEFECTS):
+        runs = [hunt(target, seed, seconds) for seed in range(1, seeds + 1)]
         for defect in (d for d in DEFECTS if d.target == target):
-            seen = [run[defect.name] for run in runs if defect.name in run]
-            figures = ("-", "-", "-")
+            figures[defect.name] = seen = [
+                {"executions": f.at_execution, "seconds": f.at_seconds, "operations": len(f.finding.execution.program)}
+                for f in (run[defect.name] for run in runs if defect.name in run)
+            ]
+            cells = ("-", "-", "-")
             if seen:
-                figures = (
-                    f"{statistics.median(f.at_execution for f in seen):,.0f}",
-                    f"{max(f.at_seconds for f in seen):.1f}",
-                    f"{statistics.median(len(f.finding.execution.program) for f in seen):g}",
+                cells = (
+                    f"{middle([f['executions'] for f in seen]):,.0f}",
+                    f"{max(f['seconds'] for f in seen):.1f}",
+                    f"{middle([f['operations'] for f in seen]):g}",
                 )
             print(
                 f"{defect.name:7} {target:25} {defect.promise:17} {len(seen):>3}/{len(runs)} "
-                f"{figures[0]:>20} {figures[1]:>8} {figures[2]:>11}",
+                f"{cells[0]:>20} {cells[1]:>8} {cells[2]:>11}",
                 flush=True,
             )
+    write(options.json, {"seeds": seeds, "seconds": seconds, "found": figures})
+    if options.plots:
+        from .plots import draw_defects
+
+        draw_defects(figures, options.plots)
 
 
 if __name__ == "__main__":

@@ -1,22 +1,28 @@
-"""How fast the engine is, as ratios within one run.
+"""How fast the engine is: against the floor and stock asyncio, as programs grow, and over a million executions.
 
-    python -m benchmarks.speed [--json FILE]
+    python -m benchmarks.speed [--json FILE] [--plots FOLDER] [--executions 1000000]
 
-* A lost-update program with 2 and with 20 tasks: executions/s in the world against ``asyncio.run`` of the same program.
+* Steps/s of tasks that only yield, and executions/s of a lost update: coroutines stepped by hand, a loop that can do
+  nothing but run C tasks (`floors`), the world, and ``asyncio.run``.
+* Time for each step against the number of steps; time for each external event against the number that are pending.
+* Resident memory while executions go by.
 * A campaign on the reference manager, generation by Hypothesis and judging included, against the engine alone (the
   executions of the campaign's own programs, under schedules of the same strategies, without generation or judging).
+
+All but the campaign's seconds are the processor's, so that what else the machine does matters less.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
-import platform
-import statistics
+import gc
+import resource
+import sys
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 from crosswire.fuzzer.campaign import Campaign, Plan
@@ -24,51 +30,150 @@ from crosswire.fuzzer.execution import Worker
 from crosswire.fuzzer.explore import digest
 from crosswire.fuzzer.rounds import Batch, run_round
 from crosswire.fuzzer.search import RandomWalk
-from crosswire.fuzzer.world import WorldLoop
+from crosswire.fuzzer.world import Chooser, InOrder, WorldLoop, latency
 from crosswire.models.targets import TARGETS
 
-__all__ = ("campaign_share", "lost_update", "micro")
+from .floors import TaskLoop, by_hand
+from .kernels import Pause, lost_update, run_all
+from .report import arguments, in_turns, machine, middle, per_second, table, write
+
+__all__ = ("campaign_share", "executions", "memory", "pending", "steps", "steps_growing")
 
 ROUNDS = 7
 
-
-def lost_update(tasks: int) -> Callable[[], Coroutine[Any, Any, int]]:
-    """Each task reads a counter, yields, and writes it back plus one."""
-
-    async def main() -> int:
-        value = 0
-
-        async def increment() -> None:
-            nonlocal value
-            seen = value
-            await asyncio.sleep(0)
-            value = seen + 1
-
-        await asyncio.gather(*(increment() for _ in range(tasks)))
-        return value
-
-    return main
+Rates = dict[str, list[float]]
 
 
-def per_second(run: Callable[[], object], times: int) -> float:
-    """How often ``run`` ran in a second."""
-    began = time.perf_counter()
+async def a_turn(name: str = "") -> None:
+    """Give the others a turn."""
+    await asyncio.sleep(0)
+
+
+async def yields(times: int) -> None:
+    """Yield so many times."""
     for _ in range(times):
-        run()
-    return times / (time.perf_counter() - began)
+        await asyncio.sleep(0)
 
 
-def micro(tasks: int, times: int) -> dict[str, float]:
-    """Executions/s of stock asyncio and of the world, in turns; medians."""
-    main = lost_update(tasks)
-    loop = WorldLoop()
-    stock, world = [], []
-    with loop.entropy:
-        for _ in range(ROUNDS):
-            stock.append(per_second(lambda: asyncio.run(main()), times))
-            world.append(per_second(lambda: loop.run_coroutine(main()), times))
-    ratio = statistics.median(ours / theirs for ours, theirs in zip(world, stock, strict=True))
-    return {"asyncio.run": statistics.median(stock), "world": statistics.median(world), "ratio": ratio}
+async def all_yield(tasks: int, times: int) -> None:
+    """So many tasks, each of which yields so many times."""
+    await asyncio.gather(*[yields(times) for _ in range(tasks)])
+
+
+def steps(tasks: int, total: int, rounds: int = ROUNDS) -> Rates:
+    """Steps/s of ``tasks`` tasks that yield ``total`` times in all."""
+    times = total // tasks
+    floor, world = TaskLoop(), WorldLoop()
+
+    def rate(run: Callable[[], object]) -> Callable[[], float]:
+        return lambda: tasks * times * per_second(run, 1)
+
+    with world.entropy:
+        return in_turns(
+            {
+                "by hand": rate(lambda: by_hand([yields(times) for _ in range(tasks)])),
+                "C tasks only": rate(lambda: floor.run(all_yield(tasks, times))),
+                "world": rate(lambda: world.run_coroutine(all_yield(tasks, times))),
+                "asyncio.run": rate(lambda: asyncio.run(all_yield(tasks, times))),
+            },
+            rounds,
+        )
+
+
+def executions(tasks: int, times: int, rounds: int = ROUNDS) -> Rates:
+    """Executions/s of a lost update; ``world, explored`` decides on backend answers by a random walk instead."""
+    floor, world = TaskLoop(), WorldLoop()
+    seeds = count()
+
+    def update(pause: Pause) -> Coroutine[Any, Any, None]:
+        return run_all(lost_update(pause, False, tasks))
+
+    def rate(run: Callable[[], object]) -> Callable[[], float]:
+        return lambda: per_second(run, times)
+
+    def hand() -> None:
+        by_hand([worker() for worker in lost_update(a_turn, False, tasks).workers])
+
+    with world.entropy:
+        return in_turns(
+            {
+                "by hand": rate(hand),
+                "C tasks only": rate(lambda: floor.run(update(a_turn))),
+                "world": rate(lambda: world.run_coroutine(update(a_turn))),
+                "world, explored": rate(lambda: world.run_coroutine(update(latency), RandomWalk(next(seeds)))),
+                "asyncio.run": rate(lambda: asyncio.run(update(a_turn))),
+            },
+            rounds,
+        )
+
+
+def steps_growing(sizes: tuple[int, ...], rounds: int = ROUNDS) -> dict[int, float]:
+    """Nanoseconds for each step of two tasks, by the number of steps."""
+    world = WorldLoop()
+    with world.entropy:
+        taken = in_turns(
+            {
+                str(size): lambda size=size: (
+                    1e9
+                    / size
+                    / per_second(  # type: ignore[misc]
+                        lambda: world.run_coroutine(all_yield(2, size // 2)), max(1, 20_000 // size)
+                    )
+                )
+                for size in sizes
+            },
+            rounds,
+        )
+    return {int(size): middle(values) for size, values in taken.items()}
+
+
+def pending(sizes: tuple[int, ...], walk: bool, rounds: int = ROUNDS) -> dict[int, float]:
+    """Nanoseconds for each external event, by the number that are pending at once, with a timer running.
+
+    ``walk``: they become visible by a random walk, rather than in order.
+    """
+    world = WorldLoop()
+
+    async def calls(size: int) -> None:
+        timer = asyncio.get_running_loop().call_later(3600, int)
+        await asyncio.gather(*[latency(f"b{number}") for number in range(size)])
+        timer.cancel()
+
+    def one(size: int) -> float:
+        choosers: list[Chooser] = [RandomWalk(seed) if walk else InOrder() for seed in range(max(1, 1000 // size))]
+        began = time.process_time()
+        for chooser in choosers:
+            world.run_coroutine(calls(size), chooser)
+        return 1e9 * (time.process_time() - began) / (size * len(choosers))
+
+    with world.entropy:
+        taken = in_turns({str(size): lambda size=size: one(size) for size in sizes}, rounds)  # type: ignore[misc]
+    return {int(size): middle(values) for size, values in taken.items()}
+
+
+def resident() -> float:
+    """MiB of memory this process holds now; where the system does not say, the most it ever held."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    return pages * resource.getpagesize() / 2**20
+
+
+def memory(total: int, samples: int = 20) -> dict[int, float]:
+    """MiB resident after so many executions of a lost update by random walks, the first sample a tenth of a step in."""
+    world = WorldLoop()
+    held: dict[int, float] = {}
+    marks = [total // samples // 10, *(total * n // samples for n in range(1, samples + 1))]
+    done = 0
+    with world.entropy:
+        for mark in marks:
+            while done < mark:
+                world.run_coroutine(run_all(lost_update(latency, False, 2)), RandomWalk(done))
+                done += 1
+            gc.collect()
+            held[done] = resident()
+    return held
 
 
 def campaign_share(executions: int) -> dict[str, float]:
@@ -97,34 +202,64 @@ def campaign_share(executions: int) -> dict[str, float]:
     return {"engine": engine, "campaign": whole, "ratio": whole / engine}
 
 
-def main() -> None:
-    """Print the figures, and write them as JSON where asked to."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json")
-    options = parser.parse_args()
-    result = {
-        "python": platform.python_version(),
-        "2 tasks": micro(2, 1500),
-        "20 tasks": micro(20, 600),
-        "campaign": campaign_share(20_000),
+def _against(rates: Rates, other: str) -> str:
+    """The world's rate against another's, as the median of the rounds' ratios."""
+    return f"{middle([ours / theirs for ours, theirs in zip(rates['world'], rates[other], strict=True)]):.2f}"
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Print the tables."""
+    parser, given = arguments(__doc__, argv)
+    parser.add_argument("--executions", type=int, default=1_000_000, help="for the measurement of memory")
+    options = parser.parse_args(given)
+    rounds, scale, total = (2, 20, 2_000) if options.quick else (ROUNDS, 1, options.executions)
+    stepped = {f"{n} tasks": steps(n, 20_000 // scale, rounds) for n in (2, 20, 200)}
+    executed = {f"{n} tasks": executions(n, times // scale, rounds) for n, times in ((2, 2000), (20, 400))}
+    sizes = (100, 1000, 10_000)
+    grown = steps_growing(sizes, rounds)
+    crowds = {
+        walk: pending((10, 30, 100, 300, 1000), walk == "random walk", rounds) for walk in ("in order", "random walk")
     }
-    print(f"CPython {result['python']}; executions/s, medians of {ROUNDS} rounds in turns")
-    for name in ("2 tasks", "20 tasks"):
-        row = result[name]
-        assert isinstance(row, dict)
-        print(
-            f"lost update, {name:8}  asyncio.run {row['asyncio.run']:>8,.0f}  world {row['world']:>8,.0f}  "
-            f"ratio {row['ratio']:.2f}"
-        )
-    row = result["campaign"]
-    assert isinstance(row, dict)
+    held = memory(total)
+    share = campaign_share(20_000 // scale)
+
+    print(f"{machine()}; medians of {rounds} rounds in turns\n")
+    for title, taken in (("steps/s", stepped), ("executions/s, lost update", executed)):
+        names = list(next(iter(taken.values())))
+        rows = [
+            [
+                size,
+                *(f"{middle(rates[name]):,.0f}" for name in names),
+                _against(rates, "C tasks only"),
+                _against(rates, "asyncio.run"),
+            ]
+            for size, rates in taken.items()
+        ]
+        print(table([title, *names, "world / C tasks", "world / asyncio"], rows), "\n")
     print(
-        f"reference manager      engine {row['engine']:>13,.0f}  campaign {row['campaign']:>5,.0f}  "
-        f"ratio {row['ratio']:.2f}"
+        table(["steps of two tasks", *map(str, grown)], [["ns for each", *(f"{ns:,.0f}" for ns in grown.values())]]),
+        "\n",
     )
-    if options.json:
-        with open(options.json, "w", encoding="utf-8") as file:
-            json.dump(result, file, indent=2)
+    rows = [[walk, *(f"{ns:,.0f}" for ns in by_size.values())] for walk, by_size in crowds.items()]
+    print(table(["ns for each of so many pending events", *map(str, crowds["in order"])], rows), "\n")
+    marks = sorted(held)
+    rows = [["MiB resident", *(f"{held[mark]:.1f}" for mark in marks[:: len(marks) // 4])]]
+    print(table(["executions", *(f"{mark:,}" for mark in marks[:: len(marks) // 4])], rows), "\n")
+    rows = [["reference manager", f"{share['engine']:,.0f}", f"{share['campaign']:,.0f}", f"{share['ratio']:.2f}"]]
+    print(table(["executions/s", "engine alone", "whole campaign", "ratio"], rows))
+    figures = {
+        "steps": stepped,
+        "executions": executed,
+        "steps growing": grown,
+        "pending": crowds,
+        "memory": held,
+        "campaign": share,
+    }
+    write(options.json, figures)
+    if options.plots:
+        from .plots import draw_speed
+
+        draw_speed(figures, options.plots)
 
 
 if __name__ == "__main__":

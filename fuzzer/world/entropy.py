@@ -7,6 +7,8 @@ threads) are handled here.  All of it acts only while a world runs on this threa
 
 from __future__ import annotations
 
+import _random
+import ctypes
 import hashlib
 import os
 import random
@@ -64,15 +66,17 @@ class Entropy:
         self._travel: time_machine.travel | None = None
         self._traveller: time_machine.Traveller | None = None
         self._random_state: Any = None
+        self._shown = EPOCH
 
     def __enter__(self) -> Entropy:
         self._depth += 1
         if self._depth == 1:
             if not _installed:
                 _install()
-            self._random_state = random.getstate()
+            self._random_state = _shared.keep()
             self._travel = time_machine.travel(EPOCH, tick=False)
             self._traveller = self._travel.start()
+            self._shown = EPOCH
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -80,15 +84,18 @@ class Entropy:
         if self._depth == 0 and self._travel is not None:
             self._travel.stop()
             self._travel = self._traveller = None
-            random.setstate(self._random_state)
+            _shared.give_back(self._random_state)
 
     def enter(self) -> None:
         """The world begins to run: the clocks go to its time and every generator starts anew."""
         global _active
-        self.__enter__()
+        if self._depth:
+            self._depth += 1
+        else:
+            self.__enter__()
         self._blocks = 0
         self.clock_moved(self._loop.time())
-        random.seed(0)
+        _shared.seed()
         _active = self._loop
 
     def leave(self) -> None:
@@ -98,13 +105,59 @@ class Entropy:
         self.__exit__()
 
     def clock_moved(self, now: float) -> None:
-        if self._traveller is not None:
-            self._traveller.move_to(EPOCH + now - CLOCK_START)
+        wall = EPOCH + now - CLOCK_START
+        if self._traveller is not None and wall != self._shown:
+            self._shown = wall
+            self._traveller.move_to(wall)
 
     def urandom(self, size: int) -> bytes:
         """Bytes that depend only on how many were asked for before in this execution."""
         self._blocks += 1
         return hashlib.shake_128(self._blocks.to_bytes(8, "big")).digest(size)
+
+
+class _SharedGenerator:
+    """The generator behind the functions of `random`: its state kept, given back, and made what ``seed(0)`` makes it.
+
+    Seeding computes 624 words, a fifth of a short execution, and `random.getstate` makes as many objects.  CPython
+    keeps the words in the generator, behind the object's header, so they are copied; where a trial shows them not to
+    be there, the documented functions serve.
+    """
+
+    def __init__(self) -> None:
+        self._generator: random.Random = random._inst
+        self._words: memoryview | None = None
+        before = self._generator.getstate()
+        self._generator.seed(0)
+        self._seeded = expected = self._generator.getstate()
+        if sys.implementation.name == "cpython":
+            header, end = object.__basicsize__, _random.Random.__basicsize__
+            words = (ctypes.c_char * (end - header)).from_address(id(self._generator) + header)
+            self._words = memoryview(words).cast("B")
+            self._seeded = self.keep()
+            self._generator.seed(1)
+            self.seed()
+            if self._generator.getstate() != expected:
+                self._words, self._seeded = None, expected
+        self._generator.setstate(before)
+
+    def keep(self) -> Any:
+        """The state, for `give_back`."""
+        if self._words is None:
+            return self._generator.getstate()
+        return bytes(self._words), self._generator.gauss_next  # type: ignore[attr-defined]
+
+    def give_back(self, state: Any) -> None:
+        if self._words is None:
+            self._generator.setstate(state)
+        else:
+            self._words[:], self._generator.gauss_next = state  # type: ignore[attr-defined]
+
+    def seed(self) -> None:
+        self.give_back(self._seeded)
+
+
+_shared = _SharedGenerator()
 
 
 def _here() -> WorldLoop | None:

@@ -13,11 +13,13 @@ from __future__ import annotations
 import asyncio
 import heapq
 import sys
-from asyncio import events
+from asyncio import Future, Task, events
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable
 from contextvars import Context, copy_context
 from itertools import repeat
+from types import BuiltinFunctionType, MethodType
 from typing import Any, cast
 from weakref import ref
 
@@ -37,8 +39,12 @@ MAX_ITERATIONS = 20_000
 """Loop iterations after which an execution counts as spinning."""
 
 
+Entry = tuple[Callable[..., object] | None, tuple[Any, ...], Context]
+"""A callback in the ready queue: ``(callback, args, context)``; a `Handle` where somebody may want to cancel it."""
+
+
 class Handle(list[Any]):
-    """A scheduled callback: ``[callback, args, context]``; a list, since one is made for every step of every task."""
+    """A scheduled callback that can be cancelled: ``[callback, args, context]``, which a list makes soonest."""
 
     __slots__ = ()
     __hash__ = object.__hash__  # type: ignore[assignment]
@@ -58,12 +64,13 @@ class Handle(list[Any]):
 
 
 class TimerHandle(Handle):
-    """A callback with a deadline, ``[callback, args, context, when]``."""
+    """A callback with a deadline."""
 
-    __slots__ = ()
+    __slots__ = ("deadline",)
+    deadline: float
 
     def when(self) -> float:
-        return cast(float, self[3])
+        return self.deadline
 
 
 def _refuse(name: str) -> Any:
@@ -84,11 +91,10 @@ class WorldLoop(Networked, asyncio.AbstractEventLoop):  # type: ignore[misc]  # 
 
     def __init__(self) -> None:
         self.entropy = Entropy(self)
-        self._ready: deque[Handle] = deque()
+        self._ready: deque[Entry | Handle] = deque()
         self._timers: list[tuple[float, int, TimerHandle]] = []
         self._closed = False
         self._running = False
-        self._debug = False
         self.idle: Callable[[], bool] = self._when_idle
         self.clock_hook: Callable[[], None] = _nothing
         self._clear()
@@ -106,7 +112,6 @@ class WorldLoop(Networked, asyncio.AbstractEventLoop):  # type: ignore[misc]  # 
         self.chooser: Chooser = InOrder()
         self.pending: list[External] = []
         self.point = 0
-        self.iterations = 0
         self.last_visible = CLOCK_START
         self.deviations: list[tuple[int, int]] = []
         self.visible: list[tuple[Key, bool]] = []
@@ -130,6 +135,13 @@ class WorldLoop(Networked, asyncio.AbstractEventLoop):  # type: ignore[misc]  # 
     def call_soon(  # type: ignore[override]
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> Handle:
+        kind = type(callback)
+        if context is not None and (
+            kind is _STEP or (kind is BuiltinFunctionType and type(callback.__self__) is Task)  # type: ignore[attr-defined]
+        ):
+            # A C task's next step or wake-up, most of what there is to run: it drops the handle, so none is made.
+            self._ready.append((callback, args, context))
+            return None  # type: ignore[return-value]
         handle = Handle((callback, args, copy_context() if context is None else context))
         self._ready.append(handle)
         return handle
@@ -139,7 +151,8 @@ class WorldLoop(Networked, asyncio.AbstractEventLoop):  # type: ignore[misc]  # 
     def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> TimerHandle:
-        handle = TimerHandle((callback, args, copy_context() if context is None else context, when))
+        handle = TimerHandle((callback, args, copy_context() if context is None else context))
+        handle.deadline = when
         self._timer_count += 1
         heapq.heappush(self._timers, (when, self._timer_count, handle))
         return handle
@@ -153,18 +166,21 @@ class WorldLoop(Networked, asyncio.AbstractEventLoop):  # type: ignore[misc]  # 
         return self._now
 
     def create_future(self) -> asyncio.Future[Any]:
-        return asyncio.Future(loop=self)
+        return Future(loop=self)
 
     def create_task(
         self, coro: Coroutine[Any, Any, Any] | Generator[Any, None, Any], **kwargs: Any
     ) -> asyncio.Task[Any]:
+        task: Task[Any]
         if self._task_factory is not None:
-            task = cast("asyncio.Task[Any]", self._task_factory(self, coro, **kwargs))
+            task = self._task_factory(self, coro, **kwargs)
         elif self.numbered:
             task = NumberedTask(cast("Coroutine[Any, Any, Any]", coro), loop=self, **kwargs)
             self.labels[task] = connection.get()
+        elif kwargs:
+            task = Task(coro, loop=self, **kwargs)
         else:
-            task = asyncio.Task(cast("Coroutine[Any, Any, Any]", coro), loop=self, **kwargs)
+            task = Task(coro, loop=self)
         self.tasks.append(task)
         return task
 
@@ -177,14 +193,12 @@ class WorldLoop(Networked, asyncio.AbstractEventLoop):  # type: ignore[misc]  # 
         event = External(key, callback, args, copy_context() if context is None else context, self._now)
         pending = self.pending
         # Operations not yet started wait behind the effects of those that were: the default order is sequential.
-        index = len(pending)
         if key[0] == "start":
-            while index and pending[index - 1].key[0] == "start" and pending[index - 1].key > key:
-                index -= 1
+            pending.insert(bisect_right(pending, key, lo=_effects(pending), key=_key), event)
+        elif pending and pending[-1].key[0] == "start":
+            pending.insert(_effects(pending), event)
         else:
-            while index and pending[index - 1].key[0] == "start":
-                index -= 1
-        pending.insert(index, event)
+            pending.append(event)
         return event
 
     def withdraw(self, event: External) -> None:
@@ -197,7 +211,7 @@ class WorldLoop(Networked, asyncio.AbstractEventLoop):  # type: ignore[misc]  # 
         self.visible.append((event.key, bool(self._ready)))
         if event.key[0] != "pong":  # a heartbeat's echo is no sign of life: it would keep the world from ever resting
             self.last_visible = self._now
-        self._ready.append(Handle((event.callback, event.args, event.context)))
+        self._ready.append((event.callback, event.args, event.context))
 
     def next_deadline(self) -> float | None:
         """The deadline of the next timer that was not cancelled, or None."""
@@ -232,11 +246,11 @@ class WorldLoop(Networked, asyncio.AbstractEventLoop):  # type: ignore[misc]  # 
 
     def _decide(self) -> bool:
         """Take the decisions due at this boundary; False when nothing can ever happen again."""
-        ready, pending = self._ready, self.pending
+        ready, pending, timers = self._ready, self.pending, self._timers
         if not ready:
             if pending:
-                deadline = self.next_deadline()
-                clock = deadline is not None and deadline - min(e.since for e in pending) <= PATIENCE
+                deadline = self.next_deadline() if timers else None
+                clock = deadline is not None and deadline - _oldest(pending) <= PATIENCE
                 self.point += 1
                 choice = self.chooser.idle(pending, clock)
                 if choice:
@@ -248,19 +262,17 @@ class WorldLoop(Networked, asyncio.AbstractEventLoop):  # type: ignore[misc]  # 
                     self.move_clock(deadline)
                 else:
                     self._show(choice)
-            elif self._timers and self._timers[0][0] <= self._now:
+            elif timers and timers[0][0] <= self._now:
                 pass
             elif not self.idle():
                 return False
-        busy = self.chooser.busy
         while pending and ready:
             self.point += 1
-            choice = busy(pending)
+            choice = self.chooser.busy(pending)
             if choice == CARRY_ON:
                 break
             self.deviations.append((self.point, choice + 1))
             self._show(choice)
-        timers = self._timers
         while timers and timers[0][0] <= self._now:
             handle = heapq.heappop(timers)[2]
             if handle[0] is not None:
@@ -278,21 +290,26 @@ class WorldLoop(Networked, asyncio.AbstractEventLoop):  # type: ignore[misc]  # 
                 self._show(self.pending.index(finished[choice]))
 
     def _loop(self) -> None:
-        ready = self._ready
+        ready, pending, timers = self._ready, self.pending, self._timers
         popleft = ready.popleft
+        iterations = 0
         while not self._stopping:
-            if (self.pending or not ready or self._timers) and not self._decide():
+            if (pending or timers or not ready) and not self._decide():
                 return
-            self.iterations += 1
-            if self.iterations > MAX_ITERATIONS:
+            iterations += 1
+            if iterations > MAX_ITERATIONS:
                 self.spinning = True
                 return
             for _ in repeat(None, len(ready)):
-                handle = popleft()
-                callback = handle[0]
+                callback, args, context = popleft()
                 if callback is not None:
                     try:
-                        handle[2].run(callback, *handle[1])
+                        if not args:
+                            context.run(callback)
+                        elif len(args) == 1:
+                            context.run(callback, args[0])
+                        else:
+                            context.run(callback, *args)
                     except (SystemExit, KeyboardInterrupt):
                         raise
                     except Exception as error:
@@ -304,7 +321,7 @@ class WorldLoop(Networked, asyncio.AbstractEventLoop):  # type: ignore[misc]  # 
 
     def run_world(self, context: Context, first: Callable[..., object], *args: Any) -> None:
         """Run ``first(*args)`` and all that follows from it in ``context``, until nothing can happen or `stop`."""
-        self._ready.append(Handle((first, args, context)))
+        self._ready.append((first, args, context))
         previous = events._get_running_loop()
         events._set_running_loop(self)
         self._running = True
@@ -321,13 +338,10 @@ class WorldLoop(Networked, asyncio.AbstractEventLoop):  # type: ignore[misc]  # 
 
     def reset(self) -> None:
         """Forget everything of the execution before: tasks are cancelled and run to their end, callbacks dropped."""
-        tasks = self.drivers + self.tasks
-        if self._asyncgens or not all(task.done() for task in tasks):
+        if self._asyncgens or not _settled(self.drivers) or not _settled(self.tasks):
             self._drain()
-            tasks = self.drivers + self.tasks
-        for task in tasks:
-            if task.done() and not task.cancelled():
-                task.exception()  # seen and dealt with; asyncio need not report it again from a destructor
+            _settled(self.drivers)
+            _settled(self.tasks)
         self._clear()
         self.idle = self._when_idle
         self.clock_hook = _nothing
@@ -343,7 +357,6 @@ class WorldLoop(Networked, asyncio.AbstractEventLoop):  # type: ignore[misc]  # 
             self.pending.clear()
             self.jobs = 0
             self._stopping = False
-            self.iterations = 0
             self.chooser = InOrder()
             self.idle = lambda: False
             self.run_world(context, _cancel_all, alive)
@@ -391,11 +404,12 @@ class WorldLoop(Networked, asyncio.AbstractEventLoop):  # type: ignore[misc]  # 
     def close(self) -> None:
         self._closed = True
 
-    def get_debug(self) -> bool:
-        return self._debug
+    get_debug = staticmethod(
+        bool
+    )  # False, and called for every future: asyncio's debug mode times callbacks by the real clock
 
     def set_debug(self, enabled: bool) -> None:
-        self._debug = False  # asyncio's debug mode times callbacks by the real clock
+        pass
 
     def set_task_factory(self, factory: Any) -> None:
         self._task_factory = factory
@@ -507,6 +521,37 @@ def _nothing() -> None:
     pass
 
 
+def _key(event: External) -> Key:
+    return event.key
+
+
+def _is_start(event: External) -> bool:
+    return event.key[0] == "start"
+
+
+def _effects(pending: list[External]) -> int:
+    """How many of the pending events are no operation's start; they stand first."""
+    return bisect_left(pending, True, key=_is_start)
+
+
+def _oldest(pending: list[External]) -> float:
+    """Since when the event that has waited longest is pending; effects stand in order of creation, starts may not."""
+    if not _is_start(pending[-1]):
+        return pending[0].since
+    return min(event.since for event in pending[max(0, _effects(pending) - 1) :] + pending[:1])
+
+
+def _settled(tasks: list[Task[Any]]) -> bool:
+    """Whether all are done; a failure counts as seen, so that asyncio need not report it from a destructor."""
+    settled = True
+    for task in tasks:
+        if not task.done():
+            settled = False
+        elif not task.cancelled():
+            task.exception()
+    return settled
+
+
 def _cancel_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
     for task in tasks:
         task.cancel()
@@ -537,14 +582,41 @@ async def latency(name: str) -> None:
 
     On any other event loop it only gives the other tasks a turn, so an adapter that uses it runs there too.
     """
-    loop = asyncio.get_running_loop()
+    loop = events.get_running_loop()
     if not isinstance(loop, WorldLoop):
         await asyncio.sleep(0)
         return
-    future = loop.create_future()
-    event = loop.external(("latency", name, operation_number()), _setter(future, None))
+    future: Future[None] = Future(loop=loop)
+    event = loop.external(("latency", name, operation_number()), _answer, future, context=_NO_VARIABLES)
     try:
         await future
-    finally:
-        if future.cancelled():
-            loop.withdraw(event)
+    except asyncio.CancelledError:
+        loop.withdraw(event)
+        raise
+
+
+def _answer(future: Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+_NO_VARIABLES = Context()
+"""For callbacks that only complete a future: whoever waits for it has a context of its own."""
+
+
+async def _nothing_more() -> None:
+    pass
+
+
+def _step_type() -> type:
+    """The type, unnamed in Python, of what a C task hands to `call_soon` as its next step."""
+    loop = WorldLoop()
+    loop.create_task(_nothing_more())
+    callback, _, context = loop._ready.popleft()
+    assert callback is not None
+    context.run(callback)
+    return type(callback) if type(callback) is not MethodType else type(None)
+
+
+_STEP: type = type(None)
+_STEP = _step_type()

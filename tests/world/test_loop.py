@@ -342,3 +342,38 @@ def test_a_coroutine_that_can_never_finish_is_a_deadlock() -> None:
 
     with pytest.raises(RuntimeError, match="deadlock"):
         on_world(main)
+
+
+def test_what_is_ready_can_be_cancelled() -> None:
+    """With a context and without, a builtin or not, and a timer that is due already."""
+
+    async def main(log: list[Any]) -> None:
+        loop = asyncio.get_running_loop()
+        context = contextvars.copy_context()
+        handles = [
+            loop.call_soon(log.append, "soon"),
+            loop.call_soon(log.append, "context", context=context),
+            loop.call_soon(lambda: log.append("function"), context=context),
+            loop.call_soon(loop.stop, context=context),
+        ]
+        for handle in handles:
+            assert not handle.cancelled()
+            handle.cancel()
+            assert handle.cancelled()
+        due: list[asyncio.TimerHandle] = []
+        first = loop.call_later(0.01, lambda: due[0].cancel())
+        due.append(loop.call_at(first.when(), log.append, "due"))
+        await asyncio.sleep(0.02)
+        log.append("end")
+
+    assert on_world(main) == on_stock(main) == ["end"]
+
+
+@given(st.lists(st.one_of(st.integers(0, 6), st.none()), max_size=12))
+def test_events_wait_in_order_of_creation_and_starts_behind_them_by_number(numbers: list[int | None]) -> None:
+    loop = WorldLoop()
+    for place, number in enumerate(numbers):
+        loop.external(("latency", place) if number is None else ("start", number), print)
+    effects = [("latency", place) for place, number in enumerate(numbers) if number is None]
+    starts = [("start", number) for number in sorted(n for n in numbers if n is not None)]
+    assert [event.key for event in loop.pending] == [*effects, *starts]

@@ -1,0 +1,335 @@
+"""Crosswire, stock asyncio and the peers behind one function: explore a kernel until a bug shows or the budget ends.
+
+Each peer is used as its documentation says, with the primitive it offers for "this takes a while": ``sleep(0)`` where
+the tool reorders what is ready, a seeded sleep where it orders by virtual time.  None of them is needed to import this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import importlib.metadata
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+from crosswire.fuzzer.schedule import Recorded, Schedule
+from crosswire.fuzzer.search import STRATEGIES
+from crosswire.fuzzer.world import Chooser, InOrder, WorldLoop, latency
+
+from .kernels import Pause, Program, main
+
+__all__ = ("CANNOT", "TOOLS", "Budget", "Hunt", "Make", "Tool", "choosers", "execute", "minimal", "version")
+
+Make = Callable[[Pause], Program]
+Finish = Callable[[Program], Coroutine[Any, Any, None]]
+"""What is run of a program: `kernels.main`, which judges it, or `kernels.run_all`, which does not."""
+
+SEEDS = 100_000
+"""How far the seeds of two hunts are apart, and so the most executions of one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """When to give up: after so many executions, or so many seconds."""
+
+    executions: int = SEEDS
+    seconds: float = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Hunt:
+    """What came of exploring: executions and seconds until the finding, or until the budget ended; what it said."""
+
+    executions: int
+    seconds: float
+    finding: str | None = None
+    size: int | None = None
+
+
+Explore = Callable[[Make, Finish, int, Budget], Hunt]
+Shrink = Callable[[Make, Finish, int, Budget], int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """``explore(make, finish, seed, budget)``; ``shrink``, where the tool has one, gives the deviations left."""
+
+    name: str
+    package: str | None
+    how: str
+    explore: Explore
+    shrink: Shrink | None = None
+
+
+def version(tool: Tool) -> str | None:
+    """The version installed, or None; stock asyncio and Crosswire have none of their own here."""
+    if tool.package is None:
+        return ""
+    try:
+        return importlib.metadata.version(tool.package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+class _Clock:
+    """Counts executions and says when the budget has ended."""
+
+    def __init__(self, budget: Budget) -> None:
+        self.budget = budget
+        self.executions = 0
+        self.began = time.perf_counter()
+
+    def left(self) -> bool:
+        return self.executions < self.budget.executions and self.seconds() < self.budget.seconds
+
+    def seconds(self) -> float:
+        return time.perf_counter() - self.began
+
+    def seeds(self, seed: int) -> Iterator[int]:
+        """A new seed for each execution, until the budget ends."""
+        for number in count(seed * SEEDS):
+            if not self.left():
+                return
+            self.executions += 1
+            yield number
+
+    def hunt(self, finding: object = None, size: int | None = None) -> Hunt:
+        words = finding if isinstance(finding, str) or finding is None else type(finding).__name__
+        return Hunt(self.executions, self.seconds(), words, size)
+
+
+async def _a_turn(name: str) -> None:
+    await asyncio.sleep(0)
+
+
+async def _a_while(name: str) -> None:
+    await asyncio.sleep(0.01)
+
+
+# -- Crosswire ------------------------------
+
+
+def execute(
+    loop: WorldLoop, coroutine: Coroutine[Any, Any, None], chooser: Chooser
+) -> tuple[Exception | None, list[tuple[int, int]], int]:
+    """One execution: what it raised, its deviations from order, and how many events became visible."""
+    deviations, visible = loop.deviations, loop.visible
+    try:
+        loop.run_coroutine(coroutine, chooser)
+    except Exception as error:
+        return error, deviations, len(visible)
+    return None, deviations, len(visible)
+
+
+def choosers(strategy: str, seed: int, events: int) -> Iterator[Chooser]:
+    """The choosers of one hunt; ``events`` is how many became visible when everything came in order."""
+    make = STRATEGIES[strategy]
+    return (make(number, 2 * events) for number in count(seed * SEEDS))
+
+
+def _crosswire(strategy: str) -> Explore:
+    def explore(make: Make, finish: Finish, seed: int, budget: Budget) -> Hunt:
+        clock = _Clock(budget)
+        loop = WorldLoop()
+        with loop.entropy:
+            clock.executions = 1
+            error, _, events = execute(loop, finish(make(latency)), InOrder())
+            if error is not None:
+                return clock.hunt(error)
+            for chooser in choosers(strategy, seed, events):
+                if not clock.left():
+                    break
+                clock.executions += 1
+                try:
+                    loop.run_coroutine(finish(make(latency)), chooser)
+                except Exception as error:
+                    return clock.hunt(error)
+        return clock.hunt()
+
+    return explore
+
+
+def minimal(strategy: str) -> Shrink:
+    """Find a bug with a strategy, and leave out deviations from order as long as it still shows."""
+
+    def shrink(make: Make, finish: Finish, seed: int, budget: Budget) -> int | None:
+        clock = _Clock(budget)
+        loop = WorldLoop()
+
+        def run(chooser: Chooser) -> tuple[type[Exception] | None, Schedule, int]:
+            clock.executions += 1
+            error, deviations, events = execute(loop, finish(make(latency)), chooser)
+            return None if error is None else type(error), Schedule(tuple(deviations)), events
+
+        with loop.entropy:
+            kind, best, events = run(InOrder())
+            search = choosers(strategy, seed, events)
+            while kind is None:
+                if not clock.left():
+                    return None
+                kind, best, _ = run(next(search))
+            index = 0
+            while index < len(best):
+                again, shorter, _ = run(Recorded(best.without(index)))
+                if again is kind and len(shorter) < len(best):
+                    best, index = shorter, 0
+                else:
+                    index += 1
+        return len(best)
+
+    return shrink
+
+
+# -- the peers ------------------------------
+
+
+def _asyncio(make: Make, finish: Finish, seed: int, budget: Budget) -> Hunt:
+    clock = _Clock(budget)
+    for _ in clock.seeds(seed):
+        try:
+            asyncio.run(finish(make(_a_turn)))
+        except Exception as error:
+            return clock.hunt(error)
+    return clock.hunt()
+
+
+def _simloom_failure(make: Make, finish: Finish, seed: int, clock: _Clock) -> Any:
+    simloom = importlib.import_module("simloom")
+    for number in clock.seeds(seed):
+        found = simloom.explore(lambda: finish(make(_a_turn)), runs=1, start_seed=number, world=False)
+        if found.failed:
+            return found.first_failure
+    return None
+
+
+def _simloom(make: Make, finish: Finish, seed: int, budget: Budget) -> Hunt:
+    clock = _Clock(budget)
+    failure = _simloom_failure(make, finish, seed, clock)
+    return clock.hunt(None if failure is None else failure.error)
+
+
+def _simloom_shrink(make: Make, finish: Finish, seed: int, budget: Budget) -> int | None:
+    failure = _simloom_failure(make, finish, seed, _Clock(budget))
+    if failure is None:
+        return None
+    shrunk = importlib.import_module("simloom").shrink(lambda: finish(make(_a_turn)), failure, world=False)
+    return int(sum(draw.value != 0 for draw in shrunk.result.tape))
+
+
+def _simloop_report(make: Make, finish: Finish, seed: int, clock: _Clock, shrink: bool) -> Any:
+    explore = importlib.import_module("simloop").explore
+    return explore(lambda: finish(make(_a_turn)), clock.seeds(seed), shrink=shrink)
+
+
+def _simloop(make: Make, finish: Finish, seed: int, budget: Budget) -> Hunt:
+    clock = _Clock(budget)
+    report = _simloop_report(make, finish, seed, clock, False)
+    return clock.hunt(None if report is None else report.exception)
+
+
+def _simloop_shrink(make: Make, finish: Finish, seed: int, budget: Budget) -> int | None:
+    report = _simloop_report(make, finish, seed, _Clock(budget), True)
+    return None if report is None else len(report.shrunk.kept)
+
+
+def _detangle_bug(run: Callable[[], Coroutine[Any, Any, None]], seed: int, budget: Budget, **options: Any) -> Any:
+    """The report of a bug, or the statistics of having found none."""
+    detangle = importlib.import_module("detangle")
+    try:
+        return detangle.explore(
+            run,
+            runs=budget.executions,
+            seed=seed,
+            max_duration=None if budget.seconds == float("inf") else budget.seconds,
+            database=False,
+            name="kernel",
+            **options,
+        )
+    except detangle.BugFound as bug:
+        return bug.report
+
+
+def _detangle(pause: Pause, **options: Any) -> tuple[Explore, Shrink]:
+    def explore(make: Make, finish: Finish, seed: int, budget: Budget) -> Hunt:
+        began = time.perf_counter()
+        outcome = _detangle_bug(lambda: finish(make(pause)), seed, budget, shrink=False, **options)
+        failure = getattr(outcome, "failure", None)
+        return Hunt(outcome.runs, time.perf_counter() - began, None if failure is None else failure.kind)
+
+    def shrink(make: Make, finish: Finish, seed: int, budget: Budget) -> int | None:
+        outcome = _detangle_bug(lambda: finish(make(pause)), seed, budget, shrink=True, **options)
+        left: int | None = getattr(outcome, "deviations", None)
+        return left
+
+    return explore, shrink
+
+
+def _seedloop(make: Make, finish: Finish, seed: int, budget: Budget) -> Hunt:
+    clock = _Clock(budget)
+
+    async def scenario(world: Any) -> None:
+        async def a_while(name: str) -> None:
+            await asyncio.sleep(world.rng.random())
+
+        await finish(make(a_while))
+
+    outcome = importlib.import_module("seedloop").check(scenario, seeds=clock.seeds(seed), on_failure="return")
+    return clock.hunt(outcome.error)
+
+
+def _worker(at: int) -> Callable[[Program], Coroutine[Any, Any, None]]:
+    async def work(program: Program) -> None:
+        await program.workers[at]()
+
+    return work
+
+
+def _frontrun(make: Make, finish: Finish, seed: int, budget: Budget) -> Hunt:
+    frontrun = importlib.import_module("frontrun")
+    judged = finish is main
+    began = time.perf_counter()
+    result = asyncio.run(
+        frontrun.explore(
+            setup=lambda: make(_a_turn),
+            workers=[_worker(at) for at in range(len(make(_a_turn).workers))],
+            invariant=lambda program: program.holds() if judged else True,
+            max_executions=budget.executions,
+            total_timeout=None if budget.seconds == float("inf") else budget.seconds,
+            timeout_per_run=1.0,
+            deadlock_timeout=0.5,
+            reproduce_on_failure=0,
+        )
+    )
+    finding = None
+    if result.property_holds is False:
+        finding = "deadlock" if "deadlock" in (result.explanation or "").lower() else "Broken"
+    return Hunt(result.num_explored, time.perf_counter() - began, finding)
+
+
+TOOLS: dict[str, Tool] = {
+    tool.name: tool
+    for tool in (
+        Tool("crosswire", None, "latency(), random walk", _crosswire("random"), minimal("random")),
+        Tool("asyncio.run", None, "sleep(0), one order", _asyncio),
+        Tool("seedloop", "seedloop", "a sleep drawn from world.rng", _seedloop),
+        Tool("detangle", "detangle", "sleep(0), its default portfolio", *_detangle(_a_turn)),
+        Tool(
+            "detangle strict",
+            "detangle",
+            "sleep(0.01), reorder=False, timer_jitter=0.01",
+            *_detangle(_a_while, reorder=False, timer_jitter=0.01),
+        ),
+        Tool("simloom", "simloom", "sleep(0), its default scheduler, world=False", _simloom, _simloom_shrink),
+        Tool("simloop", "simloop", "sleep(0), its default policy", _simloop, _simloop_shrink),
+        Tool("frontrun", "frontrun", "sleep(0), dpor, its default strategy; takes no seed", _frontrun),
+    )
+}
+
+CANNOT = {
+    "ploom": "schedules threads (ploom.Thread, ploom.Lock), not coroutines",
+    "frontrun, strategy random": "takes tasks that wait for a lock or an event of asyncio for deadlocked",
+}
+"""Peers that cannot express the kernels, and why."""
