@@ -7,6 +7,7 @@ it was written, in order, and then under many schedules of the strategies.
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -55,7 +56,8 @@ def explore(
 ) -> Iterator[Judged]:
     """Execute a program as written, in order, and then under ``schedules`` schedules, the strategies taking turns.
 
-    Which schedules depends on the seed and the program alone.  Schedules that give the same history are judged once.
+    Which schedules depends on the seed and the program alone.  Fewer, where no strategy has any left to try.
+    Schedules that give the same history are judged once.
     """
     verdicts: dict[History, tuple[Violation, ...]] = {}
 
@@ -67,12 +69,18 @@ def explore(
 
     yield judge_once(worker.run(program, Written(written)), "written")
     orderly = worker.run(program, InOrder())
-    steps = 2 * len(orderly.visible)  # each event is a decision when idle, and most are passed over once when busy
     yield judge_once(orderly, "fifo")
     base = (digest(program) ^ seed) << 16
-    for number in range(schedules):
-        name = strategies[number % len(strategies)]
-        yield judge_once(worker.run(program, STRATEGIES[name](base + number, steps)), name)
+    turns = deque((name, STRATEGIES[name](orderly, base)) for name in strategies)
+    while turns and schedules:
+        name, strategy = turns.popleft()
+        chooser = strategy.next()
+        if chooser is not None:
+            schedules -= 1
+            execution = worker.run(program, chooser)
+            strategy.seen(execution, 0)
+            yield judge_once(execution, name)
+            turns.append((name, strategy))
 
 
 def judged(worker: Worker, execution: Execution, strategy: str = "") -> Judged:

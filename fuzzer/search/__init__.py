@@ -1,33 +1,42 @@
-"""Scheduling strategies, by name, behind one interface.
-
-A strategy is given a seed and a bound on the decisions to come, estimated from an execution of the same program in
-order; it gives the chooser for one execution.
-"""
+"""Scheduling strategies, by name, behind one interface: see `Strategy`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from itertools import count
 
-from ..world.external import Chooser, InOrder
+from ..execution import Execution
+from .events import Events
 from .pct import Pct
+from .pos import Pos
 from .random_walk import RandomWalk
+from .strategy import Independent, Maker, Strategy
 
-__all__ = ("DEFAULT", "STRATEGIES", "Pct", "RandomWalk", "Strategy")
-
-Strategy = Callable[[int, int], Chooser]
-
-
-def fifo(seed: int, steps: int) -> Chooser:
-    """Everything arrives in order, and is handled to its end before the next; the seed changes nothing."""
-    return InOrder()
+__all__ = ("DEFAULT", "STRATEGIES", "Independent", "Maker", "Pct", "Pos", "RandomWalk", "Strategy")
 
 
-def random_walk(seed: int, steps: int) -> Chooser:
-    """A random walk through the schedules; see `RandomWalk`."""
-    return RandomWalk(seed)
+def fifo(orderly: Execution, seed: int) -> Strategy:
+    """Everything in order: there is one such execution, the one there was already."""
+    return Independent(())
 
 
-STRATEGIES: dict[str, Strategy] = {"fifo": fifo, "random": random_walk, "pct": Pct}
+def random_walk(orderly: Execution, seed: int) -> Strategy:
+    """Random walks through the schedules; see `RandomWalk`."""
+    return Independent(RandomWalk(number) for number in count(seed))
+
+
+def pct(orderly: Execution, seed: int) -> Strategy:
+    """Probabilistic concurrency testing; see `Pct`."""
+    steps = 2 * len(orderly.visible)  # each event is a decision when idle, and most are passed over once when busy
+    return Independent(Pct(number, steps) for number in count(seed))
+
+
+def pos(orderly: Execution, seed: int) -> Strategy:
+    """Partial order sampling; see `Pos`."""
+    events = Events(orderly.program)
+    return Independent(Pos(number, events) for number in count(seed))
+
+
+STRATEGIES: dict[str, Maker] = {"fifo": fifo, "random": random_walk, "pct": pct, "pos": pos}
 
 DEFAULT = ("random",)
 """What campaigns use; several take turns.  On the standing targets turns with ``pct`` find the same about as soon."""
