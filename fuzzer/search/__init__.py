@@ -10,8 +10,9 @@ from .pct import Pct
 from .pos import Pos
 from .random_walk import RandomWalk
 from .strategy import Independent, Maker, Strategy
+from .surw import Census, Surw
 
-__all__ = ("DEFAULT", "STRATEGIES", "Independent", "Maker", "Pct", "Pos", "RandomWalk", "Strategy")
+__all__ = ("DEFAULT", "STRATEGIES", "Census", "Independent", "Maker", "Pct", "Pos", "RandomWalk", "Strategy", "Surw")
 
 
 def fifo(orderly: Execution, seed: int) -> Strategy:
@@ -36,7 +37,13 @@ def pos(orderly: Execution, seed: int) -> Strategy:
     return Independent(Pos(number, events) for number in count(seed))
 
 
-STRATEGIES: dict[str, Maker] = {"fifo": fifo, "random": random_walk, "pct": pct, "pos": pos}
+def surw(orderly: Execution, seed: int) -> Strategy:
+    """Selectively uniform random walks; see `Surw`."""
+    census = Census(orderly)
+    return Independent(Surw(number, census) for number in count(seed))
+
+
+STRATEGIES: dict[str, Maker] = {"fifo": fifo, "random": random_walk, "pct": pct, "pos": pos, "surw": surw}
 
 DEFAULT = ("random",)
 """What campaigns use; several take turns.  On the standing targets turns with ``pct`` find the same about as soon."""
