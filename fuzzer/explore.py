@@ -17,10 +17,13 @@ from .execution import Execution, Worker
 from .history import History
 from .program import Operation, Program
 from .schedule import Deliver, Guided, Written
-from .search import STRATEGIES
-from .world import InOrder
+from .search import ARMS, PORTFOLIO, STRATEGIES
+from .search.behaviour import Novelty
+from .search.paths import Paths
+from .search.portfolio import Portfolio
+from .world import Chooser, InOrder
 
-__all__ = ("Finding", "Judged", "digest", "explore", "judged", "soundness_doubt")
+__all__ = ("Finding", "Judged", "Memory", "digest", "explore", "judged", "soundness_doubt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,15 @@ def digest(program: Program) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=6).digest(), "big")
 
 
+class Memory:
+    """What the programs of a round have in common: what was seen, and what the strategies earned by it."""
+
+    def __init__(self, seed: int) -> None:
+        self.novelty = Novelty()
+        self.paths = Paths()
+        self.portfolio = Portfolio(seed)
+
+
 def explore(
     worker: Worker,
     program: Program,
@@ -53,34 +65,46 @@ def explore(
     schedules: int,
     strategies: Sequence[str],
     seed: int,
+    memory: Memory | None = None,
 ) -> Iterator[Judged]:
-    """Execute a program as written, in order, and then under ``schedules`` schedules, the strategies taking turns.
+    """Execute a program as written, in order, and then under ``schedules`` schedules of the strategies.
 
-    Which schedules depends on the seed and the program alone.  Fewer, where no strategy has any left to try.
-    Schedules that give the same history are judged once.
+    They take turns, or the portfolio shares out.  Which schedules depends on the seed, the program and the memory
+    alone; they are fewer where no strategy has any left to try.  Schedules that give the same history are judged once.
     """
     verdicts: dict[History, tuple[Violation, ...]] = {}
+    memory = memory if memory is not None else Memory(seed)
 
-    def judge_once(execution: Execution, strategy: str) -> Judged:
+    def execute(chooser: Chooser, name: str) -> tuple[Judged, int]:
+        """Run, judge, and see what is new."""
+        execution, lines = memory.paths.watched(
+            lambda: worker.run(program, chooser), lambda seen: worker.replay(program, seen.schedule)
+        )
         known = verdicts.get(execution.history)
         if known is None:
             known = verdicts[execution.history] = judged(worker, execution).violations
-        return Judged(execution, known, strategy)
+        broken = (violation.signature(worker.target.name) for violation in known)
+        return Judged(execution, known, name), memory.novelty.of(execution, broken, lines)
 
-    yield judge_once(worker.run(program, Written(written)), "written")
-    orderly = worker.run(program, InOrder())
-    yield judge_once(orderly, "fifo")
+    yield execute(Written(written), "written")[0]
+    orderly = execute(InOrder(), "fifo")[0]
+    yield orderly
     base = (digest(program) ^ seed) << 16
-    turns = deque((name, STRATEGIES[name](orderly, base)) for name in strategies)
+    shared = PORTFOLIO in strategies
+    proposers = {name: STRATEGIES[name](orderly.execution, base) for name in (ARMS if shared else strategies)}
+    turns = deque(proposers)
     while turns and schedules:
-        name, strategy = turns.popleft()
-        chooser = strategy.next()
-        if chooser is not None:
-            schedules -= 1
-            execution = worker.run(program, chooser)
-            strategy.seen(execution, 0)
-            yield judge_once(execution, name)
-            turns.append((name, strategy))
+        name = memory.portfolio.choose(turns) if shared else turns[0]
+        chooser = proposers[name].next()
+        if chooser is None:
+            turns.remove(name)
+            continue
+        turns.rotate(-1)
+        schedules -= 1
+        result, news = execute(chooser, name)
+        proposers[name].seen(result.execution, news)
+        memory.portfolio.learn(name, news)
+        yield result
 
 
 def judged(worker: Worker, execution: Execution, strategy: str = "") -> Judged:

@@ -16,7 +16,7 @@ from ..models.violations import PROMISES
 from ..strategies.constants import no_local_constants
 from ..strategies.machine import machine_for
 from .execution import TargetError, Worker
-from .explore import Finding, explore
+from .explore import Finding, Memory, explore
 from .program import Program
 from .schedule import Deliver
 from .search import DEFAULT
@@ -68,18 +68,20 @@ def run_round(
     failure: list[TargetError] = []
     going = True
     explored_already: set[Program] = set()
+    name = plan.seed * 1_000_003 + number
+    memory = Memory(name)
 
     def check(program: Program, written: Sequence[int | Deliver]) -> None:
         nonlocal going
         if going and not failure and program not in explored_already:  # Hypothesis repeats itself
             explored_already.add(program)
             try:
-                going = emit(explored(worker, plan, program, written, over))
+                going = emit(explored(worker, plan, program, written, over, memory))
             except TargetError as error:  # Hypothesis would take it for a failing example
                 failure.append(error)
 
-    machine = seed(plan.seed * 1_000_003 + number)(machine_for(worker.target, check, plan.users))
-    with no_local_constants():
+    machine = seed(name)(machine_for(worker.target, check, plan.users))
+    with no_local_constants(), memory.paths.session():
         run_state_machine_as_test(
             machine,
             settings=settings(
@@ -98,12 +100,17 @@ def run_round(
 
 
 def explored(
-    worker: Worker, plan: Plan, program: Program, written: Sequence[int | Deliver], over: Callable[[int], bool]
+    worker: Worker,
+    plan: Plan,
+    program: Program,
+    written: Sequence[int | Deliver],
+    over: Callable[[int], bool],
+    memory: Memory,
 ) -> Batch:
     """The batch of one program."""
     name = worker.target.name
     batch = Batch(program)
-    for result in explore(worker, program, written, plan.schedules, plan.strategies, plan.seed):
+    for result in explore(worker, program, written, plan.schedules, plan.strategies, plan.seed, memory):
         signatures: tuple[str, ...] = ()
         if result.violations:
             shown: dict[str, None] = {}

@@ -19,7 +19,7 @@ from ..counterexample import CounterexampleError
 from ..execution import TargetError
 from ..profiles import FailOn, Profile, ProfileError, load_profile
 from ..resolve import UnknownTargetError
-from ..search import DEFAULT, STRATEGIES
+from ..search import DEFAULT, NAMES
 from ..store import StoreError
 from ..timetable import Kind, TimetableError, timetable
 from .budget import BudgetError, parse_budget
@@ -64,9 +64,7 @@ def run(
     ] = None,
     strategy: Annotated[
         list[str] | None,
-        typer.Option(
-            help=f"Only this scheduling strategy: {', '.join(STRATEGIES)}; may be repeated.", show_default=False
-        ),
+        typer.Option(help=f"Only this scheduling strategy: {', '.join(NAMES)}; may be repeated.", show_default=False),
     ] = None,
     workers: Annotated[
         int | None,
@@ -113,8 +111,8 @@ def run(
         if name not in PROMISES:
             raise BudgetError(f"unknown promise {name!r}: name one of {', '.join(PROMISES)}")
     for name in chosen.strategies or ():
-        if name not in STRATEGIES:
-            raise BudgetError(f"unknown strategy {name!r}: name one of {', '.join(STRATEGIES)}")
+        if name not in NAMES:
+            raise BudgetError(f"unknown strategy {name!r}: name one of {', '.join(NAMES)}")
     seconds = parse_budget(chosen.budget) if chosen.budget is not None else None
     if seconds is None and chosen.max_executions is None:
         seconds = 60.0

@@ -5,14 +5,34 @@ from __future__ import annotations
 from itertools import count
 
 from ..execution import Execution
+from .coverage import Coverage
+from .delay import Delay, Proven
 from .events import Events
 from .pct import Pct
+from .portfolio import PORTFOLIO
 from .pos import Pos
 from .random_walk import RandomWalk
 from .strategy import Independent, Maker, Strategy
 from .surw import Census, Surw
 
-__all__ = ("DEFAULT", "STRATEGIES", "Census", "Independent", "Maker", "Pct", "Pos", "RandomWalk", "Strategy", "Surw")
+__all__ = (
+    "ARMS",
+    "DEFAULT",
+    "NAMES",
+    "PORTFOLIO",
+    "STRATEGIES",
+    "Census",
+    "Coverage",
+    "Delay",
+    "Independent",
+    "Maker",
+    "Pct",
+    "Pos",
+    "Proven",
+    "RandomWalk",
+    "Strategy",
+    "Surw",
+)
 
 
 def fifo(orderly: Execution, seed: int) -> Strategy:
@@ -43,7 +63,31 @@ def surw(orderly: Execution, seed: int) -> Strategy:
     return Independent(Surw(number, census) for number in count(seed))
 
 
-STRATEGIES: dict[str, Maker] = {"fifo": fifo, "random": random_walk, "pct": pct, "pos": pos, "surw": surw}
+def delay(orderly: Execution, seed: int) -> Strategy:
+    """All schedules with few delays, each once; see `Delay`."""
+    return Delay()
+
+
+def coverage(orderly: Execution, seed: int) -> Strategy:
+    """Changes of schedules that showed something new; see `Coverage`."""
+    return Coverage(seed)
+
+
+STRATEGIES: dict[str, Maker] = {
+    "fifo": fifo,
+    "random": random_walk,
+    "pct": pct,
+    "pos": pos,
+    "surw": surw,
+    "delay": delay,
+    "coverage": coverage,
+}
+
+ARMS = ("random", "pct", "pos", "surw", "delay", "coverage")
+"""What the portfolio shares out among."""
+
+NAMES = (*STRATEGIES, PORTFOLIO)
+"""What may be asked for."""
 
 DEFAULT = ("random",)
-"""What campaigns use; several take turns.  On the standing targets turns with ``pct`` find the same about as soon."""
+"""What campaigns use; several take turns."""

@@ -32,7 +32,8 @@ class Events:
 
     def __init__(self, program: Program) -> None:
         self._operations = program.operations
-        self._users = {op.connection: op.user for op in program.operations if op.kind == "connect"}
+        connects = (op for op in program.operations if op.kind == "connect")
+        self._users = {op.connection: op.user for op in connects if op.connection is not None}
         self._touched: dict[Key, frozenset[str]] = {}
 
     def _operation(self, key: Key) -> Operation | None:
@@ -47,6 +48,18 @@ class Events:
         op = self._operation(key)
         return ("lane", op.lane) if op is not None else key[:2]
 
+    def what(self, key: Key) -> Key:
+        """What kind of event it is, whoever's: comparable between programs."""
+        op = self._operation(key)
+        if op is None:
+            return key[:1] if key[0] in ("start", "notice") or str(key[-1]) in self._users else key[:2]
+        return (key[0], op.kind, *(part for part in key[1:2] if isinstance(part, str)))
+
+    def users(self, connection: str) -> tuple[str, ...]:
+        """The user who connects so, where the program says who."""
+        user = self._users.get(connection)
+        return () if user is None else (user,)
+
     def touches(self, key: Key) -> frozenset[str]:
         touched = self._touched.get(key)
         if touched is None:
@@ -56,8 +69,7 @@ class Events:
 
     def _names(self, key: Key) -> frozenset[str]:
         name = str(key[1]) if len(key) > 1 else str(key[0])
-        user = self._users.get(name)
-        return frozenset({name} if user is None else {name, user})
+        return frozenset((name, *self.users(name)))
 
     def touch(self, key: Key, name: str) -> bool:
         touched = self.touches(key)
@@ -67,7 +79,7 @@ class Events:
         """The names of the connection and the users an operation is about."""
         if op.kind in ("broadcast", "shut_down"):
             return ALL
-        names = (op.connection, self._users.get(op.connection), op.user, op.to, op.thread)
+        names = (op.connection, *self.users(op.connection or ""), op.user, op.to, op.thread)
         return frozenset(name for name in names if name is not None)
 
     def conflict(self, one: Key, other: Key) -> bool:
