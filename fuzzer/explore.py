@@ -17,7 +17,7 @@ from .execution import Execution, Worker
 from .history import History
 from .program import Operation, Program
 from .schedule import Deliver, Guided, Written
-from .search import ARMS, PORTFOLIO, STRATEGIES
+from .search import ARMS, PORTFOLIO, STRATEGIES, Proven
 from .search.behaviour import Novelty
 from .search.paths import Paths
 from .search.portfolio import Portfolio
@@ -26,13 +26,18 @@ from .world import Chooser, InOrder
 __all__ = ("Finding", "Judged", "Memory", "digest", "explore", "judged", "soundness_doubt")
 
 
+STALE = 3
+"""After so many histories in a row that the program has shown before, it has probably shown all it has."""
+
+
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """An execution, and what the model says of it."""
+    """An execution, what the model says of it, and what its strategy has tried to the end with it."""
 
     execution: Execution
     violations: tuple[Violation, ...]
     strategy: str
+    proven: Proven | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,8 @@ def explore(
     """Execute a program as written, in order, and then under ``schedules`` schedules of the strategies.
 
     They take turns, or the portfolio shares out.  Which schedules depends on the seed, the program and the memory
-    alone; they are fewer where no strategy has any left to try.  Schedules that give the same history are judged once.
+    alone.  They are fewer where no strategy has any left to try, or where the program seems to have shown all it has.
+    Schedules that give the same history are judged once.
     """
     verdicts: dict[History, tuple[Violation, ...]] = {}
     memory = memory if memory is not None else Memory(seed)
@@ -93,7 +99,9 @@ def explore(
     shared = PORTFOLIO in strategies
     proposers = {name: STRATEGIES[name](orderly.execution, base) for name in (ARMS if shared else strategies)}
     turns = deque(proposers)
-    while turns and schedules:
+    to_the_end = all(strategy.exhaustive for strategy in proposers.values())
+    repeats = 0
+    while turns and schedules and (to_the_end or repeats < STALE):
         name = memory.portfolio.choose(turns) if shared else turns[0]
         chooser = proposers[name].next()
         if chooser is None:
@@ -101,10 +109,12 @@ def explore(
             continue
         turns.rotate(-1)
         schedules -= 1
+        histories = len(verdicts)
         result, news = execute(chooser, name)
+        repeats = repeats + 1 if len(verdicts) == histories else 0
         proposers[name].seen(result.execution, news)
         memory.portfolio.learn(name, news)
-        yield result
+        yield replace(result, proven=proposers[name].proven)
 
 
 def judged(worker: Worker, execution: Execution, strategy: str = "") -> Judged:

@@ -19,7 +19,7 @@ from .execution import TargetError, Worker
 from .explore import Finding, Memory, explore
 from .program import Program
 from .schedule import Deliver
-from .search import DEFAULT
+from .search import DEFAULT, Proven
 
 __all__ = ("ROUND", "Batch", "Plan", "run_round")
 
@@ -28,6 +28,10 @@ ROUND = 40
 
 LENGTHS = (30, 60, 100)
 """Per cent of the plan's steps that programs of successive rounds have: simple bugs need simple programs."""
+
+
+SCHEDULES = 12
+"""Schedules of each program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class Plan:
     seconds: float | None = None
     users: int = 3
     steps: int = 14
-    schedules: int = 48
+    schedules: int = SCHEDULES
     strategies: tuple[str, ...] = DEFAULT
     promises: frozenset[str] = frozenset(PROMISES)
 
@@ -49,12 +53,13 @@ class Batch:
     """What exploring one program gave.
 
     ``executions`` holds, in order, each execution's strategy and the signatures of the violations it showed;
-    ``findings`` the first sighting of each of these signatures.
+    ``findings`` the first sighting of each of these signatures; ``proven`` what was tried to the end without any.
     """
 
     program: Program
     executions: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     findings: dict[str, Finding] = field(default_factory=dict)
+    proven: Proven | None = None
 
 
 def run_round(
@@ -122,6 +127,8 @@ def explored(
                         batch.findings[signature] = Finding(violation, result.execution)
             signatures = tuple(shown)
         batch.executions.append((result.strategy, signatures))
+        if result.proven is not None and not batch.findings:
+            batch.proven = result.proven
         if over(len(batch.executions)):
             break
     return batch

@@ -6,13 +6,13 @@ from itertools import count
 
 from ..execution import Execution
 from .coverage import Coverage
-from .delay import Delay, Proven
+from .delay import Delay
 from .events import Events
 from .pct import Pct
 from .portfolio import PORTFOLIO
 from .pos import Pos
 from .random_walk import RandomWalk
-from .strategy import Independent, Maker, Strategy
+from .strategy import Independent, Maker, Proven, Strategy
 from .surw import Census, Surw
 
 __all__ = (

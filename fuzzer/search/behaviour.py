@@ -1,9 +1,10 @@
 """What an execution did, as a set of small facts: two executions that share them all hardly differ.
 
-The order signal: what happened at all, and which happening of one operation followed which of another on the same connection, or of the same
-user.  Orders of conflicting accesses are what makes concurrent executions differ; Wolff, Ding, Zhang, Xia and Roy,
-"Greybox fuzzing for concurrency testing" (ASPLOS 2024), keep schedules by reads-from pairs in the same way.  Facts
-name kinds and places, not connections and numbers, so that they can be compared between programs.
+The order signal: what happened at all, and which happening of one operation followed which of another on the same
+connection, or of the same user.  Orders of conflicting accesses are what makes concurrent executions differ; D. Wolff,
+Z. Shi, G. J. Duck, U. Mathur and A. Roychoudhury, "Greybox fuzzing for concurrency testing", ASPLOS 2024, keep
+schedules by reads-from pairs in the same way.  Facts name kinds and places, not connections and numbers, so that they
+can be compared between programs.
 
 The code signal, where a Python has it, comes from `paths`.  Facts are compared whole and only looked up, never
 iterated over: no hash of a string, which differs between processes, decides anything.

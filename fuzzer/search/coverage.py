@@ -1,9 +1,10 @@
 """Coverage-guided search: schedules that showed something new are kept, changed a little, and tried again.
 
-The idea is that of grey-box fuzzers (M. Zalewski, AFL, 2013), for schedules that of Wolff, Ding, Zhang, Xia and Roy,
-"Greybox fuzzing for concurrency testing", ASPLOS 2024.  A bug that takes several unlikely turns one after the other is
-out of reach where each execution begins anew; where the first turn shows in the execution's behaviour (see
-`behaviour`), the schedule that took it is kept, and the second turn is looked for from there.
+The idea is that of grey-box fuzzers (M. Zalewski, AFL, 2013), applied to schedules by D. Wolff, Z. Shi, G. J. Duck, U.
+Mathur and A. Roychoudhury, "Greybox fuzzing for concurrency testing", ASPLOS 2024.  A bug that takes several unlikely
+turns one after the other is out of reach where each execution begins anew; where the first turn shows in the
+execution's behaviour (see `behaviour`), the schedule that took it is kept, and the second turn is looked for from
+there.
 
 A change is one of two: the decisions up to some point are taken again and a random walk goes on from there, or the
 order in which events became visible is followed with one event moved.
@@ -19,6 +20,7 @@ from ..execution import Execution
 from ..schedule import Guided, Recorded
 from ..world.external import Chooser, External
 from .random_walk import RandomWalk
+from .strategy import Proven
 
 __all__ = ("Continued", "Coverage")
 
@@ -62,6 +64,9 @@ class _Kept:
 
 class Coverage:
     """The kept schedules of one program."""
+
+    exhaustive = False
+    proven: Proven | None = None
 
     def __init__(self, seed: int) -> None:
         self._random = Random(seed)

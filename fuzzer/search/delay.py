@@ -12,30 +12,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ..execution import Execution
 from ..world.external import CARRY_ON, Chooser, External
+from .strategy import Proven
 
-__all__ = ("BOUND", "Delay", "Delayed", "Proven")
+__all__ = ("BOUND", "Delay", "Delayed")
 
 BOUND = 2
 """Delays at most; the third makes of some 10,000 schedules of a middling program a million."""
 
 Delays = tuple[tuple[int, int], ...]
 """Where to deviate from the deterministic scheduler: decision, counted from 0, and alternative, counted from 1."""
-
-
-@dataclass(frozen=True, slots=True)
-class Proven:
-    """What the end of a bound's schedules without a finding means."""
-
-    delays: int
-    schedules: int
-
-    def __str__(self) -> str:
-        delays = f"{self.delays} delay" if self.delays == 1 else f"{self.delays} delays"
-        return f"proven for this program up to {delays}, {self.schedules:,} schedules"
 
 
 class Delayed:
@@ -83,6 +71,8 @@ class Delayed:
 class Delay:
     """Enumerates the schedules of a program with up to ``bound`` delays."""
 
+    exhaustive = True
+
     def __init__(self, bound: int = BOUND) -> None:
         self._bound = bound
         self._waiting: list[deque[Delays]] = [deque() for _ in range(bound + 1)]
@@ -92,7 +82,6 @@ class Delay:
         self._tried = 0
         self._last: tuple[Delays, Delayed] | None = None
         self.proven: Proven | None = None
-        """What was tried to the end so far, and how many schedules there were then."""
 
     def next(self) -> Chooser | None:
         while self._delays <= self._bound and not self._waiting[self._delays]:

@@ -16,6 +16,7 @@ import sysconfig
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import get_ident
 from types import CodeType
 from typing import Any
 
@@ -57,6 +58,7 @@ class Paths:
         self._fresh: set[Line] = set()
         self._own: dict[str, bool] = {}
         self._watching = False
+        self._thread = get_ident()
         self._monitoring: Any = getattr(sys, "monitoring", None)
 
     @contextmanager
@@ -87,7 +89,7 @@ class Paths:
         line = (name, number)
         if not own or line in self._known:
             return self._monitoring.DISABLE
-        if self._watching:
+        if self._watching and get_ident() == self._thread:
             self._fresh.add(line)
         return None
 

@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Protocol
 
 from ..execution import Execution
 from ..world.external import Chooser
 
-__all__ = ("Independent", "Maker", "Strategy")
+__all__ = ("Independent", "Maker", "Proven", "Strategy")
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """What it means that every schedule with up to so many delays was tried, and none showed a violation."""
+
+    delays: int
+    schedules: int
+
+    def __str__(self) -> str:
+        delays = "1 delay" if self.delays == 1 else f"{self.delays} delays"
+        return f"proven for this program up to {delays}, {self.schedules:,} schedules"
 
 
 class Strategy(Protocol):
     """Proposes the schedules of one program, one after the other."""
+
+    exhaustive: bool
+    """Whether it leaves nothing out, and ends by itself."""
+    proven: Proven | None
+    """What an exhaustive strategy has tried to the end by now."""
 
     def next(self) -> Chooser | None:
         """Who decides in the next execution; None where there is nothing left to try."""
@@ -27,6 +45,9 @@ Maker = Callable[[Execution, int], Strategy]
 
 class Independent:
     """A strategy whose schedules have nothing to do with each other."""
+
+    exhaustive = False
+    proven: Proven | None = None
 
     def __init__(self, choosers: Iterable[Chooser]) -> None:
         self._choosers = iter(choosers)

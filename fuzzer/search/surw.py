@@ -1,9 +1,9 @@
 """The selectively uniform random walk: a fair draw among the interleavings of the events that interest.
 
-H. Zhao and others, "Selectively uniform concurrency testing", ASPLOS 2025.  A walk that tosses a fair coin at every
-step is far from fair among interleavings: of one event against ten it almost never puts the one last.  Choosing each
-source in proportion to how many events it has left makes every interleaving equally likely.  How many there will be is
-taken from the execution in order.
+H. Zhao, D. Wolff, U. Mathur and A. Roychoudhury, "Selectively uniform concurrency testing", ASPLOS 2025.  A walk that
+tosses a fair coin at every step is far from fair among interleavings: of one event against ten it almost never puts the
+one last.  Choosing each source in proportion to how many events it has left makes every interleaving equally likely.
+How many there will be is taken from the execution in order.
 
 Uniform over everything is uniform over far too much, so it is so *selectively*: each execution picks one connection or
 user, and only the events that touch it count.  Which source has the next of these is decided ahead, in proportion; the
