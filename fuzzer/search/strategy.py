@@ -19,9 +19,12 @@ class Proven:
     delays: int
     schedules: int
 
+    @property
+    def bound(self) -> str:
+        return "1 delay" if self.delays == 1 else f"{self.delays} delays"
+
     def __str__(self) -> str:
-        delays = "1 delay" if self.delays == 1 else f"{self.delays} delays"
-        return f"proven for this program up to {delays}, {self.schedules:,} schedules"
+        return f"proven for this program up to {self.bound}, {self.schedules:,} schedules"
 
 
 class Strategy(Protocol):
