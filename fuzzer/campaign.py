@@ -71,6 +71,8 @@ class Campaign:
     broken_cells: Counter[tuple[str, Cell]] = field(default_factory=Counter)
     """promise and cell -> executions that broke it"""
     found: dict[str, Found] = field(default_factory=dict)
+    proven: Counter[int] = field(default_factory=Counter)
+    """delays -> programs of which every schedule with so many was tried in this run, and none broke a promise"""
     doubts: Counter[str] = field(default_factory=Counter)
     """signature -> how often what looked like a violation was dismissed"""
     doubtful: dict[str, str] = field(default_factory=dict)
@@ -132,6 +134,8 @@ class Campaign:
         """Take one program's executions in; whether to go on."""
         self.programs += 1
         limit = self.plan.executions
+        if batch.proven is not None and batch.proven.delays:
+            self.proven[batch.proven.delays] += 1
         again: dict[str, None] = {}
         users, length = len(batch.program.users), len(batch.program)
         for strategy, signatures in batch.executions:

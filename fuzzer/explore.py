@@ -7,6 +7,7 @@ it was written, in order, and then under many schedules of the strategies.
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,19 +17,27 @@ from .execution import Execution, Worker
 from .history import History
 from .program import Operation, Program
 from .schedule import Deliver, Guided, Written
-from .search import STRATEGIES
-from .world import InOrder
+from .search import ARMS, PORTFOLIO, STRATEGIES, Proven
+from .search.behaviour import Novelty
+from .search.paths import Paths
+from .search.portfolio import Portfolio
+from .world import Chooser, InOrder
 
-__all__ = ("Finding", "Judged", "digest", "explore", "judged", "soundness_doubt")
+__all__ = ("Finding", "Judged", "Memory", "digest", "explore", "judged", "soundness_doubt")
+
+
+STALE = 3
+"""After so many histories in a row that the program has shown before, it has probably shown all it has."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """An execution, and what the model says of it."""
+    """An execution, what the model says of it, and what its strategy has tried to the end with it."""
 
     execution: Execution
     violations: tuple[Violation, ...]
     strategy: str
+    proven: Proven | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +54,15 @@ def digest(program: Program) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=6).digest(), "big")
 
 
+class Memory:
+    """What the programs of a round have in common: what was seen, and what the strategies earned by it."""
+
+    def __init__(self, seed: int) -> None:
+        self.novelty = Novelty()
+        self.paths = Paths()
+        self.portfolio = Portfolio(seed)
+
+
 def explore(
     worker: Worker,
     program: Program,
@@ -52,27 +70,51 @@ def explore(
     schedules: int,
     strategies: Sequence[str],
     seed: int,
+    memory: Memory | None = None,
 ) -> Iterator[Judged]:
-    """Execute a program as written, in order, and then under ``schedules`` schedules, the strategies taking turns.
+    """Execute a program as written, in order, and then under ``schedules`` schedules of the strategies.
 
-    Which schedules depends on the seed and the program alone.  Schedules that give the same history are judged once.
+    They take turns, or the portfolio shares out.  Which schedules depends on the seed, the program and the memory
+    alone.  They are fewer where no strategy has any left to try, or where the program seems to have shown all it has.
+    Schedules that give the same history are judged once.
     """
     verdicts: dict[History, tuple[Violation, ...]] = {}
+    memory = memory if memory is not None else Memory(seed)
 
-    def judge_once(execution: Execution, strategy: str) -> Judged:
+    def execute(chooser: Chooser, name: str) -> tuple[Judged, int]:
+        """Run, judge, and see what is new."""
+        execution, lines = memory.paths.watched(
+            lambda: worker.run(program, chooser), lambda seen: worker.replay(program, seen.schedule)
+        )
         known = verdicts.get(execution.history)
         if known is None:
             known = verdicts[execution.history] = judged(worker, execution).violations
-        return Judged(execution, known, strategy)
+        broken = (violation.signature(worker.target.name) for violation in known)
+        return Judged(execution, known, name), memory.novelty.of(execution, broken, lines)
 
-    yield judge_once(worker.run(program, Written(written)), "written")
-    orderly = worker.run(program, InOrder())
-    steps = 2 * len(orderly.visible)  # each event is a decision when idle, and most are passed over once when busy
-    yield judge_once(orderly, "fifo")
+    yield execute(Written(written), "written")[0]
+    orderly = execute(InOrder(), "fifo")[0]
+    yield orderly
     base = (digest(program) ^ seed) << 16
-    for number in range(schedules):
-        name = strategies[number % len(strategies)]
-        yield judge_once(worker.run(program, STRATEGIES[name](base + number, steps)), name)
+    shared = PORTFOLIO in strategies
+    proposers = {name: STRATEGIES[name](orderly.execution, base) for name in (ARMS if shared else strategies)}
+    turns = deque(proposers)
+    to_the_end = all(strategy.exhaustive for strategy in proposers.values())
+    repeats = 0
+    while turns and schedules and (to_the_end or repeats < STALE):
+        name = memory.portfolio.choose(turns) if shared else turns[0]
+        chooser = proposers[name].next()
+        if chooser is None:
+            turns.remove(name)
+            continue
+        turns.rotate(-1)
+        schedules -= 1
+        histories = len(verdicts)
+        result, news = execute(chooser, name)
+        repeats = repeats + 1 if len(verdicts) == histories else 0
+        proposers[name].seen(result.execution, news)
+        memory.portfolio.learn(name, news)
+        yield replace(result, proven=proposers[name].proven)
 
 
 def judged(worker: Worker, execution: Execution, strategy: str = "") -> Judged:

@@ -13,14 +13,11 @@ from itertools import combinations
 from .execution import Worker
 from .explore import Finding, digest, judged, soundness_doubt
 from .program import Operation, Program
-from .schedule import Guided, Recorded, Schedule, Visible
+from .schedule import NUMBER_AT, Guided, Recorded, Schedule, Visible
 from .search import RandomWalk
 from .world import Chooser, InOrder, Key
 
 __all__ = ("RETRIES", "attempts", "fewer_deviations", "minimise", "shows")
-
-NUMBER_AT = {"start": 1, "notice": 1, "latency": 2, "job": 2}
-"""Where in an event's key its operation's number stands."""
 
 PASSES = 10
 """How often at most everything is tried again after the program was written down differently."""

@@ -36,6 +36,7 @@ class Profile(msgspec.Struct, frozen=True, rename="kebab", forbid_unknown_fields
     max_executions: int | None = None
     seed: int | Literal["fresh"] | None = None
     users: int | None = None
+    schedules: int | None = None
     promises: list[str] | None = None
     strategies: list[str] | None = None
     workers: int | None = None

@@ -16,10 +16,10 @@ from ..models.violations import PROMISES
 from ..strategies.constants import no_local_constants
 from ..strategies.machine import machine_for
 from .execution import TargetError, Worker
-from .explore import Finding, explore
+from .explore import Finding, Memory, explore
 from .program import Program
 from .schedule import Deliver
-from .search import DEFAULT
+from .search import DEFAULT, Proven
 
 __all__ = ("ROUND", "Batch", "Plan", "run_round")
 
@@ -28,6 +28,10 @@ ROUND = 40
 
 LENGTHS = (30, 60, 100)
 """Per cent of the plan's steps that programs of successive rounds have: simple bugs need simple programs."""
+
+
+SCHEDULES = 12
+"""Schedules of each program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class Plan:
     seconds: float | None = None
     users: int = 3
     steps: int = 14
-    schedules: int = 48
+    schedules: int = SCHEDULES
     strategies: tuple[str, ...] = DEFAULT
     promises: frozenset[str] = frozenset(PROMISES)
 
@@ -49,12 +53,13 @@ class Batch:
     """What exploring one program gave.
 
     ``executions`` holds, in order, each execution's strategy and the signatures of the violations it showed;
-    ``findings`` the first sighting of each of these signatures.
+    ``findings`` the first sighting of each of these signatures; ``proven`` what was tried to the end without any.
     """
 
     program: Program
     executions: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     findings: dict[str, Finding] = field(default_factory=dict)
+    proven: Proven | None = None
 
 
 def run_round(
@@ -68,18 +73,20 @@ def run_round(
     failure: list[TargetError] = []
     going = True
     explored_already: set[Program] = set()
+    name = plan.seed * 1_000_003 + number
+    memory = Memory(name)
 
     def check(program: Program, written: Sequence[int | Deliver]) -> None:
         nonlocal going
         if going and not failure and program not in explored_already:  # Hypothesis repeats itself
             explored_already.add(program)
             try:
-                going = emit(explored(worker, plan, program, written, over))
+                going = emit(explored(worker, plan, program, written, over, memory))
             except TargetError as error:  # Hypothesis would take it for a failing example
                 failure.append(error)
 
-    machine = seed(plan.seed * 1_000_003 + number)(machine_for(worker.target, check, plan.users))
-    with no_local_constants():
+    machine = seed(name)(machine_for(worker.target, check, plan.users))
+    with no_local_constants(), memory.paths.session():
         run_state_machine_as_test(
             machine,
             settings=settings(
@@ -98,12 +105,17 @@ def run_round(
 
 
 def explored(
-    worker: Worker, plan: Plan, program: Program, written: Sequence[int | Deliver], over: Callable[[int], bool]
+    worker: Worker,
+    plan: Plan,
+    program: Program,
+    written: Sequence[int | Deliver],
+    over: Callable[[int], bool],
+    memory: Memory,
 ) -> Batch:
     """The batch of one program."""
     name = worker.target.name
     batch = Batch(program)
-    for result in explore(worker, program, written, plan.schedules, plan.strategies, plan.seed):
+    for result in explore(worker, program, written, plan.schedules, plan.strategies, plan.seed, memory):
         signatures: tuple[str, ...] = ()
         if result.violations:
             shown: dict[str, None] = {}
@@ -115,6 +127,8 @@ def explored(
                         batch.findings[signature] = Finding(violation, result.execution)
             signatures = tuple(shown)
         batch.executions.append((result.strategy, signatures))
+        if result.proven is not None and not batch.findings:
+            batch.proven = result.proven
         if over(len(batch.executions)):
             break
     return batch

@@ -255,7 +255,13 @@ class Run:
                 )
         gone = [signature for signature in target.gone if signature not in campaign.found]
         return TargetSummary(
-            campaign.target.name, campaign.executions, campaign.programs, dict(campaign.broken), bugs, gone
+            campaign.target.name,
+            campaign.executions,
+            campaign.programs,
+            dict(campaign.broken),
+            bugs,
+            gone,
+            dict(sorted(campaign.proven.items())),
         )
 
 

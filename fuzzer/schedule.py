@@ -11,10 +11,13 @@ from dataclasses import dataclass
 
 from .world.external import CARRY_ON, External, Key
 
-__all__ = ("Deliver", "Guided", "Recorded", "Schedule", "Visible", "Written")
+__all__ = ("NUMBER_AT", "Deliver", "Guided", "Recorded", "Schedule", "Visible", "Written")
 
 Visible = tuple[Key, bool]
 """An event that became visible, and whether it did so while callbacks were ready."""
+
+NUMBER_AT = {"start": 1, "notice": 1, "latency": 2, "job": 2}
+"""Where in an event's key its operation's number stands; other events are a connection's."""
 
 
 @dataclass(frozen=True, slots=True)

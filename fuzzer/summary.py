@@ -29,7 +29,10 @@ class FailureSummary(msgspec.Struct, frozen=True):
 
 
 class TargetSummary(msgspec.Struct, frozen=True):
-    """One target: what was counted, found, and what a replay no longer shows."""
+    """One target: what was counted, found, and what a replay no longer shows.
+
+    ``proven`` counts programs by the number of delays up to which every schedule was tried without a finding.
+    """
 
     target: str
     executions: int
@@ -37,6 +40,7 @@ class TargetSummary(msgspec.Struct, frozen=True):
     broken: dict[str, int]
     found: list[FailureSummary]
     gone: list[str]
+    proven: dict[int, int] = {}
 
 
 class RunSummary(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import unittest
 from collections.abc import Sequence
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, event, settings
 
 from ..strategies.machine import machine_for
 from .execution import Worker
@@ -19,6 +19,7 @@ from .explore import Finding, explore, soundness_doubt
 from .minimise import fewer_deviations
 from .program import Program
 from .schedule import Deliver
+from .search import DEFAULT, Proven
 from .targets.adapter import Adapter, Target
 
 __all__ = ("ViolationFound", "test_case_for")
@@ -29,20 +30,33 @@ class ViolationFound(AssertionError):
 
 
 def test_case_for(
-    target: Target | type[Adapter], *, users: int = 3, schedules: int = 32, max_examples: int = 50
+    target: Target | type[Adapter],
+    *,
+    users: int = 3,
+    schedules: int = 32,
+    max_examples: int = 50,
+    strategies: Sequence[str] = DEFAULT,
 ) -> type[unittest.TestCase]:
-    """A `unittest.TestCase` that fuzzes a target; ``schedules`` are tried for each of ``max_examples`` programs."""
+    """A `unittest.TestCase` that fuzzes a target; ``schedules`` are tried for each of ``max_examples`` programs.
+
+    With ``strategies=("delay",)`` and schedules enough, a test that passes has proven its programs; how many, and up to
+    how many delays, is among Hypothesis' statistics.
+    """
     chosen = target if isinstance(target, Target) else Target(target.__name__, target, target)
     worker = Worker(chosen)
 
     def check(program: Program, written: Sequence[int | Deliver]) -> None:
         with worker.session():
-            for result in explore(worker, program, written, schedules, ("random",), 0):
+            proven: Proven | None = None
+            for result in explore(worker, program, written, schedules, strategies, 0):
+                proven = result.proven
                 for violation in result.violations:
                     finding = Finding(violation, result.execution)
                     if soundness_doubt(worker, finding) is None:
                         small = fewer_deviations(worker, finding, violation.signature(chosen.name))
                         raise ViolationFound(_report(small))
+            if proven is not None:
+                event(f"proven up to {proven.bound}")
 
     machine = machine_for(chosen, check, users)
     case: type[unittest.TestCase] = machine.TestCase

@@ -7,9 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from crosswire.fuzzer.campaign import Campaign, Plan
 from crosswire.fuzzer.execution import Worker
 from crosswire.fuzzer.rounds import Batch, run_round
+from crosswire.fuzzer.search import ARMS
 from crosswire.models.targets import TARGETS
 
 SCRIPT = """
@@ -68,9 +71,11 @@ def test_every_program_has_somebody_in_it() -> None:
     assert len({batch.program for batch in batches}) == len(batches)
 
 
-def test_the_number_of_processes_changes_nothing() -> None:
-    alone, shared = (Campaign(TARGETS["factory"], Plan(executions=2500, seed=5), workers=n).run() for n in (1, 2))
-    assert alone.executions == shared.executions == 2500
+@pytest.mark.parametrize("strategy", ["random", "portfolio"])
+def test_the_number_of_processes_changes_nothing(strategy: str) -> None:
+    plan = Plan(executions=1000, seed=5, strategies=(strategy,))
+    alone, shared = (Campaign(TARGETS["factory"], plan, workers=n).run() for n in (1, 2))
+    assert alone.executions == shared.executions == 1000
     assert alone.cells == shared.cells
     assert alone.broken == shared.broken
     assert list(alone.found) == list(shared.found) != []
@@ -81,7 +86,22 @@ def test_the_number_of_processes_changes_nothing() -> None:
 
 
 def test_counts_agree_with_each_other() -> None:
-    campaign = Campaign(TARGETS["degraded"], Plan(executions=1500)).run()
-    assert sum(campaign.cells.values()) == campaign.executions == 1500
+    campaign = Campaign(TARGETS["degraded"], Plan(executions=1000)).run()
+    assert sum(campaign.cells.values()) == campaign.executions == 1000
     for promise, times in campaign.broken.items():
         assert times == sum(n for (name, _), n in campaign.broken_cells.items() if name == promise)
+
+
+def test_counts_name_the_strategy_that_chose() -> None:
+    campaign = Campaign(TARGETS["factory"], Plan(executions=800, strategies=("portfolio",))).run()
+    used = {name for name, _, _ in campaign.cells}
+    assert {"written", "fifo"} < used <= {"written", "fifo", *ARMS}
+    assert {name for found in campaign.found.values() for name in found.first_by} <= used
+
+
+def test_programs_tried_to_the_end_are_counted() -> None:
+    plan = Plan(executions=1500, schedules=300, strategies=("delay",))
+    correct, faulty = (Campaign(TARGETS[name], plan).run() for name in ("reference", "degraded"))
+    assert correct.proven.total() > correct.programs // 2
+    assert faulty.found
+    assert faulty.proven.total() < faulty.programs

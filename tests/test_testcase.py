@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 import unittest
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +23,21 @@ def outcome(name: str) -> unittest.TestResult:
 
 def test_a_correct_target_passes() -> None:
     assert outcome("reference").wasSuccessful()
+
+
+PROVING = """
+from crosswire.fuzzer.testcase import test_case_for
+from crosswire.models.targets import TARGETS
+
+TestReference = test_case_for(TARGETS["reference"], schedules=200, max_examples=10, strategies=("delay",))
+"""
+
+
+def test_what_exhaustive_search_has_proven_is_among_the_statistics(tmp_path: Path) -> None:
+    (tmp_path / "test_reference.py").write_text(PROVING)
+    command = [sys.executable, "-m", "pytest", "--hypothesis-show-statistics", "-p", "no:cacheprovider"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert re.search(r"proven up to [12] delay", done.stdout)
 
 
 @pytest.mark.parametrize("name", ["degraded", "emergency"])

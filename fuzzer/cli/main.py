@@ -19,7 +19,8 @@ from ..counterexample import CounterexampleError
 from ..execution import TargetError
 from ..profiles import FailOn, Profile, ProfileError, load_profile
 from ..resolve import UnknownTargetError
-from ..search import DEFAULT, STRATEGIES
+from ..rounds import SCHEDULES
+from ..search import DEFAULT, NAMES
 from ..store import StoreError
 from ..timetable import Kind, TimetableError, timetable
 from .budget import BudgetError, parse_budget
@@ -40,6 +41,9 @@ app = typer.Typer(
 
 RESULTS = Path("results")
 
+EXHAUSTIVE = 1000
+"""Schedules for each program where all of them are wanted: most programs have fewer with one delay."""
+
 
 app.add_typer(results_app, name="results")
 
@@ -59,14 +63,16 @@ def run(
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Names the sequence of executions. Default 0.")] = None,
     users: Annotated[int | None, typer.Option(min=1, max=9, help="Users a program may have. Default 3.")] = None,
+    schedules: Annotated[
+        int | None,
+        typer.Option(min=1, help="Schedules to try for each program. Default 12; with --strategy delay alone 1000."),
+    ] = None,
     promise: Annotated[
         list[str] | None, typer.Option(help="Check only this promise; may be repeated.", show_default=False)
     ] = None,
     strategy: Annotated[
         list[str] | None,
-        typer.Option(
-            help=f"Only this scheduling strategy: {', '.join(STRATEGIES)}; may be repeated.", show_default=False
-        ),
+        typer.Option(help=f"Only this scheduling strategy: {', '.join(NAMES)}; may be repeated.", show_default=False),
     ] = None,
     workers: Annotated[
         int | None,
@@ -98,6 +104,7 @@ def run(
         max_executions=max_executions,
         seed=seed,
         users=users,
+        schedules=schedules,
         promises=promise or None,
         strategies=strategy or None,
         workers=workers,
@@ -113,17 +120,19 @@ def run(
         if name not in PROMISES:
             raise BudgetError(f"unknown promise {name!r}: name one of {', '.join(PROMISES)}")
     for name in chosen.strategies or ():
-        if name not in STRATEGIES:
-            raise BudgetError(f"unknown strategy {name!r}: name one of {', '.join(STRATEGIES)}")
+        if name not in NAMES:
+            raise BudgetError(f"unknown strategy {name!r}: name one of {', '.join(NAMES)}")
     seconds = parse_budget(chosen.budget) if chosen.budget is not None else None
     if seconds is None and chosen.max_executions is None:
         seconds = 60.0
+    strategies = tuple(chosen.strategies or DEFAULT)
     plan = Plan(
         seed=chosen.seed if isinstance(chosen.seed, int) else 0,
         executions=chosen.max_executions,
         seconds=seconds,
         users=chosen.users if chosen.users is not None else 3,
-        strategies=tuple(chosen.strategies or DEFAULT),
+        schedules=chosen.schedules or (EXHAUSTIVE if strategies == ("delay",) else SCHEDULES),
+        strategies=strategies,
         promises=frozenset(chosen.promises or PROMISES),
     )
     raise typer.Exit(

@@ -205,6 +205,11 @@ def _print(summary: RunSummary, promises: frozenset[str], scheduled: bool) -> No
             if scheduled and bug.status == "known":
                 continue
             _print_found(console, t, bug, bug.status if scheduled else "")
+    for t in targets:
+        for delays, programs in t.proven.items():
+            console.print(
+                f"{t.target}: {programs:,} of {_count(t.programs, 'program')} proven up to {_count(delays, 'delay')}"
+            )
     survivors = [t.target for t in targets if not t.found and t.executions]
     if scheduled:
         _print_known(console, targets)

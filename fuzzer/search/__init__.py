@@ -1,33 +1,93 @@
-"""Scheduling strategies, by name, behind one interface.
-
-A strategy is given a seed and a bound on the decisions to come, estimated from an execution of the same program in
-order; it gives the chooser for one execution.
-"""
+"""Scheduling strategies, by name, behind one interface: see `Strategy`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from itertools import count
 
-from ..world.external import Chooser, InOrder
+from ..execution import Execution
+from .coverage import Coverage
+from .delay import Delay
+from .events import Events
 from .pct import Pct
+from .portfolio import PORTFOLIO
+from .pos import Pos
 from .random_walk import RandomWalk
+from .strategy import Independent, Maker, Proven, Strategy
+from .surw import Census, Surw
 
-__all__ = ("DEFAULT", "STRATEGIES", "Pct", "RandomWalk", "Strategy")
+__all__ = (
+    "ARMS",
+    "DEFAULT",
+    "NAMES",
+    "PORTFOLIO",
+    "STRATEGIES",
+    "Census",
+    "Coverage",
+    "Delay",
+    "Independent",
+    "Maker",
+    "Pct",
+    "Pos",
+    "Proven",
+    "RandomWalk",
+    "Strategy",
+    "Surw",
+)
 
-Strategy = Callable[[int, int], Chooser]
+
+def fifo(orderly: Execution, seed: int) -> Strategy:
+    """Everything in order: there is one such execution, the one there was already."""
+    return Independent(())
 
 
-def fifo(seed: int, steps: int) -> Chooser:
-    """Everything arrives in order, and is handled to its end before the next; the seed changes nothing."""
-    return InOrder()
+def random_walk(orderly: Execution, seed: int) -> Strategy:
+    """Random walks through the schedules; see `RandomWalk`."""
+    return Independent(RandomWalk(number) for number in count(seed))
 
 
-def random_walk(seed: int, steps: int) -> Chooser:
-    """A random walk through the schedules; see `RandomWalk`."""
-    return RandomWalk(seed)
+def pct(orderly: Execution, seed: int) -> Strategy:
+    """Probabilistic concurrency testing; see `Pct`."""
+    steps = 2 * len(orderly.visible)  # each event is a decision when idle, and most are passed over once when busy
+    return Independent(Pct(number, steps) for number in count(seed))
 
 
-STRATEGIES: dict[str, Strategy] = {"fifo": fifo, "random": random_walk, "pct": Pct}
+def pos(orderly: Execution, seed: int) -> Strategy:
+    """Partial order sampling; see `Pos`."""
+    events = Events(orderly.program)
+    return Independent(Pos(number, events) for number in count(seed))
+
+
+def surw(orderly: Execution, seed: int) -> Strategy:
+    """Selectively uniform random walks; see `Surw`."""
+    census = Census(orderly)
+    return Independent(Surw(number, census) for number in count(seed))
+
+
+def delay(orderly: Execution, seed: int) -> Strategy:
+    """All schedules with few delays, each once; see `Delay`."""
+    return Delay()
+
+
+def coverage(orderly: Execution, seed: int) -> Strategy:
+    """Changes of schedules that showed something new; see `Coverage`."""
+    return Coverage(seed)
+
+
+STRATEGIES: dict[str, Maker] = {
+    "fifo": fifo,
+    "random": random_walk,
+    "pct": pct,
+    "pos": pos,
+    "surw": surw,
+    "delay": delay,
+    "coverage": coverage,
+}
+
+ARMS = ("random", "pct", "pos", "surw", "delay", "coverage")
+"""What the portfolio shares out among."""
+
+NAMES = (*STRATEGIES, PORTFOLIO)
+"""What may be asked for."""
 
 DEFAULT = ("random",)
-"""What campaigns use; several take turns.  On the standing targets turns with ``pct`` find the same about as soon."""
+"""What campaigns use; several take turns."""

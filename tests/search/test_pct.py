@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from crosswire.fuzzer.search import STRATEGIES, Pct
+from crosswire.fuzzer.search import Pct, RandomWalk
 from crosswire.fuzzer.world import WorldLoop, latency
 from crosswire.fuzzer.world.external import Chooser
 
@@ -56,7 +56,7 @@ def test_a_bug_of_depth_two_in_a_long_run_beats_the_random_walk() -> None:
     length = 12
     steps = 2 * (length + 2)
     pct = share(loop, lambda: overtaken(length), lambda seed: Pct(seed, steps, depth=2))
-    walk = share(loop, lambda: overtaken(length), lambda seed: STRATEGIES["random"](seed, steps))
+    walk = share(loop, lambda: overtaken(length), RandomWalk)
     assert pct >= 1 / (3 * steps)
     assert pct > 3 * walk
 
