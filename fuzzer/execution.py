@@ -18,11 +18,15 @@ from .schedule import Recorded, Schedule, Visible
 from .stacks import innermost
 from .targets.adapter import Target
 from .world import Chooser, TargetBlockedError, WorldLoop
+from .world.stock import StockLoop
 
 __all__ = ("Execution", "TargetError", "Worker")
 
 BLOCKED = 5
 """Real seconds after which an execution that has not given the thread back is broken off."""
+
+BLOCKED_OVER_SOCKETS = 60
+"""The same on the stock loop, where kernels are waited for."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +40,11 @@ class Execution:
 
 
 class Worker:
-    """Runs executions of one target on one loop, one after the other."""
+    """Runs executions of one target on one loop, one after the other; by default in a world of its own."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, loop: WorldLoop | StockLoop | None = None) -> None:
         self.target = target
-        self.loop = WorldLoop()
+        self.loop = loop if loop is not None else WorldLoop()
         self.executions = 0
         self.blocked: TargetBlockedError | None = None
 
@@ -66,6 +70,7 @@ class Worker:
             yield
             return
         seen, ticks = -1, 0
+        limit = BLOCKED if isinstance(self.loop, WorldLoop) else BLOCKED_OVER_SOCKETS
 
         def tick(number: int, frame: FrameType | None) -> None:
             nonlocal seen, ticks
@@ -73,9 +78,9 @@ class Worker:
                 seen, ticks = self.executions, 0
                 return
             ticks += 1
-            if ticks >= BLOCKED:
+            if ticks >= limit:
                 ticks = 0
-                self.blocked = TargetBlockedError(innermost(frame), BLOCKED)
+                self.blocked = TargetBlockedError(innermost(frame), limit)
                 raise self.blocked
 
         before = signal.signal(signal.SIGALRM, tick)

@@ -43,6 +43,7 @@ class Profile(msgspec.Struct, frozen=True, rename="kebab", forbid_unknown_fields
     fail_on: FailOn | None = None
     junit: str | None = None
     notify: str | None = None
+    confirm: bool | None = None
 
     def over(self, other: Profile) -> Profile:
         """These settings, and the other's where nothing is said."""

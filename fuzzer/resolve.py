@@ -8,14 +8,26 @@ from __future__ import annotations
 
 import difflib
 import inspect
+from collections.abc import Sequence
 from dataclasses import replace
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from ..models.targets import TARGETS
 from .targets.adapter import Adapter, Target
 from .targets.applications import UnknownTargetError, application, load_module
 
-__all__ = ("UnknownTargetError", "resolve")
+__all__ = ("UnknownTargetError", "reached", "resolve")
+
+
+def reached(names: Sequence[str] | None, wire: str | None, via: str | None) -> list[str]:
+    """Targets' names with how they are spoken to and reached added; raises `UnknownTargetError`."""
+    options = urlencode({key: value for key, value in (("wire", wire), ("via", via)) if value is not None}, safe=":/")
+    if not options:
+        return list(names or ())
+    for name in names or ("the standing managers",):
+        if ":" not in name:
+            raise UnknownTargetError(f"--wire and --via are for applications, named module:name; {name} need neither")
+    return [f"{name}{'&' if '?' in name else '?'}{options}" for name in names or ()]
 
 
 def resolve(name: str) -> Target:

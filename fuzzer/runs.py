@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 
 from .campaign import Campaign, Found, Plan
+from .confirm import confirm
 from .counterexample import Counterexample, CounterexampleError, load, of_finding, save
 from .execution import Worker
 from .explore import Finding, judged
@@ -48,6 +49,7 @@ class Run:
         profile: str | None = None,
         workers: int = 1,
         regressions: bool = False,
+        confirm_findings: bool = False,
         resume: CampaignRow | None = None,
         on_progress: Callable[[Campaign], None] | None = None,
         on_target: Callable[[Campaign], None] | None = None,
@@ -59,6 +61,7 @@ class Run:
         self._on_target = on_target
         self._on_note = on_note
         self._regressions = regressions
+        self._confirm = confirm_findings
         self._resume = resume
         self._profile = profile
         self._before = {row.signature: row.gone_since for row in store.failures()}
@@ -235,6 +238,7 @@ class Run:
                     times=found.times,
                     first_at=found.at_execution,
                     file=str(target.paths[found.signature]) if found.signature in target.paths else None,
+                    confirmation=(str(confirm(campaign.target, execution, found.signature)) if self._confirm else None),
                 )
             )
         for signature, known in target.still.items():

@@ -26,6 +26,8 @@ class FailureSummary(msgspec.Struct, frozen=True):
     first_at: int | None
     """The execution that showed it first; None where only the replay of its counterexample did."""
     file: str | None
+    confirmation: str | None = None
+    """Whether it also shows on asyncio's own loop, in a line; None where that was not tried."""
 
 
 class TargetSummary(msgspec.Struct, frozen=True):

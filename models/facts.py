@@ -74,6 +74,10 @@ class Connection:
         """Logged in before ``since``, and nothing that could excuse the target happened before ``until``."""
         return self.up < since and min(self.ending, self.slow, self.closed, self.unsure) > until
 
+    def stayed(self, until: int) -> bool:
+        """Neither side had begun to end it before ``until``: what a client has sent by then may be left unread else."""
+        return min(self.ending, self.closed) > until
+
     def surely_absent(self, since: int, until: int) -> bool:
         """Not even asked for before ``until``, or all over before ``since``."""
         return self.asked > until or (self.ended < since and self.unsure > until)

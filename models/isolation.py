@@ -109,6 +109,8 @@ def loss(facts: Facts) -> Iterator[Violation]:
         rest = facts.rest_after(act.ended)
         if act.outcome not in ("returned", "raised") or act.cancelled or rest == NEVER:
             continue
+        if act.op.connection is not None and not facts.connections[act.op.connection].stayed(rest):
+            continue
         owed = [c for c in facts.of_user(act.op.to) if _meant(act, c) and c.surely_up(act.began, rest)]
         for event in _events(number, act):
             for connection in owed:

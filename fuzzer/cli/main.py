@@ -18,16 +18,18 @@ from ..campaign import Plan
 from ..counterexample import CounterexampleError
 from ..execution import TargetError
 from ..profiles import FailOn, Profile, ProfileError, load_profile
-from ..resolve import UnknownTargetError
+from ..resolve import UnknownTargetError, reached
 from ..rounds import SCHEDULES
 from ..search import DEFAULT, NAMES
 from ..store import StoreError
+from ..targets.applications import VIA, WIRES
 from ..timetable import Kind, TimetableError, timetable
 from .budget import BudgetError, parse_budget
 from .plotting import write_plots, write_report
 from .replaying import explain_file, replay_file
 from .results import results_app
 from .running import Settings, run_campaigns
+from .starting import write_beginning
 
 __all__ = ("app", "main")
 
@@ -83,6 +85,17 @@ def run(
         typer.Option(help="Settings from [tool.crosswire.profiles.NAME] in pyproject.toml; nightly and quick exist."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the last campaign that was broken off.")] = False,
+    wire: Annotated[
+        str | None,
+        typer.Option(help="How clients speak to an application: json, text, socketio, or module:name of a Wire."),
+    ] = None,
+    via: Annotated[
+        str | None, typer.Option(help=f"How an ASGI application is reached: {', '.join(VIA)}. Default direct.")
+    ] = None,
+    confirm: Annotated[
+        bool | None,
+        typer.Option("--confirm", help="Run every finding again on asyncio's own loop, and say if it shows."),
+    ] = None,
     fail_on: Annotated[
         FailOn | None,
         typer.Option(help="Which bugs make exit code 1: new ones, any, never. Default any; in profiles new."),
@@ -98,7 +111,7 @@ def run(
 ) -> None:
     """Fuzz targets; exit code 1 when a promise was broken."""
     said = Profile(
-        targets=targets or None,
+        targets=reached(targets, wire, via) or None,
         results=str(results) if results is not None else None,
         budget=budget,
         max_executions=max_executions,
@@ -111,6 +124,7 @@ def run(
         fail_on=fail_on,
         junit=str(junit) if junit is not None else None,
         notify=notify,
+        confirm=confirm,
     )
     set_up = load_profile(profile, Path.cwd())
     if said.budget is not None or said.max_executions is not None:  # a budget on the command line replaces the other
@@ -145,6 +159,7 @@ def run(
                 fresh_seed=chosen.seed == "fresh",
                 workers=chosen.workers if chosen.workers is not None else 1,
                 resume=resume,
+                confirm=bool(chosen.confirm),
                 scheduled=profile is not None or fail_on is not None,
                 fail_on=chosen.fail_on or "any",
                 as_json=as_json,
@@ -153,6 +168,18 @@ def run(
             )
         )
     )
+
+
+@app.command()
+def init(
+    target: Annotated[
+        str | None, typer.Argument(help="Your application, as module:name; without it, a manager's adapter is begun.")
+    ] = None,
+    wire: Annotated[str, typer.Option(help=f"What clients speak: {', '.join(WIRES)}.")] = "json",
+    out: Annotated[Path, typer.Option(help="The file to write.")] = Path("crosswire_target.py"),
+) -> None:
+    """Begin: write a commented file that says how to reach your application, for you to complete."""
+    write_beginning(target, wire, out)
 
 
 @app.command()
@@ -194,9 +221,12 @@ def schedule(
 def replay(
     files: Annotated[list[Path], typer.Argument(help="Counterexample files.")],
     trace: Annotated[bool, typer.Option("--trace", help="Print every step.")] = False,
+    confirm: Annotated[
+        bool, typer.Option("--confirm", help="Also on asyncio's own event loop, over real sockets where there are any.")
+    ] = False,
 ) -> None:
     """Run counterexamples again; exit code 1 where the violation still shows, 0 where it is gone."""
-    shown = [replay_file(path, trace) for path in files]
+    shown = [replay_file(path, trace, confirm) for path in files]
     raise typer.Exit(1 if any(shown) else 0)
 
 

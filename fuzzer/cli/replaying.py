@@ -12,16 +12,18 @@ from rich.console import Console, Group
 from rich.measure import Measurement
 from rich.text import Text
 
+from ..confirm import confirm
 from ..counterexample import Counterexample, load
 from ..regression import replayed
+from ..resolve import resolve
 from .lanes import lanes
 from .words import describe, lane_of
 
 __all__ = ("explain_file", "replay_file")
 
 
-def replay_file(path: Path, trace: bool) -> bool:
-    """Replay one file and say whether its violation still shows."""
+def replay_file(path: Path, trace: bool, confirming: bool = False) -> bool:
+    """Replay one file and say whether its violation still shows, and where asked to, whether on the stock loop too."""
     console = _console()
     counterexample = load(path)
     outcome = replayed(counterexample)
@@ -37,6 +39,9 @@ def replay_file(path: Path, trace: bool) -> bool:
         return False
     console.print(Text(f"{name}: still there, {how}", style="bold red"))
     console.print(Text(f"  {violation.message}"))
+    if confirming:
+        confirmation = confirm(resolve(counterexample.target), execution, counterexample.signature)
+        console.print(Text(f"  {confirmation}", style="green" if confirmation.verdict == "confirmed" else "yellow"))
     return True
 
 

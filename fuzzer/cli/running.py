@@ -46,6 +46,7 @@ class Settings:
     fresh_seed: bool = False
     workers: int = 1
     resume: bool = False
+    confirm: bool = False
     scheduled: bool = False
     fail_on: FailOn = "any"
     as_json: bool = False
@@ -72,6 +73,9 @@ def run_campaigns(settings: Settings) -> int:
                 plan = replace(plan, seed=1 + max((c.seed for c in store.campaigns()), default=0))
                 _say(err, f"seed {plan.seed}")
         targets = [resolve(name) for name in names] if names else list(STANDING)
+        for target in targets:
+            if target.description:
+                _say(err, f"{target.name} is {target.description}")
         if row is None and plan.seconds is not None:
             plan = replace(plan, seconds=plan.seconds / len(targets))
         began = time.perf_counter()
@@ -84,6 +88,7 @@ def run_campaigns(settings: Settings) -> int:
                 profile=settings.profile,
                 workers=settings.workers,
                 regressions=settings.scheduled,
+                confirm_findings=settings.confirm,
                 resume=row,
                 on_progress=progress.show,
                 on_target=progress.finished,
@@ -250,6 +255,8 @@ def _print_found(console: Console, target: TargetSummary, bug: FailureSummary, l
     console.print(Text(f"  {size}{seen}"))
     for number, operation in enumerate(bug.operations):
         console.print(Text(f"    {number}. {operation}"))
+    if bug.confirmation is not None:
+        console.print(Text(f"  {bug.confirmation}", style="green" if bug.confirmation.startswith("confirmed") else ""))
     if bug.file is not None:
         console.print(Text(f"  crosswire replay {bug.file}"), soft_wrap=True)
 

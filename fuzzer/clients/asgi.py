@@ -15,8 +15,8 @@ from urllib.parse import unquote, urlsplit
 from ..departures import is_departure
 from ..program import Pace
 from ..targets.wire import Frame, Request
+from ..world import Outer
 from ..world.external import External
-from ..world.loop import WorldLoop
 from ..world.network import FIRST_CLIENT_PORT, connection
 from .link import Link, Peer
 
@@ -40,7 +40,7 @@ class AsgiLink(Link):
         name: str,
         peer: Peer,
         pace: Pace | None,
-        loop: WorldLoop,
+        loop: Outer,
         app: Application,
         number: int,
         state: dict[str, Any],

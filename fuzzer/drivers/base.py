@@ -17,7 +17,7 @@ from ..history import Detail, Row
 from ..program import AT_ONCE, Operation, Program
 from ..stacks import raised_at, unretrieved, waits_at
 from ..targets.adapter import Target
-from ..world import OutsideWorldError, WorldLoop
+from ..world import Outer, OutsideWorldError
 from ..world.entropy import CLOCK_START
 
 __all__ = ("Driver", "Lane", "TargetError", "brief")
@@ -47,7 +47,7 @@ class Lane:
 class Driver(ABC):
     """The state of one execution."""
 
-    def __init__(self, target: Target, program: Program, loop: WorldLoop) -> None:
+    def __init__(self, target: Target, program: Program, loop: Outer) -> None:
         self.target = target
         self.operations: list[Operation] = list(program.operations)
         self.stages = program.stages

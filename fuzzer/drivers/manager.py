@@ -13,7 +13,7 @@ from ..program import CRITICAL_EVENTS, Operation, Program
 from ..stacks import raised_at, waits_at
 from ..targets.adapter import Adapter, Client, Event, Target, registered
 from ..targets.websocket import FakeWebSocket
-from ..world import OutsideWorldError, WorldLoop
+from ..world import Outer, OutsideWorldError
 from ..world.external import operation
 from .base import Driver, Lane, brief
 
@@ -23,7 +23,7 @@ __all__ = ("ManagerDriver", "credentials")
 class ManagerDriver(Driver):
     """One execution of a manager."""
 
-    def __init__(self, target: Target, program: Program, loop: WorldLoop) -> None:
+    def __init__(self, target: Target, program: Program, loop: Outer) -> None:
         super().__init__(target, program, loop)
         self.clients: dict[str, Client] = {}
         self.running = 0

@@ -23,7 +23,7 @@ from ..targets.adapter import Target
 from ..targets.serving import Service
 from ..targets.traits import WireTraits
 from ..targets.wire import Frame, Login, Outgoing, Reading, Wire
-from ..world import WorldLoop
+from ..world import Outer
 from .base import Driver, Lane, TargetError, brief
 from .manager import credentials
 
@@ -100,7 +100,7 @@ class WireClient:
 class _LogWatch(logging.Handler):
     """Servers log a handler's exception and go on; that is where nobody else handles it."""
 
-    def __init__(self, loop: WorldLoop) -> None:
+    def __init__(self, loop: Outer) -> None:
         super().__init__(logging.ERROR)
         self._loop = loop
 
@@ -130,7 +130,7 @@ class WireDriver(Driver):
 
     making = "starting it"
 
-    def __init__(self, target: Target, program: Program, loop: WorldLoop) -> None:
+    def __init__(self, target: Target, program: Program, loop: Outer) -> None:
         super().__init__(target, program, loop)
         assert isinstance(target.traits, WireTraits)
         self.wire = target.traits.wire

@@ -12,7 +12,7 @@ from .websocket import FakeWebSocket
 if TYPE_CHECKING:
     from ..drivers.base import Driver
     from ..program import Program
-    from ..world import WorldLoop
+    from ..world import Outer
 
 __all__ = ("OPTIONAL", "Adapter", "Client", "Event", "Limits", "Target", "Traits")
 
@@ -159,7 +159,7 @@ class Target:
     name: str
     create: Callable[[], Any]
     traits: Traits
-    driver: Callable[[Target, Program, WorldLoop], Driver] | None = None
+    driver: Callable[[Target, Program, Outer], Driver] | None = None
     description: str = ""
 
     def offers(self, method: str) -> bool:

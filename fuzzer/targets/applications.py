@@ -12,13 +12,14 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ..drivers.wire import WireDriver
 from ..stacks import raised_at
 from .adapter import Limits, Target
 from .fresh import FreshModule
+from .routes import websocket_paths
 from .serving import (
     AsgiService,
     ListeningService,
@@ -68,6 +69,7 @@ class _Found:
     kind: Kind
     title: str
     get: Callable[[], Any]
+    example: Any
 
 
 def application(
@@ -96,7 +98,7 @@ def application(
         raise UnknownTargetError(f"target {name!r}: unknown via {via!r}; it is one of {', '.join(VIA)}")
     if via not in (None, "direct") and found.kind != "asgi":
         raise UnknownTargetError(f"target {name!r}: only an ASGI application can be put behind {via}")
-    spoken = _wire(name, wire, fresh, value)
+    spoken = _wire(name, wire, fresh, found.example)
     direct = found.kind == "asgi" and via in (None, "direct")
 
     def create() -> Service:
@@ -170,7 +172,7 @@ def _found(name: str, value: Any, fresh: FreshModule, attribute: str) -> _Found:
 
     kind = kind_of(value)
     if kind is not None:
-        return _Found(kind, _title(kind, value), anew)
+        return _Found(kind, _title(kind, value), anew, value)
     if callable(value) and _needed(value) == 0:
         try:
             made = value()
@@ -181,7 +183,7 @@ def _found(name: str, value: Any, fresh: FreshModule, attribute: str) -> _Found:
             ) from error
         kind = kind_of(made)
         if kind is not None:
-            return _Found(kind, f"a factory of {_title(kind, made)}", lambda: anew()())
+            return _Found(kind, f"a factory of {_title(kind, made)}", lambda: anew()(), made)
     raise UnknownTargetError(
         f"target {name!r}: {attribute} is a {type(value).__name__}, which is neither an ASGI or aiohttp application, "
         "nor a handler for websockets.serve (one argument), nor a coroutine function that starts a server (no "
@@ -233,9 +235,11 @@ def _wire(name: str, wire: Wire | str | None, fresh: FreshModule, value: Any) ->
         own = getattr(fresh.module, "wire", None)
         if isinstance(own, Wire):
             return own
-        return WIRES["socketio" if type(value).__module__.startswith("socketio") else "json"]
+        wire = "socketio" if type(value).__module__.startswith("socketio") else "json"
     if wire in WIRES:
-        return WIRES[wire]
+        paths = websocket_paths(value)
+        known = WIRES[wire]
+        return replace(known, path=paths[0]) if paths and isinstance(known, JsonWire) else known
     module_name, _, attribute = wire.partition(":")
     if not attribute:
         raise UnknownTargetError(

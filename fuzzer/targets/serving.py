@@ -17,7 +17,7 @@ from ..clients.asgi import Application, AsgiLink
 from ..clients.link import Link, Peer
 from ..clients.websocket import WebSocketLink
 from ..program import Pace
-from ..world.loop import WorldLoop
+from ..world import Outer
 
 __all__ = (
     "PORT",
@@ -103,7 +103,7 @@ class AsgiService(Service):
             self._said.set_result((message.get("message") or "no reason given") if failed else None)
 
     def connect(self, name: str, number: int, peer: Peer, pace: Pace | None) -> Link:
-        loop = cast(WorldLoop, asyncio.get_running_loop())
+        loop = cast(Outer, asyncio.get_running_loop())
         return AsgiLink(name, peer, pace, loop, self._app, number, self._state)
 
 
@@ -122,7 +122,7 @@ class ListeningService(Service):
         await self._serving.__aexit__(None, None, None)
 
     def connect(self, name: str, number: int, peer: Peer, pace: Pace | None) -> Link:
-        loop = cast(WorldLoop, asyncio.get_running_loop())
+        loop = cast(Outer, asyncio.get_running_loop())
 
         def dial(link: WebSocketLink) -> None:
             loop.dial(name, link, number=number)
@@ -137,7 +137,7 @@ async def listening(main: Callable[[], Awaitable[Any]], stop: Callable[[], None]
     ``main`` may also return once it listens; what it returns is then closed in the end, by ``cleanup``, ``aclose`` or
     ``close`` and ``wait_closed``.
     """
-    loop = cast(WorldLoop, asyncio.get_running_loop())
+    loop = cast(Outer, asyncio.get_running_loop())
     task: asyncio.Task[Any] = loop.create_task(_awaited(main))
     listens = asyncio.ensure_future(loop.wait_listening())
     await asyncio.wait({task, listens}, return_when=asyncio.FIRST_COMPLETED)

@@ -13,8 +13,8 @@ from collections import deque
 from typing import Any, Protocol
 
 from ..history import Detail
+from ..world import Outer
 from ..world.external import External, operation
-from ..world.loop import WorldLoop
 
 __all__ = ("FakeWebSocket", "PeerGoneError", "Recorder", "read_event")
 
@@ -26,7 +26,7 @@ class PeerGoneError(ConnectionError):
 class Recorder(Protocol):
     """Where a websocket writes what happens to it."""
 
-    loop: WorldLoop
+    loop: Outer
 
     def record(self, kind: str, operation: int | None, connection: str | None, detail: Detail) -> None: ...
 

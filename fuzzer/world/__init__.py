@@ -2,7 +2,8 @@
 
 from .errors import OutsideWorldError, TargetBlockedError
 from .external import CARRY_ON, Chooser, External, InOrder, Key
-from .loop import WorldLoop, latency
+from .loop import WorldLoop
+from .outer import Outer, latency
 
 __all__ = (
     "CARRY_ON",
@@ -10,6 +11,7 @@ __all__ = (
     "External",
     "InOrder",
     "Key",
+    "Outer",
     "OutsideWorldError",
     "TargetBlockedError",
     "WorldLoop",

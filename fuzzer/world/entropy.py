@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import time_machine
 
 if TYPE_CHECKING:
-    from .loop import WorldLoop
+    from .outer import Outer
 
 __all__ = ("CLOCK_START", "EPOCH", "Entropy")
 
@@ -47,7 +47,7 @@ WAYS_OUT = frozenset(
 )
 """Audit events (Python's audit events table) that no target may raise inside a world."""
 
-_active: WorldLoop | None = None
+_active: Outer | None = None
 _installed = False
 _main = 0
 
@@ -59,7 +59,7 @@ class Entropy:
     (``with loop.entropy:``); `enter` and `leave` bracket one execution.
     """
 
-    def __init__(self, loop: WorldLoop) -> None:
+    def __init__(self, loop: Outer) -> None:
         self._loop = loop
         self._depth = 0
         self._blocks = 0
@@ -160,7 +160,7 @@ class _SharedGenerator:
 _shared = _SharedGenerator()
 
 
-def _here() -> WorldLoop | None:
+def _here() -> Outer | None:
     """The world that runs on the calling thread, if any."""
     return _active if _active is not None and threading.get_ident() == _main else None
 
@@ -224,7 +224,7 @@ def _clock_ns(real: Callable[[], int]) -> Callable[[], int]:
 def _audit(event: str, args: tuple[Any, ...]) -> None:
     if _active is not None and event in WAYS_OUT:
         world = _here()
-        if world is not None:
+        if world is not None and event in world.ways_out:
             raise world.outside(_describe(event, args))
 
 

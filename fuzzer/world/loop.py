@@ -14,7 +14,6 @@ import asyncio
 import heapq
 import sys
 from asyncio import Future, Task, events
-from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable
 from contextvars import Context, copy_context
@@ -23,17 +22,13 @@ from types import BuiltinFunctionType, MethodType
 from typing import Any, cast
 from weakref import ref
 
-from ..stacks import innermost
-from .entropy import CLOCK_START, Entropy
-from .errors import OutsideWorldError
-from .external import CARRY_ON, Chooser, External, InOrder, Key, operation_number
-from .identity import NumberedTask, restart
-from .network import Networked, connection
+from .entropy import Entropy
+from .external import Chooser, External, InOrder
+from .identity import NumberedTask
+from .network import connection
+from .outer import Outer
 
-__all__ = ("MAX_ITERATIONS", "PATIENCE", "WorldLoop", "latency")
-
-PATIENCE = 10.0
-"""For how long, in virtual seconds, the clock may move while one and the same external event stays pending."""
+__all__ = ("MAX_ITERATIONS", "WorldLoop")
 
 MAX_ITERATIONS = 20_000
 """Loop iterations after which an execution counts as spinning."""
@@ -81,12 +76,10 @@ def _refuse(name: str) -> Any:
     return refused
 
 
-class WorldLoop(Networked, asyncio.AbstractEventLoop):  # type: ignore[misc]  # typeshed's signatures are longer
+class WorldLoop(Outer, asyncio.AbstractEventLoop):  # type: ignore[misc]  # typeshed's signatures are longer
     """A deterministic event loop; see the module's docstring for what it keeps of asyncio.
 
-    After `run_world`, `deviations` holds the decisions that differed from the order of arrival, as
-    ``(decision number, choice)``, and `visible` the
-    keys of the events that became visible, in order, each with whether callbacks were ready then.
+    What comes from outside, and the decisions about it, are `Outer`'s.
     """
 
     def __init__(self) -> None:
@@ -102,33 +95,12 @@ class WorldLoop(Networked, asyncio.AbstractEventLoop):  # type: ignore[misc]  # 
     def _clear(self) -> None:
         self._ready.clear()
         self._timers.clear()
-        self._now = CLOCK_START
         self._timer_count = 0
-        self._job_count = 0
         self._stopping = False
         self._task_factory: Callable[..., Any] | None = None
         self._exception_handler: Callable[..., object] | None = None
         self._asyncgens: list[ref[AsyncGenerator[Any, Any]]] = []
-        self.chooser: Chooser = InOrder()
-        self.pending: list[External] = []
-        self.point = 0
-        self.last_visible = CLOCK_START
-        self.deviations: list[tuple[int, int]] = []
-        self.visible: list[tuple[Key, bool]] = []
-        self.tasks: list[asyncio.Task[Any]] = []
-        self.drivers: list[asyncio.Task[Any]] = []
-        self.unhandled: list[dict[str, Any]] = []
-        self.trespass: OutsideWorldError | None = None
-        self.spinning = False
-        self.jobs = 0
-        self.in_job = False
-        self.job_delay = 0.0
-        self.numbered = False
-        self.labels: dict[asyncio.Task[Any], str | None] = {}
-        self.logged: list[BaseException] = []
-        self.blocked_at: list[tuple[str, float]] = []
-        self.network_clear()
-        restart()
+        self.outer_clear()
 
     # -- scheduling: the hot path ------------------------------
 
@@ -162,9 +134,6 @@ class WorldLoop(Networked, asyncio.AbstractEventLoop):  # type: ignore[misc]  # 
     ) -> TimerHandle:
         return self.call_at(self._now + delay, callback, *args, context=context)
 
-    def time(self) -> float:
-        return self._now
-
     def create_future(self) -> asyncio.Future[Any]:
         return Future(loop=self)
 
@@ -184,34 +153,11 @@ class WorldLoop(Networked, asyncio.AbstractEventLoop):  # type: ignore[misc]  # 
         self.tasks.append(task)
         return task
 
-    # -- external events ------------------------------
-
-    def external(
-        self, key: Key, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> External:
-        """Add an event that the schedule makes visible when it decides to; events wait in order of creation."""
-        event = External(key, callback, args, copy_context() if context is None else context, self._now)
-        pending = self.pending
-        # Operations not yet started wait behind the effects of those that were: the default order is sequential.
-        if key[0] == "start":
-            pending.insert(bisect_right(pending, key, lo=_effects(pending), key=_key), event)
-        elif pending and pending[-1].key[0] == "start":
-            pending.insert(_effects(pending), event)
-        else:
-            pending.append(event)
-        return event
-
-    def withdraw(self, event: External) -> None:
-        """Take a pending event back; one that is visible already is left alone."""
-        if event in self.pending:
-            self.pending.remove(event)
-
-    def _show(self, index: int) -> None:
-        event = self.pending.pop(index)
-        self.visible.append((event.key, bool(self._ready)))
-        if event.key[0] != "pong":  # a heartbeat's echo is no sign of life: it would keep the world from ever resting
-            self.last_visible = self._now
+    def _enqueue(self, event: External) -> None:
         self._ready.append((event.callback, event.args, event.context))
+
+    def _busy(self) -> bool:
+        return bool(self._ready)
 
     def next_deadline(self) -> float | None:
         """The deadline of the next timer that was not cancelled, or None."""
@@ -219,20 +165,6 @@ class WorldLoop(Networked, asyncio.AbstractEventLoop):  # type: ignore[misc]  # 
         while timers and timers[0][2][0] is None:
             heapq.heappop(timers)
         return timers[0][0] if timers else None
-
-    def move_clock(self, to: float) -> None:
-        """Set the virtual clock; timers that fall due run at the next iteration."""
-        if to > self._now:
-            self._now = to
-            self.entropy.clock_moved(to)
-
-    def sleep(self, seconds: float) -> None:
-        """What ``time.sleep`` does here: on the loop's thread everybody waits; in a worker the job takes longer."""
-        if self.in_job:
-            self.job_delay += seconds
-        else:
-            self.blocked_at.append((innermost(sys._getframe(1)), seconds))
-            self.move_clock(self._now + seconds)
 
     # -- running ------------------------------
 
@@ -249,45 +181,18 @@ class WorldLoop(Networked, asyncio.AbstractEventLoop):  # type: ignore[misc]  # 
         ready, pending, timers = self._ready, self.pending, self._timers
         if not ready:
             if pending:
-                deadline = self.next_deadline() if timers else None
-                clock = deadline is not None and deadline - _oldest(pending) <= PATIENCE
-                self.point += 1
-                choice = self.chooser.idle(pending, clock)
-                if choice:
-                    self.deviations.append((self.point, choice))
-                if choice == len(pending):
-                    assert deadline is not None
-                    self.visible.append((("clock",), False))
-                    self.clock_hook()
-                    self.move_clock(deadline)
-                else:
-                    self._show(choice)
+                self._choose_idle(self.next_deadline() if timers else None)
             elif timers and timers[0][0] <= self._now:
                 pass
             elif not self.idle():
                 return False
-        while pending and ready:
-            self.point += 1
-            choice = self.chooser.busy(pending)
-            if choice == CARRY_ON:
-                break
-            self.deviations.append((self.point, choice + 1))
-            self._show(choice)
+        while pending and ready and self._choose_busy():
+            pass
         while timers and timers[0][0] <= self._now:
             handle = heapq.heappop(timers)[2]
             if handle[0] is not None:
                 ready.append(handle)
         return True
-
-    def _between_callbacks(self) -> None:
-        """A worker thread may finish between two callbacks of one iteration: only its completion enters here."""
-        finished = [event for event in self.pending if event.key[0] == "job"]
-        if finished:
-            self.point += 1
-            choice = self.chooser.busy(finished)
-            if choice != CARRY_ON:
-                self.deviations.append((self.point, choice + 1))
-                self._show(self.pending.index(finished[choice]))
 
     def _loop(self) -> None:
         ready, pending, timers = self._ready, self.pending, self._timers
@@ -434,34 +339,6 @@ class WorldLoop(Networked, asyncio.AbstractEventLoop):  # type: ignore[misc]  # 
         else:
             self._exception_handler(self, context)
 
-    def run_in_executor(  # type: ignore[override]
-        self, executor: Any, func: Callable[..., Any], *args: Any
-    ) -> asyncio.Future[Any]:
-        """Run the job at once; that it is done becomes visible when the schedule says so."""
-        future = self.create_future()
-        self._job_count += 1
-        self.in_job, self.job_delay = True, 0.0
-        try:
-            outcome: Callable[[], None] = _setter(future, func(*args))
-        except Exception as error:
-            outcome = _raiser(future, error)
-        finally:
-            self.in_job = False
-        key = ("job", self._job_count, operation_number())
-        if self.job_delay:
-            self.call_later(self.job_delay, self._job_done, key, outcome)
-        else:
-            self._job_done(key, outcome)
-        return future
-
-    def _job_done(self, key: Key, outcome: Callable[[], None]) -> None:
-        self.jobs += 1
-        self.external(key, self._job_seen, outcome)
-
-    def _job_seen(self, outcome: Callable[[], None]) -> None:
-        self.jobs -= 1
-        outcome()
-
     def set_default_executor(self, executor: Any) -> None:
         pass
 
@@ -481,13 +358,6 @@ class WorldLoop(Networked, asyncio.AbstractEventLoop):  # type: ignore[misc]  # 
 
     def _alive_asyncgens(self) -> list[AsyncGenerator[Any, Any]]:
         return [generator for known in self._asyncgens if (generator := known()) is not None]
-
-    def outside(self, call: str) -> OutsideWorldError:
-        """The error for a call that leaves the world, remembered in case the target swallows it."""
-        error = OutsideWorldError(call)
-        if self.trespass is None:
-            self.trespass = error
-        return error
 
     run_forever = _refuse("run_forever")
     run_until_complete = _refuse("run_until_complete")
@@ -521,26 +391,6 @@ def _nothing() -> None:
     pass
 
 
-def _key(event: External) -> Key:
-    return event.key
-
-
-def _is_start(event: External) -> bool:
-    return event.key[0] == "start"
-
-
-def _effects(pending: list[External]) -> int:
-    """How many of the pending events are no operation's start; they stand first."""
-    return bisect_left(pending, True, key=_is_start)
-
-
-def _oldest(pending: list[External]) -> float:
-    """Since when the event that has waited longest is pending; effects stand in order of creation, starts may not."""
-    if not _is_start(pending[-1]):
-        return pending[0].since
-    return min(event.since for event in pending[max(0, _effects(pending) - 1) :] + pending[:1])
-
-
 def _settled(tasks: list[Task[Any]]) -> bool:
     """Whether all are done; a failure counts as seen, so that asyncio need not report it from a destructor."""
     settled = True
@@ -557,51 +407,8 @@ def _cancel_all(tasks: Iterable[asyncio.Task[Any]]) -> None:
         task.cancel()
 
 
-def _setter(future: asyncio.Future[Any], result: Any) -> Callable[[], None]:
-    def visible() -> None:
-        if not future.done():
-            future.set_result(result)
-
-    return visible
-
-
-def _raiser(future: asyncio.Future[Any], error: Exception) -> Callable[[], None]:
-    def visible() -> None:
-        if not future.done():
-            future.set_exception(error)
-
-    return visible
-
-
 def _name(callback: object) -> str:
     return str(getattr(callback, "__qualname__", None) or repr(callback))
-
-
-async def latency(name: str) -> None:
-    """A simulated backend call of this ``name`` (``"auth"``, ``"db"``): suspends until the schedule lets it answer.
-
-    On any other event loop it only gives the other tasks a turn, so an adapter that uses it runs there too.
-    """
-    loop = events.get_running_loop()
-    if not isinstance(loop, WorldLoop):
-        await asyncio.sleep(0)
-        return
-    future: Future[None] = Future(loop=loop)
-    event = loop.external(("latency", name, operation_number()), _answer, future, context=_NO_VARIABLES)
-    try:
-        await future
-    except asyncio.CancelledError:
-        loop.withdraw(event)
-        raise
-
-
-def _answer(future: Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
-
-
-_NO_VARIABLES = Context()
-"""For callbacks that only complete a future: whoever waits for it has a context of its own."""
 
 
 async def _nothing_more() -> None:

@@ -26,7 +26,7 @@ from .transport import END, Flow, MemorySocket, MemoryTransport
 if TYPE_CHECKING:
     from ssl import SSLContext
 
-    from .loop import WorldLoop
+    from .outer import Outer
 
 __all__ = ("FIRST_CLIENT_PORT", "MemoryServer", "Networked", "Outside", "connection")
 
@@ -63,7 +63,7 @@ class MemoryServer(asyncio.AbstractServer):
 
     def __init__(
         self,
-        loop: WorldLoop,
+        loop: Outer,
         factory: Callable[[], asyncio.BaseProtocol],
         address: tuple[str, int],
         tls: SSLContext | None,
@@ -83,7 +83,7 @@ class MemoryServer(asyncio.AbstractServer):
     def __repr__(self) -> str:
         return f"<MemoryServer {self.address[0]}:{self.address[1]}>"
 
-    def get_loop(self) -> WorldLoop:
+    def get_loop(self) -> Outer:
         return self._loop
 
     def is_serving(self) -> bool:

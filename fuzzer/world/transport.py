@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from .external import External, Key
 
 if TYPE_CHECKING:
-    from .loop import WorldLoop
     from .network import MemoryServer
+    from .outer import Outer
 
 __all__ = ("END", "Flow", "Heartbeat", "MemorySocket", "MemoryTransport", "Reads")
 
@@ -62,7 +62,7 @@ class Flow:
         "watch",
     )
 
-    def __init__(self, loop: WorldLoop, key: Key, sink: Callable[[bytes], object], context: Context) -> None:
+    def __init__(self, loop: Outer, key: Key, sink: Callable[[bytes], object], context: Context) -> None:
         self._loop = loop
         self._sink = sink
         self._context = context
@@ -176,7 +176,7 @@ class MemoryTransport(asyncio.Transport):
 
     def __init__(
         self,
-        loop: WorldLoop,
+        loop: Outer,
         name: str,
         protocol: asyncio.BaseProtocol,
         here: tuple[str, int],

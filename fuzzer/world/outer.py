@@ -1,0 +1,271 @@
+"""What comes into a world from outside: pending external events, and the decisions which of them become visible.
+
+Shared by the world's own loop and by asyncio's, gated; both keep their callbacks and timers, and ask here at every
+boundary between two iterations.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from asyncio import Future, events
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable
+from contextvars import Context, copy_context
+from typing import TYPE_CHECKING, Any
+
+from ..stacks import innermost
+from .entropy import CLOCK_START, WAYS_OUT, Entropy
+from .errors import OutsideWorldError
+from .external import CARRY_ON, Chooser, External, InOrder, Key, operation_number
+from .identity import restart
+from .network import Networked
+
+__all__ = ("PATIENCE", "Outer", "latency")
+
+if TYPE_CHECKING:
+    _Loop = asyncio.AbstractEventLoop
+else:
+    _Loop = object  # the loop it is mixed into
+
+PATIENCE = 10.0
+"""For how long, in virtual seconds, the clock may move while one and the same external event stays pending."""
+
+
+class Outer(Networked, _Loop):  # type: ignore[misc]  # typeshed's signatures are longer
+    """The part of a loop that faces outwards; mixed into a loop, which brings callbacks and timers.
+
+    After an execution, `deviations` holds the decisions that differed from the order of arrival, as
+    ``(decision number, choice)``, and `visible` the keys of the events that became visible, in order, each with
+    whether callbacks were ready then.
+    """
+
+    ways_out = WAYS_OUT
+    """Audit events that no target may raise here."""
+
+    entropy: Entropy
+    idle: Callable[[], bool]
+    """Asked when nothing is ready and nothing pending: whether there is anything to go on with."""
+    clock_hook: Callable[[], None]
+    """Told before the clock is moved past pending events."""
+
+    def outer_clear(self) -> None:
+        """Forget the execution before."""
+        self._now = CLOCK_START
+        self._job_count = 0
+        self.chooser: Chooser = InOrder()
+        self.pending: list[External] = []
+        self.point = 0
+        self.last_visible = CLOCK_START
+        self.deviations: list[tuple[int, int]] = []
+        self.visible: list[tuple[Key, bool]] = []
+        self.tasks: list[asyncio.Task[Any]] = []
+        self.drivers: list[asyncio.Task[Any]] = []
+        self.unhandled: list[dict[str, Any]] = []
+        self.trespass: OutsideWorldError | None = None
+        self.spinning = False
+        self.jobs = 0
+        self.in_job = False
+        self.job_delay = 0.0
+        self.numbered = False
+        self.labels: dict[asyncio.Task[Any], str | None] = {}
+        self.logged: list[BaseException] = []
+        self.blocked_at: list[tuple[str, float]] = []
+        self.network_clear()
+        restart()
+
+    def _enqueue(self, event: External) -> None:
+        """Put an event's callback behind what is ready."""
+        raise NotImplementedError
+
+    def _busy(self) -> bool:
+        """Whether callbacks are ready."""
+        raise NotImplementedError
+
+    def next_deadline(self) -> float | None:
+        """The deadline of the next timer that was not cancelled, or None."""
+        raise NotImplementedError
+
+    def time(self) -> float:
+        return self._now
+
+    # -- decisions ------------------------------
+
+    def _choose_idle(self, deadline: float | None) -> None:
+        """Nothing is ready and something pending: one event becomes visible, or the clock moves to the next timer."""
+        pending = self.pending
+        clock = deadline is not None and deadline - _oldest(pending) <= PATIENCE
+        self.point += 1
+        choice = self.chooser.idle(pending, clock)
+        if choice:
+            self.deviations.append((self.point, choice))
+        if choice == len(pending):
+            assert deadline is not None
+            self.visible.append((("clock",), False))
+            self.clock_hook()
+            self.move_clock(deadline)
+        else:
+            self._show(choice)
+
+    def _choose_busy(self) -> bool:
+        """Callbacks are ready and something pending: whether one more event becomes visible before they run."""
+        self.point += 1
+        choice = self.chooser.busy(self.pending)
+        if choice == CARRY_ON:
+            return False
+        self.deviations.append((self.point, choice + 1))
+        self._show(choice)
+        return True
+
+    def _between_callbacks(self) -> None:
+        """A worker thread may finish between two callbacks of one iteration: only its completion enters here."""
+        finished = [event for event in self.pending if event.key[0] == "job"]
+        if finished:
+            self.point += 1
+            choice = self.chooser.busy(finished)
+            if choice != CARRY_ON:
+                self.deviations.append((self.point, choice + 1))
+                self._show(self.pending.index(finished[choice]))
+
+    # -- external events ------------------------------
+
+    def external(
+        self, key: Key, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> External:
+        """Add an event that the schedule makes visible when it decides to; events wait in order of creation."""
+        event = External(key, callback, args, copy_context() if context is None else context, self._now)
+        pending = self.pending
+        # Operations not yet started wait behind the effects of those that were: the default order is sequential.
+        if key[0] == "start":
+            pending.insert(bisect_right(pending, key, lo=_effects(pending), key=_key), event)
+        elif pending and pending[-1].key[0] == "start":
+            pending.insert(_effects(pending), event)
+        else:
+            pending.append(event)
+        return event
+
+    def withdraw(self, event: External) -> None:
+        """Take a pending event back; one that is visible already is left alone."""
+        if event in self.pending:
+            self.pending.remove(event)
+
+    def _show(self, index: int) -> None:
+        event = self.pending.pop(index)
+        self.visible.append((event.key, self._busy()))
+        if event.key[0] != "pong":  # a heartbeat's echo is no sign of life: it would keep the world from ever resting
+            self.last_visible = self._now
+        self._enqueue(event)
+
+    def move_clock(self, to: float) -> None:
+        """Set the virtual clock; timers that fall due run at the next iteration."""
+        if to > self._now:
+            self._now = to
+            self.entropy.clock_moved(to)
+
+    def sleep(self, seconds: float) -> None:
+        """What ``time.sleep`` does here: on the loop's thread everybody waits; in a worker the job takes longer."""
+        if self.in_job:
+            self.job_delay += seconds
+        else:
+            self.blocked_at.append((innermost(sys._getframe(1)), seconds))
+            self.move_clock(self._now + seconds)
+
+    # -- jobs, and the ways out ------------------------------
+
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Any, func: Callable[..., Any], *args: Any
+    ) -> asyncio.Future[Any]:
+        """Run the job at once; that it is done becomes visible when the schedule says so."""
+        future = self.create_future()
+        self._job_count += 1
+        self.in_job, self.job_delay = True, 0.0
+        try:
+            outcome: Callable[[], None] = _setter(future, func(*args))
+        except Exception as error:
+            outcome = _raiser(future, error)
+        finally:
+            self.in_job = False
+        key = ("job", self._job_count, operation_number())
+        if self.job_delay:
+            self.call_later(self.job_delay, self._job_done, key, outcome)
+        else:
+            self._job_done(key, outcome)
+        return future
+
+    def _job_done(self, key: Key, outcome: Callable[[], None]) -> None:
+        self.jobs += 1
+        self.external(key, self._job_seen, outcome)
+
+    def _job_seen(self, outcome: Callable[[], None]) -> None:
+        self.jobs -= 1
+        outcome()
+
+    def outside(self, call: str) -> OutsideWorldError:
+        """The error for a call that leaves the world, remembered in case the target swallows it."""
+        error = OutsideWorldError(call)
+        if self.trespass is None:
+            self.trespass = error
+        return error
+
+
+def _key(event: External) -> Key:
+    return event.key
+
+
+def _is_start(event: External) -> bool:
+    return event.key[0] == "start"
+
+
+def _effects(pending: list[External]) -> int:
+    """How many of the pending events are no operation's start; they stand first."""
+    return bisect_left(pending, True, key=_is_start)
+
+
+def _oldest(pending: list[External]) -> float:
+    """Since when the event that has waited longest is pending; effects stand in order of creation, starts may not."""
+    if not _is_start(pending[-1]):
+        return pending[0].since
+    return min(event.since for event in pending[max(0, _effects(pending) - 1) :] + pending[:1])
+
+
+def _setter(future: asyncio.Future[Any], result: Any) -> Callable[[], None]:
+    def visible() -> None:
+        if not future.done():
+            future.set_result(result)
+
+    return visible
+
+
+def _raiser(future: asyncio.Future[Any], error: Exception) -> Callable[[], None]:
+    def visible() -> None:
+        if not future.done():
+            future.set_exception(error)
+
+    return visible
+
+
+async def latency(name: str) -> None:
+    """A simulated backend call of this ``name`` (``"auth"``, ``"db"``): suspends until the schedule lets it answer.
+
+    On any other event loop it only gives the other tasks a turn, so an adapter that uses it runs there too.
+    """
+    loop = events.get_running_loop()
+    if not isinstance(loop, Outer):
+        await asyncio.sleep(0)
+        return
+    future: Future[None] = Future(loop=loop)
+    event = loop.external(("latency", name, operation_number()), _answer, future, context=_NO_VARIABLES)
+    try:
+        await future
+    except asyncio.CancelledError:
+        loop.withdraw(event)
+        raise
+
+
+def _answer(future: Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+_NO_VARIABLES = Context()
+"""For callbacks that only complete a future: whoever waits for it has a context of its own."""

@@ -1,0 +1,235 @@
+"""Asyncio's own event loop, with a gate in front of everything that comes from outside.
+
+`StockLoop` is `asyncio.SelectorEventLoop`: its ready queue, timers and transports.  What is ours sits where asyncio
+lets one put it, in the selector: before every wait the gate decides which pending external event becomes visible, and
+where nothing is left, the clock is moved rather than waited for.  Simulated clients are at the far
+end of real loopback sockets; see `sockets`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from collections.abc import Callable, Iterable, Mapping
+from contextvars import Context, copy_context
+from typing import Any
+
+from .entropy import WAYS_OUT, Entropy
+from .external import External
+from .identity import NumberedTask
+from .network import MemoryServer, Networked, Outside, connection
+from .outer import Outer
+from .sockets import SocketEnd
+
+__all__ = ("StockLoop",)
+
+MAX_BOUNDARIES = 200_000
+"""Waits after which an execution counts as spinning; real sockets take more of them than connections in memory."""
+
+SETTLE = 0.02
+"""Real seconds to wait for the kernel to pass something on, after a client has done something to its socket."""
+
+
+class _Gate(selectors.BaseSelector):
+    """The loop's selector: asks the loop what comes from outside, then looks at the real sockets."""
+
+    def __init__(self) -> None:
+        self._real = selectors.DefaultSelector()
+        self.loop: StockLoop | None = None
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        return self._real.register(fileobj, events, data)
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        return self._real.unregister(fileobj)
+
+    def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        return self._real.modify(fileobj, events, data)
+
+    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
+        return self._real.get_map()
+
+    def close(self) -> None:
+        self._real.close()
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        loop = self.loop
+        if loop is None or not loop.gated:
+            return self._real.select(0)
+        busy = timeout is not None and timeout <= 0
+        loop.pump()
+        if not busy:
+            seen = self._real.select(SETTLE if loop.stirred else 0)
+            loop.stirred = False
+            loop.pump()
+            if seen:
+                return seen  # the kernels are not done yet with what was visible before
+        loop.boundary(busy, None if timeout is None else loop.time() + timeout)
+        return self._real.select(SETTLE if loop.stirred else 0)
+
+
+class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # typeshed's signatures are longer
+    """A stock loop whose outside is a world's; for one execution after the other, as `WorldLoop`."""
+
+    ways_out = WAYS_OUT - {"socket.connect", "socket.bind", "socket.getaddrinfo"}
+
+    def __init__(self) -> None:
+        gate = _Gate()
+        self.gated = False
+        self.outer_clear()
+        super().__init__(gate)
+        gate.loop = self
+        self.entropy = Entropy(self)
+        self.stirred = False
+        self._deadline: float | None = None
+        self._boundaries = 0
+        self._ready_now = False
+        self._ends: dict[str, SocketEnd] = {}
+        self._real: list[asyncio.Server] = []
+        self.idle = bool
+        self.clock_hook = _nothing
+
+    # -- where the outside comes in ------------------------------
+
+    def boundary(self, busy: bool, deadline: float | None) -> None:
+        """Decide, before a wait: what becomes visible, or that time passes, or that nothing can ever happen again."""
+        self._deadline, self._ready_now = deadline, busy
+        self._boundaries += 1
+        if self._boundaries > MAX_BOUNDARIES:
+            self.spinning = True
+            self.stop()
+            return
+        if not busy:
+            if self.pending:
+                self._choose_idle(deadline)
+            elif not self.idle():
+                self.stop()
+        while self.pending and self._ready_now and self._choose_busy():
+            pass
+
+    def _busy(self) -> bool:
+        return self._ready_now
+
+    def _enqueue(self, event: External) -> None:
+        if event.key[1:2] and event.key[1] in self._ends:
+            event.context.run(event.callback, *event.args)  # outside the loop: the kernel tells it
+            self.stirred = True
+        else:
+            self.call_soon(event.callback, *event.args, context=event.context)
+        self._ready_now = True
+
+    def _show(self, index: int) -> None:
+        event, before = self.pending[index], self.last_visible
+        super()._show(index)
+        if event.key[0] == "frame" and event.key[1] in self._ends:
+            self.last_visible = before  # what is taken may be a heartbeat; the client's end tells once it has read it
+
+    def next_deadline(self) -> float | None:
+        return self._deadline
+
+    def time(self) -> float:
+        return self._now
+
+    def pump(self) -> None:
+        """Let the clients read what has come."""
+        for end in list(self._ends.values()):
+            if end.pump():
+                self.stirred = True
+
+    # -- what the loop is asked for ------------------------------
+
+    def create_task(self, coro: Any, **options: Any) -> asyncio.Task[Any]:
+        if self.numbered:
+            task: asyncio.Task[Any] = NumberedTask(coro, loop=self, **options)
+            self.labels[task] = connection.get()
+        else:
+            task = super().create_task(coro, **options)
+        self.tasks.append(task)
+        return task
+
+    def default_exception_handler(self, context: dict[str, Any]) -> None:
+        if self.is_running():
+            self.unhandled.append(context)
+
+    async def create_server(  # type: ignore[override]
+        self, protocol_factory: Callable[[], asyncio.BaseProtocol], host: Any = None, port: Any = None, **options: Any
+    ) -> asyncio.Server:
+        """A real server on a free port, and one in memory on the port asked for, for the target's own connections."""
+        within = await Networked.create_server(self, protocol_factory, host, port, **options)
+        options.pop("reuse_port", None)
+        server: asyncio.Server = await asyncio.SelectorEventLoop.create_server(
+            self, protocol_factory, "127.0.0.1", 0, **options
+        )
+        self._real.append(server)
+        self._within[within.address[1]] = server
+        return server
+
+    def network_clear(self) -> None:
+        super().network_clear()
+        self._within: dict[int, asyncio.Server] = {}
+
+    def _dialled_in(self, name: str, outside: Outside, port: int | None, number: int) -> None:
+        within: MemoryServer | None = next(iter(self.listeners.values()), None)
+        server = self._within.get(within.address[1]) if within is not None else None
+        if server is None or not server.sockets:
+            outside.refused()
+            return
+        self._ends[name] = end = SocketEnd(self, name, outside, server.sockets[0].getsockname()[:2])
+        self.stirred = True
+        outside.accepted(end)  # type: ignore[arg-type]  # it has what clients use of a transport
+
+    def _make_socket_transport(self, sock: Any, *args: Any, **options: Any) -> Any:
+        """asyncio's own way from an accepted socket to a transport: here a client learns which one is its."""
+        transport = super()._make_socket_transport(sock, *args, **options)  # type: ignore[misc]
+        peer = sock.getpeername()
+        for end in self._ends.values():
+            if end.address == peer:
+                end.served_by(transport, sock)
+        return transport
+
+    # -- running ------------------------------
+
+    def run_world(self, context: Context, first: Callable[..., object], *args: Any) -> None:
+        """Run ``first(*args)`` and all that follows from it in ``context``, until nothing can happen any more."""
+        self.call_soon(first, *args, context=context)
+        self.gated = True
+        self.entropy.enter()
+        try:
+            self.run_forever()
+        finally:
+            self.entropy.leave()
+            self.gated = False
+
+    def reset(self) -> None:
+        """Forget everything of the execution before."""
+        for end in self._ends.values():
+            end.close()
+        self._ends.clear()
+        self._drain(self.drivers + self.tasks)
+        for server in self._real:
+            server.close()
+        self._real.clear()
+        self.run_until_complete(asyncio.sleep(0))
+        self._drain(asyncio.all_tasks(self))
+        self.outer_clear()
+        self._boundaries = 0
+        self._deadline = None
+        self.idle = bool
+        self.clock_hook = _nothing
+
+    def _drain(self, tasks: Iterable[asyncio.Task[Any]]) -> None:
+        for _ in range(5):
+            alive = [task for task in tasks if not task.done()]
+            if not alive:
+                break
+            for task in alive:
+                task.cancel()
+            self.call_soon(self.stop, context=copy_context())
+            self.run_forever()
+        for task in tasks:
+            if task.done() and not task.cancelled():
+                task.exception()
+
+
+def _nothing() -> None:
+    pass

@@ -1,0 +1,115 @@
+"""Findings show on asyncio's own event loop too: same program, same order of external events, real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from crosswire.fuzzer.campaign import Campaign, Plan
+from crosswire.fuzzer.confirm import confirm
+from crosswire.fuzzer.counterexample import load
+from crosswire.fuzzer.execution import Worker
+from crosswire.fuzzer.program import Operation, Program
+from crosswire.fuzzer.regression import replayed
+from crosswire.fuzzer.resolve import resolve
+from crosswire.fuzzer.targets import Adapter, Client, Event, Target
+from crosswire.fuzzer.world import InOrder
+from crosswire.fuzzer.world.stock import StockLoop
+
+BASELINE = sorted((Path(__file__).parent.parent / "results/baseline/counterexamples").glob("*.json"))
+
+CHAT = """
+import json
+CLIENTS = {}
+async def handler(ws):
+    user = ws.request.path.rpartition("/")[2]
+    CLIENTS.setdefault(user, set()).add(ws)
+    try:
+        async for message in ws:
+            data = json.loads(message)
+            for client in CLIENTS.get(data["to"], ()):
+                await client.send(json.dumps({"type": "message", "text": data["text"]}))
+    finally:
+        CLIENTS[user].discard(ws)
+"""
+
+
+def test_every_published_counterexample_is_confirmed() -> None:
+    assert len(BASELINE) > 50
+    not_so = []
+    for path in BASELINE:
+        counterexample = load(path)
+        outcome = replayed(counterexample)
+        assert outcome.violation is not None, path.name
+        said = confirm(resolve(counterexample.target), outcome.execution, counterexample.signature)
+        if said.verdict != "confirmed":
+            not_so.append(f"{path.name}: {said}")
+    assert not not_so
+
+
+def test_findings_in_a_real_server_are_confirmed_over_sockets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slow and stalled clients among them: the kernels' buffers are filled for real."""
+    (tmp_path / "confirmed_chat.py").write_text(
+        CHAT + "from crosswire.fuzzer.targets import JsonWire\nwire = JsonWire(path='/ws/{user}')\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    target = resolve("confirmed_chat:handler")
+    campaign = Campaign(target, Plan(executions=2_500, seed=1)).run()
+    assert campaign.found
+    for signature, found in campaign.found.items():
+        said = confirm(target, found.finding.execution, signature)
+        assert said.verdict == "confirmed", said
+        assert "over loopback sockets" in str(said)
+
+
+class Calm(Adapter):
+    """A manager without a fault in what is asked of it here."""
+
+    def __init__(self) -> None:
+        self.clients: list[Client] = []
+
+    async def connect(self, client: Client) -> None:
+        self.clients.append(client)
+
+    async def emit(self, event: Event) -> None:
+        for client in list(self.clients):
+            if client.user == event.to:
+                await client.websocket.send_json(event.payload)
+
+    async def disconnect(self, client: Client) -> None:
+        self.clients.remove(client)
+
+
+def test_what_does_not_show_is_not_confirmed() -> None:
+    target = Target("calm", Calm, Calm)
+    program = Program((Operation("connect", "c0", "u0"), Operation("emit", user="u0", to="u0")))
+    execution = Worker(target).run(program, InOrder())
+    said = confirm(target, execution, "LostEvent-00000000")
+    assert said.verdict == "not confirmed"
+    assert "every event happened as recorded" in said.detail
+
+
+def test_the_same_history_on_both_loops() -> None:
+    """In order, the world shows what the stock loop shows."""
+    program = Program(
+        (
+            Operation("connect", "c0", "u0"),
+            Operation("connect", "c1", "u1"),
+            Operation("emit", user="u0", to="u1"),
+            Operation("pause", seconds=6.0),
+            Operation("emit", user="u1", to="u0"),
+            Operation("disconnect", "c0"),
+        )
+    )
+    for name in ("reference", "isolated", "unified", "golden-path"):
+        target = resolve(name)
+        stock = Worker(target, StockLoop())
+        assert Worker(target).run(program, InOrder()).history == stock.run(program, InOrder()).history
+        stock.loop.close()
+
+
+def test_the_one_private_method_is_there() -> None:
+    """A client learns by it which transport is the server's end of its connection."""
+    assert callable(getattr(asyncio.SelectorEventLoop, "_make_socket_transport", None))
