@@ -26,8 +26,13 @@ from .world import Chooser, InOrder
 __all__ = ("Finding", "Judged", "Memory", "digest", "explore", "judged", "soundness_doubt")
 
 
-STALE = 3
-"""After so many histories in a row that the program has shown before, it has probably shown all it has."""
+QUIET = 3
+"""After so many executions in a row that showed nothing new, the next program is the better use of the time.
+
+A bug needs the right program and then the right schedule, and nobody knows which is the rarer.  Exploring a program for
+about as long as generating it takes, some eight executions, costs at most twice the time that the best number of
+schedules would, whichever it is.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +77,11 @@ def explore(
     seed: int,
     memory: Memory | None = None,
 ) -> Iterator[Judged]:
-    """Execute a program as written, in order, and then under ``schedules`` schedules of the strategies.
+    """Execute a program as written, in order where that is not the same, and under ``schedules`` schedules more.
 
-    They take turns, or the portfolio shares out.  Which schedules depends on the seed, the program and the memory
-    alone.  They are fewer where no strategy has any left to try, or where the program seems to have shown all it has.
-    Schedules that give the same history are judged once.
+    The strategies take turns, or the portfolio shares out.  Which schedules depends on the seed, the program and the
+    memory alone.  They are fewer where no strategy has any left to try, or where the program seems to have nothing new
+    left to show.  Schedules that give the same history are judged once.
     """
     verdicts: dict[History, tuple[Violation, ...]] = {}
     memory = memory if memory is not None else Memory(seed)
@@ -92,16 +97,18 @@ def explore(
         broken = (violation.signature(worker.target.name) for violation in known)
         return Judged(execution, known, name), memory.novelty.of(execution, broken, lines)
 
-    yield execute(Written(written), "written")[0]
-    orderly = execute(InOrder(), "fifo")[0]
+    orderly = execute(Written(written), "written")[0]
     yield orderly
+    if orderly.execution.schedule.deviations:
+        orderly = execute(InOrder(), "fifo")[0]
+        yield orderly
     base = (digest(program) ^ seed) << 16
     shared = PORTFOLIO in strategies
     proposers = {name: STRATEGIES[name](orderly.execution, base) for name in (ARMS if shared else strategies)}
     turns = deque(proposers)
     to_the_end = all(strategy.exhaustive for strategy in proposers.values())
-    repeats = 0
-    while turns and schedules and (to_the_end or repeats < STALE):
+    quiet = 0
+    while turns and schedules and (to_the_end or quiet < QUIET):
         name = memory.portfolio.choose(turns) if shared else turns[0]
         chooser = proposers[name].next()
         if chooser is None:
@@ -109,9 +116,8 @@ def explore(
             continue
         turns.rotate(-1)
         schedules -= 1
-        histories = len(verdicts)
         result, news = execute(chooser, name)
-        repeats = repeats + 1 if len(verdicts) == histories else 0
+        quiet = 0 if news else quiet + 1
         proposers[name].seen(result.execution, news)
         memory.portfolio.learn(name, news)
         yield replace(result, proven=proposers[name].proven)

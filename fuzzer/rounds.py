@@ -30,8 +30,8 @@ LENGTHS = (30, 60, 100)
 """Per cent of the plan's steps that programs of successive rounds have: simple bugs need simple programs."""
 
 
-SCHEDULES = 12
-"""Schedules of each program."""
+SCHEDULES = 24
+"""Schedules of each program, at most."""
 
 
 @dataclass(frozen=True, slots=True)

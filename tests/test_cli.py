@@ -35,12 +35,12 @@ def crosswire(*arguments: str, cwd: Path, expect: int) -> subprocess.CompletedPr
 def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """A folder with the counterexamples of a short run, and the run's JSON."""
     folder = tmp_path_factory.mktemp("run")
-    done = crosswire("run", "isolated", "degraded", "--max-executions", "2500", "--json", cwd=folder, expect=1)
+    done = crosswire("run", "isolated", "degraded", "--max-executions", "1200", "--json", cwd=folder, expect=1)
     return folder, json.loads(done.stdout)
 
 
 def test_run_prints_a_table_and_what_it_found(tmp_path: Path) -> None:
-    done = crosswire("run", "degraded", "reference", "--max-executions", "6000", cwd=tmp_path, expect=1)
+    done = crosswire("run", "degraded", "reference", "--max-executions", "1500", cwd=tmp_path, expect=1)
     assert "degraded: ReplacedEvent (no loss)" in done.stdout
     assert "No promise broken by: reference" in done.stdout
     assert re.search(r"crosswire replay results/counterexamples/degraded-\S+\.json", done.stdout)
@@ -49,11 +49,11 @@ def test_run_prints_a_table_and_what_it_found(tmp_path: Path) -> None:
 
 def test_the_same_seed_gives_the_same_output(tmp_path: Path) -> None:
     first, again = (
-        crosswire("run", "emergency", "--max-executions", "2000", "--seed", "7", cwd=tmp_path, expect=1).stdout
+        crosswire("run", "emergency", "--max-executions", "600", "--seed", "7", cwd=tmp_path, expect=1).stdout
         for _ in range(2)
     )
     assert first == again
-    other = crosswire("run", "emergency", "--max-executions", "2000", "--seed", "8", cwd=tmp_path, expect=1).stdout
+    other = crosswire("run", "emergency", "--max-executions", "600", "--seed", "8", cwd=tmp_path, expect=1).stdout
     assert other != first
 
 
@@ -66,7 +66,7 @@ def test_nothing_found_is_exit_code_zero(tmp_path: Path) -> None:
 def test_json_counts_and_files(found: tuple[Path, dict[str, Any]]) -> None:
     folder, result = found
     isolated, degraded = result["targets"]
-    assert isolated["executions"] == degraded["executions"] == 2500
+    assert isolated["executions"] == degraded["executions"] == 1200
     assert degraded["found"]
     assert {bug["promise"] for bug in degraded["found"]} <= {"golden path", "no loss"}
     for target in result["targets"]:
@@ -236,7 +236,7 @@ def test_the_readme_snippet_finds_the_bug(tmp_path: Path) -> None:
     code = [line for line in snippet.splitlines() if line.strip()]
     assert len(code) <= 15
     (tmp_path / "mychat.py").write_text(snippet)
-    done = crosswire("run", "mychat:Chat", "--max-executions", "4000", cwd=tmp_path, expect=1)
+    done = crosswire("run", "mychat:Chat", "--max-executions", "1500", cwd=tmp_path, expect=1)
     assert "mychat:Chat: " in done.stdout
     files = sorted((tmp_path / "results/counterexamples").glob("*.json"))
     assert files
@@ -271,7 +271,7 @@ class Chat(Adapter):
     async def disconnect(self, client): self.users[client.user].remove(client.websocket)
 """
     (tmp_path / "chat.py").write_text(faulty)
-    crosswire("run", "chat:Chat", "--max-executions", "3000", cwd=tmp_path, expect=1)
+    crosswire("run", "chat:Chat", "--max-executions", "1200", cwd=tmp_path, expect=1)
     files = [str(path) for path in (tmp_path / "results/counterexamples").glob("*LostEvent*.json")]
     repaired = faulty.replace("[:1]: await websocket.send_json(event.payload)", ": await self.send(websocket, event)")
     repaired = repaired.replace("self.users.get(event.to, [])", "list(self.users.get(event.to, []))")

@@ -67,7 +67,7 @@ def test_every_program_has_somebody_in_it() -> None:
     with worker.session():
         run_round(worker, Plan(schedules=2), 0, emit, lambda more: False)
     assert batches
-    assert all(batch.program.users and len(batch.executions) == 4 for batch in batches)
+    assert all(batch.program.users and len(batch.executions) in (3, 4) for batch in batches)
     assert len({batch.program for batch in batches}) == len(batches)
 
 

@@ -24,6 +24,7 @@ class Chat(Adapter):
     async def connect(self, client): self.users.setdefault(client.user, []).append(client.websocket)
     async def emit(self, event):
         for websocket in list(self.users.get(event.to, [])):
+            if websocket not in self.users[event.to]: continue  # logged out meanwhile
             try: await websocket.send_json(event.payload)
             except ConnectionError: pass
     async def disconnect(self, client):
@@ -43,7 +44,7 @@ PROFILE = """
 targets = ["chat:Chat"]
 
 [tool.crosswire.profiles.nightly]
-max-executions = 2500
+max-executions = 1500
 seed = "fresh"
 """
 

@@ -67,7 +67,7 @@ def run(
     users: Annotated[int | None, typer.Option(min=1, max=9, help="Users a program may have. Default 3.")] = None,
     schedules: Annotated[
         int | None,
-        typer.Option(min=1, help="Schedules to try for each program. Default 12; with --strategy delay alone 1000."),
+        typer.Option(min=1, help="Schedules of each program, at most. Default 24; with --strategy delay alone 1000."),
     ] = None,
     promise: Annotated[
         list[str] | None, typer.Option(help="Check only this promise; may be repeated.", show_default=False)

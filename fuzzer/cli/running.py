@@ -106,7 +106,7 @@ def run_campaigns(settings: Settings) -> int:
         if settings.as_json:
             print(json.dumps(msgspec.to_builtins(summary), indent=2))
         else:
-            _print(summary, plan.promises, settings.scheduled)
+            _print(summary, plan, settings.scheduled)
         failing = summary.failures(*FAILS[settings.fail_on])
         _tell(err, summary, settings)
         if interrupted:
@@ -191,11 +191,11 @@ class _Progress:
         _say(self._console if self._live is None else self._live.console, text)
 
 
-def _print(summary: RunSummary, promises: frozenset[str], scheduled: bool) -> None:
+def _print(summary: RunSummary, plan: Plan, scheduled: bool) -> None:
     width = None if sys.stdout.isatty() else 180
     console = Console(width=width, highlight=False)
     targets = summary.targets
-    broken = [name for name in PROMISES if name in promises and any(t.broken.get(name) for t in targets)]
+    broken = [name for name in PROMISES if name in plan.promises and any(t.broken.get(name) for t in targets)]
     table = Table(title="Executions that broke a promise, and their share")
     table.add_column("target", no_wrap=True)
     table.add_column("executions", justify="right", no_wrap=True)
@@ -211,7 +211,7 @@ def _print(summary: RunSummary, promises: frozenset[str], scheduled: bool) -> No
                 continue
             _print_found(console, t, bug, bug.status if scheduled else "")
     for t in targets:
-        for delays, programs in t.proven.items():
+        for delays, programs in t.proven.items() if "delay" in plan.strategies else ():
             console.print(
                 f"{t.target}: {programs:,} of {_count(t.programs, 'program')} proven up to {_count(delays, 'delay')}"
             )
