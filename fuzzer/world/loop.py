@@ -17,6 +17,7 @@ from asyncio import Future, Task, events
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable
+from contextlib import suppress
 from contextvars import Context, copy_context
 from itertools import repeat
 from types import BuiltinFunctionType, MethodType
@@ -191,7 +192,7 @@ class WorldLoop(asyncio.AbstractEventLoop):
 
     def withdraw(self, event: External) -> None:
         """Take a pending event back; one that is visible already is left alone."""
-        if event in self.pending:
+        with suppress(ValueError):
             self.pending.remove(event)
 
     def _show(self, index: int) -> None:
