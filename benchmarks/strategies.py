@@ -26,10 +26,10 @@ def share(kernel: Kernel, correct: bool, strategy: str, executions: int, seed: i
     loop = WorldLoop()
     shown = done = 0
     with loop.entropy:
-        _, _, events = execute(loop, judged(kernel.make(latency, correct)), InOrder())
-        for chooser in islice(choosers(strategy, seed, events), executions):
+        _, orderly = execute(loop, judged(kernel.make(latency, correct)), InOrder())
+        for chooser in islice(choosers(strategy, seed, orderly), executions):
             done += 1
-            error, _, _ = execute(loop, judged(kernel.make(latency, correct)), chooser)
+            error, _ = execute(loop, judged(kernel.make(latency, correct)), chooser)
             shown += error is not None
     return shown / max(1, done)
 

@@ -15,16 +15,19 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
+from crosswire.fuzzer.execution import Execution
+from crosswire.fuzzer.program import Program
 from crosswire.fuzzer.schedule import Recorded, Schedule
 from crosswire.fuzzer.search import STRATEGIES
 from crosswire.fuzzer.world import Chooser, InOrder, WorldLoop, latency
 
-from .kernels import Pause, Program, main
+from .kernels import Pause, main
+from .kernels import Program as Kernel
 
 __all__ = ("CANNOT", "TOOLS", "Budget", "Hunt", "Make", "Tool", "choosers", "execute", "minimal", "version")
 
-Make = Callable[[Pause], Program]
-Finish = Callable[[Program], Coroutine[Any, Any, None]]
+Make = Callable[[Pause], Kernel]
+Finish = Callable[[Kernel], Coroutine[Any, Any, None]]
 """What is run of a program: `kernels.main`, which judges it, or `kernels.run_all`, which does not."""
 
 SEEDS = 100_000
@@ -114,20 +117,21 @@ async def _a_while(name: str) -> None:
 
 def execute(
     loop: WorldLoop, coroutine: Coroutine[Any, Any, None], chooser: Chooser
-) -> tuple[Exception | None, list[tuple[int, int]], int]:
-    """One execution: what it raised, its deviations from order, and how many events became visible."""
+) -> tuple[Exception | None, Execution]:
+    """One execution of what is no target: what it raised, and the schedule it followed."""
     deviations, visible = loop.deviations, loop.visible
+    error = None
     try:
         loop.run_coroutine(coroutine, chooser)
-    except Exception as error:
-        return error, deviations, len(visible)
-    return None, deviations, len(visible)
+    except Exception as raised:
+        error = raised
+    return error, Execution(Program(()), Schedule(tuple(deviations)), (), tuple(visible))
 
 
-def choosers(strategy: str, seed: int, events: int) -> Iterator[Chooser]:
-    """The choosers of one hunt; ``events`` is how many became visible when everything came in order."""
+def choosers(strategy: str, seed: int, orderly: Execution) -> Iterator[Chooser]:
+    """The choosers of one hunt; ``orderly`` is the execution in which everything came in order."""
     make = STRATEGIES[strategy]
-    return (make(number, 2 * events) for number in count(seed * SEEDS))
+    return (make(number, 2 * len(orderly.visible)) for number in count(seed * SEEDS))
 
 
 def _crosswire(strategy: str) -> Explore:
@@ -136,10 +140,10 @@ def _crosswire(strategy: str) -> Explore:
         loop = WorldLoop()
         with loop.entropy:
             clock.executions = 1
-            error, _, events = execute(loop, finish(make(latency)), InOrder())
+            error, orderly = execute(loop, finish(make(latency)), InOrder())
             if error is not None:
                 return clock.hunt(error)
-            for chooser in choosers(strategy, seed, events):
+            for chooser in choosers(strategy, seed, orderly):
                 if not clock.left():
                     break
                 clock.executions += 1
@@ -159,23 +163,24 @@ def minimal(strategy: str) -> Shrink:
         clock = _Clock(budget)
         loop = WorldLoop()
 
-        def run(chooser: Chooser) -> tuple[type[Exception] | None, Schedule, int]:
+        def run(chooser: Chooser) -> tuple[type[Exception] | None, Execution]:
             clock.executions += 1
-            error, deviations, events = execute(loop, finish(make(latency)), chooser)
-            return None if error is None else type(error), Schedule(tuple(deviations)), events
+            error, execution = execute(loop, finish(make(latency)), chooser)
+            return None if error is None else type(error), execution
 
         with loop.entropy:
-            kind, best, events = run(InOrder())
-            search = choosers(strategy, seed, events)
+            kind, execution = run(InOrder())
+            search = choosers(strategy, seed, execution)
             while kind is None:
                 if not clock.left():
                     return None
-                kind, best, _ = run(next(search))
+                kind, execution = run(next(search))
+            best = execution.schedule
             index = 0
             while index < len(best):
-                again, shorter, _ = run(Recorded(best.without(index)))
-                if again is kind and len(shorter) < len(best):
-                    best, index = shorter, 0
+                again, execution = run(Recorded(best.without(index)))
+                if again is kind and len(execution.schedule) < len(best):
+                    best, index = execution.schedule, 0
                 else:
                     index += 1
         return len(best)
@@ -280,8 +285,8 @@ def _seedloop(make: Make, finish: Finish, seed: int, budget: Budget) -> Hunt:
     return clock.hunt(outcome.error)
 
 
-def _worker(at: int) -> Callable[[Program], Coroutine[Any, Any, None]]:
-    async def work(program: Program) -> None:
+def _worker(at: int) -> Callable[[Kernel], Coroutine[Any, Any, None]]:
+    async def work(program: Kernel) -> None:
         await program.workers[at]()
 
     return work

@@ -11,6 +11,7 @@ import sys
 from asyncio import Future, events
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
@@ -146,7 +147,7 @@ class Outer(Networked, _Loop):  # type: ignore[misc]  # typeshed's signatures ar
 
     def withdraw(self, event: External) -> None:
         """Take a pending event back; one that is visible already is left alone."""
-        if event in self.pending:
+        with suppress(ValueError):
             self.pending.remove(event)
 
     def _show(self, index: int) -> None:
