@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import time_machine
 
+from .threads import gate_worker_threads
+
 if TYPE_CHECKING:
     from .loop import WorldLoop
 
@@ -86,6 +88,7 @@ class Entropy:
         """The world begins to run: the clocks go to its time and every generator starts anew."""
         global _active
         self.__enter__()
+        gate_worker_threads(_here)
         self._blocks = 0
         self.clock_moved(self._loop.time())
         random.seed(0)
