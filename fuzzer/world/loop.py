@@ -23,7 +23,7 @@ from weakref import ref
 
 from ..stacks import innermost
 from .entropy import CLOCK_START, Entropy
-from .errors import OutsideWorldError
+from .errors import OutsideWorldError, TargetBlockedError
 from .external import CARRY_ON, Chooser, External, InOrder, Key, operation_number
 from .identity import NumberedTask, restart
 from .network import Networked, connection
@@ -293,9 +293,9 @@ class WorldLoop(Networked, asyncio.AbstractEventLoop):  # type: ignore[misc]  # 
                 if callback is not None:
                     try:
                         handle[2].run(callback, *handle[1])
-                    except (SystemExit, KeyboardInterrupt):
+                    except (SystemExit, KeyboardInterrupt, TargetBlockedError):
                         raise
-                    except Exception as error:
+                    except BaseException as error:  # a CancelledError too, as in asyncio's own Handle
                         self.call_exception_handler(
                             {"message": f"Exception in callback {_name(callback)}", "exception": error}
                         )
