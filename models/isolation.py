@@ -436,6 +436,8 @@ def availability(facts: Facts) -> Iterator[Violation]:
         if (
             around
             or (limit is not None and possible >= limit)
+            or connection.stalled_since  # who does not read may be given up
+            or facts.stalled(connection.name, act.ended)
             or _waits_for_itself(facts, number, act, {connection.name})
         ):
             continue
