@@ -193,9 +193,9 @@ class Networked:
         self.dialled = 0
         self.listens = None
 
-    async def wait_listening(self: Any) -> None:
-        """Wait until a server listens."""
-        if not self.listeners:
+    async def wait_listening(self: Any, port: int | None = None) -> None:
+        """Wait until a server listens, on this port where it matters."""
+        while not self.listeners if port is None else port not in self.listeners:
             self.listens = self.create_future()
             await self.listens
 
