@@ -145,9 +145,9 @@ class ListeningService(Service):
 async def listening(
     main: Callable[[], Awaitable[Any]], stop: Callable[[], None] | None = None, *, port: int | None = None
 ) -> AsyncIterator[None]:
-    """Run ``main()`` until a server listens, on ``port`` where that is known; in the end ``stop()``, or cancel it, and wait for it.
+    """Run ``main()`` until a server listens; in the end ``stop()``, or cancel it, and wait for it.
 
-    ``main`` may also return once it listens; what it returns is then closed in the end, by ``cleanup``, ``aclose`` or
+    Where ``port`` is known, a server there; another may be there before.  ``main`` may also return once it listens; what it returns is then closed in the end, by ``cleanup``, ``aclose`` or
     ``close`` and ``wait_closed``.
     """
     loop = cast(WorldLoop, asyncio.get_running_loop())
