@@ -147,8 +147,8 @@ async def listening(
 ) -> AsyncIterator[None]:
     """Run ``main()`` until a server listens; in the end ``stop()``, or cancel it, and wait for it.
 
-    Where ``port`` is known, a server there; another may be there before.  ``main`` may also return once it listens; what it returns is then closed in the end, by ``cleanup``, ``aclose`` or
-    ``close`` and ``wait_closed``.
+    Where ``port`` is known, a server there: others may be there before.  ``main`` may also return once it listens; what
+    it returns is then closed in the end, by ``cleanup``, ``aclose`` or ``close`` and ``wait_closed``.
     """
     loop = cast(WorldLoop, asyncio.get_running_loop())
     task: asyncio.Task[Any] = loop.create_task(_awaited(main))
