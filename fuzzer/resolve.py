@@ -55,13 +55,21 @@ def resolve(name: str) -> Target:
         raise UnknownTargetError(f"target {name!r}: module {module_name!r} has no {attribute!r}{hint}")
     if not _is_adapter(found):
         said = dict(parse_qsl(options))
-        unknown = sorted(said.keys() - {"wire", "via", "compression"})
+        unknown = sorted(said.keys() - {"wire", "via", "compression", "port"})
         if unknown:
             raise UnknownTargetError(
-                f"target {name!r}: unknown option {unknown[0]!r}; there are wire, via, compression"
+                f"target {name!r}: unknown option {unknown[0]!r}; there are wire, via, compression, port"
             )
-        compression = said.get("compression") == "on"
-        target = application(place, wire=said.get("wire"), via=said.get("via"), compression=compression)
+        port = said.get("port")
+        if port is not None and not port.isdecimal():
+            raise UnknownTargetError(f"target {name!r}: port {port!r} is no number")
+        target = application(
+            place,
+            wire=said.get("wire"),
+            via=said.get("via"),
+            compression=said.get("compression") == "on",
+            port=int(port) if port is not None else None,
+        )
         return replace(target, name=name)
     missing = sorted(getattr(found, "__abstractmethods__", ()))
     if missing:

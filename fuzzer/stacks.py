@@ -27,6 +27,8 @@ _INSTALLED = tuple(
     }
 )
 
+_SITE = frozenset({"site-packages", "dist-packages"})
+
 
 @cache
 def _ours(filename: str) -> bool:
@@ -36,9 +38,14 @@ def _ours(filename: str) -> bool:
 
 @cache
 def is_library(filename: str) -> bool:
-    """Whether a file is installed, rather than the target's own; the standing managers count as targets."""
+    """Whether a file is installed, rather than the target's own; the standing managers count as targets.
+
+    What ``pip install --target`` puts elsewhere is, if the folder is called as such folders are.
+    """
     path = os.path.realpath(filename)
-    return filename.startswith("<") or (path.startswith(_INSTALLED) and not path.startswith(_STANDING))
+    if filename.startswith("<") or not _SITE.isdisjoint(path.split(os.sep)):
+        return not path.startswith(_STANDING)
+    return path.startswith(_INSTALLED) and not path.startswith(_STANDING)
 
 
 class _Innermost:

@@ -13,6 +13,7 @@ from itertools import pairwise
 from ..fuzzer.history import History
 from ..fuzzer.program import CRITICAL_EVENTS, Program
 from ..fuzzer.targets.adapter import Target
+from ..fuzzer.world.network import DIALLED
 from . import violations as v
 from .facts import NEVER, Act, Connection, Facts, gather, number_of
 from .violations import Violation
@@ -314,6 +315,8 @@ def _waits_for_itself(facts: Facts, number: int, act: Act, own: set[str | None],
                 kind, _, rest = waiting.partition(" ")
                 if kind in ("latency", "job") and rest.rpartition(" ")[2] in (str(number), "-1"):
                     return True
+                if kind in ("connect", "bytes", "lost") and rest.startswith(DIALLED):
+                    return True  # a backend of the target's; whoever waits for it, nobody can tell
                 if kind == "notice" or (kind in ("frame", "bytes", "connect", "lost", "pong") and rest in own):
                     return True
     return False
@@ -438,6 +441,8 @@ def availability(facts: Facts) -> Iterator[Violation]:
         if (
             around
             or (limit is not None and possible >= limit)
+            or connection.stalled_since  # who does not read may be given up
+            or facts.stalled(connection.name, act.ended)
             or _waits_for_itself(facts, number, act, {connection.name})
         ):
             continue

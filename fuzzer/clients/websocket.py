@@ -121,12 +121,13 @@ class WebSocketLink(Link):
         self._transport.vanish()
 
     def misbehave(self, how: str) -> None:
-        if self._transport is None or self._protocol.state is not State.OPEN:
-            self.abort()
-        elif how == "flood":
-            for number in range(PINGS):
+        closing = self._transport is None or self._protocol.state is not State.OPEN
+        if how == "flood":  # who does that stays
+            for number in range(0 if closing else PINGS):
                 self._protocol.send_ping(b"%d" % number)
             self._flush()
+        elif self._transport is None or closing:
+            self.abort()
         else:
             self._gone = True
             if how == "garble":

@@ -21,6 +21,7 @@ from .adapter import Limits, Target
 from .fresh import FreshModule
 from .routes import websocket_paths
 from .serving import (
+    PORT,
     AsgiService,
     ListeningService,
     Service,
@@ -80,12 +81,14 @@ def application(
     limits: Limits | None = None,
     offline_delivery: bool = False,
     compression: bool = False,
+    port: int | None = None,
 ) -> Target:
     """The target for an application that clients reach over WebSocket, by ``package.module:name``.
 
     ``wire`` says how they speak to it (an object, or a name as on the command line); without it, a `Wire` named
     ``wire`` in the application's module, else JSON.  ``via`` puts an ASGI application behind a server (`VIA`).
-    ``compression`` offers permessage-deflate.  Raises `UnknownTargetError`.
+    ``compression`` offers permessage-deflate.  ``port`` is where clients connect to an application that starts several
+    servers of its own (a database's stand-in, say).  Raises `UnknownTargetError`.
     """
     module_name, _, attribute = name.partition(":")
     load_module(name, module_name)
@@ -96,6 +99,8 @@ def application(
     found = _found(name, value, fresh, attribute)
     if via is not None and via not in VIA:
         raise UnknownTargetError(f"target {name!r}: unknown via {via!r}; it is one of {', '.join(VIA)}")
+    if port is not None and found.kind not in ("server", "serving"):
+        raise UnknownTargetError(f"target {name!r}: only an application that starts its servers itself has a port")
     if via not in (None, "direct") and found.kind != "asgi":
         raise UnknownTargetError(f"target {name!r}: only an ASGI application can be put behind {via}")
     spoken = _wire(name, wire, fresh, found.example)
@@ -105,7 +110,10 @@ def application(
         thing = found.get()
         if direct:
             return AsgiService(thing)
-        return ListeningService(_serving(found.kind, thing, via), compression=compression)
+        own = found.kind in ("server", "serving")
+        return ListeningService(
+            _serving(found.kind, thing, via, port), port=port if own else PORT, compression=compression
+        )
 
     traits = WireTraits(
         spoken,
@@ -197,7 +205,7 @@ def _title(kind: Kind, value: Any) -> str:
     return WORDS[kind]
 
 
-def _serving(kind: Kind, thing: Any, via: str | None) -> AbstractAsyncContextManager[Any]:
+def _serving(kind: Kind, thing: Any, via: str | None, port: int | None) -> AbstractAsyncContextManager[Any]:
     if kind == "asgi":
         return uvicorn_serving(thing, ws=VIA[via or "uvicorn"])
     if kind == "aiohttp":
@@ -206,11 +214,11 @@ def _serving(kind: Kind, thing: Any, via: str | None) -> AbstractAsyncContextMan
         return websockets_serving(thing)
     if kind == "serving":
         return thing()  # type: ignore[no-any-return]
-    return _started(thing)
+    return _started(thing, port)
 
 
 @asynccontextmanager
-async def _started(main: Callable[[], Any]) -> Any:
+async def _started(main: Callable[[], Any], port: int | None) -> Any:
     """A coroutine that starts a server; one that makes an aiohttp application instead has it served."""
     made: list[Any] = []
 
@@ -222,7 +230,7 @@ async def _started(main: Callable[[], Any]) -> Any:
             made.append(serving)
         return result
 
-    async with listening(run):
+    async with listening(run, port=port):
         yield
         for serving in made:
             await serving.__aexit__(None, None, None)

@@ -108,14 +108,25 @@ class AsgiService(Service):
 
 
 class ListeningService(Service):
-    """A server that listens through the event loop.  ``serving`` starts it on entry and ends it on exit."""
+    """A server that listens through the event loop.  ``serving`` starts it on entry and ends it on exit.
 
-    def __init__(self, serving: AbstractAsyncContextManager[Any], *, compression: bool = False) -> None:
+    Clients connect to ``port``; without it, to the only one there is.  Raises `RuntimeError` where there are several.
+    """
+
+    def __init__(
+        self, serving: AbstractAsyncContextManager[Any], *, port: int | None = None, compression: bool = False
+    ) -> None:
         self._serving = serving
+        self._port = port
         self._compression = compression
 
     async def __aenter__(self) -> ListeningService:
         await self._serving.__aenter__()
+        ports = cast(WorldLoop, asyncio.get_running_loop()).listeners
+        if self._port is None and len(ports) > 1:
+            listed = ", ".join(map(str, sorted(ports)))
+            await self._serving.__aexit__(None, None, None)
+            raise RuntimeError(f"it listens on ports {listed}: say to which clients connect, with ?port=N")
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -125,21 +136,23 @@ class ListeningService(Service):
         loop = cast(Outer, asyncio.get_running_loop())
 
         def dial(link: WebSocketLink) -> None:
-            loop.dial(name, link, number=number)
+            loop.dial(name, link, self._port, number)
 
         return WebSocketLink(name, peer, pace, dial, compression=self._compression)
 
 
 @asynccontextmanager
-async def listening(main: Callable[[], Awaitable[Any]], stop: Callable[[], None] | None = None) -> AsyncIterator[None]:
+async def listening(
+    main: Callable[[], Awaitable[Any]], stop: Callable[[], None] | None = None, *, port: int | None = None
+) -> AsyncIterator[None]:
     """Run ``main()`` until a server listens; in the end ``stop()``, or cancel it, and wait for it.
 
-    ``main`` may also return once it listens; what it returns is then closed in the end, by ``cleanup``, ``aclose`` or
-    ``close`` and ``wait_closed``.
+    Where ``port`` is known, a server there: others may be there before.  ``main`` may also return once it listens; what
+    it returns is then closed in the end, by ``cleanup``, ``aclose`` or ``close`` and ``wait_closed``.
     """
     loop = cast(Outer, asyncio.get_running_loop())
     task: asyncio.Task[Any] = loop.create_task(_awaited(main))
-    listens = asyncio.ensure_future(loop.wait_listening())
+    listens = asyncio.ensure_future(loop.wait_listening(port))
     await asyncio.wait({task, listens}, return_when=asyncio.FIRST_COMPLETED)
     if task.done():
         listens.cancel()
@@ -197,7 +210,7 @@ def uvicorn_serving(app: Any, *, ws: str = "auto", **options: Any) -> AbstractAs
         server.should_exit = True
         over.set()
 
-    return listening(server.serve, stop)
+    return listening(server.serve, stop, port=PORT)
 
 
 @asynccontextmanager

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import time_machine
 
+from .threads import gate_worker_threads
+
 if TYPE_CHECKING:
     from .outer import Outer
 
@@ -93,6 +95,7 @@ class Entropy:
             self._depth += 1
         else:
             self.__enter__()
+        gate_worker_threads(_here)
         self._blocks = 0
         self.clock_moved(self._loop.time())
         _shared.seed()

@@ -23,6 +23,7 @@ from typing import Any, cast
 from weakref import ref
 
 from .entropy import Entropy
+from .errors import TargetBlockedError
 from .external import Chooser, External, InOrder
 from .identity import NumberedTask
 from .network import connection
@@ -215,9 +216,9 @@ class WorldLoop(Outer, asyncio.AbstractEventLoop):  # type: ignore[misc]  # type
                             context.run(callback, args[0])
                         else:
                             context.run(callback, *args)
-                    except (SystemExit, KeyboardInterrupt):
+                    except (SystemExit, KeyboardInterrupt, TargetBlockedError):
                         raise
-                    except Exception as error:
+                    except BaseException as error:  # a CancelledError too, as in asyncio's own Handle
                         self.call_exception_handler(
                             {"message": f"Exception in callback {_name(callback)}", "exception": error}
                         )

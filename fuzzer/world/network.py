@@ -28,12 +28,15 @@ if TYPE_CHECKING:
 
     from .outer import Outer
 
-__all__ = ("FIRST_CLIENT_PORT", "MemoryServer", "Networked", "Outside", "connection")
+__all__ = ("DIALLED", "FIRST_CLIENT_PORT", "MemoryServer", "Networked", "Outside", "connection")
 
 connection: ContextVar[str | None] = ContextVar("crosswire_connection", default=None)
 """The name of the connection on whose behalf a server's code runs; tasks inherit it from whoever starts them."""
 
 FIRST_CLIENT_PORT = 50_000
+
+DIALLED = "dialled-"
+"""What the names of connections begin with that the target itself makes."""
 
 
 class Outside(Protocol):
@@ -193,9 +196,9 @@ class Networked:
         self.dialled = 0
         self.listens = None
 
-    async def wait_listening(self: Any) -> None:
-        """Wait until a server listens."""
-        if not self.listeners:
+    async def wait_listening(self: Any, port: int | None = None) -> None:
+        """Wait until a server listens, on this port where it matters."""
+        while not self.listeners if port is None else port not in self.listeners:
             self.listens = self.create_future()
             await self.listens
 
@@ -258,7 +261,7 @@ class Networked:
         """Connect to a server in this world; being connected is an external event."""
         if sock is not None or ssl or port not in self.listeners:
             raise self.outside(f"loop.create_connection({host!r}, {port!r})")
-        name = f"d{self.dialled}"
+        name = f"{DIALLED}{self.dialled}"
         self.dialled += 1
         ready: asyncio.Future[MemoryTransport] = self.create_future()
         event = self.external(("connect", name), self._connect, name, protocol_factory, port, ready)
