@@ -7,7 +7,7 @@ happened before.  ``NEVER`` is after every row.
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..fuzzer.history import SETTLED, Detail, History
 from ..fuzzer.program import LEAVING, Operation, Program
@@ -139,6 +139,8 @@ def gather(target: Target, program: Program, history: History) -> Facts:
         if kind == "invoked":
             assert number is not None
             op = operations[number] if number < len(operations) else disconnect if name is not None else shut_down
+            if op.kind == "run_agent" and connection is not None and connection.identity not in (None, op.to):
+                op = replace(op, to=connection.identity)  # who asks is who the token says
             acts[number] = Act(op, row, time)
             match op.kind:
                 case "connect":
