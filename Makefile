@@ -27,7 +27,7 @@ lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	MYPYPATH=$$(echo build/__editable__.*) $(BIN)/python -m mypy -p crosswire.fuzzer -p crosswire.models -p crosswire.strategies
-	MYPYPATH=$$(echo build/__editable__.*) $(BIN)/python -m mypy tests benchmarks
+	MYPYPATH=$$(echo build/__editable__.*) $(BIN)/python -m mypy tests benchmarks examples
 
 # The rendered copies of the notebooks, for docs/notebooks; the notebooks themselves are kept without outputs.
 notebooks: $(VENV)/.installed

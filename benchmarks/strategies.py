@@ -16,20 +16,20 @@ from crosswire.fuzzer.world import InOrder, WorldLoop, latency
 from .kernels import IN_ORDER, KERNELS, Kernel
 from .kernels import main as judged
 from .report import arguments, machine, table, write
-from .tools import choosers, execute
+from .tools import execute, executions
 
 __all__ = ("share",)
 
 
-def share(kernel: Kernel, correct: bool, strategy: str, executions: int, seed: int = 0) -> float:
+def share(kernel: Kernel, correct: bool, strategy: str, most: int, seed: int = 0) -> float:
     """The share of executions in which the kernel's bug showed."""
     loop = WorldLoop()
     shown = done = 0
     with loop.entropy:
         _, orderly = execute(loop, judged(kernel.make(latency, correct)), InOrder())
-        for chooser in islice(choosers(strategy, seed, orderly), executions):
+        found = executions(loop, lambda: judged(kernel.make(latency, correct)), strategy, seed, orderly)
+        for error, _ in islice(found, most):
             done += 1
-            error, _ = execute(loop, judged(kernel.make(latency, correct)), chooser)
             shown += error is not None
     return shown / max(1, done)
 
@@ -44,22 +44,22 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser, given = arguments(__doc__, argv)
     parser.add_argument("--executions", type=int, default=2000)
     options = parser.parse_args(given)
-    executions = 50 if options.quick else options.executions
+    most = 50 if options.quick else options.executions
     shares = {
-        name: {strategy: share(kernel, False, strategy, executions) for strategy in STRATEGIES}
+        name: {strategy: share(kernel, False, strategy, most) for strategy in STRATEGIES}
         for name, kernel in KERNELS.items()
     }
     accused = [
         f"{name} by {strategy}"
         for name, kernel in {**KERNELS, **IN_ORDER}.items()
         for strategy in STRATEGIES
-        if share(kernel, True, strategy, executions)
+        if share(kernel, True, strategy, most)
     ]
-    print(f"{machine()}; share of {executions:,} executions that show the bug, the best strategy in bold\n")
+    print(f"{machine()}; share of {most:,} executions that show the bug, the best strategy in bold\n")
     rows = [[name, *(_percent(v, v == max(row.values())) for v in row.values())] for name, row in shares.items()]
     print(table(["kernel", *STRATEGIES], rows))
     print(f"\ncorrect programs accused: {', '.join(accused) or 'none'}")
-    write(options.json, {"executions": executions, "shares": shares, "accused": accused})
+    write(options.json, {"executions": most, "shares": shares, "accused": accused})
     if options.plots:
         from .plots import draw_strategies
 

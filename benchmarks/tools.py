@@ -18,13 +18,14 @@ from typing import Any
 from crosswire.fuzzer.execution import Execution
 from crosswire.fuzzer.program import Program
 from crosswire.fuzzer.schedule import Recorded, Schedule
-from crosswire.fuzzer.search import STRATEGIES
+from crosswire.fuzzer.search import STRATEGIES, Independent
+from crosswire.fuzzer.search.behaviour import Novelty
 from crosswire.fuzzer.world import Chooser, InOrder, WorldLoop, latency
 
 from .kernels import Pause, main
 from .kernels import Program as Kernel
 
-__all__ = ("CANNOT", "TOOLS", "Budget", "Hunt", "Make", "Tool", "choosers", "execute", "minimal", "version")
+__all__ = ("CANNOT", "TOOLS", "Budget", "Hunt", "Make", "Tool", "execute", "executions", "minimal", "version")
 
 Make = Callable[[Pause], Kernel]
 Finish = Callable[[Kernel], Coroutine[Any, Any, None]]
@@ -128,10 +129,17 @@ def execute(
     return error, Execution(Program(()), Schedule(tuple(deviations)), (), tuple(visible))
 
 
-def choosers(strategy: str, seed: int, orderly: Execution) -> Iterator[Chooser]:
-    """The choosers of one hunt; ``orderly`` is the execution in which everything came in order."""
-    make = STRATEGIES[strategy]
-    return (make(number, 2 * len(orderly.visible)) for number in count(seed * SEEDS))
+def executions(
+    loop: WorldLoop, make: Callable[[], Coroutine[Any, Any, None]], strategy: str, seed: int, orderly: Execution
+) -> Iterator[tuple[Exception | None, Execution]]:
+    """What a strategy's schedules show, until it has none left; ``orderly`` is the execution in order."""
+    search = STRATEGIES[strategy](orderly, seed * SEEDS)
+    novelty = Novelty()
+    while (chooser := search.next()) is not None:
+        error, execution = execute(loop, make(), chooser)
+        if not isinstance(search, Independent):
+            search.seen(execution, novelty.of(execution))
+        yield error, execution
 
 
 def _crosswire(strategy: str) -> Explore:
@@ -143,14 +151,12 @@ def _crosswire(strategy: str) -> Explore:
             error, orderly = execute(loop, finish(make(latency)), InOrder())
             if error is not None:
                 return clock.hunt(error)
-            for chooser in choosers(strategy, seed, orderly):
+            for error, _ in executions(loop, lambda: finish(make(latency)), strategy, seed, orderly):
+                clock.executions += 1
+                if error is not None:
+                    return clock.hunt(error)
                 if not clock.left():
                     break
-                clock.executions += 1
-                try:
-                    loop.run_coroutine(finish(make(latency)), chooser)
-                except Exception as error:
-                    return clock.hunt(error)
         return clock.hunt()
 
     return explore
@@ -170,11 +176,16 @@ def minimal(strategy: str) -> Shrink:
 
         with loop.entropy:
             kind, execution = run(InOrder())
-            search = choosers(strategy, seed, execution)
-            while kind is None:
-                if not clock.left():
-                    return None
-                kind, execution = run(next(search))
+            if kind is None:
+                for error, execution in executions(loop, lambda: finish(make(latency)), strategy, seed, execution):
+                    clock.executions += 1
+                    if error is not None:
+                        kind = type(error)
+                        break
+                    if not clock.left():
+                        return None
+            if kind is None:
+                return None
             best = execution.schedule
             index = 0
             while index < len(best):

@@ -7,7 +7,7 @@ happened before.  ``NEVER`` is after every row.
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..fuzzer.history import SETTLED, Detail, History
 from ..fuzzer.program import LEAVING, Operation, Program
@@ -74,10 +74,6 @@ class Connection:
         """Logged in before ``since``, and nothing that could excuse the target happened before ``until``."""
         return self.up < since and min(self.ending, self.slow, self.closed, self.unsure) > until
 
-    def stayed(self, until: int) -> bool:
-        """Neither side had begun to end it before ``until``: what a client has sent by then may be left unread else."""
-        return min(self.ending, self.closed) > until
-
     def surely_absent(self, since: int, until: int) -> bool:
         """Not even asked for before ``until``, or all over before ``since``."""
         return self.asked > until or (self.ended < since and self.unsure > until)
@@ -143,6 +139,8 @@ def gather(target: Target, program: Program, history: History) -> Facts:
         if kind == "invoked":
             assert number is not None
             op = operations[number] if number < len(operations) else disconnect if name is not None else shut_down
+            if op.kind == "run_agent" and connection is not None and connection.identity not in (None, op.to):
+                op = replace(op, to=connection.identity)  # who asks is who the token says
             acts[number] = Act(op, row, time)
             match op.kind:
                 case "connect":

@@ -110,7 +110,7 @@ def loss(facts: Facts) -> Iterator[Violation]:
         rest = facts.rest_after(act.ended)
         if act.outcome not in ("returned", "raised") or act.cancelled or rest == NEVER:
             continue
-        if act.op.connection is not None and not facts.connections[act.op.connection].stayed(rest):
+        if _perhaps_unread(facts, number, act, rest):
             continue
         owed = [c for c in facts.of_user(act.op.to) if _meant(act, c) and c.surely_up(act.began, rest)]
         for event in _events(number, act):
@@ -150,6 +150,17 @@ def _meant(act: Act, connection: Connection) -> bool:
     A client that emits over its own connection need not be sent its event back, and who asks for a run gets the answer.
     """
     return act.op.connection is None or (connection.name == act.op.connection) == (act.op.kind == "run_agent")
+
+
+def _perhaps_unread(facts: Facts, number: int, act: Act, rest: int) -> bool:
+    """Whether the server may never have read an event: its connection ended, and nothing shows that it was seen.
+
+    What a client had sent is lost with it where it vanishes, and a server need not read on from one that has left.
+    """
+    emitter = facts.connections.get(act.op.connection or "")
+    if not act.settled or emitter is None or min(emitter.gone, emitter.closed) > rest:
+        return False
+    return not any(event == number for event, _ in facts.sent)
 
 
 def _false_failure(facts: Facts, number: int, act: Act) -> Iterator[Violation]:

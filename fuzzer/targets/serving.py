@@ -122,7 +122,7 @@ class ListeningService(Service):
 
     async def __aenter__(self) -> ListeningService:
         await self._serving.__aenter__()
-        ports = cast(WorldLoop, asyncio.get_running_loop()).listeners
+        ports = cast(Outer, asyncio.get_running_loop()).listeners
         if self._port is None and len(ports) > 1:
             listed = ", ".join(map(str, sorted(ports)))
             await self._serving.__aexit__(None, None, None)

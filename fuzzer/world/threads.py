@@ -16,14 +16,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .loop import WorldLoop
+    from .outer import Outer
 
 __all__ = ("gate_worker_threads",)
 
 MARK = "_crosswire_gated"
 
 
-def gate_worker_threads(here: Callable[[], WorldLoop | None]) -> None:
+def gate_worker_threads(here: Callable[[], Outer | None]) -> None:
     """Put the gated method in place where anyio is loaded; outside a world it only passes through."""
     if "anyio" not in sys.modules:
         return
@@ -33,7 +33,7 @@ def gate_worker_threads(here: Callable[[], WorldLoop | None]) -> None:
         backend.run_sync_in_worker_thread = classmethod(_gated(real, here))
 
 
-def _gated(real: Callable[..., Any], here: Callable[[], WorldLoop | None]) -> Callable[..., Any]:
+def _gated(real: Callable[..., Any], here: Callable[[], Outer | None]) -> Callable[..., Any]:
     from anyio import CancelScope
     from anyio.lowlevel import checkpoint
     from anyio.to_thread import current_default_thread_limiter

@@ -1,0 +1,58 @@
+"""Faults of housekeeping in served applications are reported by function and line; frameworks that work are let be."""
+
+from __future__ import annotations
+
+import inspect
+import types
+from importlib import import_module
+
+import pytest
+
+from crosswire.fuzzer.campaign import Campaign, Plan
+from crosswire.fuzzer.execution import TargetError, Worker
+from crosswire.fuzzer.explore import judged
+from crosswire.fuzzer.preflight import preflight
+from crosswire.fuzzer.program import Operation, Program
+from crosswire.fuzzer.resolve import resolve
+from crosswire.fuzzer.world import InOrder
+
+SPEAKS = Program((Operation("connect", "c0", "u0"), Operation("settle"), Operation("broadcast", "c0", "u0")))
+
+
+def place(module: str, function: str, text: str) -> str:
+    """Where a function has a line, as reports name it."""
+    code = getattr(import_module(f"tests.applications.{module}"), function)
+    assert isinstance(code, types.FunctionType)
+    lines, first = inspect.getsourcelines(code)
+    line = first + next(number for number, line in enumerate(lines) if text in line)
+    return f"{function} ({module}.py:{line})"
+
+
+@pytest.mark.parametrize(
+    ("module", "kind", "function", "text"),
+    [
+        ("leaks_tasks", "LeftBehind", "watch", "sleep"),
+        ("raises_in_background", "UnhandledError", "count", "+= 1"),
+        ("blocks_the_loop", "BlockedLoop", "render", "sleep"),
+    ],
+)
+def test_a_fault_is_reported_by_function_and_line(module: str, kind: str, function: str, text: str) -> None:
+    worker = Worker(resolve(f"tests.applications.{module}:handler?wire=text"))
+    with worker.session():
+        (violation,) = judged(worker, worker.run(SPEAKS, InOrder())).violations
+    assert violation.kind == kind
+    assert place(module, function, text) in violation.message
+
+
+def test_a_server_that_never_lets_go_of_a_client_is_told_so_before_it_is_fuzzed() -> None:
+    worker = Worker(resolve("tests.applications.never_closes:handler?wire=text"))
+    with worker.session(), pytest.raises(TargetError, match="never returns") as caught:
+        preflight(worker)
+    assert place("never_closes", "linger", "wait") in str(caught.value)
+
+
+@pytest.mark.parametrize("target", ["on_litestar:app", "on_quart:app"])
+@pytest.mark.parametrize("options", ["", "&via=uvicorn-sansio"])
+def test_other_frameworks_work(target: str, options: str) -> None:
+    campaign = Campaign(resolve(f"tests.applications.{target}?wire=text{options}"), Plan(executions=300, seed=5)).run()
+    assert not campaign.found, [found.finding.violation.message for found in campaign.found.values()]

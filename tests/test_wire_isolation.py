@@ -1,0 +1,55 @@
+"""What the isolation model asks of applications with a wire, shown on a correct chat."""
+
+from __future__ import annotations
+
+import pytest
+
+from crosswire.fuzzer.execution import Worker
+from crosswire.fuzzer.explore import judged
+from crosswire.fuzzer.program import Operation, Program
+from crosswire.fuzzer.resolve import resolve
+from crosswire.fuzzer.search import RandomWalk
+
+VANISHES = (
+    Operation("connect", "c0", "u0"),
+    Operation("settle"),
+    Operation("connect", "c1", "u1"),
+    Operation("broadcast", "c1", "u1"),
+    Operation("abort", "c1"),
+)
+"""What it had said may be lost with the client."""
+
+DOES_NOT_READ = (Operation("connect", "c0", "u0", pace="slow"), Operation("stall", "c0"))
+"""It may be given up before it is connected."""
+
+FOREIGN = (
+    Operation("connect", "c0", "u0", token="u1"),
+    Operation("connect", "c1", "u1"),
+    Operation("settle"),
+    Operation("run_agent", "c0", "u0", "u0"),
+)
+"""It is who its token says, and so are its runs."""
+
+
+@pytest.fixture(scope="module")
+def chat() -> Worker:
+    return Worker(resolve("tests.applications.works:handler?wire=text"))
+
+
+@pytest.mark.parametrize("operations", [VANISHES, DOES_NOT_READ], ids=["vanishes", "does not read"])
+def test_a_correct_chat_is_not_accused(chat: Worker, operations: tuple[Operation, ...]) -> None:
+    program = Program(operations)
+    with chat.session():
+        for seed in range(150):
+            found = judged(chat, chat.run(program, RandomWalk(seed)))
+            assert not found.violations, [violation.message for violation in found.violations]
+
+
+def test_a_run_is_for_whom_the_token_says() -> None:
+    worker = Worker(resolve("examples.agent_server_repaired:app?wire=examples.wires:agent"))
+    program = Program(FOREIGN)
+    with worker.session():
+        for seed in range(50):
+            found = judged(worker, worker.run(program, RandomWalk(seed)))
+            assert not found.violations, [violation.message for violation in found.violations]
+            assert sum(row.kind == "received" and row.detail != "<ready>" for row in found.execution.history) == 10
