@@ -177,13 +177,13 @@ def minimal(strategy: str) -> Shrink:
         with loop.entropy:
             kind, execution = run(InOrder())
             if kind is None:
-                for error, execution in executions(loop, lambda: finish(make(latency)), strategy, seed, execution):
+                for error, shown in executions(loop, lambda: finish(make(latency)), strategy, seed, execution):
                     clock.executions += 1
                     if error is not None:
-                        kind = type(error)
+                        kind, execution = type(error), shown
                         break
                     if not clock.left():
-                        return None
+                        break
             if kind is None:
                 return None
             best = execution.schedule

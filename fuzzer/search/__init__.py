@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import count
+from random import Random
 
 from ..execution import Execution
 from .coverage import Coverage
@@ -42,7 +43,8 @@ def fifo(orderly: Execution, seed: int) -> Strategy:
 
 def random_walk(orderly: Execution, seed: int) -> Strategy:
     """Random walks through the schedules; see `RandomWalk`."""
-    return Independent(RandomWalk(number) for number in count(seed))
+    draw = Random(seed).random
+    return Independent(RandomWalk(number, draw) for number in count(seed))
 
 
 def pct(orderly: Execution, seed: int) -> Strategy:

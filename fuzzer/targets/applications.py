@@ -253,7 +253,12 @@ def _wire(name: str, wire: Wire | str | None, fresh: FreshModule, value: Any) ->
         raise UnknownTargetError(
             f"target {name!r}: unknown wire {wire!r}: name one of {', '.join(WIRES)}, or module:name"
         )
-    found = getattr(load_module(name, module_name), attribute, None)
+    module = load_module(name, module_name)
+    found = getattr(module, attribute, None)
+    if found is None:
+        there = [key for key, value in vars(module).items() if isinstance(value, Wire)]
+        hint = f"; it has {', '.join(there)}" if there else ""
+        raise UnknownTargetError(f"target {name!r}: module {module_name!r} has no {attribute!r}{hint}")
     if isinstance(found, type) and issubclass(found, Wire):
         found = found()
     if not isinstance(found, Wire):
