@@ -458,6 +458,8 @@ def availability(facts: Facts) -> Iterator[Violation]:
         ):
             continue
         why = _how(act)
+        if facts.target.traits.by_wire and connection.closed < act.ended:
+            why = str(facts.history[connection.closed].detail)
         yield v.Refused(
             f"{connection.name} of {connection.user} was turned away ({why}), with {possible} other connections of "
             "that user" + (f" and a limit of {limit}" if limit is not None else ""),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..history import Row
+from ..history import SETTLED, Row
 from ..program import Operation, Program
 
 __all__ = ("describe", "lane_of")
@@ -15,6 +15,8 @@ def describe(row: Row, program: Program) -> str:
     match row.kind:
         case "invoked":
             return f"{op}" if op is not None else what
+        case "returned" if row.detail == SETTLED:
+            return f"{what}: nobody answered, by now it is done"
         case "returned":
             return f"{what} returns" + (f" {row.detail!r}" if row.detail is not None else "")
         case "raised":
@@ -32,7 +34,7 @@ def describe(row: Row, program: Program) -> str:
         case "refused":
             return f"server sends {row.detail}: nobody there"
         case "closed":
-            return "server closes"
+            return f"server hangs up ({row.detail})" if isinstance(row.detail, str) else "server closes"
         case "gone":
             return "client is gone"
         case "stalled":
@@ -48,7 +50,9 @@ def describe(row: Row, program: Program) -> str:
         case "unhandled":
             return f"unhandled {' in '.join(row.detail) if isinstance(row.detail, tuple) else row.detail}"
         case "left":
-            return f"task left: {row.detail[0] if isinstance(row.detail, tuple) else row.detail}"
+            return f"left behind: {row.detail[0] if isinstance(row.detail, tuple) else row.detail}"
+        case "blocked":
+            return f"the loop stands still in {row.detail[0] if isinstance(row.detail, tuple) else row.detail}"
         case "rest":
             return "- at rest -"
         case "emptied":

@@ -110,7 +110,7 @@ class AsgiLink(Link):
         try:
             await self._app(scope, self._receive, self._send)
         except BaseException as error:
-            self._finished("the application failed")
+            self._finished(f"the application raised {type(error).__name__}")
             if not is_departure(error):
                 raise
         else:
