@@ -10,6 +10,7 @@ import asyncio
 import importlib
 import importlib.metadata
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -18,8 +19,9 @@ from typing import Any
 from crosswire.fuzzer.execution import Execution
 from crosswire.fuzzer.program import Program
 from crosswire.fuzzer.schedule import Recorded, Schedule
-from crosswire.fuzzer.search import STRATEGIES, Independent
+from crosswire.fuzzer.search import ARMS, PORTFOLIO, STRATEGIES, Independent
 from crosswire.fuzzer.search.behaviour import Novelty
+from crosswire.fuzzer.search.portfolio import Portfolio
 from crosswire.fuzzer.world import Chooser, InOrder, WorldLoop, latency
 
 from .kernels import Pause, main
@@ -133,12 +135,21 @@ def executions(
     loop: WorldLoop, make: Callable[[], Coroutine[Any, Any, None]], strategy: str, seed: int, orderly: Execution
 ) -> Iterator[tuple[Exception | None, Execution]]:
     """What a strategy's schedules show, until it has none left; ``orderly`` is the execution in order."""
-    search = STRATEGIES[strategy](orderly, seed * SEEDS)
-    novelty = Novelty()
-    while (chooser := search.next()) is not None:
+    names = ARMS if strategy == PORTFOLIO else (strategy,)
+    proposers = {name: STRATEGIES[name](orderly, seed * SEEDS) for name in names}
+    portfolio, novelty = Portfolio(seed), Novelty()
+    turns = deque(names)
+    while turns:
+        name = portfolio.choose(turns) if strategy == PORTFOLIO else strategy
+        chooser = proposers[name].next()
+        if chooser is None:
+            turns.remove(name)
+            continue
         error, execution = execute(loop, make(), chooser)
-        if not isinstance(search, Independent):
-            search.seen(execution, novelty.of(execution))
+        if strategy == PORTFOLIO or not isinstance(proposers[name], Independent):
+            news = novelty.of(execution)
+            proposers[name].seen(execution, news)
+            portfolio.learn(name, news)
         yield error, execution
 
 

@@ -59,6 +59,10 @@ WIRES: dict[str, Wire] = {"json": JsonWire(), "text": TEXT, "socketio": SocketIO
 """Wires there are without saying more."""
 
 
+LIMITS = Limits(rest=15.0)
+"""What an application promises where nobody says more; below the 20 s after which servers begin to ping."""
+
+
 class UnknownTargetError(ValueError):
     """There is no such target, or it cannot be used; the message is one line."""
 
@@ -117,7 +121,7 @@ def application(
 
     traits = WireTraits(
         spoken,
-        limits or getattr(fresh.module, "limits", None) or Limits(),
+        limits or getattr(fresh.module, "limits", None) or LIMITS,
         offline_delivery,
         by_bytes=not direct,
     )
