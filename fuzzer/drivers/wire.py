@@ -44,6 +44,7 @@ class WireClient:
         self.gone = False
         self.closed = False
         self.link: Link
+        self._last: tuple[Frame, Reading] | None = None
 
     # -- what the link tells ------------------------------
 
@@ -61,6 +62,7 @@ class WireClient:
 
     def written(self, frame: Frame) -> bool:
         reading = self.wire.read(frame, self.login)
+        self._last = frame, reading
         self._note("sent", reading)
         return reading.heartbeat
 
@@ -73,7 +75,10 @@ class WireClient:
             record(kind, None, name, word)
 
     def received(self, frame: Frame) -> None:
-        reading = self.wire.read(frame, self.login)
+        if self._last is not None and self._last[0] is frame:  # most are read the moment they are written
+            reading = self._last[1]
+        else:
+            reading = self.wire.read(frame, self.login)
         driver = self.driver
         self._note("received", reading)
         if reading.answer is not None:
