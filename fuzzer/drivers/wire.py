@@ -358,8 +358,9 @@ class WireDriver(Driver):
         client.gone = True
         client.leaving = number
         self.up[name] = False
-        if client.connecting is not None:
-            self.connected(client, "cancelled", None)
+        if client.connecting is not None:  # one that is open may have been logged in long since: nobody would say
+            known = self.wire.waits_for_ready or not client.open
+            self.connected(client, "cancelled", None if known else SETTLED)
         if op.kind == "disconnect":
             client.link.close()
         elif op.kind == "abort":
