@@ -10,6 +10,7 @@ from crosswire.fuzzer.program import Operation, Program
 from crosswire.fuzzer.resolve import resolve
 from crosswire.fuzzer.schedule import Guided
 from crosswire.fuzzer.search import RandomWalk
+from crosswire.fuzzer.world.external import Key
 
 VANISHES = (
     Operation("connect", "c0", "u0"),
@@ -65,8 +66,8 @@ def test_a_login_nobody_answers_is_not_held_up_until_its_client_leaves(chat: Wor
             Operation("abort", "c1"),
         )
     )
-    first = [("start", 0), ("connect", "c0"), ("bytes", "c0"), ("start", 2), ("bytes", "c0")]
-    then = [("start", 1), ("connect", "c1"), ("bytes", "c1"), ("clock",), ("start", 3), ("lost", "c1")]
+    first: list[Key] = [("start", 0), ("connect", "c0"), ("bytes", "c0"), ("start", 2), ("bytes", "c0")]
+    then: list[Key] = [("start", 1), ("connect", "c1"), ("bytes", "c1"), ("clock",), ("start", 3), ("lost", "c1")]
     with chat.session():
         found = judged(chat, chat.run(program, Guided([(key, False) for key in (*first, *then)])))
     assert any(row.kind == "cancelled" and row.time >= 10.0 for row in found.execution.history)
