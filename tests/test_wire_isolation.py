@@ -8,7 +8,9 @@ from crosswire.fuzzer.execution import Worker
 from crosswire.fuzzer.explore import judged
 from crosswire.fuzzer.program import Operation, Program
 from crosswire.fuzzer.resolve import resolve
+from crosswire.fuzzer.schedule import Guided
 from crosswire.fuzzer.search import RandomWalk
+from crosswire.fuzzer.world.external import Key
 
 VANISHES = (
     Operation("connect", "c0", "u0"),
@@ -53,3 +55,20 @@ def test_a_run_is_for_whom_the_token_says() -> None:
             found = judged(worker, worker.run(program, RandomWalk(seed)))
             assert not found.violations, [violation.message for violation in found.violations]
             assert sum(row.kind == "received" and row.detail != "<ready>" for row in found.execution.history) == 10
+
+
+def test_a_login_nobody_answers_is_not_held_up_until_its_client_leaves(chat: Worker) -> None:
+    program = Program(
+        (
+            Operation("connect", "c0", "u0", pace="split"),
+            Operation("connect", "c1", "u1"),
+            Operation("stall", "c0"),
+            Operation("abort", "c1"),
+        )
+    )
+    first: list[Key] = [("start", 0), ("connect", "c0"), ("bytes", "c0"), ("start", 2), ("bytes", "c0")]
+    then: list[Key] = [("start", 1), ("connect", "c1"), ("bytes", "c1"), ("clock",), ("start", 3), ("lost", "c1")]
+    with chat.session():
+        found = judged(chat, chat.run(program, Guided([(key, False) for key in (*first, *then)])))
+    assert any(row.kind == "cancelled" and row.time >= 10.0 for row in found.execution.history)
+    assert not found.violations, [violation.message for violation in found.violations]

@@ -9,7 +9,7 @@ from typing import Any
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidStatus
-from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
+from websockets.extensions.permessage_deflate import enable_client_permessage_deflate
 from websockets.frames import Frame as WebSocketFrame
 from websockets.frames import Opcode
 from websockets.http11 import Response
@@ -75,7 +75,7 @@ class WebSocketLink(Link):
         path, _, query = request.path.partition("?")
         self._protocol = ClientProtocol(
             WebSocketURI(False, "testserver", 80, path, query),
-            extensions=[ClientPerMessageDeflateFactory()] if self._compression else None,
+            extensions=enable_client_permessage_deflate(None) if self._compression else None,
             subprotocols=[Subprotocol(name) for name in request.subprotocols] or None,
             max_size=None,
         )

@@ -44,6 +44,7 @@ class WireClient:
         self.gone = False
         self.closed = False
         self.link: Link
+        self._last: tuple[Frame, Reading] | None = None
 
     # -- what the link tells ------------------------------
 
@@ -61,6 +62,7 @@ class WireClient:
 
     def written(self, frame: Frame) -> bool:
         reading = self.wire.read(frame, self.login)
+        self._last = frame, reading
         self._note("sent", reading)
         return reading.heartbeat
 
@@ -73,7 +75,10 @@ class WireClient:
             record(kind, None, name, word)
 
     def received(self, frame: Frame) -> None:
-        reading = self.wire.read(frame, self.login)
+        if self._last is not None and self._last[0] is frame:  # most are read the moment they are written
+            reading = self._last[1]
+        else:
+            reading = self.wire.read(frame, self.login)
         driver = self.driver
         self._note("received", reading)
         if reading.answer is not None:
@@ -353,8 +358,9 @@ class WireDriver(Driver):
         client.gone = True
         client.leaving = number
         self.up[name] = False
-        if client.connecting is not None:
-            self.connected(client, "cancelled", None)
+        if client.connecting is not None:  # one that is open may have been logged in long since: nobody would say
+            known = self.wire.waits_for_ready or not client.open
+            self.connected(client, "cancelled", None if known else SETTLED)
         if op.kind == "disconnect":
             client.link.close()
         elif op.kind == "abort":

@@ -1,5 +1,6 @@
 """Targets: the adapter protocol for managers, wires for applications, and what both are run with."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .adapter import Adapter, Client, Event, Limits, Target
@@ -32,9 +33,10 @@ __all__ = (
 
 def __getattr__(name: str) -> Any:
     """Applications and wires on first use: they need the drivers, which need the adapters above."""
-    from . import applications, socketio, wire
-
-    for module in (applications, socketio, wire):
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    for submodule in ("wire", "socketio", "applications"):
+        module = import_module(f"{__name__}.{submodule}")
         if name in module.__all__:
             return getattr(module, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise AssertionError(name)  # __all__ lists what is nowhere

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from benchmarks.examples import EXAMPLES, hunt
@@ -83,3 +86,11 @@ def test_the_repaired_twin_survives(name: str) -> None:
     campaign = Campaign(resolve(EXAMPLES[name].target(repaired=True)), Plan(executions=1000, seed=3)).run()
     assert not campaign.found, [found.finding.violation.message for found in campaign.found.values()]
     assert not campaign.doubts
+
+
+def test_the_readme_lists_every_example() -> None:
+    text = (Path(__file__).parents[2] / "examples" / "README.md").read_text(encoding="utf-8")
+    for name in EXAMPLES:
+        assert f"[{name}.py]({name}.py)" in text
+        assert f"({name}_repaired.py)" in text
+    assert {target for target in re.findall(r"'(examples\.[^']*)'", text) if resolve(target)}

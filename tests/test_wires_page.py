@@ -1,0 +1,55 @@
+"""The snippets of docs/wires.md work: each wire logs in to a relay that takes tokens anywhere, sends, and reads."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crosswire.fuzzer.execution import Worker
+from crosswire.fuzzer.preflight import preflight
+from crosswire.fuzzer.targets import Wire, application
+from crosswire.fuzzer.targets.applications import WIRES
+
+PAGE = (Path(__file__).parent.parent / "docs" / "wires.md").read_text(encoding="utf-8")
+SNIPPETS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+
+
+def wires() -> dict[str, Wire]:
+    """What each snippet calls its wire, in the order of the page; later snippets know what earlier ones imported."""
+    known: dict[str, Any] = {}
+    found = {}
+    for number, snippet in enumerate(SNIPPETS):
+        exec(compile(snippet, f"wires.md, snippet {number}", "exec"), known)
+        found[f"snippet {number}"] = known.pop("rooms" if "rooms =" in snippet else "wire")
+    return found
+
+
+ALL = wires()
+
+
+@pytest.mark.parametrize("name", [name for name, wire in ALL.items() if not wire.describe().startswith("Socket.IO")])
+def test_a_wire_of_the_page_speaks_to_a_server(name: str) -> None:
+    worker = Worker(application("tests.applications.logins:handler", wire=ALL[name]))
+    with worker.session():
+        preflight(worker)
+
+
+def test_the_page_has_the_wire_of_a_socketio_application() -> None:
+    (wire,) = (wire for wire in ALL.values() if wire.describe().startswith("Socket.IO"))
+    worker = Worker(application("tests.applications.rooms:app", wire=wire))
+    with worker.session():
+        preflight(worker)
+
+
+def test_the_page_names_every_ready_made_wire() -> None:
+    assert set(re.findall(r"^\| `(\w+)` \|", PAGE.partition("## Ready-made")[2], re.MULTILINE)) == set(WIRES)
+
+
+@pytest.mark.parametrize("name", ["JsonWire", "SocketIOWire", "application"])
+def test_a_module_of_wires_can_be_imported_first(name: str) -> None:
+    subprocess.run([sys.executable, "-c", f"from crosswire.fuzzer.targets import {name}"], check=True)
