@@ -64,7 +64,7 @@ def run(folder: Path, *paths: str, executions: int, seed: int = 0) -> tuple[int,
 
 
 def test_the_leak_of_4_5_1_is_found_without_a_hint(installed: Installed, tmp_path: Path) -> None:
-    code, result = run(tmp_path, installed("4.5.1"), executions=400)
+    code, result = run(tmp_path, installed("4.5.1"), executions=1500)
     assert code == 1
     found = {bug["violation"]: bug for bug in result["found"]}
     assert {"CrossUserLeak", "WrongIdentity"} <= found.keys()
