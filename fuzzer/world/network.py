@@ -21,7 +21,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .external import External
-from .transport import END, Flow, MemorySocket, MemoryTransport
+from .transport import END, RESET, Flow, MemorySocket, MemoryTransport
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -268,13 +268,14 @@ class Networked:
         context = None if ssl is True else ssl
         named = host if server_hostname is None else server_hostname
         tls = _secured(self, context, secure, {"server_hostname": named, **options}, protocol)
-        transport = await self._dial_out(lambda: tls, port)
+        await self._dial_out(lambda: tls, port)
+        secured = tls._get_app_transport()
         try:
             await secure
         except BaseException:
-            transport.close()
+            secured.close()
             raise
-        return tls._get_app_transport(), protocol
+        return secured, protocol
 
     async def _dial_out(self: Any, factory: Callable[[], asyncio.BaseProtocol], port: int) -> MemoryTransport:
         name = f"{DIALLED}{self.dialled}"
@@ -341,11 +342,19 @@ def _secured(
     options: dict[str, Any],
     protocol: asyncio.BaseProtocol,
 ) -> Any:
-    """A protocol that speaks TLS for this one: asyncio's own, as its streams use it; a client's where ``ready`` is."""
+    """A protocol that speaks TLS for this one: asyncio's own, as its streams use it; a client's where ``ready`` is.
+
+    A server closes what fails in its handshake.
+    """
     names = ("server_hostname", "ssl_handshake_timeout", "ssl_shutdown_timeout")
     said = {name: options[name] for name in names if options.get(name) is not None}
     make: Any = sslproto.SSLProtocol
-    return make(loop, protocol, context, ready, server_side=ready is None, **said)
+    if ready is not None:
+        return make(loop, protocol, context, ready, **said)
+    done = loop.create_future()
+    tls = make(loop, protocol, context, done, server_side=True, **said)
+    done.add_done_callback(lambda done: None if done.exception() is None else tls._get_app_transport().close())
+    return tls
 
 
 def _made(transport: MemoryTransport) -> None:
@@ -365,9 +374,19 @@ def _connected(transport: MemoryTransport, ready: asyncio.Future[MemoryTransport
 
 
 def _hang_up(here: MemoryTransport, there: MemoryTransport) -> None:
-    """The kernel tells the other end: the end of the stream behind what was sent, or a reset."""
-    if here.aborted:
-        there.inflow.drop()
-        there.vanish()
-    elif not there.is_closing():
-        there.inflow.push(END)
+    """The kernel tells the other end, behind what was sent: the end of the stream, or a reset where bytes lay unread.
+
+    What that end writes from now on is answered with a reset.
+    """
+    here.inflow.unwanted = partial(_answer_with_reset, here.inflow, there)
+    if not there.is_closing():
+        there.inflow.push(RESET if here.unread else END)
+
+
+def _answer_with_reset(flow: Flow, writer: MemoryTransport) -> None:
+    flow.unwanted = _nothing
+    writer.vanish()
+
+
+def _nothing() -> None:
+    """A reset is sent once."""
