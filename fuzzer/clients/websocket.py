@@ -191,7 +191,8 @@ class WebSocketLink(Link):
 
     def _interpret(self, event: Any, piece: _Written) -> None:
         if isinstance(event, Response):
-            self._open = piece.opened = True
+            if self._protocol.handshake_exc is None:
+                self._open = piece.opened = True
             return
         assert isinstance(event, WebSocketFrame)
         if event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
