@@ -108,7 +108,7 @@ def _misidentified(facts: Facts, connection: Connection, act: Act) -> bool:
 def loss(facts: Facts) -> Iterator[Violation]:
     for number, act in _emits(facts):
         rest = facts.rest_after(act.ended)
-        if act.outcome not in ("returned", "raised") or act.cancelled or rest == NEVER:
+        if act.outcome not in ("returned", "raised") or act.cancelled or rest == NEVER or _unheard(facts, act):
             continue
         if _perhaps_unread(facts, number, act, rest):
             continue
@@ -142,6 +142,12 @@ def loss(facts: Facts) -> Iterator[Violation]:
                     )
         if act.outcome == "returned" and act.detail is False and act.op.to is not None:
             yield from _false_failure(facts, number, act)
+
+
+def _unheard(facts: Facts, act: Act) -> bool:
+    """Whether what was emitted may never have reached the server: its client vanished, and nobody has confirmed it."""
+    emitter = facts.connections.get(act.op.connection or "")
+    return act.settled and emitter is not None and emitter.how_ended == "abort" and emitter.ending < act.ended
 
 
 def _meant(act: Act, connection: Connection) -> bool:
@@ -203,6 +209,8 @@ def offline(facts: Facts) -> Iterator[Violation]:
         return
     for number, act in _emits(facts):
         if act.outcome != "returned" or act.cancelled or act.op.kind == "broadcast" or not _absent(facts, act):
+            continue
+        if _unheard(facts, act):
             continue
         later = sorted((c for c in facts.of_user(act.op.to) if c.asked > act.ended), key=lambda c: c.asked)
         if not later:

@@ -223,32 +223,33 @@ class AsgiLink(Link):
             if not self._gone:
                 self.peer.opened()
         elif kind == "websocket.close" and not self._closed:
-            self._end(f"closed with {message.get('code', NORMAL)}")
+            code = message.get("code", NORMAL)
+            self._end(f"closed with {code}", code)
         elif kind == "websocket.http.response.start" and not self._accepted:
             self._refuse(message["status"])
         elif kind == "websocket.http.response.body" and not self._accepted:
             return
-        elif kind == "websocket.send" and self._accepted and left:
+        elif kind == "websocket.send" and self._accepted and left and not self._closed:
             raise ClientGoneError("the client has left")
         elif kind == "websocket.send" and self._accepted and not self._closed:
             text = message.get("text")
             await self._deliver(text if text is not None else message["bytes"])
         else:
-            after = "websocket.close" if self._closed else "websocket.accept" if self._accepted else "nothing"
-            raise RuntimeError(f"unexpected ASGI message {kind!r} after {after}")
+            after = "sending 'websocket.close'" if self._closed else "the accept" if self._accepted else "nothing"
+            raise RuntimeError(f"unexpected ASGI message {kind!r}, after {after}")  # in uvicorn's words
 
     def _refuse(self, status: int) -> None:
         self._closed = True
         if not self._gone:
             self.peer.refused(f"HTTP {status}")
 
-    def _end(self, why: str) -> None:
+    def _end(self, why: str, code: int = NORMAL) -> None:
         if not self._accepted:
             self._refuse(REFUSED)
             return
         self._closed = True
         if not self._gone:
-            self._queue.append({"type": "websocket.disconnect", "code": NORMAL, "reason": ""})
+            self._queue.append({"type": "websocket.disconnect", "code": code, "reason": ""})
             self.peer.closed(why)
 
     async def _deliver(self, frame: Frame) -> None:

@@ -19,7 +19,7 @@ from websockets.uri import WebSocketURI
 
 from ..program import Pace
 from ..targets.wire import Frame, Request
-from ..world.transport import Heartbeat, MemoryTransport
+from ..world.transport import END, Heartbeat, MemoryTransport
 from .link import Link, Peer
 
 __all__ = ("WebSocketLink",)
@@ -68,6 +68,7 @@ class WebSocketLink(Link):
         self._gone = False
         self._over = False
         self._open = False
+        self._refused = False
 
     # -- what the client does ------------------------------
 
@@ -137,7 +138,7 @@ class WebSocketLink(Link):
                 self._protocol.send_text(b"cut short" * 8)
                 data = b"".join(self._protocol.data_to_send())
                 self._transport.inflow.push(data[: len(data) // 2])
-                self._transport.inflow.push(b"")
+                self._transport.inflow.push(END)
                 self.resume()
 
     def stall(self) -> None:
@@ -190,7 +191,8 @@ class WebSocketLink(Link):
 
     def _interpret(self, event: Any, piece: _Written) -> None:
         if isinstance(event, Response):
-            self._open = piece.opened = True
+            if self._protocol.handshake_exc is None:
+                self._open = piece.opened = True
             return
         assert isinstance(event, WebSocketFrame)
         if event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
@@ -206,8 +208,8 @@ class WebSocketLink(Link):
 
     def received(self, data: bytes) -> None:
         piece = self._written.popleft()
-        if piece.refused is not None and not self._gone:
-            self.peer.refused(piece.refused)
+        if piece.refused is not None:
+            self._turned_away(piece.refused)
         if piece.opened and not self._gone:
             self.peer.opened()
         for frame in piece.messages:
@@ -217,11 +219,17 @@ class WebSocketLink(Link):
         if transport is not None and not transport.is_closing():
             for answer in piece.answers:
                 transport.inflow.push(Heartbeat(answer) if piece.heartbeat and answer else answer)
+            if piece.refused is not None:  # a server may keep the connection for another request; this client has none
+                transport.inflow.push(END)
 
     def refused(self) -> None:
         self._over = True
-        if not self._gone:
-            self.peer.refused("connection refused")
+        self._turned_away("connection refused")
+
+    def _turned_away(self, why: str) -> None:
+        if not self._gone and not self._refused:
+            self._refused = True
+            self.peer.refused(why)
 
     def lost(self) -> None:
         self._over = True
@@ -230,7 +238,7 @@ class WebSocketLink(Link):
                 code = self._protocol.close_rcvd.code if self._protocol.close_rcvd is not None else None
                 self.peer.closed(f"closed with {int(code)}" if code is not None else "the connection was dropped")
             else:
-                self.peer.refused("the connection was dropped")
+                self._turned_away("the connection was dropped")
 
 
 def _why(error: Exception) -> str:

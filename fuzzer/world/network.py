@@ -21,7 +21,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .external import External
-from .transport import END, Flow, MemorySocket, MemoryTransport
+from .transport import END, RESET, Flow, MemorySocket, MemoryTransport
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -69,7 +69,7 @@ class MemoryServer(asyncio.AbstractServer):
         loop: Outer,
         factory: Callable[[], asyncio.BaseProtocol],
         address: tuple[str, int],
-        tls: SSLContext | None,
+        tls: Callable[[asyncio.BaseProtocol], asyncio.BaseProtocol] | None,
     ) -> None:
         self._loop = loop
         self._factory = factory
@@ -79,7 +79,7 @@ class MemoryServer(asyncio.AbstractServer):
         self._transports: dict[MemoryTransport, None] = {}
         self._waiters: list[asyncio.Future[None]] = []
         self._forever: asyncio.Future[None] | None = None
-        self.tls = tls
+        self._tls = tls
         self.address = address
         self.sockets: tuple[MemorySocket, ...] = (MemorySocket(address, None),)
 
@@ -101,6 +101,7 @@ class MemoryServer(asyncio.AbstractServer):
             raise RuntimeError(f"server {self!r} is closed")
         self._serving = True
         self._loop.listeners[self.address[1]] = self
+        self._loop.known_ports.add(self.address[1])
         if self._loop.listens is not None and not self._loop.listens.done():
             self._loop.listens.set_result(None)
 
@@ -159,20 +160,13 @@ class MemoryServer(asyncio.AbstractServer):
         context = self._context.copy()
         context.run(connection.set, name)
         protocol = context.run(self._factory)
-        if self.tls is not None:
-            protocol = sslproto.SSLProtocol(
-                self._loop, protocol, self.tls, self._loop.create_future(), server_side=True
-            )
+        if self._tls is not None:
+            protocol = self._tls(protocol)
         transport = MemoryTransport(self._loop, name, protocol, self.address, there, context, self)
         self._transports[transport] = None
         transport.inflow.pause()
-        self._loop.call_soon(self._made, transport, context=context)
+        self._loop.call_soon(_made, transport, context=context)
         return transport
-
-    def _made(self, transport: MemoryTransport) -> None:
-        transport.get_protocol().connection_made(transport)
-        if transport.is_reading():
-            transport.inflow.resume()
 
     def detach(self, transport: MemoryTransport) -> None:
         """A connection is over."""
@@ -185,6 +179,8 @@ class Networked:
 
     listeners: dict[int, MemoryServer]
     """port -> server"""
+    known_ports: set[int]
+    """Ports at which somebody listens or has listened: who connects to another means a machine outside."""
     dialled: int
     """Connections the target itself has made in this execution."""
     listens: asyncio.Future[None] | None
@@ -193,6 +189,7 @@ class Networked:
     def network_clear(self) -> None:
         """Forget every server and connection."""
         self.listeners = {}
+        self.known_ports = set()
         self.dialled = 0
         self.listens = None
 
@@ -243,7 +240,8 @@ class Networked:
         if port in self.listeners:
             raise OSError(errno.EADDRINUSE, f"error while attempting to bind on address ({host!r}, {port})")
         name = host if isinstance(host, str) and host not in ("", "0.0.0.0", "localhost") else "127.0.0.1"
-        server = MemoryServer(self, protocol_factory, (name, port), ssl)
+        secured = partial(_secured, self, ssl, None, options) if ssl is not None else None
+        server = MemoryServer(self, protocol_factory, (name, port), secured)
         if start_serving:
             server.listen()
         return server
@@ -255,22 +253,43 @@ class Networked:
         port: int | None = None,
         *,
         sock: Any = None,
-        ssl: Any = None,
+        ssl: SSLContext | bool | None = None,
+        server_hostname: str | None = None,
         **options: Any,
-    ) -> tuple[MemoryTransport, asyncio.BaseProtocol]:
+    ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
         """Connect to a server in this world; being connected is an external event."""
-        if sock is not None or ssl or port not in self.listeners:
+        if sock is not None or port not in self.known_ports:
             raise self.outside(f"loop.create_connection({host!r}, {port!r})")
+        if not ssl:
+            transport = await self._dial_out(protocol_factory, port)
+            return transport, transport.get_protocol()
+        protocol = protocol_factory()
+        secure = self.create_future()
+        context = None if ssl is True else ssl
+        named = host if server_hostname is None else server_hostname
+        tls = _secured(self, context, secure, {"server_hostname": named, **options}, protocol)
+        await self._dial_out(lambda: tls, port)
+        secured = tls._get_app_transport()
+        try:
+            await secure
+        except BaseException:
+            secured.close()
+            raise
+        return secured, protocol
+
+    async def _dial_out(self: Any, factory: Callable[[], asyncio.BaseProtocol], port: int) -> MemoryTransport:
         name = f"{DIALLED}{self.dialled}"
         self.dialled += 1
         ready: asyncio.Future[MemoryTransport] = self.create_future()
-        event = self.external(("connect", name), self._connect, name, protocol_factory, port, ready)
+        event = self.external(("connect", name), self._connect, name, factory, port, ready)
         try:
-            transport = await ready
-        finally:
+            return await ready
+        except asyncio.CancelledError:
             if ready.cancelled():
                 self.withdraw(event)
-        return transport, transport.get_protocol()
+            elif ready.exception() is None:  # connected, and cancelled before it heard of it
+                ready.result().close()
+            raise
 
     def _connect(
         self: Any,
@@ -287,15 +306,21 @@ class Networked:
                 ConnectionRefusedError(errno.ECONNREFUSED, f"Connect call failed ('127.0.0.1', {port})")
             )
             return
+        try:
+            protocol = factory()
+        except Exception as error:
+            ready.set_exception(error)
+            return
         address = ("127.0.0.1", FIRST_CLIENT_PORT + 10_000 + self.dialled)
         theirs = server.accept(f"{name}-server", address)
-        ours = MemoryTransport(self, name, factory(), address, server.address, copy_context())
+        ours = MemoryTransport(self, name, protocol, address, server.address, copy_context())
         for here, there in ((ours, theirs), (theirs, ours)):
             here.outflow = there.inflow
             here.outflow.drained = here._drained
             here.on_lost = partial(_hang_up, here, there)
-        ours.get_protocol().connection_made(ours)
-        ready.set_result(ours)
+        ours.inflow.pause()
+        self.call_soon(_made, ours)
+        self.call_soon(_connected, ours, ready)
 
     async def getaddrinfo(
         self: Any, host: Any, port: Any, *, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
@@ -310,10 +335,58 @@ class Networked:
         return False
 
 
+def _secured(
+    loop: WorldLoop,
+    context: SSLContext | None,
+    ready: asyncio.Future[None] | None,
+    options: dict[str, Any],
+    protocol: asyncio.BaseProtocol,
+) -> Any:
+    """A protocol that speaks TLS for this one: asyncio's own, as its streams use it; a client's where ``ready`` is.
+
+    A server closes what fails in its handshake.
+    """
+    names = ("server_hostname", "ssl_handshake_timeout", "ssl_shutdown_timeout")
+    said = {name: options[name] for name in names if options.get(name) is not None}
+    make: Any = sslproto.SSLProtocol
+    if ready is not None:
+        return make(loop, protocol, context, ready, **said)
+    done = loop.create_future()
+    tls = make(loop, protocol, context, done, server_side=True, **said)
+    done.add_done_callback(lambda done: None if done.exception() is None else tls._get_app_transport().close())
+    return tls
+
+
+def _made(transport: MemoryTransport) -> None:
+    """Tell the protocol first; only then is anything read."""
+    try:
+        transport.get_protocol().connection_made(transport)
+    finally:
+        if transport.is_reading():
+            transport.inflow.resume()
+
+
+def _connected(transport: MemoryTransport, ready: asyncio.Future[MemoryTransport]) -> None:
+    if ready.cancelled():
+        transport.close()
+    else:
+        ready.set_result(transport)
+
+
 def _hang_up(here: MemoryTransport, there: MemoryTransport) -> None:
-    """The kernel tells the other end: the end of the stream behind what was sent, or a reset."""
-    if here.aborted:
-        there.inflow.drop()
-        there.vanish()
-    elif not there.is_closing():
-        there.inflow.push(END)
+    """The kernel tells the other end, behind what was sent: the end of the stream, or a reset where bytes lay unread.
+
+    What that end writes from now on is answered with a reset.
+    """
+    here.inflow.unwanted = partial(_answer_with_reset, here.inflow, there)
+    if not there.is_closing():
+        there.inflow.push(RESET if here.unread else END)
+
+
+def _answer_with_reset(flow: Flow, writer: MemoryTransport) -> None:
+    flow.unwanted = _nothing
+    writer.vanish()
+
+
+def _nothing() -> None:
+    """A reset is sent once."""

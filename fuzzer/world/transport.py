@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .network import MemoryServer
     from .outer import Outer
 
-__all__ = ("END", "Flow", "Heartbeat", "MemorySocket", "MemoryTransport", "Reads")
+__all__ = ("END", "RESET", "Flow", "Heartbeat", "MemorySocket", "MemoryTransport", "Reads")
 
 HIGH_WATER = 64 * 1024
 """asyncio's own default for a transport's write buffer, in bytes (Transport.set_write_buffer_limits)."""
@@ -28,11 +28,23 @@ HIGH_WATER = 64 * 1024
 IN_FLIGHT = 128 * 1024
 """Bytes that the two kernels hold for an unread connection before the writer's own buffer fills."""
 
+
+class _Reset(bytes):
+    """Empty, and no `END`."""
+
+
+MAX_READ = 256 * 1024
+"""Bytes that asyncio reads at once (_SelectorTransport.max_size)."""
+
 Reads = Literal["split", "merged"]
 """How bytes arrive: each piece in two reads, or all that waits in one."""
 
 END = b""
 """Stands in a flow for the end of the stream (FIN)."""
+
+
+RESET = _Reset()
+"""Stands in a flow for a reset (RST): what was sent before is read first, as Linux has it."""
 
 
 class Heartbeat(bytes):
@@ -59,6 +71,7 @@ class Flow:
         "key",
         "reads",
         "room",
+        "unwanted",
         "watch",
     )
 
@@ -76,6 +89,7 @@ class Flow:
         self.room = IN_FLIGHT
         self.drained: Callable[[], None] | None = None
         self.watch: Callable[[bytes], bool] | None = None
+        self.unwanted: Callable[[], None] | None = None
 
     @property
     def buffered(self) -> int:
@@ -89,6 +103,14 @@ class Flow:
         if self.at_once and not self._pieces and not self._paused:
             self._sink(piece)
             return
+        if self.unwanted is not None:
+            if piece:
+                self.unwanted()
+            return
+        while len(piece) > MAX_READ and self.watch is None:
+            self._pieces.append(piece[:MAX_READ])
+            self.backlog += MAX_READ
+            piece = piece[MAX_READ:]
         if self.reads == "split" and len(piece) > 1 and type(piece) is not Heartbeat:
             half = len(piece) // 2
             self._pieces.append(piece[:half])
@@ -109,7 +131,7 @@ class Flow:
             return
         piece = self._pieces.popleft()
         if self.reads == "merged":
-            while self._pieces and piece and self._pieces[0]:
+            while self._pieces and piece and self._pieces[0] and len(piece) < MAX_READ:
                 piece = piece + self._pieces.popleft()
         self.backlog -= len(piece)
         self._sink(piece)
@@ -132,6 +154,16 @@ class Flow:
                 self._arrive()
         else:
             self._advance()
+
+    def cut(self) -> None:
+        """Forget what the kernels had no room for yet."""
+        while self._pieces and self.buffered:
+            excess = self.buffered
+            last = self._pieces.pop()
+            self.backlog -= len(last)
+            if len(last) > excess:
+                self._pieces.append(last[:-excess])
+                self.backlog += len(last) - excess
 
     def drop(self) -> None:
         """Forget what is on its way, and let nothing more through."""
@@ -194,7 +226,7 @@ class MemoryTransport(asyncio.Transport):
         self._lost = False
         self._reading = True
         self._writing_paused = False
-        self.aborted = False
+        self.unread = False
         self._high, self._low = HIGH_WATER, HIGH_WATER // 4
         self.name = name
         self.inflow = Flow(loop, ("bytes", name), self._arrived, context)
@@ -208,6 +240,9 @@ class MemoryTransport(asyncio.Transport):
 
     def _arrived(self, data: bytes) -> None:
         if self._closing or self._lost:
+            return
+        if data is RESET:
+            self._reset_by_peer()
             return
         protocol: Any = self._protocol
         try:
@@ -341,12 +376,13 @@ class MemoryTransport(asyncio.Transport):
 
     def _force_close(self, error: BaseException | None) -> None:
         if not self._lost:
-            self._closing = self.aborted = True
-            self.outflow.drop()
+            self._closing = True
+            self.outflow.cut()
             self._lose(error)
 
     def _lose(self, error: BaseException | None) -> None:
         self._lost = True
+        self.unread = self.inflow.backlog > 0
         self.inflow.drop()
         self._loop.call_soon(self._connection_lost, error, context=self._context)
 

@@ -65,18 +65,19 @@ class Chat:
         try:
             await self._tell(socket, type="welcome", user=user)
             async for text in socket:
+                message = json.loads(text)
+                for other in list(self._online.get(message["to"], ())):
+                    await self._tell(other, type="message", user=message["to"], text=message["text"])
                 if request is not None:
                     request.cancel()
-                request = asyncio.create_task(self._answer(socket, user, json.loads(text)))
+                request = asyncio.create_task(self._answer(socket, user))
         finally:
             del self._online[user][socket]
             if request is not None:
                 request.cancel()
 
-    async def _answer(self, socket: ServerConnection, user: str, message: dict[str, Any]) -> None:
-        """Pass a message on, and show the sender under which name."""
-        for other in list(self._online.get(message["to"], ())):
-            await self._tell(other, type="message", user=message["to"], text=message["text"])
+    async def _answer(self, socket: ServerConnection, user: str) -> None:
+        """Show the sender of a message under which name it went."""
         with contextlib.suppress(TimeoutError):
             await self._tell(socket, type="sent", **await self._look_up(f"profile:{user}"))
 

@@ -24,6 +24,7 @@ class _Connection:
         self._values = values
         self._reader = reader
         self._writer = writer
+        self._null = b"$-1\r\n"
 
     async def serve(self) -> None:
         try:
@@ -48,7 +49,8 @@ class _Connection:
     def _answer(self, command: str, *arguments: str) -> bytes:
         match command.upper():
             case "GET":
-                return _bulk(self._values.get(arguments[0]))
+                value = self._values.get(arguments[0])
+                return self._null if value is None else b"$%d\r\n%b\r\n" % (len(value.encode()), value.encode())
             case "SET":
                 self._values[arguments[0]] = arguments[1]
                 return b"+OK\r\n"
@@ -57,15 +59,9 @@ class _Connection:
             case "CLIENT" | "SELECT":
                 return b"+OK\r\n"
             case "HELLO" if arguments[:1] == ("3",):
+                self._null = b"_\r\n"
                 return b"%2\r\n+server\r\n+redis\r\n+proto\r\n:3\r\n"
         return f"-ERR unknown command '{command}'\r\n".encode()
-
-
-def _bulk(value: str | None) -> bytes:
-    if value is None:
-        return b"$-1\r\n"
-    data = value.encode()
-    return b"$%d\r\n%b\r\n" % (len(data), data)
 
 
 @asynccontextmanager

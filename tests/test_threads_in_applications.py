@@ -1,0 +1,16 @@
+"""Applications that run plain functions in worker threads, as FastAPI does with every plain dependency."""
+
+from __future__ import annotations
+
+import pytest
+
+from crosswire.fuzzer.campaign import Campaign, Plan
+from crosswire.fuzzer.resolve import resolve
+
+
+@pytest.mark.parametrize("via", ["direct", "uvicorn"])
+def test_plain_dependencies_of_fastapi_survive(via: str) -> None:
+    campaign = Campaign(resolve(f"tests.targets.sync_dependencies:app?via={via}"), Plan(executions=400, seed=3)).run()
+    assert campaign.executions == 400
+    assert {signature: found.finding.violation for signature, found in campaign.found.items()} == {}
+    assert not campaign.doubts
