@@ -336,7 +336,7 @@ class Networked:
 
 
 def _secured(
-    loop: WorldLoop,
+    loop: Outer,
     context: SSLContext | None,
     ready: asyncio.Future[None] | None,
     options: dict[str, Any],
