@@ -126,6 +126,8 @@ def application(
         by_bytes=not direct,
     )
     how = ", called directly" if direct else f", behind {via}" if found.kind == "asgi" else ""
+    if fresh.trouble is not None:
+        how += f", whose modules keep their state (executed again, they raise {type(fresh.trouble).__name__})"
     return Target(name, create, traits, WireDriver, f"{found.title}{how}; clients speak {spoken.describe()}")
 
 

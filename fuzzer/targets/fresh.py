@@ -84,14 +84,24 @@ class FreshModule:
                 paths = list(module.__path__) if hasattr(module, "__path__") else None
                 self._cached.codes[key] = (code, module.__file__, paths)
 
+        self.trouble: Exception | None = None
+        """What kept the modules from being executed a second time; they keep their state then."""
+        try:
+            self.again()
+        except Exception as error:
+            self.trouble = error
+
     def again(self) -> ModuleType:
         """The module, as if imported for the first time."""
-        codes = self._cached.codes
-        for key in codes:
-            sys.modules.pop(key, None)
+        if self.trouble is not None:
+            return self.module
+        before = {key: sys.modules.pop(key) for key in self._cached.codes if key in sys.modules}
         sys.meta_path.insert(0, self._cached)
         try:
             module = importlib.import_module(self.name)
+        except Exception:
+            sys.modules.update(before)
+            raise
         finally:
             sys.meta_path.remove(self._cached)
         number_libraries()

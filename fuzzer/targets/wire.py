@@ -213,7 +213,8 @@ class JsonWire(Wire):
         return templates.get(operation) is not None
 
     def describe(self) -> str:
-        return f"JSON at {self.path}" if self is not TEXT else f"text at {self.path}"
+        templates = [template for template in (self.to_user, self.to_all, self.ask) if template is not None]
+        return f"{'text' if all(isinstance(one, str) for one in templates) else 'JSON'} at {self.path}"
 
     def request(self, login: Login) -> Request:
         said = words(login)

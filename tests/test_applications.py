@@ -1,0 +1,141 @@
+"""What a name stands for, how it is reached, and a file to begin with: as a user types it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHAT = """
+import asyncio, functools
+from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+
+app = FastAPI()
+seen = []
+
+@app.websocket("/rooms/{user}")
+async def room(websocket: WebSocket, user: str):
+    await websocket.accept()
+    seen.append(websocket)
+    try:
+        while True:
+            text = await websocket.receive_text()
+            for other in list(seen):
+                await other.send_text(text)
+    except WebSocketDisconnect:
+        seen.remove(websocket)
+
+def create_app():
+    return app
+
+async def handler(websocket):
+    async for message in websocket:
+        await websocket.send(message)
+
+async def main():
+    from websockets.asyncio.server import serve
+    async with serve(handler, "localhost", 9000):
+        await asyncio.Future()
+
+async def asgi(scope, receive, send):
+    raise RuntimeError("no")
+
+number = 3
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "chat.py").write_text(CHAT)
+    return tmp_path
+
+
+def crosswire(*arguments: str, cwd: Path, expect: int) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "crosswire.fuzzer", *arguments], cwd=cwd, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == expect, done.stdout + done.stderr
+    return done
+
+
+DESCRIBE = """
+import sys
+from crosswire.fuzzer.resolve import resolve
+for name in sys.argv[1:]:
+    print(resolve(name).description)
+"""
+
+
+def test_it_finds_out_what_a_name_stands_for(project: Path) -> None:
+    names = ["app", "app?via=uvicorn&wire=text", "create_app", "handler", "main", "asgi?wire=socketio"]
+    done = subprocess.run(
+        [sys.executable, "-c", DESCRIBE, *(f"chat:{name}" for name in names)],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == [
+        "an ASGI application (FastAPI), called directly; clients speak JSON at /rooms/{user}",
+        "an ASGI application (FastAPI), behind uvicorn; clients speak text at /rooms/{user}",
+        "a factory of an ASGI application (FastAPI), called directly; clients speak JSON at /rooms/{user}",
+        "a handler for websockets.serve; clients speak JSON at /ws?token={token}",
+        "a coroutine that starts a server; clients speak JSON at /ws?token={token}",
+        "an ASGI application, called directly; clients speak Socket.IO at /socket.io/",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["chat:nothing"], "module 'chat' has no 'nothing'"),
+        (["chat:number"], "number is a int, which is neither an ASGI or aiohttp application"),
+        (["chat:app", "--via", "nginx"], "unknown via 'nginx'; it is one of direct, uvicorn"),
+        (["chat:handler", "--via", "uvicorn"], "only an ASGI application can be put behind uvicorn"),
+        (["chat:app", "--wire", "morse"], "unknown wire 'morse': name one of json, text, socketio, or module:name"),
+        (["chat:app", "--wire", "chat:seen"], "chat:seen is no wire"),
+        (["chat:app?speed=fast"], "unknown option 'speed'"),
+        (["isolated", "--wire", "text"], "--wire and --via are for applications"),
+        (["chat:asgi"], "connect of a single user"),
+        (["chat:app", "--wire", "json"], "arrives on c1: it sent"),
+    ],
+)
+def test_what_cannot_be_fuzzed_is_said_in_a_line(project: Path, arguments: list[str], message: str) -> None:
+    if arguments == ["chat:app", "--wire", "json"]:
+        (project / "chat.py").write_text(CHAT.replace("await other.send_text(text)", "pass"))
+    if arguments == ["chat:asgi"]:
+        message = "turned away"
+    done = crosswire("run", *arguments, "--max-executions", "5", cwd=project, expect=2)
+    assert done.stderr.splitlines()[-1].startswith("crosswire: ")
+    assert message in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_modules_that_cannot_be_executed_twice_keep_their_state(project: Path) -> None:
+    (project / "once.py").write_text("import sys\nassert not hasattr(sys, '_once')\nsys._once = 1\n" + CHAT)
+    done = crosswire("run", "once:app", "--wire", "text", "--max-executions", "5", cwd=project, expect=0)
+    assert "whose modules keep their state (executed again, they raise AssertionError)" in done.stderr
+
+
+def test_a_file_to_begin_with_runs_as_it_is(project: Path) -> None:
+    done = crosswire("init", "chat:app", "--wire", "text", cwd=project, expect=0)
+    assert "crosswire run crosswire_target:target" in done.stdout
+    crosswire("run", "crosswire_target:target", "--max-executions", "30", cwd=project, expect=0)
+    assert "exists" in crosswire("init", "chat:app", cwd=project, expect=2).stderr
+    crosswire("init", "--out", "manager.py", cwd=project, expect=0)
+    said = crosswire("run", "manager:Manager", "--max-executions", "5", cwd=project, expect=2)
+    assert "connect of a single user fails with NotImplementedError" in said.stderr
+    crosswire("init", "chat:app", "--wire", "socketio", "--out", "rooms.py", cwd=project, expect=0)
+    compile((project / "rooms.py").read_text(), "rooms.py", "exec")
+
+
+def test_a_finding_is_confirmed_from_the_command_line(project: Path) -> None:
+    (project / "chat.py").write_text(CHAT.replace("list(seen)", "seen"))
+    done = crosswire("run", "chat:app", "--wire", "text", "--confirm", "--max-executions", "800", cwd=project, expect=1)
+    assert "confirmed on stock asyncio (SelectorEventLoop" in done.stdout
+    assert "not confirmed" not in done.stdout
+    (first, *_) = sorted((project / "results/counterexamples").glob("*.json"))
+    again = crosswire("replay", "--confirm", str(first), cwd=project, expect=1)
+    assert "confirmed on stock asyncio" in again.stdout
