@@ -328,7 +328,12 @@ def _late_arrival(facts: Facts, number: int, act: Act) -> Iterator[Violation]:
 
 def _waits_for_itself(facts: Facts, number: int, act: Act, own: set[str | None], until: int | None = None) -> bool:
     """Whether the clock moved past something that this operation itself was waiting for."""
-    for row in facts.history[act.began : act.ended if until is None else until]:
+    return _passed_over(facts, number, own, act.began, act.ended if until is None else until)
+
+
+def _passed_over(facts: Facts, number: int | None, own: set[str | None], since: int, until: int) -> bool:
+    """Whether the clock moved past something of an operation's, or of a connection's, between two rows."""
+    for row in facts.history[since:until]:
         if row.kind == "clock" and isinstance(row.detail, tuple):
             for waiting in row.detail:
                 kind, _, rest = waiting.partition(" ")
@@ -490,6 +495,8 @@ def dropped(facts: Facts) -> Iterator[Violation]:
         )
         if quiet > facts.limits.delay or (limit is not None and others > limit) or facts.stalled(c.name, c.closed):
             continue
+        if _passed_over(facts, None, {c.name}, c.up, c.closed):
+            continue  # its bytes were that late: a server's heartbeat may give it up
         leavers = [o.name for o in facts.connections.values() if o is not c and o.ending < c.closed]
         yield v.Dropped(
             f"the server hung up on {c.name} of {c.user}, which had done nothing wrong"

@@ -17,6 +17,13 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
+from crosswire.fuzzer.execution import TargetError, Worker
+from crosswire.fuzzer.explore import judged
+from crosswire.fuzzer.program import Operation, Pace, Program
+from crosswire.fuzzer.resolve import UnknownTargetError, resolve
+from crosswire.fuzzer.search import RandomWalk
+from crosswire.fuzzer.world import InOrder
+
 ROOT = Path(__file__).parent.parent
 
 TARGET = "tests.targets.redis_chat:chat?port=8000"
@@ -76,3 +83,39 @@ def test_repaired_releases_survive(version: str | None, installed: Installed, tm
     paths = [] if version is None else [installed(version)]
     code, result = run(tmp_path, *paths, executions=300)
     assert code == 0, result["found"]
+
+
+def connect(name: str, pace: Pace | None = None) -> Operation:
+    return Operation("connect", name, "u0", pace=pace)
+
+
+@pytest.mark.parametrize(
+    "operations",
+    [
+        (connect("c0", "slow"), Operation("stall", "c0")),
+        (connect("c0"), Operation("flood", "c0")),
+        (connect("c0"), connect("c1", "slow"), Operation("emit", "c0", "u0", "u0"), Operation("abort", "c0")),
+        (*(connect(f"c{number}") for number in range(4)), Operation("emit", "c0", "u0", "u0")),
+    ],
+    ids=[
+        "stops reading while it logs in",
+        "floods while it is let go",
+        "vanishes behind what it said",
+        "waits for Redis",
+    ],
+)
+def test_what_clients_do_to_themselves_is_no_fault_of_the_server(operations: tuple[Operation, ...]) -> None:
+    worker = Worker(resolve(TARGET))
+    program = Program(operations)
+    with worker.session():
+        for seed in range(150):
+            assert judged(worker, worker.run(program, RandomWalk(seed))).violations == (), seed
+
+
+def test_where_clients_connect_must_be_said() -> None:
+    with pytest.raises(TargetError, match=r"listens on ports 6379, 8000: .*\?port="):
+        Worker(resolve(TARGET.partition("?")[0])).run(Program((connect("c0"),)), InOrder())
+    with pytest.raises(UnknownTargetError, match="starts its servers itself"):
+        resolve("tests.targets.sync_dependencies:app?port=8000")
+    with pytest.raises(UnknownTargetError, match="is no number"):
+        resolve("tests.targets.redis_chat:chat?port=http")

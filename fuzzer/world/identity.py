@@ -23,6 +23,8 @@ LIBRARY_CLASSES = (
     ("asyncio.streams", "StreamWriter"),
     ("litestar.connection.websocket", "WebSocket"),
     ("quart.wrappers.websocket", "Websocket"),
+    ("redis.asyncio.connection", "AbstractConnection"),
+    ("redis.asyncio.connection", "Connection"),
     ("starlette.requests", "HTTPConnection"),
     ("starlette.websockets", "WebSocket"),
     ("uvicorn.protocols.websockets.websockets_impl", "WebSocketProtocol"),
@@ -31,7 +33,7 @@ LIBRARY_CLASSES = (
     ("websockets.asyncio.connection", "Connection"),
     ("websockets.legacy.protocol", "WebSocketCommonProtocol"),
 )
-"""What servers keep in sets, by module and class."""
+"""What servers and their database clients keep in sets, by module and class."""
 
 _count = 0
 

@@ -379,8 +379,7 @@ def _hang_up(here: MemoryTransport, there: MemoryTransport) -> None:
     What that end writes from now on is answered with a reset.
     """
     here.inflow.unwanted = partial(_answer_with_reset, here.inflow, there)
-    if not there.is_closing():
-        there.inflow.push(RESET if here.unread else END)
+    there.peer_closed(RESET if here.unread or here.inflow.backlog else END)
 
 
 def _answer_with_reset(flow: Flow, writer: MemoryTransport) -> None:

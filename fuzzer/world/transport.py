@@ -360,6 +360,13 @@ class MemoryTransport(asyncio.Transport):
     def abort(self) -> None:
         self._force_close(None)
 
+    def peer_closed(self, how: bytes) -> None:
+        """The far end is closed, with `END` or `RESET`; who waits to be rid of what it wrote is told too."""
+        if not self._closing:
+            self.inflow.push(how)
+        elif not self._lost:
+            self.vanish()
+
     def vanish(self) -> None:
         """The far end is gone without a word; that the kernel tells so is an external event."""
         self._loop.external(("lost", self.name), self._reset_by_peer, context=self._context)

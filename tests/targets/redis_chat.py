@@ -103,5 +103,4 @@ async def chat() -> AsyncIterator[None]:
             async with serve(Chat(store).handle, "127.0.0.1", 8000):
                 yield
         finally:
-            await store.close()
             await pool.disconnect()

@@ -326,6 +326,21 @@ async def writing_to_who_has_left(log: Log) -> None:
             await writer.wait_closed()
 
 
+async def both_close_with_much_unsent(log: Log) -> None:
+    async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.pause_reading()  # type: ignore[attr-defined]  # typeshed: WriteTransport
+        await asyncio.sleep(0.02)
+        writer.close()
+
+    server, port = await serving(handler)
+    async with server:
+        _, protocol = await asyncio.get_running_loop().create_connection(lambda: Recorder([]), "127.0.0.1", port)
+        protocol.transport.write(bytes(BIG))
+        protocol.transport.close()
+        await protocol.over
+        log.append(protocol.transport.is_closing())
+
+
 async def lost_once_and_last(log: Log) -> None:
     async def handler(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"some")
@@ -561,6 +576,7 @@ PROGRAMS: tuple[Main, ...] = (
     abort_is_a_reset,
     abort_with_nothing_unread_is_an_end,
     writing_to_who_has_left,
+    both_close_with_much_unsent,
     lost_once_and_last,
     exceptions_in_callbacks,
     buffered_protocol,
