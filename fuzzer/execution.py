@@ -22,6 +22,9 @@ from .world.stock import StockLoop
 
 __all__ = ("Execution", "TargetError", "Worker")
 
+MANAGERS, APPLICATIONS = 2000, 200
+"""Executions after which a target's garbage is collected; an application's modules are large and full of cycles."""
+
 BLOCKED = 5
 """Real seconds after which an execution that has not given the thread back is broken off."""
 
@@ -53,10 +56,12 @@ class Worker:
         """Hold the clocks and the collector for many executions; otherwise each execution takes and returns them."""
         enabled = gc.isenabled()
         gc.disable()  # destructors that run at the collector's whim would make histories differ
+        gc.freeze()  # what there is already is not garbage, and need not be looked at again
         try:
             with self.loop.entropy, self._watched():
                 yield self
         finally:
+            gc.unfreeze()
             if enabled:
                 gc.enable()
 
@@ -115,7 +120,7 @@ class Worker:
             finally:
                 loop.reset()
                 self.executions += 1
-                if self.executions % 2000 == 0:
+                if self.executions % (APPLICATIONS if self.target.traits.by_wire else MANAGERS) == 0:
                     gc.collect()
 
     def replay(self, program: Program, schedule: Schedule) -> Execution:

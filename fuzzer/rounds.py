@@ -15,6 +15,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from ..models.violations import PROMISES
 from ..strategies.constants import no_local_constants
 from ..strategies.machine import machine_for
+from ..strategies.openings import openings
 from .execution import TargetError, Worker
 from .explore import Finding, Memory, explore
 from .program import Program
@@ -87,6 +88,9 @@ def run_round(
 
     machine = seed(name)(machine_for(worker.target, check, plan.users))
     with no_local_constants(), memory.paths.session():
+        if number == 0:
+            for program in openings(worker.target, plan.users):
+                check(program, range(len(program)))
         run_state_machine_as_test(
             machine,
             settings=settings(

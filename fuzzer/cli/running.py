@@ -151,14 +151,18 @@ def _say(err: Console, text: str) -> None:
     err.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
+QUIET = 20.0
+"""Real seconds without a word, where nobody watches a terminal."""
+
+
 class _Progress:
-    """One line that is alive on a terminal; elsewhere a line for each target that is done."""
+    """One line that is alive on a terminal; elsewhere a line now and then, and for each target that is done."""
 
     def __init__(self, console: Console, total: int) -> None:
         self._console = console
         self._total = total
         self._done = 0
-        self._shown = 0.0
+        self._shown = time.perf_counter()
         self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
 
     def __enter__(self) -> _Progress:
@@ -179,9 +183,13 @@ class _Progress:
 
     def show(self, campaign: Campaign) -> None:
         now = time.perf_counter()
+        line = f"[{self._done + 1}/{self._total}] {self._line(campaign)}"
         if self._live is not None and now - self._shown > 0.2:
             self._shown = now
-            self._live.update(Text(f"[{self._done + 1}/{self._total}] {self._line(campaign)}"), refresh=True)
+            self._live.update(Text(line), refresh=True)
+        elif self._live is None and now - self._shown > QUIET:
+            self._shown = now
+            self.note(line)
 
     def finished(self, campaign: Campaign) -> None:
         self._done += 1
