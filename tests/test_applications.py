@@ -115,14 +115,14 @@ def test_what_cannot_be_fuzzed_is_said_in_a_line(project: Path, arguments: list[
 
 def test_modules_that_cannot_be_executed_twice_keep_their_state(project: Path) -> None:
     (project / "once.py").write_text("import sys\nassert not hasattr(sys, '_once')\nsys._once = 1\n" + CHAT)
-    done = crosswire("run", "once:app", "--wire", "text", "--max-executions", "5", cwd=project, expect=0)
+    done = crosswire("run", "once:app", "--wire", "text", "--max-executions", "2", cwd=project, expect=0)
     assert "whose modules keep their state (executed again, they raise AssertionError)" in done.stderr
 
 
 def test_a_file_to_begin_with_runs_as_it_is(project: Path) -> None:
     done = crosswire("init", "chat:app", "--wire", "text", cwd=project, expect=0)
     assert "crosswire run crosswire_target:target" in done.stdout
-    crosswire("run", "crosswire_target:target", "--max-executions", "30", cwd=project, expect=0)
+    crosswire("run", "crosswire_target:target", "--max-executions", "2", cwd=project, expect=0)
     assert "exists" in crosswire("init", "chat:app", cwd=project, expect=2).stderr
     crosswire("init", "--out", "manager.py", cwd=project, expect=0)
     said = crosswire("run", "manager:Manager", "--max-executions", "5", cwd=project, expect=2)
@@ -139,3 +139,19 @@ def test_a_finding_is_confirmed_from_the_command_line(project: Path) -> None:
     (first, *_) = sorted((project / "results/counterexamples").glob("*.json"))
     again = crosswire("replay", "--confirm", str(first), cwd=project, expect=1)
     assert "confirmed on stock asyncio" in again.stdout
+
+
+FRESH = """
+from crosswire.fuzzer.resolve import resolve
+from crosswire.fuzzer.targets.fresh import FreshModule
+for _ in range(3):
+    fresh = FreshModule("chat")
+    first, second = fresh.again(), fresh.again()
+    assert first is not second and first.seen is not second.seen
+    first.seen.append(1)
+    assert not second.seen and not fresh.again().seen
+"""
+
+
+def test_a_module_is_fresh_however_often_it_was_taken_up(project: Path) -> None:
+    subprocess.run([sys.executable, "-c", FRESH], cwd=project, check=True)

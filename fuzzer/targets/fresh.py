@@ -47,6 +47,10 @@ class _Cached(Loader):
             spec.submodule_search_locations = known[2]
         return spec
 
+    def get_code(self, name: str) -> CodeType:
+        """The code again, for whoever takes up a module that came from here."""
+        return self.codes[name][0]
+
     def create_module(self, spec: ModuleSpec) -> None:
         return None
 
