@@ -57,6 +57,7 @@ class SocketEnd:
         self._taking = False
         self._frame: External | None = None
         self._ended = False
+        self._written_out = False
         self._closed = False
 
     def served_by(self, transport: Any, sock: socket.socket) -> None:
@@ -129,7 +130,8 @@ class SocketEnd:
         """A congested client: where the server waits with something, taking it is an external event."""
         if self._theirs is not None:
             self._theirs.set_write_buffer_limits(high=0)
-            waits = self._theirs.get_write_buffer_size() > 0 or self._theirs.is_closing()
+            self._top_up(1)
+            waits = self._theirs.get_write_buffer_size() > 0 or self._theirs.is_closing() or self._written_out
             if waits and self._frame is None and not self.outflow.paused:
                 self._frame = self._loop.external(("frame", self._name), self._take, context=copy_context())
 
@@ -174,13 +176,24 @@ class SocketEnd:
         while took:  # the kernels move bytes from one's buffer to the other's, and have room once more
             took = False
             for size in (SMALL, 1):  # where no more whole pieces fit, a few bytes may
-                with contextlib.suppress(OSError):
-                    while True:
-                        self._filling += self._their_socket.send(FILLING[:size])
-                        took = True
+                took = self._top_up(size) or took
             if took:
                 select.select([], [], [], MOVE)
         self._theirs.set_write_buffer_limits(high=0)
+
+    def _top_up(self, size: int) -> bool:
+        """Fill the kernels' buffers with pieces of a size, where the server has nothing waiting; whether any fitted."""
+        took = False
+        if not self._theirs.get_write_buffer_size() and not self._theirs.is_closing():
+            try:
+                while True:
+                    self._filling += self._their_socket.send(FILLING[:size])
+                    took = True
+            except BlockingIOError:
+                pass
+            except OSError:
+                self._written_out = True  # the server has ended its side of the stream
+        return took
 
     def congest(self) -> None:
         """The client has stopped reading."""
