@@ -110,6 +110,36 @@ def test_the_same_history_on_both_loops() -> None:
         stock.loop.close()
 
 
+TWO_SERVERS = """
+import asyncio
+from websockets.asyncio.server import serve
+from crosswire.fuzzer.targets import JsonWire
+async def turn_away(ws):
+    await ws.close(1011)
+async def relay(ws):
+    async for message in ws:
+        await ws.send(message)
+async def main():
+    async with serve(turn_away, "localhost", 8001), serve(relay, "localhost", 8000):
+        await asyncio.Future()
+wire = JsonWire(path="/", to_user=None, to_all="{event}")
+"""
+
+
+def test_clients_connect_to_the_port_that_was_named_on_both_loops(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "two_servers.py").write_text(TWO_SERVERS)
+    monkeypatch.chdir(tmp_path)
+    target = resolve("two_servers:main?port=8000")
+    program = Program((Operation("connect", "c0", "u0"), Operation("settle"), Operation("broadcast", "c0", "u0")))
+    stock = Worker(target, StockLoop())
+    for worker in (Worker(target), stock):
+        received = [row.detail for row in worker.run(program, InOrder()).history if row.kind == "received"]
+        assert received == ["e2"]
+    stock.loop.close()
+
+
 def test_the_one_private_method_is_there() -> None:
     """A client learns by it which transport is the server's end of its connection."""
     assert callable(getattr(asyncio.SelectorEventLoop, "_make_socket_transport", None))

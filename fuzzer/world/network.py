@@ -199,6 +199,10 @@ class Networked:
             self.listens = self.create_future()
             await self.listens
 
+    def listener(self, port: int | None) -> MemoryServer | None:
+        """Who listens on a port; without one, the first of all."""
+        return self.listeners.get(port) if port is not None else next(iter(self.listeners.values()), None)
+
     def dial(self: Any, name: str, outside: Outside, port: int | None = None, number: int = 0) -> External:
         """Connect something outside the loop to the server on a port, or to the only one; an external event."""
         context = copy_context()
@@ -208,7 +212,7 @@ class Networked:
         return event
 
     def _dialled_in(self: Any, name: str, outside: Outside, port: int | None, number: int) -> None:
-        server = self.listeners.get(port) if port is not None else next(iter(self.listeners.values()), None)
+        server = self.listener(port)
         if server is None:
             outside.refused()
             return

@@ -17,7 +17,7 @@ from typing import Any
 from .entropy import WAYS_OUT, Entropy
 from .external import External
 from .identity import NumberedTask
-from .network import MemoryServer, Networked, Outside, connection
+from .network import Networked, Outside, connection
 from .outer import Outer
 from .sockets import SocketEnd
 
@@ -169,7 +169,7 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
         self._within: dict[int, asyncio.Server] = {}
 
     def _dialled_in(self, name: str, outside: Outside, port: int | None, number: int) -> None:
-        within: MemoryServer | None = next(iter(self.listeners.values()), None)
+        within = self.listener(port)
         server = self._within.get(within.address[1]) if within is not None else None
         if server is None or not server.sockets:
             outside.refused()
