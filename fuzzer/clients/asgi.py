@@ -142,9 +142,7 @@ class AsgiLink(Link):
             self._closed = self._served = True
             self.peer.served()
             return
-        if self._frame is not None:
-            self._loop.withdraw(self._frame)
-            self._frame = None
+        self._hold()
         if code != NORMAL:  # what a client that vanishes had sent may be lost with it
             self._incoming.clear()
             if self._head is not None:
@@ -177,9 +175,7 @@ class AsgiLink(Link):
 
     def stall(self) -> None:
         self.stalled = True
-        if self._frame is not None:
-            self._loop.withdraw(self._frame)
-            self._frame = None
+        self._hold()
 
     def resume(self) -> None:
         self.stalled = False
@@ -269,6 +265,12 @@ class AsgiLink(Link):
         if self._frame is None and self._outgoing and not self.stalled:
             kind = "pong" if self._outgoing[0][1] else "frame"
             self._frame = self._loop.external((kind, self.name), self._taken)
+
+    def _hold(self) -> None:
+        """The frame on its way is not taken now."""
+        if self._frame is not None:
+            self._loop.withdraw(self._frame)
+            self._frame = None
 
     def _taken(self) -> None:
         self._frame = None

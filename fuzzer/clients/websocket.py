@@ -97,8 +97,12 @@ class WebSocketLink(Link):
 
     def _flush(self, *, heartbeat: bool = False) -> None:
         if self._transport is not None and not self._transport.is_closing():
-            for data in self._protocol.data_to_send():
-                self._transport.inflow.push(Heartbeat(data) if heartbeat and data else data)
+            self._push(self._transport, self._protocol.data_to_send(), heartbeat)
+
+    @staticmethod
+    def _push(transport: MemoryTransport, pieces: list[bytes], heartbeat: bool) -> None:
+        for piece in pieces:
+            transport.inflow.push(Heartbeat(piece) if heartbeat and piece else piece)
 
     def close(self) -> None:
         if not self._open:
@@ -217,8 +221,7 @@ class WebSocketLink(Link):
                 self.peer.received(frame)
         transport = self._transport
         if transport is not None and not transport.is_closing():
-            for answer in piece.answers:
-                transport.inflow.push(Heartbeat(answer) if piece.heartbeat and answer else answer)
+            self._push(transport, piece.answers, piece.heartbeat)
             if piece.refused is not None:  # a server may keep the connection for another request; this client has none
                 transport.inflow.push(END)
 

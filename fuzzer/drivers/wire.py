@@ -42,7 +42,7 @@ class WireClient:
         self.leaving: int | None = None
         self.open = False
         self.gone = False
-        self.closed = False
+        self.hung_up = False
         self.link: Link
         self._last: tuple[Frame, Reading] | None = None
 
@@ -56,7 +56,7 @@ class WireClient:
             self.driver.go_on(self)
 
     def refused(self, why: str) -> None:
-        self.closed = True
+        self.hung_up = True
         self.driver.record("closed", None, self.login.connection, why)
         self.driver.connected(self, "returned", False)
 
@@ -92,8 +92,8 @@ class WireClient:
         elif reading.ready:
             driver.connected(self, "returned", reading.user)
 
-    def closed_by_server(self, why: str) -> None:
-        self.closed = True
+    def closed(self, why: str) -> None:
+        self.hung_up = True
         self.driver.record("closed", None, self.login.connection, why)
         if self.connecting is not None:
             self.driver.connected(self, "returned", False)
@@ -116,18 +116,6 @@ class _LogWatch(logging.Handler):
 
 
 _NOWHERE = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # for the life of the process
-
-
-class _Peer:
-    """What a link sees of its client."""
-
-    def __init__(self, client: WireClient) -> None:
-        self.opened = client.opened
-        self.refused = client.refused
-        self.written = client.written
-        self.received = client.received
-        self.closed = client.closed_by_server
-        self.served = client.served
 
 
 class WireDriver(Driver):
@@ -307,7 +295,7 @@ class WireDriver(Driver):
         token, identity = credentials(op)
         login = Login(name, op.user, token, identity)
         client = WireClient(self, number, lane, login, self.wire)
-        client.link = self.service.connect(name, len(self.clients), _Peer(client), op.pace)
+        client.link = self.service.connect(name, len(self.clients), client, op.pace)
         self.clients[name] = client
         self.up[name] = False
         lane.running = number
@@ -317,7 +305,7 @@ class WireDriver(Driver):
     def _client(self, number: int, op: Operation) -> WireClient | None:
         """The operation's client where its connection is open; else the operation is skipped."""
         client = self.clients.get(op.connection or "")
-        if client is None or client.gone or client.closed or not client.open:
+        if client is None or client.gone or client.hung_up or not client.open:
             self.skip(number)
             return None
         return client
@@ -349,7 +337,7 @@ class WireDriver(Driver):
 
     def _leave(self, number: int, op: Operation, lane: Lane) -> None:
         client = self.clients.get(op.connection or "")
-        if client is None or client.gone or client.closed:
+        if client is None or client.gone or client.hung_up:
             self.skip(number)
             return
         name = client.login.connection
@@ -377,7 +365,7 @@ class WireDriver(Driver):
 
     def do_stall(self, number: int, op: Operation, lane: Lane) -> None:
         client = self.clients.get(op.connection or "")
-        if client is None or client.gone or client.closed or client.link.stalled == (op.kind == "stall"):
+        if client is None or client.gone or client.hung_up or client.link.stalled == (op.kind == "stall"):
             self.skip(number)
         elif op.kind == "stall":
             client.link.stall()

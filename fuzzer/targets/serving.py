@@ -88,12 +88,12 @@ class AsgiService(Service):
         except Exception as error:
             if self._said.done():
                 raise
-            self._said.set_result(None if self._unsupported(error) else f"{type(error).__name__}: {error}")
+            self._said.set_result(None if self._unsupported() else f"{type(error).__name__}: {error}")
         else:
             if not self._said.done():
                 self._said.set_result(None)
 
-    def _unsupported(self, error: Exception) -> bool:
+    def _unsupported(self) -> bool:
         """An application that knows no lifespan raises at once, before it has taken the event."""
         return not self._events.empty()
 
