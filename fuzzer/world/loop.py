@@ -89,6 +89,7 @@ class WorldLoop(Outer, asyncio.AbstractEventLoop):  # type: ignore[misc]  # type
         self._timers: list[tuple[float, int, TimerHandle]] = []
         self._closed = False
         self._running = False
+        self._hooks = self._asyncgen_first, self._asyncgen_final
         self.idle: Callable[[], bool] = self._when_idle
         self.clock_hook: Callable[[], None] = _nothing
         self._clear()
@@ -154,12 +155,6 @@ class WorldLoop(Outer, asyncio.AbstractEventLoop):  # type: ignore[misc]  # type
         self.tasks.append(task)
         return task
 
-    def _enqueue(self, event: External) -> None:
-        self._ready.append((event.callback, event.args, event.context))
-
-    def _busy(self) -> bool:
-        return bool(self._ready)
-
     def next_deadline(self) -> float | None:
         """The deadline of the next timer that was not cancelled, or None."""
         timers = self._timers
@@ -182,25 +177,40 @@ class WorldLoop(Outer, asyncio.AbstractEventLoop):  # type: ignore[misc]  # type
         ready, pending, timers = self._ready, self.pending, self._timers
         if not ready:
             if pending:
-                self._choose_idle(self.next_deadline() if timers else None)
+                event = self._choose_idle(self.next_deadline() if timers else None)
+                if event is not None:
+                    ready.append((event.callback, event.args, event.context))
             elif timers and timers[0][0] <= self._now:
                 pass
             elif not self.idle():
                 return False
-        while pending and ready and self._choose_busy():
-            pass
+        while pending and ready and (event := self._choose_busy(pending)) is not None:
+            ready.append((event.callback, event.args, event.context))
         while timers and timers[0][0] <= self._now:
             handle = heapq.heappop(timers)[2]
             if handle[0] is not None:
                 ready.append(handle)
         return True
 
+    def _between_callbacks(self) -> None:
+        """A worker thread may finish between two callbacks of one iteration: only its completion enters here."""
+        finished = [event for event in self.pending if event.key[0] == "job"]
+        if finished and (event := self._choose_busy(finished)) is not None:
+            self._ready.append((event.callback, event.args, event.context))
+
     def _loop(self) -> None:
         ready, pending, timers = self._ready, self.pending, self._timers
         popleft = ready.popleft
         iterations = 0
+        idle, busy = self._choose_idle, self._choose_busy
+        event: External | None
         while not self._stopping:
-            if (pending or timers or not ready) and not self._decide():
+            if pending and not timers:
+                if not ready and (event := idle(None)) is not None:
+                    ready.append((event.callback, event.args, event.context))
+                while pending and (event := busy(pending)) is not None:
+                    ready.append((event.callback, event.args, event.context))
+            elif (pending or timers or not ready) and not self._decide():
                 return
             iterations += 1
             if iterations > MAX_ITERATIONS:
@@ -232,7 +242,7 @@ class WorldLoop(Outer, asyncio.AbstractEventLoop):  # type: ignore[misc]  # type
         events._set_running_loop(self)
         self._running = True
         hooks = sys.get_asyncgen_hooks()
-        sys.set_asyncgen_hooks(firstiter=self._asyncgen_first, finalizer=self._asyncgen_final)
+        sys.set_asyncgen_hooks(*self._hooks)
         self.entropy.enter()
         try:
             self._loop()

@@ -75,14 +75,6 @@ class Outer(Networked, _Loop):  # type: ignore[misc]  # typeshed's signatures ar
         self.network_clear()
         restart()
 
-    def _enqueue(self, event: External) -> None:
-        """Put an event's callback behind what is ready."""
-        raise NotImplementedError
-
-    def _busy(self) -> bool:
-        """Whether callbacks are ready."""
-        raise NotImplementedError
-
     def next_deadline(self) -> float | None:
         """The deadline of the next timer that was not cancelled, or None."""
         raise NotImplementedError
@@ -92,43 +84,50 @@ class Outer(Networked, _Loop):  # type: ignore[misc]  # typeshed's signatures ar
 
     # -- decisions ------------------------------
 
-    def _choose_idle(self, deadline: float | None) -> None:
-        """Nothing is ready and something pending: one event becomes visible, or the clock moves to the next timer."""
+    def _choose_idle(self, deadline: float | None) -> External | None:
+        """Nothing is ready and something pending: the event that becomes visible; None where the clock moves instead.
+
+        The clock moves to ``deadline``, that of the next timer.
+        """
         pending = self.pending
-        clock = deadline is not None and deadline - _oldest(pending) <= PATIENCE
-        if clock and pending[0].key[0] == "pong" and all(event.key[0] == "pong" for event in pending):
-            clock = False  # heartbeats alone hold nothing up, and one after the other would keep a world from resting
-        self.point += 1
+        clock = deadline is not None and self._may_move_clock(deadline)
+        self.point = point = self.point + 1
         choice = self.chooser.idle(pending, clock)
         if choice:
-            self.deviations.append((self.point, choice))
-        if choice == len(pending):
-            assert deadline is not None
-            self.visible.append((("clock",), False))
-            self.clock_hook()
-            self.move_clock(deadline)
-        else:
-            self._show(choice)
+            self.deviations.append((point, choice))
+            if choice == len(pending):
+                assert deadline is not None
+                self.visible.append((("clock",), False))
+                self.clock_hook()
+                self.move_clock(deadline)
+                return None
+        event = pending.pop(choice)
+        self.visible.append((event.key, False))
+        if event.key[0] != "pong":  # a heartbeat's echo is no sign of life: it would keep the world from ever resting
+            self.last_visible = self._now
+        return event
 
-    def _choose_busy(self) -> bool:
-        """Callbacks are ready and something pending: whether one more event becomes visible before they run."""
-        self.point += 1
-        choice = self.chooser.busy(self.pending)
+    def _choose_busy(self, pending: list[External]) -> External | None:
+        """Callbacks are ready and these pending: the event that becomes visible before they run, if any."""
+        self.point = point = self.point + 1
+        choice = self.chooser.busy(pending)
         if choice == CARRY_ON:
-            return False
-        self.deviations.append((self.point, choice + 1))
-        self._show(choice)
-        return True
+            return None
+        self.deviations.append((point, choice + 1))
+        event = pending[choice]
+        self.pending.remove(event)
+        self.visible.append((event.key, True))
+        if event.key[0] != "pong":
+            self.last_visible = self._now
+        return event
 
-    def _between_callbacks(self) -> None:
-        """A worker thread may finish between two callbacks of one iteration: only its completion enters here."""
-        finished = [event for event in self.pending if event.key[0] == "job"]
-        if finished:
-            self.point += 1
-            choice = self.chooser.busy(finished)
-            if choice != CARRY_ON:
-                self.deviations.append((self.point, choice + 1))
-                self._show(self.pending.index(finished[choice]))
+    def _may_move_clock(self, deadline: float) -> bool:
+        """Whether the clock may move to a timer's deadline although something is pending."""
+        pending = self.pending
+        if deadline - _oldest(pending) > PATIENCE:
+            return False
+        # Heartbeats alone hold nothing up, and one after the other would keep a world from resting.
+        return pending[0].key[0] != "pong" or any(event.key[0] != "pong" for event in pending)
 
     # -- external events ------------------------------
 
@@ -151,13 +150,6 @@ class Outer(Networked, _Loop):  # type: ignore[misc]  # typeshed's signatures ar
         """Take a pending event back; one that is visible already is left alone."""
         with suppress(ValueError):
             self.pending.remove(event)
-
-    def _show(self, index: int) -> None:
-        event = self.pending.pop(index)
-        self.visible.append((event.key, self._busy()))
-        if event.key[0] != "pong":  # a heartbeat's echo is no sign of life: it would keep the world from ever resting
-            self.last_visible = self._now
-        self._enqueue(event)
 
     def move_clock(self, to: float) -> None:
         """Set the virtual clock; timers that fall due run at the next iteration."""

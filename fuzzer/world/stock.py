@@ -101,28 +101,25 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
             return
         if not busy:
             if self.pending:
-                self._choose_idle(deadline)
+                self._visible(self.last_visible, self._choose_idle(deadline))
             elif not self.idle():
                 self.stop()
-        while self.pending and self._ready_now and self._choose_busy():
+        while self.pending and self._ready_now and self._visible(self.last_visible, self._choose_busy(self.pending)):
             pass
 
-    def _busy(self) -> bool:
-        return self._ready_now
-
-    def _enqueue(self, event: External) -> None:
+    def _visible(self, last_visible: float, event: External | None) -> bool:
+        """Let the event that was chosen happen, if any; ``last_visible`` is when one was before it."""
+        if event is None:
+            return False
         if event.key[1:2] and event.key[1] in self._ends:
+            if event.key[0] == "frame":
+                self.last_visible = last_visible  # it may be a heartbeat; the client's end tells once it has read it
             event.context.run(event.callback, *event.args)  # outside the loop: the kernel tells it
             self.stirred = True
         else:
             self.call_soon(event.callback, *event.args, context=event.context)
         self._ready_now = True
-
-    def _show(self, index: int) -> None:
-        event, before = self.pending[index], self.last_visible
-        super()._show(index)
-        if event.key[0] == "frame" and event.key[1] in self._ends:
-            self.last_visible = before  # what is taken may be a heartbeat; the client's end tells once it has read it
+        return True
 
     def next_deadline(self) -> float | None:
         return self._deadline
