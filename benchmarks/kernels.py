@@ -298,8 +298,17 @@ def cancelled_receive(pause: Pause, correct: bool) -> Program:
     return Program((alice, impatience, bob), lambda: got["bob"] == "bob")
 
 
-def arrivals_reversed(pause: Pause, correct: bool, messages: int = 5) -> Program:
+def arrivals_reversed(pause: Pause, correct: bool) -> Program:
     """Messages that arrive in exactly the reverse order are taken for an attack; the correct one sorts them first."""
+    return _arrivals(pause, correct, [4, 3, 2, 1, 0])
+
+
+def arrivals_shuffled(pause: Pause, correct: bool) -> Program:
+    """The same for one order among the 120 that has nothing special about it."""
+    return _arrivals(pause, correct, [2, 0, 4, 1, 3])
+
+
+def _arrivals(pause: Pause, correct: bool, attack: list[int]) -> Program:
     arrived: list[int] = []
 
     async def receive(number: int) -> None:
@@ -307,10 +316,9 @@ def arrivals_reversed(pause: Pause, correct: bool, messages: int = 5) -> Program
         arrived.append(number)
 
     def holds() -> bool:
-        order = sorted(arrived) if correct else arrived
-        return order != list(reversed(range(messages)))
+        return (sorted(arrived) if correct else arrived) != attack
 
-    return Program(tuple(lambda number=number: receive(number) for number in range(messages)), holds)  # type: ignore[misc]
+    return Program(tuple(lambda number=number: receive(number) for number in range(len(attack))), holds)  # type: ignore[misc]
 
 
 def tasks_in_order(pause: Pause, correct: bool) -> Program:
@@ -383,6 +391,7 @@ KERNELS: dict[str, Kernel] = {
         _kernel(readers_writers, "readers/writers"),
         _kernel(cancelled_receive, "cancelled receive"),
         _kernel(arrivals_reversed, "arrivals reversed"),
+        _kernel(arrivals_shuffled, "arrivals shuffled"),
     )
 }
 

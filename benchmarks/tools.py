@@ -14,20 +14,34 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from itertools import count
+from random import Random
 from typing import Any
 
 from crosswire.fuzzer.execution import Execution
 from crosswire.fuzzer.program import Program
-from crosswire.fuzzer.schedule import Recorded, Schedule
-from crosswire.fuzzer.search import ARMS, PORTFOLIO, STRATEGIES, Independent
+from crosswire.fuzzer.schedule import Recorded, Schedule, Visible
+from crosswire.fuzzer.search import ARMS, PORTFOLIO, STRATEGIES, Independent, RandomWalk
 from crosswire.fuzzer.search.behaviour import Novelty
+from crosswire.fuzzer.search.calm import Calm, Reversed
 from crosswire.fuzzer.search.portfolio import Portfolio
 from crosswire.fuzzer.world import Chooser, InOrder, WorldLoop, latency
 
 from .kernels import Pause, main
 from .kernels import Program as Kernel
 
-__all__ = ("CANNOT", "TOOLS", "Budget", "Hunt", "Make", "Tool", "execute", "executions", "minimal", "version")
+__all__ = (
+    "CANNOT",
+    "TOOLS",
+    "Budget",
+    "Hunt",
+    "Make",
+    "Tool",
+    "as_execution",
+    "execute",
+    "executions",
+    "minimal",
+    "version",
+)
 
 Make = Callable[[Pause], Kernel]
 Finish = Callable[[Kernel], Coroutine[Any, Any, None]]
@@ -117,23 +131,34 @@ async def _a_while(name: str) -> None:
 
 # -- Crosswire ------------------------------
 
+NO_OPERATIONS = Program(())
 
-def execute(
-    loop: WorldLoop, coroutine: Coroutine[Any, Any, None], chooser: Chooser
-) -> tuple[Exception | None, Execution]:
-    """One execution of what is no target: what it raised, and the schedule it followed."""
+Outcome = tuple[Exception | None, list[tuple[int, int]], list[Visible]]
+"""What an execution raised, its deviations, and what became visible."""
+
+Search = Callable[[WorldLoop, Callable[[], Coroutine[Any, Any, None]], int], Iterator[Outcome]]
+"""Executes a program over and over, from a seed."""
+
+
+def execute(loop: WorldLoop, coroutine: Coroutine[Any, Any, None], chooser: Chooser) -> Outcome:
+    """One execution of what is no target."""
     deviations, visible = loop.deviations, loop.visible
     error = None
     try:
         loop.run_coroutine(coroutine, chooser)
     except Exception as raised:
         error = raised
-    return error, Execution(Program(()), Schedule(tuple(deviations)), (), tuple(visible))
+    return error, deviations, visible
+
+
+def as_execution(outcome: Outcome) -> Execution:
+    """The outcome as strategies see it."""
+    return Execution(NO_OPERATIONS, Schedule(tuple(outcome[1])), (), tuple(outcome[2]))
 
 
 def executions(
     loop: WorldLoop, make: Callable[[], Coroutine[Any, Any, None]], strategy: str, seed: int, orderly: Execution
-) -> Iterator[tuple[Exception | None, Execution]]:
+) -> Iterator[Outcome]:
     """What a strategy's schedules show, until it has none left; ``orderly`` is the execution in order."""
     names = ARMS if strategy == PORTFOLIO else (strategy,)
     proposers = {name: STRATEGIES[name](orderly, seed * SEEDS) for name in names}
@@ -145,24 +170,39 @@ def executions(
         if chooser is None:
             turns.remove(name)
             continue
-        error, execution = execute(loop, make(), chooser)
+        outcome = execute(loop, make(), chooser)
         if strategy == PORTFOLIO or not isinstance(proposers[name], Independent):
+            execution = as_execution(outcome)
             news = novelty.of(execution)
             proposers[name].seen(execution, news)
             portfolio.learn(name, news)
-        yield error, execution
+        yield outcome
 
 
-def _crosswire(strategy: str) -> Explore:
+def calm_then_random(loop: WorldLoop, make: Callable[[], Coroutine[Any, Any, None]], seed: int) -> Iterator[Outcome]:
+    """What calm schedules show, the reverse of order and order first, and when there are none left, random walks."""
+    calm = Calm(seed * SEEDS, (Reversed(), InOrder()))
+    while (chooser := calm.next()) is not None:
+        yield execute(loop, make(), chooser)
+        calm.ended()
+    draw = Random(seed).random
+    for number in count(seed * SEEDS):
+        yield execute(loop, make(), RandomWalk(number, draw))
+
+
+def as_campaigns_do(loop: WorldLoop, make: Callable[[], Coroutine[Any, Any, None]], seed: int) -> Iterator[Outcome]:
+    """What the execution in order shows, and then the default portfolio's."""
+    orderly = execute(loop, make(), InOrder())
+    yield orderly
+    yield from executions(loop, make, PORTFOLIO, seed, as_execution(orderly))
+
+
+def _crosswire(search: Search) -> Explore:
     def explore(make: Make, finish: Finish, seed: int, budget: Budget) -> Hunt:
         clock = _Clock(budget)
         loop = WorldLoop()
         with loop.entropy:
-            clock.executions = 1
-            error, orderly = execute(loop, finish(make(latency)), InOrder())
-            if error is not None:
-                return clock.hunt(error)
-            for error, _ in executions(loop, lambda: finish(make(latency)), strategy, seed, orderly):
+            for error, *_ in search(loop, lambda: finish(make(latency)), seed):
                 clock.executions += 1
                 if error is not None:
                     return clock.hunt(error)
@@ -173,41 +213,36 @@ def _crosswire(strategy: str) -> Explore:
     return explore
 
 
-def minimal(strategy: str) -> Shrink:
-    """Find a bug with a strategy, and leave out deviations from order as long as it still shows."""
+def minimal(search: Search) -> Shrink:
+    """Find a bug, and leave out deviations from order as long as it still shows."""
 
     def shrink(make: Make, finish: Finish, seed: int, budget: Budget) -> int | None:
         clock = _Clock(budget)
         loop = WorldLoop()
-
-        def run(chooser: Chooser) -> tuple[type[Exception] | None, Execution]:
-            clock.executions += 1
-            error, execution = execute(loop, finish(make(latency)), chooser)
-            return None if error is None else type(error), execution
-
         with loop.entropy:
-            kind, execution = run(InOrder())
-            if kind is None:
-                for error, shown in executions(loop, lambda: finish(make(latency)), strategy, seed, execution):
-                    clock.executions += 1
-                    if error is not None:
-                        kind, execution = type(error), shown
-                        break
-                    if not clock.left():
-                        break
-            if kind is None:
-                return None
-            best = execution.schedule
-            index = 0
-            while index < len(best):
-                again, execution = run(Recorded(best.without(index)))
-                if again is kind and len(execution.schedule) < len(best):
-                    best, index = execution.schedule, 0
-                else:
-                    index += 1
-        return len(best)
+            for error, deviations, _ in search(loop, lambda: finish(make(latency)), seed):
+                clock.executions += 1
+                if error is not None:
+                    return _smallest(loop, lambda: finish(make(latency)), type(error), Schedule(tuple(deviations)))
+                if not clock.left():
+                    break
+        return None
 
     return shrink
+
+
+def _smallest(
+    loop: WorldLoop, make: Callable[[], Coroutine[Any, Any, None]], kind: type[Exception], best: Schedule
+) -> int:
+    """How many deviations are left when none can be left out without losing the bug."""
+    index = 0
+    while index < len(best):
+        error, deviations, _ = execute(loop, make(), Recorded(best.without(index)))
+        if type(error) is kind and len(deviations) < len(best):
+            best, index = Schedule(tuple(deviations)), 0
+        else:
+            index += 1
+    return len(best)
 
 
 # -- the peers ------------------------------
@@ -339,7 +374,20 @@ def _frontrun(make: Make, finish: Finish, seed: int, budget: Budget) -> Hunt:
 TOOLS: dict[str, Tool] = {
     tool.name: tool
     for tool in (
-        Tool("crosswire", None, "latency(), random walk", _crosswire("random"), minimal("random")),
+        Tool(
+            "crosswire",
+            None,
+            "latency(), calm schedules and then random walks",
+            _crosswire(calm_then_random),
+            minimal(calm_then_random),
+        ),
+        Tool(
+            "crosswire portfolio",
+            None,
+            "latency(), in order and then the portfolio, as in campaigns",
+            _crosswire(as_campaigns_do),
+            minimal(as_campaigns_do),
+        ),
         Tool("asyncio.run", None, "sleep(0), one order", _asyncio),
         Tool("seedloop", "seedloop", "a sleep drawn from world.rng", _seedloop),
         Tool("detangle", "detangle", "sleep(0), its default portfolio", *_detangle(_a_turn)),

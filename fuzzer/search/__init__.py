@@ -6,6 +6,7 @@ from itertools import count
 from random import Random
 
 from ..execution import Execution
+from .calm import Calm
 from .coverage import Coverage
 from .delay import Delay
 from .events import Events
@@ -22,6 +23,7 @@ __all__ = (
     "NAMES",
     "PORTFOLIO",
     "STRATEGIES",
+    "Calm",
     "Census",
     "Coverage",
     "Delay",
@@ -45,6 +47,11 @@ def random_walk(orderly: Execution, seed: int) -> Strategy:
     """Random walks through the schedules; see `RandomWalk`."""
     draw = Random(seed).random
     return Independent(RandomWalk(number, draw) for number in count(seed))
+
+
+def calm(orderly: Execution, seed: int) -> Strategy:
+    """Schedules in which each event is handled to the end before the next, none twice; see `Calm`."""
+    return Calm(seed)
 
 
 def pct(orderly: Execution, seed: int) -> Strategy:
@@ -78,6 +85,7 @@ def coverage(orderly: Execution, seed: int) -> Strategy:
 STRATEGIES: dict[str, Maker] = {
     "fifo": fifo,
     "random": random_walk,
+    "calm": calm,
     "pct": pct,
     "pos": pos,
     "surw": surw,
@@ -85,7 +93,7 @@ STRATEGIES: dict[str, Maker] = {
     "coverage": coverage,
 }
 
-ARMS = ("random", "pct", "pos", "surw", "delay", "coverage")
+ARMS = ("calm", "random", "pct", "pos", "surw", "delay", "coverage")
 """What the portfolio shares out among."""
 
 NAMES = (*STRATEGIES, PORTFOLIO)
