@@ -205,7 +205,7 @@ class WorldLoop(Outer, asyncio.AbstractEventLoop):  # type: ignore[misc]  # type
         idle, busy = self._choose_idle, self._choose_busy
         event: External | None
         while not self._stopping:
-            if pending and not timers:
+            if pending and not timers:  # as `_decide` would, a call less: the commonest boundary by far
                 if not ready and (event := idle(None)) is not None:
                     ready.append((event.callback, event.args, event.context))
                 while pending and (event := busy(pending)) is not None:

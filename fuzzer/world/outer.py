@@ -114,8 +114,7 @@ class Outer(Networked, _Loop):  # type: ignore[misc]  # typeshed's signatures ar
         if choice == CARRY_ON:
             return None
         self.deviations.append((point, choice + 1))
-        event = pending[choice]
-        self.pending.remove(event)
+        event = self.pending.pop(choice if pending is self.pending else self.pending.index(pending[choice]))
         self.visible.append((event.key, True))
         if event.key[0] != "pong":
             self.last_visible = self._now
