@@ -164,8 +164,10 @@ def executions(
     proposers = {name: STRATEGIES[name](orderly, seed * SEEDS) for name in names}
     portfolio, novelty = Portfolio(seed), Novelty()
     turns = deque(names)
+    begun = False
     while turns:
-        name = portfolio.choose(turns) if strategy == PORTFOLIO else strategy
+        name = portfolio.choose(turns) if begun else names[0]
+        begun = strategy == PORTFOLIO
         chooser = proposers[name].next()
         if chooser is None:
             turns.remove(name)

@@ -37,12 +37,16 @@ schedules would, whichever it is.
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """An execution, what the model says of it, and what its strategy has tried to the end with it."""
+    """An execution, what the model says of it, and what its strategy has tried to the end with it.
+
+    ``news`` counts the behaviours it was the first to show.
+    """
 
     execution: Execution
     violations: tuple[Violation, ...]
     strategy: str
     proven: Proven | None = None
+    news: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +83,14 @@ def explore(
 ) -> Iterator[Judged]:
     """Execute a program as written, in order where that is not the same, and under ``schedules`` schedules more.
 
-    The strategies take turns, or the portfolio shares out.  Which schedules depends on the seed, the program and the
-    memory alone.  They are fewer where no strategy has any left to try, or where the program seems to have nothing new
-    left to show.  Schedules that give the same history are judged once.
+    The strategies take turns, or the portfolio shares out once its first has had a turn.  Which schedules depends on
+    the seed, the program and the memory alone.  They are fewer where no strategy has any left to try, or where the
+    program seems to have nothing new left to show.  Schedules that give the same history are judged once.
     """
     verdicts: dict[History, tuple[Violation, ...]] = {}
     memory = memory if memory is not None else Memory(seed)
 
-    def execute(chooser: Chooser, name: str) -> tuple[Judged, int]:
+    def execute(chooser: Chooser, name: str) -> Judged:
         """Run, judge, and see what is new."""
         execution, lines = memory.paths.watched(
             lambda: worker.run(program, chooser), lambda seen: worker.replay(program, seen.schedule)
@@ -95,31 +99,32 @@ def explore(
         if known is None:
             known = verdicts[execution.history] = judged(worker, execution).violations
         broken = (violation.signature(worker.target.name) for violation in known)
-        return Judged(execution, known, name), memory.novelty.of(execution, broken, lines)
+        return Judged(execution, known, name, news=memory.novelty.of(execution, broken, lines))
 
-    orderly = execute(Written(written), "written")[0]
+    orderly = execute(Written(written), "written")
     yield orderly
     if orderly.execution.schedule.deviations:
-        orderly = execute(InOrder(), "fifo")[0]
+        orderly = execute(InOrder(), "fifo")
         yield orderly
     base = (digest(program) ^ seed) << 16
     shared = PORTFOLIO in strategies
     proposers = {name: STRATEGIES[name](orderly.execution, base) for name in (ARMS if shared else strategies)}
     turns = deque(proposers)
     to_the_end = all(strategy.exhaustive for strategy in proposers.values())
-    quiet = 0
+    quiet, begun = 0, False
     while turns and schedules and (to_the_end or quiet < QUIET):
-        name = memory.portfolio.choose(turns) if shared else turns[0]
+        name = memory.portfolio.choose(turns) if shared and begun else turns[0]
+        begun = True
         chooser = proposers[name].next()
         if chooser is None:
             turns.remove(name)
             continue
         turns.rotate(-1)
         schedules -= 1
-        result, news = execute(chooser, name)
-        quiet = 0 if news else quiet + 1
-        proposers[name].seen(result.execution, news)
-        memory.portfolio.learn(name, news)
+        result = execute(chooser, name)
+        quiet = 0 if result.news else quiet + 1
+        proposers[name].seen(result.execution, result.news)
+        memory.portfolio.learn(name, result.news)
         yield replace(result, proven=proposers[name].proven)
 
 

@@ -94,7 +94,7 @@ STRATEGIES: dict[str, Maker] = {
 }
 
 ARMS = ("calm", "random", "pct", "pos", "surw", "delay", "coverage")
-"""What the portfolio shares out among."""
+"""What the portfolio shares out among; the first begins each program, with the reverse of order."""
 
 NAMES = (*STRATEGIES, PORTFOLIO)
 """What may be asked for."""
