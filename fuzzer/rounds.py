@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
 
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from ..models.violations import PROMISES
 from ..strategies.constants import no_local_constants
-from ..strategies.machine import machine_for
+from ..strategies.machine import ProgramMachine, machine_for
 from ..strategies.mutation import Corpus
 from ..strategies.openings import openings
 from .execution import TargetError, Worker
@@ -113,13 +114,14 @@ def run_round(
             if mutant is not None:
                 tried(mutant, range(len(mutant)))
 
-    machine = seed(name)(machine_for(worker.target, check, plan.users))
+    machine = _machine(worker, plan.users)
+    machine.check = staticmethod(check)  # type: ignore[misc]
     with no_local_constants(), memory.paths.session():
         if number == 0:
             for program in openings(worker.target, plan.users):
                 tried(program, range(len(program)))
         run_state_machine_as_test(
-            machine,
+            seed(name)(machine),
             settings=settings(
                 max_examples=ROUND,
                 stateful_step_count=steps,
@@ -131,8 +133,24 @@ def run_round(
                 suppress_health_check=list(HealthCheck),
             ),
         )
+    machine.check = staticmethod(_unheard)  # type: ignore[misc]
     if failure:
         raise failure[0]
+
+
+_machines: WeakKeyDictionary[Worker, dict[int, type[ProgramMachine]]] = WeakKeyDictionary()
+"""Hypothesis never forgets a machine, so all rounds of a worker share one."""
+
+
+def _machine(worker: Worker, users: int) -> type[ProgramMachine]:
+    machines = _machines.setdefault(worker, {})
+    if users not in machines:
+        machines[users] = machine_for(worker.target, _unheard, users)
+    return machines[users]
+
+
+def _unheard(program: Program, written: Sequence[int | Deliver]) -> None:
+    """What is done with programs that a machine writes outside of a round."""
 
 
 def explored(

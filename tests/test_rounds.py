@@ -14,6 +14,7 @@ from crosswire.fuzzer.execution import Worker
 from crosswire.fuzzer.rounds import Batch, run_round
 from crosswire.fuzzer.search import ARMS
 from crosswire.models.targets import TARGETS
+from crosswire.strategies import ProgramMachine
 
 SCRIPT = """
 import hashlib
@@ -69,6 +70,18 @@ def test_every_program_has_somebody_in_it() -> None:
     assert batches
     assert all(batch.program.users and len(batch.executions) in (3, 4) for batch in batches)
     assert len({batch.program for batch in batches}) == len(batches)
+
+
+def test_rounds_leave_nothing_behind_that_piles_up() -> None:
+    """Hypothesis keeps every class of machine it has ever run."""
+    worker = Worker(TARGETS["degraded"])
+
+    def machines(number: int) -> int:
+        with worker.session():
+            run_round(worker, Plan(schedules=1), number, lambda batch: True, lambda more: False)
+        return len(ProgramMachine.__subclasses__())
+
+    assert len({machines(number) for number in range(4)}) == 1
 
 
 @pytest.mark.parametrize("strategy", ["random", "portfolio"])
