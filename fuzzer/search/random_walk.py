@@ -27,7 +27,7 @@ class RandomWalk:
 
     def __init__(self, seed: int, draw: Callable[[], float] | None = None) -> None:
         self._random = draw if draw is not None else Random(seed).random
-        self._idle = (1.0, 0.3, 0.6, 0.1)[seed & 3]
+        self._idle = (1.0, 0.6, 0.3, 0.1)[seed & 3]
         self._busy = (0.0, 0.05, 0.2, 0.5)[seed >> 2 & 3]
 
     def busy(self, pending: Sequence[External]) -> int:
