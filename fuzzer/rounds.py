@@ -115,7 +115,7 @@ def run_round(
                 tried(mutant, range(len(mutant)))
 
     machine = _machine(worker, plan.users)
-    machine.check = staticmethod(check)  # type: ignore[misc]
+    machine.check = staticmethod(check)
     with no_local_constants(), memory.paths.session():
         if number == 0:
             for program in openings(worker.target, plan.users):
@@ -133,7 +133,7 @@ def run_round(
                 suppress_health_check=list(HealthCheck),
             ),
         )
-    machine.check = staticmethod(_unheard)  # type: ignore[misc]
+    machine.check = staticmethod(_unheard)
     if failure:
         raise failure[0]
 

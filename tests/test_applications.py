@@ -155,3 +155,40 @@ for _ in range(3):
 
 def test_a_module_is_fresh_however_often_it_was_taken_up(project: Path) -> None:
     subprocess.run([sys.executable, "-c", FRESH], cwd=project, check=True)
+
+
+READS_ITSELF = """
+import functools, inspect
+
+def endpoint(number):
+    return number
+
+def wrapping(function):
+    @functools.wraps(function)
+    def wrapper(number):
+        return function(number)
+    return wrapper
+
+class Endpoint:
+    pass
+
+made = [lambda number: -number for _ in range(2)]
+sources = [inspect.getsourcelines(object) for object in (endpoint, wrapping(endpoint), Endpoint, *made)]
+"""
+
+READ = """
+import inspect
+from crosswire.fuzzer.targets.fresh import FreshModule
+import reads
+real, read = inspect.getsourcelines, reads.sources
+fresh = FreshModule("reads")
+for _ in range(3):
+    assert fresh.again().sources == read, (fresh.again().sources, read)
+    assert inspect.getsourcelines is real
+    fresh.again().sources[0][0].clear()  # whoever asked may do with the answer what they like
+"""
+
+
+def test_a_module_that_reads_its_own_source_reads_the_same(project: Path) -> None:
+    (project / "reads.py").write_text(READS_ITSELF)
+    subprocess.run([sys.executable, "-c", READ], cwd=project, check=True)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
-from types import CodeType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from ..stacks import is_library
@@ -59,6 +61,33 @@ class _Cached(Loader):
         number_classes(value for value in vars(module).values() if _defined_in(value, module.__name__))
 
 
+class _Sources:
+    """Remembers `inspect.getsourcelines`: FastAPI asks it about every endpoint, and it parses the file each time."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[CodeType, list[str], int]] = {}
+        """By the identity of a code object, which is the same however often a module is executed."""
+
+    @contextmanager
+    def remembered(self) -> Iterator[None]:
+        """While a module is executed, answer from memory."""
+        self._real = inspect.getsourcelines
+        inspect.getsourcelines = self._lines
+        try:
+            yield
+        finally:
+            inspect.getsourcelines = self._real
+
+    def _lines(self, object: Any) -> tuple[list[str], int]:
+        if type(object) is not FunctionType or hasattr(object, "__wrapped__"):
+            return self._real(object)
+        code = object.__code__
+        if id(code) not in self._known:
+            self._known[id(code)] = code, *self._real(object)
+        _, lines, number = self._known[id(code)]
+        return list(lines), number
+
+
 def _defined_in(value: Any, name: str) -> bool:
     return isinstance(value, type) and value.__module__ == name
 
@@ -79,6 +108,7 @@ class FreshModule:
             and not _installed(module)
         ]
         self._cached = _Cached()
+        self._sources = _Sources()
         for key in self._own:
             module = sys.modules[key]
             spec = module.__spec__
@@ -102,7 +132,8 @@ class FreshModule:
         before = {key: sys.modules.pop(key) for key in self._cached.codes if key in sys.modules}
         sys.meta_path.insert(0, self._cached)
         try:
-            module = importlib.import_module(self.name)
+            with self._sources.remembered():
+                module = importlib.import_module(self.name)
         except Exception:
             sys.modules.update(before)
             raise
