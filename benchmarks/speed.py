@@ -176,6 +176,29 @@ def memory(total: int, samples: int = 20) -> dict[int, float]:
     return held
 
 
+def campaign_memory(total: int, samples: int = 20) -> dict[int, float]:
+    """MiB resident after so many executions of a campaign's rounds on the reference manager, or a few more."""
+    worker = Worker(TARGETS["reference"])
+    held: dict[int, float] = {}
+    marks = iter([total // samples // 10, *(total * n // samples for n in range(1, samples + 1))])
+    mark, done = next(marks), 0
+
+    def emit(batch: Batch) -> bool:
+        nonlocal mark, done
+        done += len(batch.executions)
+        if done >= mark:
+            held[done] = resident()
+            mark = next((later for later in marks if later > done), total + 1)
+        return done < total
+
+    with worker.session():
+        for number in count():
+            run_round(worker, Plan(seed=2), number, emit, lambda more: False)
+            if done >= total:
+                return held
+    return held
+
+
 def campaign_share(executions: int) -> dict[str, float]:
     """Executions/s of a campaign on the reference manager, and of the engine alone on the same programs."""
     target = TARGETS["reference"]
@@ -220,7 +243,7 @@ def main(argv: list[str] | None = None) -> None:
     crowds = {
         walk: pending((10, 30, 100, 300, 1000), walk == "random walk", rounds) for walk in ("in order", "random walk")
     }
-    held = memory(total)
+    held, longer = memory(total), campaign_memory(total // 5)
     share = campaign_share(20_000 // scale)
 
     print(f"{machine()}; medians of {rounds} rounds in turns\n")
@@ -242,9 +265,9 @@ def main(argv: list[str] | None = None) -> None:
     )
     rows = [[walk, *(f"{ns:,.0f}" for ns in by_size.values())] for walk, by_size in crowds.items()]
     print(table(["ns for each of so many pending events", *map(str, crowds["in order"])], rows), "\n")
-    marks = sorted(held)
-    rows = [["MiB resident", *(f"{held[mark]:.1f}" for mark in marks[:: len(marks) // 4])]]
-    print(table(["executions", *(f"{mark:,}" for mark in marks[:: len(marks) // 4])], rows), "\n")
+    for title, sampled in (("executions of a lost update", held), ("executions of a campaign", longer)):
+        marks = sorted(sampled)[:: max(1, len(sampled) // 4)]
+        print(table([title, *(f"{mark:,}" for mark in marks)], [["MiB", *(f"{sampled[m]:.1f}" for m in marks)]]), "\n")
     rows = [["reference manager", f"{share['engine']:,.0f}", f"{share['campaign']:,.0f}", f"{share['ratio']:.2f}"]]
     print(table(["executions/s", "engine alone", "whole campaign", "ratio"], rows))
     figures = {
@@ -253,6 +276,7 @@ def main(argv: list[str] | None = None) -> None:
         "steps growing": grown,
         "pending": crowds,
         "memory": held,
+        "memory of a campaign": longer,
         "campaign": share,
     }
     write(options.json, figures)

@@ -91,9 +91,11 @@ def test_speed_measures_everything_and_draws_it(tmp_path: Path) -> None:
         "executions": {"2 tasks": speed.executions(2, 5, 2), "20 tasks": speed.executions(20, 2, 2)},
         "pending": {"in order": speed.pending((10, 20), False, 2), "random walk": speed.pending((10, 20), True, 2)},
         "memory": speed.memory(200, 4),
+        "memory of a campaign": speed.campaign_memory(400, 4),
     }
     assert all(rate > 0 for rates in figures["steps"].values() for taken in rates.values() for rate in taken)
     assert list(figures["memory"]) == [5, 50, 100, 150, 200]
+    assert [mark // 100 for mark in figures["memory of a campaign"]] == [0, 1, 2, 3, 4]
     assert list(speed.steps_growing((10, 100), 2)) == [10, 100]
     draw_speed(figures, tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"executions.png", "pending.png", "memory.png"}
