@@ -43,10 +43,10 @@ def orders(execution: Execution, events: Events) -> Iterator[Fact]:
             last[name] = number, what
     last.clear()
     for key, busy in execution.visible:
-        source = events.source(key)
-        shown = (events.what(key), busy)
+        source, kind, touches = events.about(key)
+        shown = (kind, busy)
         yield shown
-        for name in events.touches(key):
+        for name in touches:
             before = last.get(name)
             if before is not None and before[0] != source:
                 yield before[1], shown

@@ -34,7 +34,17 @@ class Events:
         self._operations = program.operations
         connects = (op for op in program.operations if op.kind == "connect")
         self._users = {op.connection: op.user for op in connects if op.connection is not None}
-        self._touched: dict[Key, frozenset[str]] = {}
+        self._about: dict[Key, tuple[Key, Key, frozenset[str]]] = {}
+
+    def about(self, key: Key) -> tuple[Key, Key, frozenset[str]]:
+        """An event's source, what kind of event it is, whoever's, comparable between programs, and what it touches."""
+        about = self._about.get(key)
+        if about is None:
+            op = self._operation(key)
+            touches = self.concerns(op) if op is not None else self._names(key)
+            source = ("lane", op.lane) if op is not None else key[:2]
+            about = self._about[key] = source, self._what(key, op), touches
+        return about
 
     def _operation(self, key: Key) -> Operation | None:
         at = NUMBER_AT.get(str(key[0]))
@@ -45,12 +55,9 @@ class Events:
         return self._operations[number] if known else None  # type: ignore[index]
 
     def source(self, key: Key) -> Key:
-        op = self._operation(key)
-        return ("lane", op.lane) if op is not None else key[:2]
+        return self.about(key)[0]
 
-    def what(self, key: Key) -> Key:
-        """What kind of event it is, whoever's: comparable between programs."""
-        op = self._operation(key)
+    def _what(self, key: Key, op: Operation | None) -> Key:
         if op is None:
             return key[:1] if key[0] in ("start", "notice") or str(key[-1]) in self._users else key[:2]
         return (key[0], op.kind, *(part for part in key[1:2] if isinstance(part, str)))
@@ -61,11 +68,7 @@ class Events:
         return () if user is None else (user,)
 
     def touches(self, key: Key) -> frozenset[str]:
-        touched = self._touched.get(key)
-        if touched is None:
-            op = self._operation(key)
-            touched = self._touched[key] = self.concerns(op) if op is not None else self._names(key)
-        return touched
+        return self.about(key)[2]
 
     def _names(self, key: Key) -> frozenset[str]:
         name = str(key[1]) if len(key) > 1 else str(key[0])
