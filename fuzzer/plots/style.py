@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 __all__ = ("COLOURS", "GREY", "MARKERS", "RED", "empty", "figure", "tidy")
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 GREY = "#666666"
 RED = "#B2182B"
 
