@@ -91,10 +91,7 @@ class Entropy:
     def enter(self) -> None:
         """The world begins to run: the clocks go to its time and every generator starts anew."""
         global _active
-        if self._depth:
-            self._depth += 1
-        else:
-            self.__enter__()
+        self.__enter__()
         gate_worker_threads(_here)
         self._blocks = 0
         self.clock_moved(self._loop.time())

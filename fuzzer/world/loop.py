@@ -177,7 +177,7 @@ class WorldLoop(Outer, asyncio.AbstractEventLoop):  # type: ignore[misc]  # type
         ready, pending, timers = self._ready, self.pending, self._timers
         if not ready:
             if pending:
-                event = self._choose_idle(self.next_deadline() if timers else None)
+                event = self._choose_idle(self.next_deadline())
                 if event is not None:
                     ready.append((event.callback, event.args, event.context))
             elif timers and timers[0][0] <= self._now:

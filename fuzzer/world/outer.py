@@ -101,11 +101,7 @@ class Outer(Networked, _Loop):  # type: ignore[misc]  # typeshed's signatures ar
                 self.clock_hook()
                 self.move_clock(deadline)
                 return None
-        event = pending.pop(choice)
-        self.visible.append((event.key, False))
-        if event.key[0] != "pong":  # a heartbeat's echo is no sign of life: it would keep the world from ever resting
-            self.last_visible = self._now
-        return event
+        return self._show(choice, False)
 
     def _choose_busy(self, pending: list[External]) -> External | None:
         """Callbacks are ready and these pending: the event that becomes visible before they run, if any."""
@@ -114,9 +110,13 @@ class Outer(Networked, _Loop):  # type: ignore[misc]  # typeshed's signatures ar
         if choice == CARRY_ON:
             return None
         self.deviations.append((point, choice + 1))
-        event = self.pending.pop(choice if pending is self.pending else self.pending.index(pending[choice]))
-        self.visible.append((event.key, True))
-        if event.key[0] != "pong":
+        return self._show(choice if pending is self.pending else self.pending.index(pending[choice]), True)
+
+    def _show(self, index: int, busy: bool) -> External:
+        """Take out the pending event there, which becomes visible, while callbacks are ready or while none are."""
+        event = self.pending.pop(index)
+        self.visible.append((event.key, busy))
+        if event.key[0] != "pong":  # a heartbeat's echo is no sign of life: it would keep the world from ever resting
             self.last_visible = self._now
         return event
 
