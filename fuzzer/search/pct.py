@@ -14,11 +14,9 @@ from collections.abc import Sequence
 from random import Random
 
 from ..world.external import CARRY_ON, External, Key
+from .events import CLOCK, LOOP
 
 __all__ = ("Pct",)
-
-LOOP: Key = ("loop",)
-CLOCK: Key = ("clock",)
 
 
 class Pct:
