@@ -8,11 +8,12 @@ The fuzzer is told nothing but the wire.  ``--via`` puts those that are ASGI app
 from __future__ import annotations
 
 import argparse
-import statistics
 from dataclasses import dataclass
 
 from crosswire.fuzzer.campaign import Campaign, Found, Plan
 from crosswire.fuzzer.resolve import resolve
+
+from .report import middle
 
 __all__ = ("EXAMPLES", "Example", "hunt")
 
@@ -75,8 +76,8 @@ def main() -> None:
         runs = [hunt(example, seed, options.executions, via) for seed in seeds]
         seen = [found for found in runs if found is not None]
         executions = ", ".join(f"{found.at_execution}" if found is not None else "-" for found in runs)
-        seconds = f"{statistics.median(f.at_seconds for f in seen):.1f}" if seen else "-"
-        size = f"{statistics.median(len(f.finding.execution.program) for f in seen):g}" if seen else "-"
+        seconds = f"{middle([f.at_seconds for f in seen]):.1f}" if seen else "-"
+        size = f"{middle([len(f.finding.execution.program) for f in seen]):g}" if seen else "-"
         kinds = ", ".join(sorted({found.finding.violation.kind for found in seen}))
         print(f"{name:16} {len(seen):>3}/{len(runs)} {executions:>24} {seconds:>11} {size:>11}  {kinds}", flush=True)
 

@@ -13,8 +13,9 @@ import argparse
 import asyncio
 import json
 import platform
-import statistics
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from websockets.asyncio.client import connect
@@ -26,6 +27,7 @@ from crosswire.fuzzer.targets import JsonWire, Limits, application
 from crosswire.fuzzer.world import InOrder
 
 from .relay import handler
+from .report import in_turns, middle, write
 
 __all__ = ("compare", "loopback", "program")
 
@@ -77,24 +79,26 @@ def compare(*, compression: bool, rounds: int = ROUNDS, runs: int = RUNS) -> dic
     """Sessions/s of both, in turns; medians."""
     worker = Worker(application("benchmarks.relay:handler", wire=WIRE, limits=QUICK, compression=compression))
     plan = program(SESSIONS)
-    stock, world = [], []
     with worker.session():
         execution = worker.run(plan, InOrder())
     answered = sum(row.kind == "received" and row.operation is not None for row in execution.history)
     if answered != SESSIONS:
         raise RuntimeError(f"{answered} of {SESSIONS} sessions were answered in the world")
-    for _ in range(rounds):
+
+    def rate(run: Callable[[], object]) -> float:
         began = time.perf_counter()
         for _ in range(runs):
-            asyncio.run(loopback(SESSIONS, compression=compression))
-        stock.append(runs * SESSIONS / (time.perf_counter() - began))
+            run()
+        return runs * SESSIONS / (time.perf_counter() - began)
+
+    def in_world() -> float:
         with worker.session():
-            began = time.perf_counter()
-            for _ in range(runs):
-                worker.run(plan, InOrder())
-            world.append(runs * SESSIONS / (time.perf_counter() - began))
-    ratio = statistics.median(ours / theirs for ours, theirs in zip(world, stock, strict=True))
-    return {"loopback": statistics.median(stock), "world": statistics.median(world), "ratio": ratio}
+            return rate(lambda: worker.run(plan, InOrder()))
+
+    on_loopback = partial(rate, lambda: asyncio.run(loopback(SESSIONS, compression=compression)))
+    taken = in_turns({"loopback": on_loopback, "world": in_world}, rounds)
+    ratio = middle([ours / theirs for ours, theirs in zip(taken["world"], taken["loopback"], strict=True)])
+    return {**{name: middle(rates) for name, rates in taken.items()}, "ratio": ratio}
 
 
 def main() -> None:
@@ -110,9 +114,7 @@ def main() -> None:
             f"{name:19} loopback {row['loopback']:>7,.0f}  world {row['world']:>7,.0f}  ratio {row['ratio']:.2f}",
             flush=True,
         )
-    if options.json:
-        with open(options.json, "w", encoding="utf-8") as file:
-            json.dump(result, file, indent=2)
+    write(options.json, result)
 
 
 if __name__ == "__main__":

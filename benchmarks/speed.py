@@ -7,7 +7,7 @@
 * Time for each step against the number of steps; time for each external event against the number that are pending.
 * Resident memory while executions go by.
 * A campaign on the reference manager, generation by Hypothesis and judging included, against the engine alone (the
-  executions of the campaign's own programs, under schedules of the same strategies, without generation or judging).
+  executions of the campaign's own programs, under random walks, without generation or judging).
 
 All but the campaign's seconds are the processor's, so that what else the machine does matters less.
 """
@@ -37,7 +37,7 @@ from .floors import TaskLoop, by_hand
 from .kernels import Pause, lost_update, run_all
 from .report import arguments, in_turns, machine, middle, per_second, table, write
 
-__all__ = ("campaign_share", "executions", "memory", "pending", "steps", "steps_growing")
+__all__ = ("campaign_memory", "campaign_share", "executions", "memory", "pending", "steps", "steps_growing")
 
 ROUNDS = 7
 
@@ -160,14 +160,18 @@ def resident() -> float:
     return pages * resource.getpagesize() / 2**20
 
 
+def _marks(total: int, samples: int) -> list[int]:
+    """After how many executions to look: a tenth of a step in, and then every step."""
+    return [total // samples // 10, *(total * n // samples for n in range(1, samples + 1))]
+
+
 def memory(total: int, samples: int = 20) -> dict[int, float]:
     """MiB resident after so many executions of a lost update by random walks, the first sample a tenth of a step in."""
     world = WorldLoop()
     held: dict[int, float] = {}
-    marks = [total // samples // 10, *(total * n // samples for n in range(1, samples + 1))]
     done = 0
     with world.entropy:
-        for mark in marks:
+        for mark in _marks(total, samples):
             while done < mark:
                 world.run_coroutine(run_all(lost_update(latency, False, 2)), RandomWalk(done))
                 done += 1
@@ -180,7 +184,7 @@ def campaign_memory(total: int, samples: int = 20) -> dict[int, float]:
     """MiB resident after so many executions of a campaign's rounds on the reference manager, or a few more."""
     worker = Worker(TARGETS["reference"])
     held: dict[int, float] = {}
-    marks = iter([total // samples // 10, *(total * n // samples for n in range(1, samples + 1))])
+    marks = iter(_marks(total, samples))
     mark, done = next(marks), 0
 
     def emit(batch: Batch) -> bool:
@@ -192,10 +196,10 @@ def campaign_memory(total: int, samples: int = 20) -> dict[int, float]:
         return done < total
 
     with worker.session():
-        for number in count():
+        number = 0
+        while done < total:
             run_round(worker, Plan(seed=2), number, emit, lambda more: False)
-            if done >= total:
-                return held
+            number += 1
     return held
 
 
