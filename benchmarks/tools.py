@@ -10,7 +10,6 @@ import asyncio
 import importlib
 import importlib.metadata
 import time
-from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -20,10 +19,11 @@ from typing import Any
 from crosswire.fuzzer.execution import Execution
 from crosswire.fuzzer.program import Program
 from crosswire.fuzzer.schedule import Recorded, Schedule, Visible
-from crosswire.fuzzer.search import ARMS, PORTFOLIO, STRATEGIES, Independent, RandomWalk
+from crosswire.fuzzer.search import PORTFOLIO, RandomWalk
 from crosswire.fuzzer.search.behaviour import Novelty
 from crosswire.fuzzer.search.calm import Calm, Reversed
 from crosswire.fuzzer.search.portfolio import Portfolio
+from crosswire.fuzzer.search.turns import Turns
 from crosswire.fuzzer.world import Chooser, InOrder, WorldLoop, latency
 
 from .kernels import Pause, main
@@ -160,24 +160,11 @@ def executions(
     loop: WorldLoop, make: Callable[[], Coroutine[Any, Any, None]], strategy: str, seed: int, orderly: Execution
 ) -> Iterator[Outcome]:
     """What a strategy's schedules show, until it has none left; ``orderly`` is the execution in order."""
-    names = ARMS if strategy == PORTFOLIO else (strategy,)
-    proposers = {name: STRATEGIES[name](orderly, seed * SEEDS) for name in names}
-    portfolio, novelty = Portfolio(seed), Novelty()
-    turns = deque(names)
-    begun = False
-    while turns:
-        name = portfolio.choose(turns) if begun else names[0]
-        begun = strategy == PORTFOLIO
-        chooser = proposers[name].next()
-        if chooser is None:
-            turns.remove(name)
-            continue
+    turns, novelty = Turns((strategy,), orderly, seed * SEEDS, Portfolio(seed)), Novelty()
+    while (chooser := turns.next()) is not None:
         outcome = execute(loop, make(), chooser)
-        if strategy == PORTFOLIO or not isinstance(proposers[name], Independent):
-            execution = as_execution(outcome)
-            news = novelty.of(execution)
-            proposers[name].seen(execution, news)
-            portfolio.learn(name, news)
+        execution = as_execution(outcome)
+        turns.seen(execution, novelty.of(execution))
         yield outcome
 
 

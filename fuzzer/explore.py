@@ -7,7 +7,6 @@ it was written, in order, and then under many schedules of the strategies.
 from __future__ import annotations
 
 import hashlib
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -17,10 +16,11 @@ from .execution import Execution, Worker
 from .history import History
 from .program import Operation, Program
 from .schedule import Deliver, Guided, Written
-from .search import ARMS, PORTFOLIO, STRATEGIES, Proven
+from .search import Proven
 from .search.behaviour import Novelty
 from .search.paths import Paths
 from .search.portfolio import Portfolio
+from .search.turns import Turns
 from .world import Chooser, InOrder
 
 __all__ = ("Finding", "Judged", "Memory", "digest", "explore", "judged", "soundness_doubt")
@@ -107,25 +107,17 @@ def explore(
         orderly = execute(InOrder(), "fifo")
         yield orderly
     base = (digest(program) ^ seed) << 16
-    shared = PORTFOLIO in strategies
-    proposers = {name: STRATEGIES[name](orderly.execution, base) for name in (ARMS if shared else strategies)}
-    turns = deque(proposers)
-    to_the_end = all(strategy.exhaustive for strategy in proposers.values())
-    quiet, begun = 0, False
-    while turns and schedules and (to_the_end or quiet < QUIET):
-        name = memory.portfolio.choose(turns) if shared and begun else turns[0]
-        begun = True
-        chooser = proposers[name].next()
+    turns = Turns(strategies, orderly.execution, base, memory.portfolio)
+    quiet = 0
+    while schedules and (turns.exhaustive or quiet < QUIET):
+        chooser = turns.next()
         if chooser is None:
-            turns.remove(name)
-            continue
-        turns.rotate(-1)
+            break
         schedules -= 1
-        result = execute(chooser, name)
+        result = execute(chooser, turns.name)
         quiet = 0 if result.news else quiet + 1
-        proposers[name].seen(result.execution, result.news)
-        memory.portfolio.learn(name, result.news)
-        yield replace(result, proven=proposers[name].proven)
+        turns.seen(result.execution, result.news)
+        yield replace(result, proven=turns.proven)
 
 
 def judged(worker: Worker, execution: Execution, strategy: str = "") -> Judged:
