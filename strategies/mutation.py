@@ -12,10 +12,11 @@ a login right behind it, and whoever speaks over a connection is who connected.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from random import Random
 
 from ..fuzzer.program import Kind, Operation, Program
+from ..fuzzer.search.kept import Kept
 
 __all__ = ("Corpus", "mend")
 
@@ -29,14 +30,6 @@ TWICE = 0.3
 """How likely another change is to follow a change."""
 
 
-@dataclass(slots=True)
-class _Kept:
-    """A program that showed something new, and how often it was changed."""
-
-    program: Program
-    tries: int = 0
-
-
 class Corpus:
     """The kept programs of a round; ``users`` there are, and ``most`` operations in a program."""
 
@@ -44,25 +37,24 @@ class Corpus:
         self._random = Random(seed)
         self._users = [f"u{number}" for number in range(users)]
         self._most = most
-        self._kept: list[_Kept] = []
+        self._kept = Kept[Program]()
 
     def keep(self, program: Program) -> None:
         """Remember a program that showed something new."""
-        self._kept.append(_Kept(program))
+        self._kept.keep(program)
 
     def mutant(self) -> Program | None:
         """A changed program, or None where there is nothing to change or nothing came of it."""
-        if not self._kept:
+        if not self._kept.things:
             return None
-        kept = min(reversed(self._kept), key=lambda known: known.tries)  # of those changed least, the latest
-        kept.tries += 1
-        operations = list(kept.program.operations)
+        kept = self._kept.next()
+        operations = list(kept.operations)
         while True:
             self._random.choice(CHANGES)(self, operations)
             if self._random.random() >= TWICE:
                 break
         program = Program(mend(operations)[: self._most])
-        return program if program.users and program != kept.program else None
+        return program if program.users and program != kept else None
 
     # -- changes, in place ------------------------------
 
@@ -108,7 +100,7 @@ class Corpus:
 
     def _splice(self, operations: list[Operation]) -> None:
         """Go on as another kept program does, over the connections there are and its own."""
-        other = self._random.choice(self._kept).program.operations
+        other = self._random.choice(self._kept.things).operations
         operations[self._place(operations) :] = []
         there = [op.connection for op in operations if op.kind == "connect"]
         rest = other[self._random.randrange(len(other)) :]

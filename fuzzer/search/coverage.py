@@ -13,12 +13,12 @@ order in which events became visible is followed with one event moved.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from random import Random
 
 from ..execution import Execution
 from ..schedule import Guided, Recorded
 from ..world.external import Chooser, External
+from .kept import Kept
 from .random_walk import RandomWalk
 from .strategy import Proven
 
@@ -53,15 +53,6 @@ class Continued:
         return self._now().idle(pending, clock)
 
 
-@dataclass(slots=True)
-class _Kept:
-    """An execution that showed something new: how many decisions it took, and how often it was changed and tried."""
-
-    execution: Execution
-    decisions: int
-    tries: int = 0
-
-
 class Coverage:
     """The kept schedules of one program."""
 
@@ -71,28 +62,28 @@ class Coverage:
     def __init__(self, seed: int) -> None:
         self._random = Random(seed)
         self._seed = seed
-        self._kept: list[_Kept] = []
+        self._kept = Kept[tuple[Execution, int]]()
+        """Executions that showed something new, each with how many decisions it took."""
         self._last: Continued | None = None
 
     def next(self) -> Chooser | None:
         self._seed += 1
         walk = RandomWalk(self._seed)
-        if not self._kept or self._random.random() < FRESH:
+        if not self._kept.things or self._random.random() < FRESH:
             self._last = Continued(walk, 0, walk)
             return self._last
-        kept = min(reversed(self._kept), key=lambda known: known.tries)  # of those tried least, the latest
-        kept.tries += 1
-        if self._random.random() < MOVED and len(kept.execution.visible) > 1:
-            order = list(kept.execution.visible)
+        execution, decisions = self._kept.next()
+        if self._random.random() < MOVED and len(execution.visible) > 1:
+            order = list(execution.visible)
             order.insert(self._random.randrange(len(order)), order.pop(self._random.randrange(len(order))))
             self._last = Continued(walk, 0, Guided(order))
         else:
             # The new behaviour is where the schedule ends rather than where it begins.
-            until = round(kept.decisions * self._random.random() ** 0.5)
-            self._last = Continued(Recorded(kept.execution.schedule), until, walk)
+            until = round(decisions * self._random.random() ** 0.5)
+            self._last = Continued(Recorded(execution.schedule), until, walk)
         return self._last
 
     def seen(self, execution: Execution, news: int) -> None:
         """Keep an execution that showed something new."""
         if news and self._last is not None:
-            self._kept.append(_Kept(execution, self._last.decisions))
+            self._kept.keep((execution, self._last.decisions))
