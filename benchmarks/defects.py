@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from crosswire.fuzzer.campaign import Campaign, Found, Plan
-from crosswire.models.targets import TARGETS
+from crosswire.fuzzer.campaigns.campaign import Campaign, Found, Plan
+from crosswire.models.managers.targets import TARGETS
 
 from .report import arguments, middle, write
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 
-from crosswire.fuzzer.campaign import Campaign, Found, Plan
-from crosswire.fuzzer.resolve import resolve
+from crosswire.fuzzer.campaigns.campaign import Campaign, Found, Plan
+from crosswire.fuzzer.targets.resolve import resolve
 
 from .report import middle
 

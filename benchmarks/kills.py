@@ -19,7 +19,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from crosswire.fuzzer.counterexample import load
+from crosswire.fuzzer.findings.counterexample import load
 from crosswire.fuzzer.store import Store, StoreError
 from crosswire.fuzzer.store.recovery import damage
 

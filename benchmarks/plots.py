@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from crosswire.fuzzer.plots.style import COLOURS, MARKERS, figure, tidy
+from crosswire.fuzzer.reports.plots.style import COLOURS, MARKERS, figure, tidy
 
 from .report import middle, spread
 

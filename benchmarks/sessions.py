@@ -21,8 +21,8 @@ from typing import Any
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import serve
 
-from crosswire.fuzzer.execution import Worker
-from crosswire.fuzzer.program import Operation, Program
+from crosswire.fuzzer.core.program import Operation, Program
+from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.targets import JsonWire, Limits, application
 from crosswire.fuzzer.world import InOrder
 

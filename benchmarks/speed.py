@@ -25,13 +25,13 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from crosswire.fuzzer.campaign import Campaign, Plan
-from crosswire.fuzzer.execution import Worker
-from crosswire.fuzzer.explore import digest
-from crosswire.fuzzer.rounds import Batch, run_round
+from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
+from crosswire.fuzzer.campaigns.explore import digest
+from crosswire.fuzzer.campaigns.rounds import Batch, run_round
+from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.search import RandomWalk
 from crosswire.fuzzer.world import Chooser, InOrder, WorldLoop, latency
-from crosswire.models.targets import TARGETS
+from crosswire.models.managers.targets import TARGETS
 
 from .floors import TaskLoop, by_hand
 from .kernels import Pause, lost_update, run_all

@@ -16,9 +16,9 @@ from itertools import count
 from random import Random
 from typing import Any
 
-from crosswire.fuzzer.execution import Execution
-from crosswire.fuzzer.program import Program
-from crosswire.fuzzer.schedule import Recorded, Schedule, Visible
+from crosswire.fuzzer.core.program import Program
+from crosswire.fuzzer.engine.execution import Execution
+from crosswire.fuzzer.engine.schedule import Recorded, Schedule, Visible
 from crosswire.fuzzer.search import PORTFOLIO, RandomWalk
 from crosswire.fuzzer.search.behaviour import Novelty
 from crosswire.fuzzer.search.calm import Calm, Reversed

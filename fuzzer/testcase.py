@@ -14,11 +14,11 @@ from collections.abc import Sequence
 from hypothesis import HealthCheck, event, settings
 
 from ..strategies.machine import machine_for
-from .execution import Worker
-from .explore import Finding, explore, soundness_doubt
-from .minimise import fewer_deviations
-from .program import Program
-from .schedule import Deliver
+from .campaigns.explore import Finding, explore, soundness_doubt
+from .core.program import Program
+from .engine.execution import Worker
+from .engine.schedule import Deliver
+from .findings.minimise import fewer_deviations
 from .search import DEFAULT, Proven
 from .targets.adapter import Adapter, Target
 

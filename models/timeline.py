@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..fuzzer.history import History, Row
-from ..fuzzer.program import Program
+from ..fuzzer.core.history import History, Row
+from ..fuzzer.core.program import Program
 
 __all__ = ("Moment", "timeline")
 

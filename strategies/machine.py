@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, multiple, rule
 
-from ..fuzzer.program import Kind, Operation, Pace, Program
-from ..fuzzer.schedule import Deliver
+from ..fuzzer.core.program import Kind, Operation, Pace, Program
+from ..fuzzer.engine.schedule import Deliver
 from ..fuzzer.targets.adapter import Target
 
 __all__ = ("Check", "ProgramMachine", "machine_for")

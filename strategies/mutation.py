@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
 
-from ..fuzzer.program import Kind, Operation, Program
+from ..fuzzer.core.program import Kind, Operation, Program
 from ..fuzzer.search.kept import Kept
 
 __all__ = ("Corpus", "mend")

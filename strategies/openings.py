@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import product
 
-from ..fuzzer.program import Kind, Operation, Pace, Program
+from ..fuzzer.core.program import Kind, Operation, Pace, Program
 from ..fuzzer.targets.adapter import Target
 
 __all__ = ("openings",)

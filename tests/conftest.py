@@ -7,8 +7,8 @@ from functools import cache
 
 import pytest
 
-from crosswire.fuzzer.execution import Worker
-from crosswire.models.targets import TARGETS
+from crosswire.fuzzer.engine.execution import Worker
+from crosswire.models.managers.targets import TARGETS
 
 
 @pytest.fixture(scope="session")

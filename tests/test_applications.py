@@ -62,7 +62,7 @@ def crosswire(*arguments: str, cwd: Path, expect: int) -> subprocess.CompletedPr
 
 DESCRIBE = """
 import sys
-from crosswire.fuzzer.resolve import resolve
+from crosswire.fuzzer.targets.resolve import resolve
 for name in sys.argv[1:]:
     print(resolve(name).description)
 """
@@ -142,7 +142,7 @@ def test_a_finding_is_confirmed_from_the_command_line(project: Path) -> None:
 
 
 FRESH = """
-from crosswire.fuzzer.resolve import resolve
+from crosswire.fuzzer.targets.resolve import resolve
 from crosswire.fuzzer.targets.fresh import FreshModule
 for _ in range(3):
     fresh = FreshModule("chat")

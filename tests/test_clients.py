@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from crosswire.fuzzer.clients.asgi import AsgiLink, ClientGoneError
 from crosswire.fuzzer.clients.link import Link
 from crosswire.fuzzer.clients.websocket import PINGS
-from crosswire.fuzzer.program import Pace
+from crosswire.fuzzer.core.program import Pace
 from crosswire.fuzzer.search import RandomWalk
 from crosswire.fuzzer.targets.serving import (
     AsgiService,

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from crosswire.fuzzer.campaign import Campaign, Plan
-from crosswire.fuzzer.confirm import confirm
-from crosswire.fuzzer.counterexample import load
-from crosswire.fuzzer.execution import Worker
-from crosswire.fuzzer.program import Operation, Program
-from crosswire.fuzzer.regression import replayed
-from crosswire.fuzzer.resolve import resolve
+from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
+from crosswire.fuzzer.core.program import Operation, Program
+from crosswire.fuzzer.engine.execution import Worker
+from crosswire.fuzzer.findings.confirm import confirm
+from crosswire.fuzzer.findings.counterexample import load
+from crosswire.fuzzer.findings.regression import replayed
 from crosswire.fuzzer.targets import Adapter, Client, Event, Target
+from crosswire.fuzzer.targets.resolve import resolve
 from crosswire.fuzzer.world import InOrder
 from crosswire.fuzzer.world.stock import StockLoop
 

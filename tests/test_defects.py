@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.defects import DEFECTS
-from crosswire.fuzzer.campaign import Campaign, Plan
-from crosswire.models.interface import differences, matrix
-from crosswire.models.targets import MANAGERS, TARGETS
+from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
+from crosswire.models.managers.interface import differences, matrix
+from crosswire.models.managers.targets import MANAGERS, TARGETS
 
 QUICK = {
     "isolated": {"D3", "D4", "D5"},

@@ -14,15 +14,15 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import run_state_machine_as_test
 
-from crosswire.fuzzer.execution import TargetError, Worker
-from crosswire.fuzzer.explore import explore
-from crosswire.fuzzer.history import to_json
-from crosswire.fuzzer.program import Operation, Program
-from crosswire.fuzzer.schedule import Deliver
+from crosswire.fuzzer.campaigns.explore import explore
+from crosswire.fuzzer.core.history import to_json
+from crosswire.fuzzer.core.program import Operation, Program
+from crosswire.fuzzer.engine.execution import TargetError, Worker
+from crosswire.fuzzer.engine.schedule import Deliver
 from crosswire.fuzzer.search import RandomWalk
 from crosswire.fuzzer.targets import Adapter, Client, Event, Target
 from crosswire.fuzzer.world import InOrder
-from crosswire.models.targets import TARGETS
+from crosswire.models.managers.targets import TARGETS
 from crosswire.strategies import machine_for
 
 WorkerOf = Callable[[str], Worker]

@@ -8,12 +8,12 @@ from importlib import import_module
 
 import pytest
 
-from crosswire.fuzzer.campaign import Campaign, Plan
-from crosswire.fuzzer.execution import TargetError, Worker
-from crosswire.fuzzer.explore import judged
-from crosswire.fuzzer.preflight import preflight
-from crosswire.fuzzer.program import Operation, Program
-from crosswire.fuzzer.resolve import resolve
+from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
+from crosswire.fuzzer.campaigns.explore import judged
+from crosswire.fuzzer.campaigns.preflight import preflight
+from crosswire.fuzzer.core.program import Operation, Program
+from crosswire.fuzzer.engine.execution import TargetError, Worker
+from crosswire.fuzzer.targets.resolve import resolve
 from crosswire.fuzzer.world import InOrder
 
 SPEAKS = Program((Operation("connect", "c0", "u0"), Operation("settle"), Operation("broadcast", "c0", "u0")))

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from crosswire.fuzzer.campaign import Campaign, Plan
-from crosswire.fuzzer.execution import Worker
-from crosswire.fuzzer.explore import judged
-from crosswire.fuzzer.program import CRITICAL_EVENTS, Operation, Program
+from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
+from crosswire.fuzzer.campaigns.explore import judged
+from crosswire.fuzzer.core.program import CRITICAL_EVENTS, Operation, Program
+from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.targets import Adapter, Client, Event, Limits, Target
 from crosswire.fuzzer.world import InOrder, latency
-from crosswire.models import golden_path, violations
-from crosswire.models.isolation import CHECKS
-from crosswire.models.targets import TARGETS
+from crosswire.models.isolation import CHECKS, violations
+from crosswire.models.managers import golden_path
+from crosswire.models.managers.targets import TARGETS
 
 
 class Good(Adapter):

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from crosswire.fuzzer.campaign import Campaign, Plan
-from crosswire.fuzzer.execution import Worker
-from crosswire.fuzzer.minimise import attempts, shows
-from crosswire.fuzzer.schedule import Recorded
-from crosswire.models.targets import TARGETS
+from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
+from crosswire.fuzzer.engine.execution import Worker
+from crosswire.fuzzer.engine.schedule import Recorded
+from crosswire.fuzzer.findings.minimise import attempts, shows
+from crosswire.models.managers.targets import TARGETS
 
 
 @pytest.mark.parametrize("name", ["isolated", "emergency", "unified", "golden-path-shared-login"])

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from crosswire.fuzzer import rounds
-from crosswire.fuzzer.execution import Worker
-from crosswire.fuzzer.program import Operation, Program
-from crosswire.fuzzer.resolve import resolve
-from crosswire.fuzzer.rounds import Batch, Plan, run_round
+from crosswire.fuzzer.campaigns import rounds
+from crosswire.fuzzer.campaigns.rounds import Batch, Plan, run_round
+from crosswire.fuzzer.core.program import Operation, Program
+from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.targets import Target
-from crosswire.models.targets import TARGETS
+from crosswire.fuzzer.targets.resolve import resolve
+from crosswire.models.managers.targets import TARGETS
 from crosswire.strategies.mutation import Corpus, mend
 
 PROGRAM = (

@@ -39,4 +39,4 @@ def test_the_wheel_contains_only_crosswire(tmp_path: Path) -> None:
         assert f"crosswire/{room}/py.typed" in names
         for path in (ROOT / room).rglob("*.py"):
             assert f"crosswire/{path.relative_to(ROOT).as_posix()}" in names
-    assert "crosswire/fuzzer/report/report.html.jinja" in names
+    assert "crosswire/fuzzer/reports/report.html.jinja" in names

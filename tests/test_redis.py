@@ -17,11 +17,11 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from crosswire.fuzzer.execution import TargetError, Worker
-from crosswire.fuzzer.explore import judged
-from crosswire.fuzzer.program import Operation, Pace, Program
-from crosswire.fuzzer.resolve import UnknownTargetError, resolve
+from crosswire.fuzzer.campaigns.explore import judged
+from crosswire.fuzzer.core.program import Operation, Pace, Program
+from crosswire.fuzzer.engine.execution import TargetError, Worker
 from crosswire.fuzzer.search import RandomWalk
+from crosswire.fuzzer.targets.resolve import UnknownTargetError, resolve
 from crosswire.fuzzer.world import InOrder
 
 ROOT = Path(__file__).parent.parent

@@ -14,15 +14,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from crosswire.fuzzer.campaign import Plan
+from crosswire.fuzzer.campaigns.campaign import Plan
+from crosswire.fuzzer.campaigns.runs import Run
 from crosswire.fuzzer.cli.plotting import write_plots, write_report
-from crosswire.fuzzer.counterexample import load, save
-from crosswire.fuzzer.regression import replayed
-from crosswire.fuzzer.report import html_report, regression_test
-from crosswire.fuzzer.runs import Run
+from crosswire.fuzzer.findings.counterexample import load, save
+from crosswire.fuzzer.findings.regression import replayed
+from crosswire.fuzzer.reports import html_report, regression_test
 from crosswire.fuzzer.statistics import shares_by_promise
 from crosswire.fuzzer.store import Store
-from crosswire.models.targets import TARGETS
+from crosswire.models.managers.targets import TARGETS
 from crosswire.models.timeline import timeline
 
 ROOT = Path(__file__).parent.parent

@@ -9,19 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from crosswire.fuzzer.campaign import Campaign, Plan
-from crosswire.fuzzer.execution import Worker
-from crosswire.fuzzer.rounds import Batch, run_round
+from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
+from crosswire.fuzzer.campaigns.rounds import Batch, run_round
+from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.search import ARMS
-from crosswire.models.targets import TARGETS
+from crosswire.models.managers.targets import TARGETS
 from crosswire.strategies import ProgramMachine
 
 SCRIPT = """
 import hashlib
 {imports}
-from crosswire.fuzzer.execution import Worker
-from crosswire.fuzzer.rounds import Plan, run_round
-from crosswire.models.targets import TARGETS
+from crosswire.fuzzer.engine.execution import Worker
+from crosswire.fuzzer.campaigns.rounds import Plan, run_round
+from crosswire.models.managers.targets import TARGETS
 worker, batches = Worker(TARGETS["emergency"]), []
 with worker.session():
     for number in {rounds}:

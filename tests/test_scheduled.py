@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from croniter import croniter
 
-from crosswire.fuzzer.timetable import timetable
+from crosswire.fuzzer.cli.timetable import timetable
 
 CHAT = """
 from crosswire.fuzzer.targets import Adapter

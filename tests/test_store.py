@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from benchmarks.kills import kill_campaigns
-from crosswire.fuzzer.campaign import Campaign, Plan
-from crosswire.fuzzer.counterexample import load
-from crosswire.fuzzer.runs import Run
+from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
+from crosswire.fuzzer.campaigns.runs import Run
+from crosswire.fuzzer.findings.counterexample import load
 from crosswire.fuzzer.store import Store, StoreError
 from crosswire.fuzzer.store.schema import MIGRATIONS, VERSION
-from crosswire.models.targets import TARGETS
+from crosswire.models.managers.targets import TARGETS
 
 
 @pytest.fixture(scope="module")

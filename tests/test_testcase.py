@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from crosswire.fuzzer.testcase import test_case_for as case_for
-from crosswire.models.targets import TARGETS
+from crosswire.models.managers.targets import TARGETS
 
 
 def outcome(name: str) -> unittest.TestResult:
@@ -27,7 +27,7 @@ def test_a_correct_target_passes() -> None:
 
 PROVING = """
 from crosswire.fuzzer.testcase import test_case_for
-from crosswire.models.targets import TARGETS
+from crosswire.models.managers.targets import TARGETS
 
 TestReference = test_case_for(TARGETS["reference"], schedules=200, max_examples=10, strategies=("delay",))
 """

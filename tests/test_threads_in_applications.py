@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from crosswire.fuzzer.campaign import Campaign, Plan
-from crosswire.fuzzer.resolve import resolve
+from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
+from crosswire.fuzzer.targets.resolve import resolve
 
 
 @pytest.mark.parametrize("via", ["direct", "uvicorn"])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from crosswire.fuzzer.execution import Worker
-from crosswire.fuzzer.explore import judged
-from crosswire.fuzzer.program import Operation, Program
-from crosswire.fuzzer.resolve import resolve
-from crosswire.fuzzer.schedule import Guided
+from crosswire.fuzzer.campaigns.explore import judged
+from crosswire.fuzzer.core.program import Operation, Program
+from crosswire.fuzzer.engine.execution import Worker
+from crosswire.fuzzer.engine.schedule import Guided
 from crosswire.fuzzer.search import RandomWalk
+from crosswire.fuzzer.targets.resolve import resolve
 from crosswire.fuzzer.world.external import Key
 
 VANISHES = (

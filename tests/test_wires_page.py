@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from crosswire.fuzzer.execution import Worker
-from crosswire.fuzzer.preflight import preflight
+from crosswire.fuzzer.campaigns.preflight import preflight
+from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.targets import Wire, application
 from crosswire.fuzzer.targets.applications import WIRES
 

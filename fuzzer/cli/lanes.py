@@ -7,9 +7,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from ...models.violations import Violation
-from ..execution import Execution
-from .words import describe, lane_of
+from ...models.isolation.violations import Violation
+from ..engine.execution import Execution
+from ..reports.words import describe, lane_of
 
 __all__ = ("lanes",)
 

@@ -12,24 +12,24 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ...models.interface import SEVEN, differences, matrix
-from ...models.violations import PROMISES
-from ..campaign import Plan
-from ..counterexample import CounterexampleError
-from ..execution import TargetError
-from ..profiles import FailOn, Profile, ProfileError, load_profile
-from ..resolve import UnknownTargetError, reached
-from ..rounds import SCHEDULES
+from ...models.isolation.violations import PROMISES
+from ...models.managers.interface import SEVEN, differences, matrix
+from ..campaigns.campaign import Plan
+from ..campaigns.rounds import SCHEDULES
+from ..engine.execution import TargetError
+from ..findings.counterexample import CounterexampleError
 from ..search import DEFAULT, NAMES
 from ..store import StoreError
 from ..targets.applications import VIA, WIRES
-from ..timetable import Kind, TimetableError, timetable
+from ..targets.resolve import UnknownTargetError, reached
 from .budget import BudgetError, parse_budget
 from .plotting import write_plots, write_report
+from .profiles import FailOn, Profile, ProfileError, load_profile
 from .replaying import explain_file, replay_file
 from .results import results_app
 from .running import Settings, run_campaigns
 from .starting import write_beginning
+from .timetable import Kind, TimetableError, timetable
 
 __all__ = ("app", "main")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..counterexample import load
-from ..regression import replayed
+from ..findings.counterexample import load
+from ..findings.regression import replayed
 from ..store import Store, StoreError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ __all__ = ("write_plots", "write_report")
 
 def write_plots(results: Path, out: Path, files: list[Path]) -> list[Path]:
     """Draw the store's pictures, or the lanes of some counterexamples, as SVG and PNG; gives the files written."""
-    from ..plots import by_users, discovery_curve, heat_map, lanes_figure, survival_curves
+    from ..reports.plots import by_users, discovery_curve, heat_map, lanes_figure, survival_curves
 
     figures: dict[str, Figure] = {}
     for path in files:
@@ -47,7 +47,7 @@ def write_plots(results: Path, out: Path, files: list[Path]) -> list[Path]:
 
 def write_report(results: Path, out: Path) -> None:
     """Write the HTML report of a results folder."""
-    from ..report import html_report
+    from ..reports import html_report
 
     with Store.open(results, readonly=True) as store:
         text = html_report(store)

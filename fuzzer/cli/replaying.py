@@ -12,12 +12,12 @@ from rich.console import Console, Group
 from rich.measure import Measurement
 from rich.text import Text
 
-from ..confirm import confirm
-from ..counterexample import Counterexample, load
-from ..regression import replayed
-from ..resolve import resolve
+from ..findings.confirm import confirm
+from ..findings.counterexample import Counterexample, load
+from ..findings.regression import replayed
+from ..reports.words import describe, lane_of
+from ..targets.resolve import resolve
 from .lanes import lanes
-from .words import describe, lane_of
 
 __all__ = ("explain_file", "replay_file")
 

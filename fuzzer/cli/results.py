@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ...models.violations import PROMISES
+from ...models.isolation.violations import PROMISES
 from ..store import CampaignRow, CountRow, FailureRow, FirstRow, SampleRow, Store, StoreError
 
 __all__ = ("results_app",)

@@ -18,17 +18,17 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ...models.targets import STANDING
-from ...models.violations import PROMISES
-from ..campaign import Campaign, Plan
-from ..github import step_summary, workflow_commands
-from ..junit import to_junit
-from ..profiles import FailOn
-from ..resolve import resolve
-from ..runs import Run, last_unfinished, planned
+from ...models.isolation.violations import PROMISES
+from ...models.managers.targets import STANDING
+from ..campaigns.campaign import Campaign, Plan
+from ..campaigns.runs import Run, last_unfinished, planned
+from ..campaigns.summary import FailureSummary, RunSummary, Status, TargetSummary
+from ..reports.github import step_summary, workflow_commands
+from ..reports.junit import to_junit
 from ..store import CampaignRow, Store
-from ..summary import FailureSummary, RunSummary, Status, TargetSummary
+from ..targets.resolve import resolve
 from .budget import BudgetError
+from .profiles import FailOn
 
 __all__ = ("Settings", "run_campaigns")
 

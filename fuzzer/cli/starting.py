@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..resolve import UnknownTargetError, resolve
 from ..targets.applications import WIRES
+from ..targets.resolve import UnknownTargetError, resolve
 from ..targets.traits import WireTraits
 from ..targets.wire import JsonWire
 

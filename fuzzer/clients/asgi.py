@@ -12,8 +12,8 @@ from contextvars import copy_context
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from ..departures import is_departure
-from ..program import Pace
+from ..core.departures import is_departure
+from ..core.program import Pace
 from ..targets.wire import Frame, Request
 from ..world import Outer
 from ..world.external import External

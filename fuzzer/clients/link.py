@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Protocol
 
-from ..program import Pace
+from ..core.program import Pace
 from ..targets.wire import Frame, Request
 
 __all__ = ("Link", "Peer")

@@ -17,7 +17,7 @@ from websockets.protocol import State
 from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI
 
-from ..program import Pace
+from ..core.program import Pace
 from ..targets.wire import Frame, Request
 from ..world.transport import END, Heartbeat, MemoryTransport
 from .link import Link, Peer

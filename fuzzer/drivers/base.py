@@ -13,9 +13,9 @@ from contextlib import AbstractContextManager, nullcontext
 from contextvars import copy_context
 from typing import Any
 
-from ..history import Detail, Row
-from ..program import AT_ONCE, Operation, Program
-from ..stacks import raised_at, unretrieved, waits_at
+from ..core.history import Detail, Row
+from ..core.program import AT_ONCE, Operation, Program
+from ..core.stacks import raised_at, unretrieved, waits_at
 from ..targets.adapter import Target
 from ..world import Outer, OutsideWorldError
 from ..world.entropy import CLOCK_START

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from ..history import Detail
-from ..program import CRITICAL_EVENTS, Operation, Program
-from ..stacks import raised_at, waits_at
+from ..core.history import Detail
+from ..core.program import CRITICAL_EVENTS, Operation, Program
+from ..core.stacks import raised_at, waits_at
 from ..targets.adapter import Adapter, Client, Event, Target, registered
 from ..targets.websocket import FakeWebSocket
 from ..world import Outer, OutsideWorldError

@@ -15,10 +15,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..clients.link import Link
-from ..departures import is_departure
-from ..history import SETTLED, Detail
-from ..program import Operation, Program
-from ..stacks import waits_at
+from ..core.departures import is_departure
+from ..core.history import SETTLED, Detail
+from ..core.program import Operation, Program
+from ..core.stacks import waits_at
 from ..targets.adapter import Target
 from ..targets.serving import Service
 from ..targets.traits import WireTraits

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import count
 from random import Random
 
-from ..execution import Execution
+from ..engine.execution import Execution
 from .calm import Calm
 from .coverage import Coverage
 from .delay import Delay

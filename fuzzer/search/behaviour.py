@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator
 
-from ..execution import Execution
-from ..history import Row
-from ..program import Program
+from ..core.history import Row
+from ..core.program import Program
+from ..engine.execution import Execution
 from .events import Events
 
 __all__ = ("Novelty", "orders")

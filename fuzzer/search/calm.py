@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, count
 from random import Random
 
-from ..execution import Execution
+from ..engine.execution import Execution
 from ..world.external import CARRY_ON, Chooser, External
 from .random_walk import RandomWalk
 from .strategy import Proven

@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
-from ..execution import Execution
-from ..schedule import Guided, Recorded
+from ..engine.execution import Execution
+from ..engine.schedule import Guided, Recorded
 from ..world.external import Chooser, External
 from .kept import Kept
 from .random_walk import RandomWalk

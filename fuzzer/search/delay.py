@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from ..execution import Execution
+from ..engine.execution import Execution
 from ..world.external import CARRY_ON, Chooser, External
 from .strategy import Proven
 

@@ -6,8 +6,8 @@ spread schedules well; no verdict and no schedule left out depends on it.
 
 from __future__ import annotations
 
-from ..program import Operation, Program
-from ..schedule import NUMBER_AT
+from ..core.program import Operation, Program
+from ..engine.schedule import NUMBER_AT
 from ..world.external import Key
 
 __all__ = ("CLOCK", "LOOP", "Events")

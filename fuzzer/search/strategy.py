@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..execution import Execution
+from ..engine.execution import Execution
 from ..world.external import Chooser
 
 __all__ = ("Independent", "Maker", "Proven", "Strategy")

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Sequence
 from random import Random
 
-from ..execution import Execution
+from ..engine.execution import Execution
 from ..world.external import CARRY_ON, External, Key
 from .events import CLOCK, Events
 from .random_walk import CLOCK as CLOCK_MOVES

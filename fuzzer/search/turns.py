@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from ..execution import Execution
+from ..engine.execution import Execution
 from ..world.external import Chooser
 from . import ARMS, STRATEGIES
 from .portfolio import PORTFOLIO, Portfolio

@@ -19,8 +19,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from ..campaign import Campaign, Found
-from ..counterexample import load
+from ..campaigns.campaign import Campaign, Found
+from ..findings.counterexample import load
 from .recovery import alive, campaign_lock, damage, salvage, set_aside, unknown_counterexamples
 from .rows import CampaignRow, CountRow, FailureRow, FirstRow, SampleRow, SightingRow
 from .schema import VERSION, migrate

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ..counterexample import CounterexampleError, load
+from ..findings.counterexample import CounterexampleError, load
 from .schema import TABLES
 
 __all__ = ("alive", "campaign_lock", "damage", "salvage", "set_aside", "unknown_counterexamples")

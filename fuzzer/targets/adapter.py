@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from .websocket import FakeWebSocket
 
 if TYPE_CHECKING:
+    from ..core.program import Program
     from ..drivers.base import Driver
-    from ..program import Program
     from ..world import Outer
 
 __all__ = ("OPTIONAL", "Adapter", "Client", "Event", "Limits", "Target", "Traits")

@@ -15,8 +15,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from ..core.stacks import raised_at
 from ..drivers.wire import WireDriver
-from ..stacks import raised_at
 from .adapter import Limits, Target
 from .fresh import FreshModule
 from .routes import websocket_paths

@@ -17,7 +17,7 @@ from importlib.machinery import ModuleSpec
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from ..stacks import is_library
+from ..core.stacks import is_library
 from ..world.identity import number_classes, number_libraries
 
 __all__ = ("FreshModule",)

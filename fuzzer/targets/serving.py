@@ -16,7 +16,7 @@ from typing import Any, cast
 from ..clients.asgi import Application, AsgiLink
 from ..clients.link import Link, Peer
 from ..clients.websocket import WebSocketLink
-from ..program import Pace
+from ..core.program import Pace
 from ..world import Outer
 
 __all__ = (

@@ -12,7 +12,7 @@ import json
 from collections import deque
 from typing import Any, Protocol
 
-from ..history import Detail
+from ..core.history import Detail
 from ..world import Outer
 from ..world.external import External, operation
 

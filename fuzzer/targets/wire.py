@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from ..program import CRITICAL_EVENTS
+from ..core.program import CRITICAL_EVENTS
 
 __all__ = (
     "TEXT",

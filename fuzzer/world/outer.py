@@ -15,7 +15,7 @@ from contextlib import suppress
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
-from ..stacks import innermost
+from ..core.stacks import innermost
 from .entropy import CLOCK_START, WAYS_OUT, Entropy
 from .errors import OutsideWorldError
 from .external import CARRY_ON, Chooser, External, InOrder, Key, operation_number

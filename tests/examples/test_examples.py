@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from benchmarks.examples import EXAMPLES, hunt
-from crosswire.fuzzer.campaign import Campaign, Plan
-from crosswire.fuzzer.execution import Worker
-from crosswire.fuzzer.explore import judged
-from crosswire.fuzzer.program import Operation, Program
-from crosswire.fuzzer.resolve import resolve
+from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
+from crosswire.fuzzer.campaigns.explore import judged
+from crosswire.fuzzer.core.program import Operation, Program
+from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.search import RandomWalk
+from crosswire.fuzzer.targets.resolve import resolve
 
 TALK = {
     "fastapi_chat": (

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from crosswire.fuzzer.execution import Worker
-from crosswire.fuzzer.explore import Memory, explore
-from crosswire.fuzzer.program import Operation, Program
-from crosswire.fuzzer.schedule import Recorded
+from crosswire.fuzzer.campaigns.explore import Memory, explore
+from crosswire.fuzzer.core.program import Operation, Program
+from crosswire.fuzzer.engine.execution import Worker
+from crosswire.fuzzer.engine.schedule import Recorded
 from crosswire.fuzzer.search import STRATEGIES, RandomWalk
 from crosswire.fuzzer.search.behaviour import Novelty
 from crosswire.fuzzer.search.coverage import Continued

@@ -7,8 +7,8 @@ from math import factorial
 
 import pytest
 
-from crosswire.fuzzer.execution import Worker
-from crosswire.fuzzer.program import Operation, Program
+from crosswire.fuzzer.core.program import Operation, Program
+from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.search import Census, RandomWalk, Surw
 from crosswire.fuzzer.targets import Adapter, Client, Event, Target
 from crosswire.fuzzer.world import Chooser, InOrder, WorldLoop, latency

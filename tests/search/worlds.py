@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Iterator
 from typing import Any
 
-from crosswire.fuzzer.execution import Execution
-from crosswire.fuzzer.program import Program
-from crosswire.fuzzer.schedule import Schedule
+from crosswire.fuzzer.core.program import Program
+from crosswire.fuzzer.engine.execution import Execution
+from crosswire.fuzzer.engine.schedule import Schedule
 from crosswire.fuzzer.search import Strategy
 from crosswire.fuzzer.world import Chooser, InOrder, WorldLoop
 

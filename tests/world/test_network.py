@@ -18,7 +18,7 @@ import trustme
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crosswire.fuzzer.schedule import Recorded, Schedule
+from crosswire.fuzzer.engine.schedule import Recorded, Schedule
 from crosswire.fuzzer.search import RandomWalk
 from crosswire.fuzzer.world import OutsideWorldError, WorldLoop
 from crosswire.fuzzer.world.transport import Reads

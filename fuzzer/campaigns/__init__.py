@@ -1,0 +1,1 @@
+"""Many executions under a budget: rounds, processes, runs."""

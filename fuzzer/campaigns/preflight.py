@@ -1,0 +1,95 @@
+"""What a target must manage before fuzzing means anything: a program so plain that only the plug can be wrong."""
+
+from __future__ import annotations
+
+from ..core.program import Operation, Program
+from ..engine.execution import Execution, TargetError, Worker
+from ..targets.traits import WireTraits
+from ..targets.wire import Login, Outgoing
+from ..world import InOrder
+from .explore import judged
+
+__all__ = ("preflight",)
+
+
+def preflight(worker: Worker) -> None:
+    """Users connect, are sent an event, and leave, one after the other; raises `TargetError`, in one line."""
+    traits = worker.target.traits
+    program = _spoken(traits) if isinstance(traits, WireTraits) else _called(worker)
+    execution = judged(worker, worker.run(program, InOrder())).execution
+    name = worker.target.name
+    for row in execution.history:
+        known = row.operation is not None and row.operation < len(program)
+        op = program.operations[row.operation].kind if known and row.operation is not None else None
+        if row.kind == "stuck":
+            raise TargetError(
+                f"{name}: {op or 'shutting down'} of a single user never returns, with nothing left to wait for; "
+                f"it waits in {row.detail or 'the event loop'}"
+            )
+        if row.kind == "raised" and op is not None:
+            error, place = row.detail if isinstance(row.detail, tuple) else (str(row.detail), "")
+            raise TargetError(
+                f"{name}: {op} of a single user fails with {error}" + (f", raised in {place}" if place else "")
+            )
+        if row.kind == "spinning":
+            raise TargetError(f"{name}: with a single user, the target never comes to rest")
+    if isinstance(traits, WireTraits):
+        _understood(name, traits, execution)
+
+
+def _called(worker: Worker) -> Program:
+    operations = [Operation("connect", "c0", "u0")]
+    if worker.target.offers("authenticate"):
+        operations.append(Operation("authenticate", "c0", token="valid"))
+    operations += [Operation("emit", user="u0", to="u0"), Operation("settle"), Operation("disconnect", "c0")]
+    return Program(tuple(operations))
+
+
+def _spoken(traits: WireTraits) -> Program:
+    operations = [Operation("connect", "c0", "u0"), Operation("settle")]
+    operations += [Operation("connect", "c1", "u1"), Operation("settle")]
+    if traits.offers("emit"):
+        operations += [Operation("emit", "c0", "u0", "u1"), Operation("settle")]
+    if traits.offers("broadcast"):
+        operations += [Operation("broadcast", "c0", "u0"), Operation("settle")]
+    if traits.offers("run_agent"):
+        operations += [Operation("run_agent", "c0", "u0", "u0"), Operation("settle")]
+    return Program((*operations, Operation("disconnect", "c0"), Operation("settle"), Operation("disconnect", "c1")))
+
+
+def _understood(name: str, traits: WireTraits, execution: Execution) -> None:
+    """Whether the wire speaks the application's protocol: clients are let in, and what is emitted arrives."""
+    why: dict[str, object] = {}
+    wire = traits.wire
+    for row in execution.history:
+        if row.kind == "closed" and row.connection is not None:
+            why.setdefault(row.connection, row.detail)
+        if row.kind == "gone":
+            break
+        if row.kind == "returned" and row.detail is False:
+            raise TargetError(
+                f"{name}: the first client is turned away: {why.get(row.connection or '')}; does the wire ask for the "
+                f"right path and log in as the application expects? clients speak {wire.describe()}"
+            )
+    arrived = {(row.operation, row.connection) for row in execution.history if row.kind == "received"}
+    for number, op in enumerate(execution.program.operations):
+        if op.kind in ("emit", "broadcast", "run_agent"):
+            to = "c0" if op.kind == "run_agent" else "c1"
+            if (number, to) not in arrived:
+                login = Login("c0", "u0", "token-u0", "u0")
+                frame = getattr(wire, op.kind)(Outgoing(f"cw-e{number}", op.to, login))
+                errors = [
+                    str(row.detail[0])
+                    for row in execution.history
+                    if row.kind == "unhandled" and isinstance(row.detail, tuple)
+                ]
+                heard = [str(row.detail) for row in execution.history if row.kind == "received"]
+                raise TargetError(
+                    f"{name}: nothing of what c0 sends arrives on {to}: it sent {frame!r}, and "
+                    + (
+                        f"the application raised {errors[0]}"
+                        if errors
+                        else f"clients received {', '.join(heard) or 'nothing'}"
+                    )
+                    + f"; does the wire speak the application's protocol? it is {wire.describe()}"
+                )

@@ -1,0 +1,184 @@
+"""A round: programs that Hypothesis generates from one seed, each explored under many schedules.
+
+Rounds are what a campaign is made of and what processes share out: a round depends on the target, the plan and its
+number only, so it gives the same batches wherever it runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
+
+from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from ...models.isolation.violations import PROMISES
+from ...strategies.constants import no_local_constants
+from ...strategies.machine import ProgramMachine, machine_for
+from ...strategies.mutation import Corpus
+from ...strategies.openings import openings
+from ..core.program import Program
+from ..engine.execution import TargetError, Worker
+from ..engine.schedule import Deliver
+from ..search import DEFAULT, Proven
+from .explore import Finding, Memory, explore
+
+__all__ = ("ROUND", "Batch", "Plan", "run_round")
+
+ROUND = 40
+"""Programs a Hypothesis run generates before the next begins with a seed of its own."""
+
+LENGTHS = (30, 60, 100)
+"""Per cent of the plan's steps that programs of successive rounds have: simple bugs need simple programs."""
+
+MUTANTS = 2
+"""Where search is coverage-guided, programs made from kept ones for each that Hypothesis writes.
+
+The default portfolio makes none.  With two, the standing managers' defects that one or two operations show took twice
+as many executions, those that several in a row show half as many (D19) or as many as before; executions are a quarter
+cheaper, since most programs cost nothing to make.
+"""
+
+MUTANT = 150
+"""How long these may get, in per cent of the round's steps."""
+
+SCHEDULES = 24
+"""Schedules of each program, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a campaign is to do.  Its budget: ``executions`` or ``seconds``, whichever ends first."""
+
+    seed: int = 0
+    executions: int | None = None
+    seconds: float | None = None
+    users: int = 3
+    steps: int = 14
+    schedules: int = SCHEDULES
+    strategies: tuple[str, ...] = DEFAULT
+    promises: frozenset[str] = frozenset(PROMISES)
+
+
+@dataclass(slots=True)
+class Batch:
+    """What exploring one program gave.
+
+    ``executions`` holds, in order, each execution's strategy and the signatures of the violations it showed;
+    ``findings`` the first sighting of each of these signatures; ``proven`` what was tried to the end without any;
+    ``news`` counts the behaviours that it was the first of its round to show.
+    """
+
+    program: Program
+    executions: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
+    findings: dict[str, Finding] = field(default_factory=dict)
+    proven: Proven | None = None
+    news: int = 0
+
+
+def run_round(
+    worker: Worker, plan: Plan, number: int, emit: Callable[[Batch], bool], over: Callable[[int], bool]
+) -> None:
+    """Run a round, handing each batch to ``emit``, until that says no more; raises `TargetError`.
+
+    ``over`` is asked after every execution whether to leave a program in the middle; it is told how many executions
+    of the program there were.
+    """
+    failure: list[TargetError] = []
+    going = True
+    explored_already: set[Program] = set()
+    name = plan.seed * 1_000_003 + number
+    memory = Memory(name)
+    steps = max(1, plan.steps * LENGTHS[number % len(LENGTHS)] // 100)
+    mutants = MUTANTS if "coverage" in plan.strategies else 0
+    corpus = Corpus(name, plan.users, MUTANT * steps // 100)
+
+    def tried(program: Program, written: Sequence[int | Deliver]) -> None:
+        nonlocal going
+        if going and not failure and program not in explored_already:  # Hypothesis repeats itself
+            explored_already.add(program)
+            try:
+                batch = explored(worker, plan, program, written, over, memory)
+            except TargetError as error:  # Hypothesis would take it for a failing example
+                failure.append(error)
+                return
+            if batch.news:
+                corpus.keep(program)
+            going = emit(batch)
+
+    def check(program: Program, written: Sequence[int | Deliver]) -> None:
+        tried(program, written)
+        for _ in range(mutants):
+            mutant = corpus.mutant()
+            if mutant is not None:
+                tried(mutant, range(len(mutant)))
+
+    machine = _machine(worker, plan.users)
+    machine.check = staticmethod(check)
+    with no_local_constants(), memory.paths.session():
+        if number == 0:
+            for program in openings(worker.target, plan.users):
+                tried(program, range(len(program)))
+        run_state_machine_as_test(
+            seed(name)(machine),
+            settings=settings(
+                max_examples=ROUND,
+                stateful_step_count=steps,
+                phases=[Phase.generate],
+                database=None,
+                deadline=None,
+                derandomize=False,
+                verbosity=Verbosity.quiet,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
+    machine.check = staticmethod(_unheard)
+    if failure:
+        raise failure[0]
+
+
+_machines: WeakKeyDictionary[Worker, dict[int, type[ProgramMachine]]] = WeakKeyDictionary()
+"""Hypothesis never forgets a machine, so all rounds of a worker share one."""
+
+
+def _machine(worker: Worker, users: int) -> type[ProgramMachine]:
+    machines = _machines.setdefault(worker, {})
+    if users not in machines:
+        machines[users] = machine_for(worker.target, _unheard, users)
+    return machines[users]
+
+
+def _unheard(program: Program, written: Sequence[int | Deliver]) -> None:
+    """What is done with programs that a machine writes outside of a round."""
+
+
+def explored(
+    worker: Worker,
+    plan: Plan,
+    program: Program,
+    written: Sequence[int | Deliver],
+    over: Callable[[int], bool],
+    memory: Memory,
+) -> Batch:
+    """The batch of one program."""
+    name = worker.target.name
+    batch = Batch(program)
+    for result in explore(worker, program, written, plan.schedules, plan.strategies, plan.seed, memory):
+        signatures: tuple[str, ...] = ()
+        if result.violations:
+            shown: dict[str, None] = {}
+            for violation in result.violations:
+                if violation.promise in plan.promises:
+                    signature = violation.signature(name)
+                    shown[signature] = None
+                    if signature not in batch.findings:
+                        batch.findings[signature] = Finding(violation, result.execution)
+            signatures = tuple(shown)
+        batch.executions.append((result.strategy, signatures))
+        batch.news += result.news
+        if result.proven is not None and not batch.findings:
+            batch.proven = result.proven
+        if over(len(batch.executions)):
+            break
+    return batch

@@ -1,0 +1,100 @@
+"""Where a task waits and where an exception came from, in the target's own code.
+
+The one place that reads a private attribute of asyncio: ``Task._log_traceback``, which is true while nobody has looked
+at a failed task's exception (what its destructor would complain about).  `unretrieved` fails loudly where it is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import site
+import sysconfig
+from functools import cache
+from traceback import walk_stack, walk_tb
+from types import CodeType, FrameType
+from typing import Any
+
+__all__ = ("innermost", "is_library", "raised_at", "unretrieved", "waits_at")
+
+_ASYNCIO = os.path.dirname(os.path.abspath(asyncio.__file__)) + os.sep
+_ENGINE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_STANDING = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__)))), "models") + os.sep
+_INSTALLED = tuple(
+    {
+        os.path.realpath(path) + os.sep
+        for path in (*sysconfig.get_paths().values(), *site.getsitepackages(), site.getusersitepackages())
+    }
+)
+
+_SITE = frozenset({"site-packages", "dist-packages"})
+
+
+@cache
+def _ours(filename: str) -> bool:
+    """Whether a file belongs to asyncio or to the engine, rather than to the target or a library of its."""
+    return filename.startswith((_ASYNCIO, _ENGINE)) or os.path.realpath(filename).startswith(os.path.realpath(_ENGINE))
+
+
+@cache
+def is_library(filename: str) -> bool:
+    """Whether a file is installed, rather than the target's own; the standing managers count as targets.
+
+    What ``pip install --target`` puts elsewhere is, if the folder is called as such folders are.
+    """
+    path = os.path.realpath(filename)
+    if filename.startswith("<") or not _SITE.isdisjoint(path.split(os.sep)):
+        return not path.startswith(_STANDING)
+    return path.startswith(_INSTALLED) and not path.startswith(_STANDING)
+
+
+class _Innermost:
+    """Of the frames it is shown, outermost first: the last of the target's own, else the last of a library's."""
+
+    def __init__(self) -> None:
+        self.own = self.any = ""
+
+    def see(self, code: CodeType, line: int) -> None:
+        filename = code.co_filename
+        if not _ours(filename):
+            self.any = f"{code.co_qualname} ({os.path.basename(filename)}:{line})"
+            if not is_library(filename):
+                self.own = self.any
+
+
+def waits_at(task: asyncio.Task[Any], *, own: bool = False) -> str:
+    """The innermost frame of the target that the task is suspended in, ``qualname (file:line)``.
+
+    Where there is none, that of a library, unless only the target's ``own`` will do; else nothing.
+    """
+    awaited: Any = task.get_coro()
+    innermost = _Innermost()
+    while awaited is not None:
+        frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)
+        if frame is not None:
+            innermost.see(frame.f_code, frame.f_lineno)
+        awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
+    return innermost.own or ("" if own else innermost.any)
+
+
+def innermost(frame: FrameType | None) -> str:
+    """The innermost frame of the target on a thread's stack."""
+    seen = _Innermost()
+    for inner, line in reversed(list(walk_stack(frame))):
+        seen.see(inner.f_code, line)
+    return seen.own or seen.any or "an unknown place"
+
+
+def raised_at(error: BaseException) -> str:
+    """The innermost frame of the target that the exception passed through."""
+    seen = _Innermost()
+    for frame, line in walk_tb(error.__traceback__):
+        seen.see(frame.f_code, line)
+    return seen.own or seen.any
+
+
+def unretrieved(task: asyncio.Task[Any]) -> BaseException | None:
+    """The exception of a failed task that nobody has looked at yet, or None."""
+    if not task.done() or task.cancelled() or not task._log_traceback:
+        return None
+    return task.exception()

@@ -1,0 +1,1 @@
+"""Executions: a target, a program and a schedule in, a history out."""

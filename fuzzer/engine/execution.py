@@ -1,0 +1,133 @@
+"""One execution: a target, a program and a chooser in; a history out.  The same three give the same history."""
+
+from __future__ import annotations
+
+import gc
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from types import FrameType
+
+from ..core.history import History
+from ..core.program import Program
+from ..core.stacks import innermost
+from ..drivers import ManagerDriver, TargetError
+from ..targets.adapter import Target
+from ..world import Chooser, TargetBlockedError, WorldLoop
+from ..world.stock import StockLoop
+from .schedule import Recorded, Schedule, Visible
+
+__all__ = ("Execution", "TargetError", "Worker")
+
+MANAGERS, APPLICATIONS = 50, 20
+"""Executions after which a target's garbage is collected: before it has left the processor's caches, which halves the
+time that takes.  An application's modules are large and full of cycles."""
+
+THOROUGH = 40
+"""Of so many collections one looks at all objects, the others at those made lately."""
+
+BLOCKED = 5
+"""Real seconds after which an execution that has not given the thread back is broken off."""
+
+BLOCKED_OVER_SOCKETS = 60
+"""The same on the stock loop, where kernels are waited for."""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """What one execution left: the history, the schedule it followed, and the order in which events became visible."""
+
+    program: Program
+    schedule: Schedule
+    history: History
+    visible: tuple[Visible, ...]
+
+
+class Worker:
+    """Runs executions of one target on one loop, one after the other; by default in a world of its own."""
+
+    def __init__(self, target: Target, loop: WorldLoop | StockLoop | None = None) -> None:
+        self.target = target
+        self.loop = loop if loop is not None else WorldLoop()
+        self.executions = 0
+        self.blocked: TargetBlockedError | None = None
+
+    @contextmanager
+    def session(self) -> Iterator[Worker]:
+        """Hold the clocks and the collector for many executions; otherwise each execution takes and returns them."""
+        enabled = gc.isenabled()
+        gc.disable()  # destructors that run at the collector's whim would make histories differ
+        gc.freeze()  # what there is already is not garbage, and need not be looked at again
+        try:
+            with self.loop.entropy, self._watched():
+                yield self
+        finally:
+            gc.unfreeze()
+            if enabled:
+                gc.enable()
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Break an execution off that keeps this thread busy for `BLOCKED` real seconds.
+
+        By the alarm signal, so only on the main thread of systems that have it.
+        """
+        if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        seen, ticks = -1, 0
+        limit = BLOCKED if isinstance(self.loop, WorldLoop) else BLOCKED_OVER_SOCKETS
+
+        def tick(number: int, frame: FrameType | None) -> None:
+            nonlocal seen, ticks
+            if not self.loop.is_running() or seen != self.executions:
+                seen, ticks = self.executions, 0
+                return
+            ticks += 1
+            if ticks >= limit:
+                ticks = 0
+                self.blocked = TargetBlockedError(innermost(frame), limit)
+                raise self.blocked
+
+        before = signal.signal(signal.SIGALRM, tick)
+        timer = signal.setitimer(signal.ITIMER_REAL, 1.0, 1.0)
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0.0)
+            signal.signal(signal.SIGALRM, before)
+            if timer[0]:  # somebody else's alarm, a test runner's time limit say: let it go on
+                left = max(timer[0] - (time.perf_counter() - began), 0.001)
+                signal.setitimer(signal.ITIMER_REAL, left, timer[1])
+
+    def run(self, program: Program, chooser: Chooser) -> Execution:
+        """Execute; raises `TargetError` where the target's own making is at fault."""
+        loop = self.loop
+        loop.chooser = chooser
+        run = (self.target.driver or ManagerDriver)(self.target, program, loop)
+        loop.idle = run.when_idle
+        loop.clock_hook = run.clock_moves
+        with self.session() if gc.isenabled() else nullcontext(), run.around():
+            try:
+                loop.run_world(run.context, run.begin)
+                if self.blocked is not None:
+                    raise self.blocked
+                run.end()
+                return Execution(program, Schedule(tuple(loop.deviations)), tuple(run.history), tuple(loop.visible))
+            except TargetBlockedError as error:
+                self.blocked = None
+                raise TargetError(f"{self.target.name}: {error}") from None
+            finally:
+                loop.reset()
+                self.executions += 1
+                times, due = divmod(self.executions, APPLICATIONS if self.target.traits.by_wire else MANAGERS)
+                if not due:
+                    gc.collect(1 if times % THOROUGH else 2)
+
+    def replay(self, program: Program, schedule: Schedule) -> Execution:
+        """Execute with a recorded schedule."""
+        return self.run(program, Recorded(schedule))

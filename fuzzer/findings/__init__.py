@@ -1,0 +1,1 @@
+"""From a violation to something one can keep: made small, confirmed, saved, replayed."""

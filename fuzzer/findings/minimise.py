@@ -1,0 +1,183 @@
+"""Makes a counterexample small: no single operation and no single deviation of it can be dropped.
+
+Delta debugging (Zeller and Hildebrandt, "Simplifying and isolating failure-inducing input", 2002) down to its last
+step, 1-minimality: the schedule towards "everything arrives in order", the program towards nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import combinations
+
+from ..campaigns.explore import Finding, digest, judged, soundness_doubt
+from ..core.program import Operation, Program
+from ..engine.execution import Worker
+from ..engine.schedule import NUMBER_AT, Guided, Recorded, Schedule, Visible
+from ..search import RandomWalk
+from ..world import Chooser, InOrder, Key
+
+__all__ = ("RETRIES", "attempts", "fewer_deviations", "minimise", "shows")
+
+PASSES = 10
+"""How often at most everything is tried again after the program was written down differently."""
+
+RETRIES = 24
+"""Random schedules tried on a smaller program that no schedule derived from the larger one makes fail."""
+
+
+def shows(worker: Worker, program: Program, chooser: Chooser, signature: str) -> Finding | None:
+    """The finding of this signature that an execution shows, or None."""
+    result = judged(worker, worker.run(program, chooser))
+    for violation in result.violations:
+        if violation.signature(worker.target.name) == signature:
+            return Finding(violation, result.execution)
+    return None
+
+
+def minimise(worker: Worker, finding: Finding) -> Finding:
+    """The smallest finding of the same signature that dropping one thing at a time leads to."""
+    signature = finding.violation.signature(worker.target.name)
+    best = fewer_deviations(worker, finding, signature)
+    for _ in range(PASSES):
+        before = best
+        while True:
+            smaller = _fewer_operations(worker, best, signature)
+            if smaller is best:
+                break
+            best = smaller
+        best = _in_order_of_start(worker, best, signature)
+        best = _renamed(worker, best, signature) or best
+        if best.execution.program == before.execution.program:
+            break
+    return best
+
+
+def fewer_deviations(worker: Worker, best: Finding, signature: str) -> Finding:
+    """Drop deviations: all, then halves, quarters and so on, and last one by one until none can go."""
+    program = best.execution.program
+    found = shows(worker, program, InOrder(), signature)
+    if found is not None:
+        return found
+    size = len(best.execution.schedule) // 2
+    while size >= 1:
+        at, dropped = 0, False
+        while at < len(best.execution.schedule):
+            deviations = best.execution.schedule.deviations
+            found = shows(worker, program, Recorded(Schedule(deviations[:at] + deviations[at + size :])), signature)
+            if found is not None and len(found.execution.schedule) < len(deviations):
+                best, dropped = found, True
+            else:
+                at += size
+        if not dropped or size > 1:
+            size //= 2
+    return best
+
+
+def _fewer_operations(worker: Worker, best: Finding, signature: str) -> Finding:
+    """Drop runs of operations, long ones first, then single ones, then pairs; the same object where none can go."""
+    size = len(best.execution.program) // 2
+    while size >= 1:
+        first = len(best.execution.program) - size
+        while first >= 0:
+            best = _drop(worker, best, signature, tuple(range(first, first + size))) or best
+            first = min(first - 1, len(best.execution.program) - size)
+        size //= 2
+    for first, second in combinations(reversed(range(len(best.execution.program))), 2):
+        found = _drop(worker, best, signature, (first, second))
+        if found is not None:
+            return found
+    return best
+
+
+def _drop(worker: Worker, best: Finding, signature: str, numbers: tuple[int, ...]) -> Finding | None:
+    """The finding without these operations, if it still shows."""
+    smaller = best.execution.program.without(*numbers)
+    if not smaller.operations:
+        return None
+    for chooser in attempts(best, smaller, *numbers):
+        found = shows(worker, smaller, chooser, signature)
+        if found is not None and soundness_doubt(worker, found) is None:
+            return fewer_deviations(worker, found, signature)
+    return None
+
+
+def attempts(best: Finding, smaller: Program, *dropped: int) -> Iterator[Chooser]:
+    """The schedules a smaller program is tried under: in order, like the larger one, and some at random."""
+    yield InOrder()
+    yield Guided(_renumbered(best.execution.visible, dropped))
+    yield Recorded(best.execution.schedule)
+    base = digest(smaller) << 16
+    for seed in range(RETRIES):
+        yield RandomWalk(base + seed)
+
+
+def _renumbered(visible: tuple[Visible, ...], dropped: tuple[int, ...]) -> Iterator[Visible]:
+    """The order of events of a program that lost some operations."""
+    last = max((int(key[1]) for key, _ in visible if key[0] == "start"), default=0)
+    kept = [number for number in range(last + 1) if number not in dropped]
+    places = {old: new for new, old in enumerate(kept)}
+    for key, busy in visible:
+        at = NUMBER_AT.get(str(key[0]))
+        if at is None or key[at] not in dropped:
+            yield _placed(key, places), busy
+
+
+def _in_order_of_start(worker: Worker, best: Finding, signature: str) -> Finding:
+    """Write the operations down in the order they started in, where that takes fewer deviations."""
+    started = [key[1] for key, _ in best.execution.visible if key[0] == "start"]
+    operations = best.execution.program.operations
+    order = [number for number in started if isinstance(number, int) and number < len(operations)]
+    if len(order) != len(operations) or order == sorted(order):
+        return best
+    program = Program(tuple(operations[number] for number in order))
+    places = {old: new for new, old in enumerate(order)}
+    guide = [(_placed(key, places), busy) for key, busy in best.execution.visible]
+    for chooser in (InOrder(), Guided(guide)):
+        found = shows(worker, program, chooser, signature)
+        if found is not None and soundness_doubt(worker, found) is None:
+            found = fewer_deviations(worker, found, signature)
+            if len(found.execution.schedule) < len(best.execution.schedule):
+                return found
+    return best
+
+
+def _placed(key: Key, places: dict[int, int]) -> Key:
+    """An event's key after its operation got another number."""
+    at = NUMBER_AT.get(str(key[0]))
+    if at is None:
+        return key
+    number = int(key[at])
+    return (*key[:at], places.get(number, number), *key[at + 1 :])
+
+
+def _renamed(worker: Worker, best: Finding, signature: str) -> Finding | None:
+    """The same with users and connections numbered as they appear, where that shows it too."""
+    names: dict[str, str] = {}
+    counts = {"u": 0, "c": 0}
+
+    def name(old: str | None) -> str | None:
+        if old is None or old[:1] not in counts or not old[1:].isdigit():
+            return old
+        if old not in names:
+            names[old] = f"{old[0]}{counts[old[0]]}"
+            counts[old[0]] += 1
+        return names[old]
+
+    def rename(op: Operation) -> Operation:
+        return replace(
+            op,
+            connection=name(op.connection),
+            user=name(op.user),
+            to=name(op.to),
+            thread=name(op.thread),
+            token=name(op.token),
+        )
+
+    program = Program(tuple(rename(op) for op in best.execution.program.operations))
+    if program == best.execution.program:
+        return None
+    found = shows(worker, program, Recorded(best.execution.schedule), signature)
+    if found is None or len(found.execution.schedule) > len(best.execution.schedule):
+        return None
+    return found if soundness_doubt(worker, found) is None else None

@@ -1,0 +1,74 @@
+"""History rows in words, for traces and lanes."""
+
+from __future__ import annotations
+
+from ..core.history import SETTLED, Row
+from ..core.program import Operation, Program
+
+__all__ = ("describe", "lane_of")
+
+
+def describe(row: Row, program: Program) -> str:
+    """One row as a person would say it, without its lane."""
+    op = program.operations[row.operation] if row.operation is not None and row.operation < len(program) else None
+    what = op.kind if op is not None else "disconnect at the end" if row.connection else "shut_down"
+    match row.kind:
+        case "invoked":
+            return f"{op}" if op is not None else what
+        case "returned" if row.detail == SETTLED:
+            return f"{what}: nobody answered, by now it is done"
+        case "returned":
+            return f"{what} returns" + (f" {row.detail!r}" if row.detail is not None else "")
+        case "raised":
+            return f"{what} raises {row.detail[0] if isinstance(row.detail, tuple) else row.detail}"
+        case "cancelled":
+            return f"{what} is cancelled"
+        case "skipped":
+            return f"{what}: nothing to do"
+        case "stuck":
+            return f"{what} never returns; it waits in {row.detail}"
+        case "sent":
+            return f"server sends {row.detail}"
+        case "received":
+            return f"receives {row.detail}"
+        case "refused":
+            return f"server sends {row.detail}: nobody there"
+        case "closed":
+            return f"server hangs up ({row.detail})" if isinstance(row.detail, str) else "server closes"
+        case "gone":
+            return "client is gone"
+        case "stalled":
+            return "stops reading"
+        case "resumed":
+            return "reads again"
+        case "registry":
+            return f"registry: {', '.join(row.detail) if isinstance(row.detail, tuple) and row.detail else 'empty'}"
+        case "active":
+            return (
+                f"says connected: {', '.join(row.detail) if isinstance(row.detail, tuple) and row.detail else 'nobody'}"
+            )
+        case "unhandled":
+            return f"unhandled {' in '.join(row.detail) if isinstance(row.detail, tuple) else row.detail}"
+        case "left":
+            return f"left behind: {row.detail[0] if isinstance(row.detail, tuple) else row.detail}"
+        case "blocked":
+            return f"the loop stands still in {row.detail[0] if isinstance(row.detail, tuple) else row.detail}"
+        case "rest":
+            return "- at rest -"
+        case "emptied":
+            return "- everybody has left -"
+        case "clock":
+            return f"time passes before {', '.join(row.detail) if isinstance(row.detail, tuple) else row.detail}"
+        case _:
+            return row.kind
+
+
+def lane_of(row: Row, program: Program) -> str:
+    """The column a row belongs to: a connection's name, or ``server``."""
+    if row.connection is not None:
+        return row.connection
+    if row.operation is not None and row.operation < len(program):
+        op: Operation = program.operations[row.operation]
+        if op.connection is not None:
+            return op.connection
+    return "server"
