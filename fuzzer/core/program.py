@@ -7,7 +7,7 @@ one connection (``c0``), the events one user's backend emits (``from u0``), or t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Literal, get_args
 
@@ -32,6 +32,10 @@ Kind = Literal[
     "sweep",
     "settle",
     "shut_down",
+    "join",
+    "leave",
+    "emit_to_room",
+    "act",
     "garble",
     "truncate",
     "flood",
@@ -51,18 +55,22 @@ BARRIERS = frozenset({"settle", "pause", "sweep"})
 LEAVING = frozenset({"disconnect", "abort", "garble", "truncate"})
 """How a client can leave: properly, without a word, behind bytes that mean nothing, in the middle of a frame."""
 
+LATER: dict[str, object] = {"room": None, "name": None, "times": 1}
+"""Fields of an operation that came later, and what they are where nothing is said."""
+
 AT_ONCE = LEAVING | {"stall", "unstall", "flood", "cancel"}
 """What a client can do while an earlier operation on its lane is still under way."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Operation:
     """One thing a user, a client or the server does.
 
     ``connection`` is the client's connection; ``user`` who acts (emits, connects, is cleaned up); ``to`` whom an
     event is for; ``thread`` the name of the thread it is sent to; ``token`` what a client shows at login: ``valid``,
     ``invalid``, ``expired``, or another user's name for that user's token; ``seconds`` how long a pause lasts; ``pace``
-    how the connection's link behaves.
+    how the connection's link behaves; ``room`` what is joined, left or spoken in; ``name`` which of the target's own
+    operations an ``act`` is; ``times`` how often the operation is done, one after the other.
     """
 
     kind: Kind
@@ -73,6 +81,15 @@ class Operation:
     token: str | None = None
     seconds: float | None = None
     pace: Pace | None = None
+    room: str | None = None
+    name: str | None = None
+    times: int = 1
+
+    def __repr__(self) -> str:
+        """As a dataclass's, less what was not there from the beginning and is not said: seeds are made of it."""
+        said = {field.name: getattr(self, field.name) for field in fields(self)}
+        shown = (f"{name}={value!r}" for name, value in said.items() if name not in LATER or value != LATER[name])
+        return f"Operation({', '.join(shown)})"
 
     @property
     def lane(self) -> str:
@@ -83,7 +100,7 @@ class Operation:
         return "server"
 
     def __str__(self) -> str:
-        words: list[str] = [self.kind]
+        words: list[str] = [self.name or self.kind]
         if self.connection is not None:
             words.append(self.connection)
         if self.user is not None:
@@ -92,6 +109,8 @@ class Operation:
             words.append(f"-> {self.to}")
         if self.thread is not None:
             words.append(f"in thread {self.thread!r}")
+        if self.room is not None:
+            words.append(f"in {self.room}" if self.kind in ("emit_to_room", "act") else self.room)
         if self.token not in (None, "valid"):
             words.append(
                 f"({self.token} token)" if self.token in ("invalid", "expired") else f"(token of {self.token})"
@@ -100,14 +119,23 @@ class Operation:
             words.append(f"{self.seconds:g} s")
         if self.pace is not None:
             words.append(f"({self.pace} link)" if self.pace == "slow" else f"({self.pace} reads)")
+        if self.times > 1:
+            words.append(f"({self.times} times)")
         return " ".join(words)
 
 
 @dataclass(frozen=True)
 class Program:
-    """Operations in order; the position of an operation is its number everywhere else."""
+    """Operations in order; the position of an operation in `expanded` is its number everywhere else."""
 
     operations: tuple[Operation, ...]
+
+    @cached_property
+    def expanded(self) -> tuple[Operation, ...]:
+        """The operations with each repetition written out: what drivers play, histories number and oracles judge."""
+        if all(op.times == 1 for op in self.operations):
+            return self.operations
+        return tuple(replace(op, times=1) for op in self.operations for _ in range(op.times))
 
     def __len__(self) -> int:
         return len(self.operations)
@@ -117,7 +145,7 @@ class Program:
         """Between barriers: for each lane its operations' numbers; then the barrier's number, or None at the end."""
         stages: list[tuple[tuple[tuple[str, tuple[int, ...]], ...], int | None]] = []
         lanes: dict[str, list[int]] = {}
-        for number, operation in enumerate(self.operations):
+        for number, operation in enumerate(self.expanded):
             if operation.kind in BARRIERS:
                 stages.append((tuple((lane, tuple(ops)) for lane, ops in lanes.items()), number))
                 lanes = {}

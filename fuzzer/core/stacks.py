@@ -19,7 +19,7 @@ __all__ = ("innermost", "is_library", "raised_at", "unretrieved", "waits_at")
 
 _ASYNCIO = os.path.dirname(os.path.abspath(asyncio.__file__)) + os.sep
 _ENGINE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_STANDING = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__)))), "models") + os.sep
+_STANDING = os.path.join(os.path.dirname(os.path.realpath(_ENGINE)), "models") + os.sep
 _INSTALLED = tuple(
     {
         os.path.realpath(path) + os.sep

@@ -49,7 +49,7 @@ class Driver(ABC):
 
     def __init__(self, target: Target, program: Program, loop: Outer) -> None:
         self.target = target
-        self.operations: list[Operation] = list(program.operations)
+        self.operations: list[Operation] = list(program.expanded)
         self.stages = program.stages
         self.users = program.users
         self.loop = loop

@@ -130,7 +130,7 @@ def gather(target: Target, program: Program, history: History) -> Facts:
     limits = target.traits.limits
     two_steps = target.offers("authenticate")
     facts = Facts(target, limits, program, history)
-    operations = program.operations
+    operations = program.expanded
     connections = facts.connections
     acts = facts.acts
     disconnect, shut_down = Operation("disconnect"), Operation("shut_down")
