@@ -26,9 +26,9 @@ from pathlib import Path
 from typing import Any
 
 from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
-from crosswire.fuzzer.campaigns.explore import digest
 from crosswire.fuzzer.campaigns.rounds import Batch, run_round
 from crosswire.fuzzer.engine.execution import Worker
+from crosswire.fuzzer.findings.finding import digest
 from crosswire.fuzzer.search import RandomWalk
 from crosswire.fuzzer.world import Chooser, InOrder, WorldLoop, latency
 from crosswire.models.managers.targets import TARGETS

@@ -14,10 +14,11 @@ from collections.abc import Sequence
 from hypothesis import HealthCheck, event, settings
 
 from ..strategies.machine import machine_for
-from .campaigns.explore import Finding, explore, soundness_doubt
+from .campaigns.explore import explore
 from .core.program import Program
 from .engine.execution import Worker
 from .engine.schedule import Deliver
+from .findings.finding import Finding, soundness_doubt
 from .findings.minimise import fewer_deviations
 from .search import DEFAULT, Proven
 from .targets.adapter import Adapter, Target

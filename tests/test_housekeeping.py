@@ -9,10 +9,10 @@ from importlib import import_module
 import pytest
 
 from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
-from crosswire.fuzzer.campaigns.explore import judged
 from crosswire.fuzzer.campaigns.preflight import preflight
 from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.engine.execution import TargetError, Worker
+from crosswire.fuzzer.findings.finding import judged
 from crosswire.fuzzer.targets.resolve import resolve
 from crosswire.fuzzer.world import InOrder
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
-from crosswire.fuzzer.campaigns.explore import judged
 from crosswire.fuzzer.core.program import CRITICAL_EVENTS, Operation, Program
 from crosswire.fuzzer.engine.execution import Worker
+from crosswire.fuzzer.findings.finding import judged
 from crosswire.fuzzer.targets import Adapter, Client, Event, Limits, Target
 from crosswire.fuzzer.world import InOrder, latency
 from crosswire.models.isolation import CHECKS, violations

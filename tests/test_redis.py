@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from crosswire.fuzzer.campaigns.explore import judged
 from crosswire.fuzzer.core.program import Operation, Pace, Program
 from crosswire.fuzzer.engine.execution import TargetError, Worker
+from crosswire.fuzzer.findings.finding import judged
 from crosswire.fuzzer.search import RandomWalk
 from crosswire.fuzzer.targets.resolve import UnknownTargetError, resolve
 from crosswire.fuzzer.world import InOrder

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from crosswire.fuzzer.campaigns.explore import judged
 from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.engine.schedule import Guided
+from crosswire.fuzzer.findings.finding import judged
 from crosswire.fuzzer.search import RandomWalk
 from crosswire.fuzzer.targets.resolve import resolve
 from crosswire.fuzzer.world.external import Key

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 
 from ...models.isolation.violations import Stuck
 from ..engine.execution import Worker
+from ..findings.finding import Finding, soundness_doubt
 from ..findings.minimise import minimise
 from ..targets.adapter import Target
-from .explore import Finding, soundness_doubt
 from .pool import Pool
 from .preflight import preflight
 from .rounds import Batch, Plan, run_round

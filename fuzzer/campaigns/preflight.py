@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ..core.program import Operation, Program
 from ..engine.execution import Execution, TargetError, Worker
+from ..findings.finding import judged
 from ..targets.traits import WireTraits
 from ..targets.wire import Login, Outgoing
 from ..world import InOrder
-from .explore import judged
 
 __all__ = ("preflight",)
 

@@ -21,8 +21,9 @@ from ...strategies.openings import openings
 from ..core.program import Program
 from ..engine.execution import TargetError, Worker
 from ..engine.schedule import Deliver
+from ..findings.finding import Finding
 from ..search import DEFAULT, Proven
-from .explore import Finding, Memory, explore
+from .explore import Memory, explore
 
 __all__ = ("ROUND", "Batch", "Plan", "run_round")
 

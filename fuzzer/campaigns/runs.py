@@ -13,11 +13,11 @@ import msgspec
 from ..engine.execution import Worker
 from ..findings.confirm import confirm
 from ..findings.counterexample import Counterexample, CounterexampleError, load, of_finding, save
+from ..findings.finding import Finding, judged
 from ..findings.regression import replayed
 from ..store import CampaignRow, Store, StoreError
 from ..targets.adapter import Target
 from .campaign import Campaign, Found, Plan
-from .explore import Finding, judged
 from .summary import FailureSummary, RunSummary, Status, TargetSummary
 
 __all__ = ("Run", "last_unfinished", "planned")

@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from ..core.departures import is_departure
+from ..core.handshake import Frame, Request
 from ..core.program import Pace
-from ..targets.wire import Frame, Request
 from ..world import Outer
 from ..world.external import External
 from ..world.network import FIRST_CLIENT_PORT, connection

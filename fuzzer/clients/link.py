@@ -5,8 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Protocol
 
+from ..core.handshake import Frame, Request
 from ..core.program import Pace
-from ..targets.wire import Frame, Request
 
 __all__ = ("Link", "Peer")
 

@@ -17,8 +17,8 @@ from websockets.protocol import State
 from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI
 
+from ..core.handshake import Frame, Request
 from ..core.program import Pace
-from ..targets.wire import Frame, Request
 from ..world.transport import END, Heartbeat, MemoryTransport
 from .link import Link, Peer
 

@@ -14,7 +14,7 @@ from types import FrameType
 from ..core.history import History
 from ..core.program import Program
 from ..core.stacks import innermost
-from ..drivers import ManagerDriver, TargetError
+from ..drivers import TargetError, driver_for
 from ..targets.adapter import Target
 from ..world import Chooser, TargetBlockedError, WorldLoop
 from ..world.stock import StockLoop
@@ -108,7 +108,7 @@ class Worker:
         """Execute; raises `TargetError` where the target's own making is at fault."""
         loop = self.loop
         loop.chooser = chooser
-        run = (self.target.driver or ManagerDriver)(self.target, program, loop)
+        run = driver_for(self.target, program, loop)
         loop.idle = run.when_idle
         loop.clock_hook = run.clock_moves
         with self.session() if gc.isenabled() else nullcontext(), run.around():

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ..campaigns.explore import judged
 from ..engine.execution import Execution, TargetError, Worker
 from ..engine.schedule import Guided, Recorded, Visible
 from ..targets.adapter import Target
 from ..targets.traits import WireTraits
 from ..world.stock import StockLoop
+from .finding import judged
 
 __all__ = ("Confirmation", "Verdict", "confirm")
 

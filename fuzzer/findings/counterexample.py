@@ -14,9 +14,9 @@ from pathlib import Path
 
 import msgspec
 
-from ..campaigns.explore import Finding
 from ..core.program import AT_ONCE, BARRIERS, Operation, Program
 from ..engine.schedule import Schedule, Visible
+from .finding import Finding
 
 __all__ = ("FORMAT", "Counterexample", "CounterexampleError", "load", "of_finding", "save")
 

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import combinations
 
-from ..campaigns.explore import Finding, digest, judged, soundness_doubt
 from ..core.program import Operation, Program
 from ..engine.execution import Worker
 from ..engine.schedule import NUMBER_AT, Guided, Recorded, Schedule, Visible
 from ..search import RandomWalk
 from ..world import Chooser, InOrder, Key
+from .finding import Finding, digest, judged, soundness_doubt
 
 __all__ = ("RETRIES", "attempts", "fewer_deviations", "minimise", "shows")
 

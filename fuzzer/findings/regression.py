@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ...models.isolation.violations import Violation
-from ..campaigns.explore import judged
 from ..engine.execution import Execution, Worker
 from ..engine.schedule import Guided, Recorded
 from ..search import RandomWalk
 from ..targets.resolve import resolve
 from ..world import Chooser
 from .counterexample import Counterexample
+from .finding import judged
 
 __all__ = ("OTHERS", "Replayed", "replayed")
 

@@ -5,14 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 from .websocket import FakeWebSocket
-
-if TYPE_CHECKING:
-    from ..core.program import Program
-    from ..drivers.base import Driver
-    from ..world import Outer
 
 __all__ = ("OPTIONAL", "Adapter", "Client", "Event", "Limits", "Target", "Traits")
 
@@ -153,13 +148,12 @@ class Traits(Protocol):
 class Target:
     """A named, constructible system under test: an adapter's class, or an application with its wire.
 
-    ``create`` makes what an execution is run against; ``driver`` plays programs to it (None: as to an adapter).
+    ``create`` makes what an execution is run against.
     """
 
     name: str
     create: Callable[[], Any]
     traits: Traits
-    driver: Callable[[Target, Program, Outer], Driver] | None = None
     description: str = ""
 
     def offers(self, method: str) -> bool:

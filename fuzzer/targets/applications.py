@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ..core.stacks import raised_at
-from ..drivers.wire import WireDriver
 from .adapter import Limits, Target
 from .fresh import FreshModule
 from .routes import websocket_paths
@@ -128,7 +127,7 @@ def application(
     how = ", called directly" if direct else f", behind {via}" if found.kind == "asgi" else ""
     if fresh.trouble is not None:
         how += f", whose modules keep their state (executed again, they raise {type(fresh.trouble).__name__})"
-    return Target(name, create, traits, WireDriver, f"{found.title}{how}; clients speak {spoken.describe()}")
+    return Target(name, create, traits, f"{found.title}{how}; clients speak {spoken.describe()}")
 
 
 def load_module(name: str, module_name: str) -> Any:

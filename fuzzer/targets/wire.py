@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
+from ..core.handshake import Frame, Request
 from ..core.program import CRITICAL_EVENTS
 
 __all__ = (
@@ -38,9 +39,6 @@ __all__ = (
     "markers",
     "words",
 )
-
-Frame = str | bytes
-"""A WebSocket message: text or binary."""
 
 Template = str | Mapping[str, Any] | Sequence[Any]
 """A text, or something JSON-able that becomes one; placeholders in any string of it."""
@@ -61,15 +59,6 @@ class Login:
     user: str
     token: str
     identity: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A WebSocket opening handshake, as far as applications look at it."""
-
-    path: str = "/"
-    headers: tuple[tuple[str, str], ...] = ()
-    subprotocols: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

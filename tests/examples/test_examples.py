@@ -9,9 +9,9 @@ import pytest
 
 from benchmarks.examples import EXAMPLES, hunt
 from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
-from crosswire.fuzzer.campaigns.explore import judged
 from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.engine.execution import Worker
+from crosswire.fuzzer.findings.finding import judged
 from crosswire.fuzzer.search import RandomWalk
 from crosswire.fuzzer.targets.resolve import resolve
 
