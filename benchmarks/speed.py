@@ -19,9 +19,10 @@ import gc
 import resource
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import closing
 from dataclasses import replace
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -186,21 +187,21 @@ def campaign_memory(total: int, samples: int = 20) -> dict[int, float]:
     held: dict[int, float] = {}
     marks = iter(_marks(total, samples))
     mark, done = next(marks), 0
-
-    def emit(batch: Batch) -> bool:
-        nonlocal mark, done
-        done += len(batch.executions)
-        if done >= mark:
-            held[done] = resident()
-            mark = next((later for later in marks if later > done), total + 1)
-        return done < total
-
-    with worker.session():
-        number = 0
-        while done < total:
-            run_round(worker, Plan(seed=2), number, emit, lambda more: False)
-            number += 1
+    with worker.session(), closing(_batches(worker, Plan(seed=2))) as batches:
+        for batch in batches:
+            done += len(batch.executions)
+            if done >= mark:
+                held[done] = resident()
+                mark = next((later for later in marks if later > done), total + 1)
+            if done >= total:
+                break
     return held
+
+
+def _batches(worker: Worker, plan: Plan) -> Generator[Batch, None, None]:
+    """The batches of one round after the other."""
+    for number in count():
+        yield from run_round(worker, plan, number, lambda more: False)
 
 
 def campaign_share(executions: int) -> dict[str, float]:
@@ -209,16 +210,8 @@ def campaign_share(executions: int) -> dict[str, float]:
     plan = Plan(executions=executions, seed=1)
     campaign = Campaign(target, plan).run()
     worker = Worker(target)
-    batches: list[Batch] = []
-
-    def keep(batch: Batch) -> bool:
-        batches.append(batch)
-        return len(batches) < campaign.programs
-
-    with worker.session():
-        for number in range(campaign.rounds + 1):
-            run_round(worker, replace(plan, schedules=0), number, keep, lambda more: False)
-        programs = [batch.program for batch in batches[: campaign.programs]]
+    with worker.session(), closing(_batches(worker, replace(plan, schedules=0))) as batches:
+        programs = [batch.program for batch in islice(batches, campaign.programs)]
         began = time.perf_counter()
         for program in programs:
             base = digest(program) << 16

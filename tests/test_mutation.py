@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from crosswire.fuzzer.campaigns import rounds
-from crosswire.fuzzer.campaigns.rounds import Batch, Plan, run_round
+from crosswire.fuzzer.campaigns.rounds import Plan, run_round
 from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.targets import Target
@@ -45,16 +45,10 @@ def assert_sensible(program: Program) -> None:
 
 
 def programs_of(target: Target, number: int, **plan: Any) -> list[Program]:
-    programs: list[Program] = []
-
-    def emit(batch: Batch) -> bool:
-        programs.append(batch.program)
-        return True
-
     worker = Worker(target)
     with worker.session():
-        run_round(worker, Plan(schedules=1, **plan), number, emit, lambda more: False)
-    return programs
+        batches = run_round(worker, Plan(schedules=1, **plan), number, lambda more: False)
+        return [batch.program for batch in batches]
 
 
 @pytest.mark.parametrize("name", ["unified", "golden-path-shared-login", "examples.agent_server:app"])

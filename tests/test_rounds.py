@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
-from crosswire.fuzzer.campaigns.rounds import Batch, run_round
+from crosswire.fuzzer.campaigns.rounds import run_round
 from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.search import ARMS
 from crosswire.models.managers.targets import TARGETS
@@ -22,11 +22,10 @@ import hashlib
 from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.campaigns.rounds import Plan, run_round
 from crosswire.models.managers.targets import TARGETS
-worker, batches = Worker(TARGETS["emergency"]), []
+worker = Worker(TARGETS["emergency"])
 with worker.session():
     for number in {rounds}:
-        batches.clear()
-        run_round(worker, Plan(schedules=4), number, lambda b: batches.append(b) or True, lambda more: False)
+        batches = list(run_round(worker, Plan(schedules=4), number, lambda more: False))
 print(hashlib.sha256(repr([(b.program, b.executions) for b in batches]).encode()).hexdigest())
 """
 
@@ -59,14 +58,8 @@ def test_a_round_does_not_depend_on_what_is_imported_or_was_run_before(tmp_path:
 
 def test_every_program_has_somebody_in_it() -> None:
     worker = Worker(TARGETS["reference"])
-    batches: list[Batch] = []
-
-    def emit(batch: Batch) -> bool:
-        batches.append(batch)
-        return True
-
     with worker.session():
-        run_round(worker, Plan(schedules=2), 0, emit, lambda more: False)
+        batches = list(run_round(worker, Plan(schedules=2), 0, lambda more: False))
     assert batches
     assert all(batch.program.users and len(batch.executions) in (3, 4) for batch in batches)
     assert len({batch.program for batch in batches}) == len(batches)
@@ -78,7 +71,7 @@ def test_rounds_leave_nothing_behind_that_piles_up() -> None:
 
     def machines(number: int) -> int:
         with worker.session():
-            run_round(worker, Plan(schedules=1), number, lambda batch: True, lambda more: False)
+            assert list(run_round(worker, Plan(schedules=1), number, lambda more: False))
         return len(ProgramMachine.__subclasses__())
 
     assert len({machines(number) for number in range(4)}) == 1

@@ -105,9 +105,11 @@ class Campaign:
 
     def _alone(self, worker: Worker) -> None:
         while not self._done:
-            run_round(worker, self.plan, self.rounds, lambda batch: self._count(worker, batch), self._over)
-            if not self._done:
-                self.rounds += 1
+            with closing(run_round(worker, self.plan, self.rounds, self._over)) as batches:
+                for batch in batches:
+                    if not self._count(worker, batch):
+                        return
+            self.rounds += 1
 
     def _shared(self, worker: Worker) -> None:
         with closing(Pool(self.target.name, self.plan, self.workers, self.rounds)) as pool:

@@ -83,12 +83,5 @@ def _follow(sentinel: int) -> None:
 
 
 def _round(number: int) -> list[Batch]:
-    batches: list[Batch] = []
-
-    def emit(batch: Batch) -> bool:
-        batches.append(batch)
-        return True
-
     with _worker.session():
-        run_round(_worker, _plan, number, emit, lambda more: False)
-    return batches
+        return list(run_round(_worker, _plan, number, lambda more: False))

@@ -6,8 +6,10 @@ number only, so it gives the same batches wherever it runs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
@@ -19,7 +21,7 @@ from ...strategies.machine import ProgramMachine, machine_for
 from ...strategies.mutation import Corpus
 from ...strategies.openings import openings
 from ..core.program import Program
-from ..engine.execution import TargetError, Worker
+from ..engine.execution import Worker
 from ..engine.schedule import Deliver
 from ..findings.finding import Finding
 from ..search import DEFAULT, Proven
@@ -78,65 +80,73 @@ class Batch:
     news: int = 0
 
 
-def run_round(
-    worker: Worker, plan: Plan, number: int, emit: Callable[[Batch], bool], over: Callable[[int], bool]
-) -> None:
-    """Run a round, handing each batch to ``emit``, until that says no more; raises `TargetError`.
+def run_round(worker: Worker, plan: Plan, number: int, over: Callable[[int], bool]) -> Generator[Batch, None, None]:
+    """The batches of a round, each as soon as it is known; raises `TargetError`.
 
     ``over`` is asked after every execution whether to leave a program in the middle; it is told how many executions
-    of the program there were.
+    of the program there were.  Close the iterator where it is not run to its end.
     """
-    failure: list[TargetError] = []
-    going = True
-    explored_already: set[Program] = set()
     name = plan.seed * 1_000_003 + number
     memory = Memory(name)
     steps = max(1, plan.steps * LENGTHS[number % len(LENGTHS)] // 100)
     mutants = MUTANTS if "coverage" in plan.strategies else 0
     corpus = Corpus(name, plan.users, MUTANT * steps // 100)
+    explored_already: set[Program] = set()
+    with memory.paths.session():
+        for written in _programs(worker, plan, number, name, steps):
+            for program in chain((written.program,), _mutants(corpus, mutants if written.generated else 0)):
+                if program in explored_already:
+                    continue
+                explored_already.add(program)
+                order = written.order if program is written.program else range(len(program))
+                batch = explored(worker, plan, program, order, over, memory)
+                if batch.news:
+                    corpus.keep(program)
+                yield batch
 
-    def tried(program: Program, written: Sequence[int | Deliver]) -> None:
-        nonlocal going
-        if going and not failure and program not in explored_already:  # Hypothesis repeats itself
-            explored_already.add(program)
-            try:
-                batch = explored(worker, plan, program, written, over, memory)
-            except TargetError as error:  # Hypothesis would take it for a failing example
-                failure.append(error)
-                return
-            if batch.news:
-                corpus.keep(program)
-            going = emit(batch)
 
-    def check(program: Program, written: Sequence[int | Deliver]) -> None:
-        tried(program, written)
-        for _ in range(mutants):
-            mutant = corpus.mutant()
-            if mutant is not None:
-                tried(mutant, range(len(mutant)))
+class _Written(NamedTuple):
+    """A program, the order it was written in, and whether Hypothesis wrote it."""
 
+    program: Program
+    order: Sequence[int | Deliver]
+    generated: bool
+
+
+def _programs(worker: Worker, plan: Plan, number: int, name: int, steps: int) -> Iterator[_Written]:
+    """The programs of a round: openings in the first, then all that Hypothesis writes from the round's seed."""
+    if number == 0:
+        for program in openings(worker.target, plan.users):
+            yield _Written(program, range(len(program)), False)
+    written: list[_Written] = []
     machine = _machine(worker, plan.users)
-    machine.check = staticmethod(check)
-    with no_local_constants(), memory.paths.session():
-        if number == 0:
-            for program in openings(worker.target, plan.users):
-                tried(program, range(len(program)))
-        run_state_machine_as_test(
-            seed(name)(machine),
-            settings=settings(
-                max_examples=ROUND,
-                stateful_step_count=steps,
-                phases=[Phase.generate],
-                database=None,
-                deadline=None,
-                derandomize=False,
-                verbosity=Verbosity.quiet,
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
-    machine.check = staticmethod(_unheard)
-    if failure:
-        raise failure[0]
+    machine.check = staticmethod(lambda program, order: written.append(_Written(program, tuple(order), True)))
+    try:
+        with no_local_constants():
+            run_state_machine_as_test(
+                seed(name)(machine),
+                settings=settings(
+                    max_examples=ROUND,
+                    stateful_step_count=steps,
+                    phases=[Phase.generate],
+                    database=None,
+                    deadline=None,
+                    derandomize=False,
+                    verbosity=Verbosity.quiet,
+                    suppress_health_check=list(HealthCheck),
+                ),
+            )
+    finally:
+        machine.check = staticmethod(_unheard)
+    yield from written
+
+
+def _mutants(corpus: Corpus, times: int) -> Iterator[Program]:
+    """Programs made of those kept so far, each when it is asked for."""
+    for _ in range(times):
+        mutant = corpus.mutant()
+        if mutant is not None:
+            yield mutant
 
 
 _machines: WeakKeyDictionary[Worker, dict[int, type[ProgramMachine]]] = WeakKeyDictionary()

@@ -32,9 +32,7 @@ TOOLS = (4, 3, 5)
 
 HERE = Path(__file__).parents[2]
 
-ENGINE = tuple(str(HERE / room) + os.sep for room in ("fuzzer", "strategies"))
-
-JUDGES = str(HERE / "models")
+ENGINE = tuple(str(HERE / room) + os.sep for room in ("fuzzer", "strategies", "models/isolation"))
 
 GENERATOR = str(Path(hypothesis.__file__).parent) + os.sep
 
@@ -45,7 +43,7 @@ INSTALLED = tuple({sysconfig.get_path(name) + os.sep for name in ("purelib", "pl
 
 def of_target(file: str) -> bool:
     """Whether a file's lines are the target's or of a library it uses; the same ones wherever these are installed."""
-    if file.startswith(("<", GENERATOR, *ENGINE)) or os.path.dirname(file) == JUDGES:
+    if file.startswith(("<", GENERATOR, *ENGINE)):
         return False
     return file.startswith(INSTALLED) or not file.startswith(LIBRARY)
 
