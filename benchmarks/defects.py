@@ -9,9 +9,12 @@ program needed for it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
-from crosswire.fuzzer.campaigns.campaign import Campaign, Found, Plan
+from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
+from crosswire.fuzzer.campaigns.events import BugFound
+from crosswire.fuzzer.findings.tally import Found
 from crosswire.models.managers.targets import TARGETS
 
 from .report import arguments, middle, write
@@ -76,15 +79,15 @@ def hunt(target: str, seed: int, seconds: float) -> dict[str, Found]:
     missing = [defect for defect in DEFECTS if defect.target == target]
     found: dict[str, Found] = {}
 
-    def on_found(campaign: Campaign, new: Found) -> None:
-        for defect in list(missing):
-            if defect.shows(new):
-                found[defect.name] = new
-                missing.remove(defect)
-        if not missing:
-            campaign.stop()
-
-    Campaign(TARGETS[target], Plan(seed=seed, seconds=seconds), on_found=on_found).run()
+    with closing(Campaign(TARGETS[target], Plan(seed=seed, seconds=seconds)).events()) as events:
+        for event in events:
+            if isinstance(event, BugFound):
+                for defect in list(missing):
+                    if defect.shows(event.found):
+                        found[defect.name] = event.found
+                        missing.remove(defect)
+            if not missing:
+                break
     return found
 
 

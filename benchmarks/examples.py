@@ -8,9 +8,12 @@ The fuzzer is told nothing but the wire.  ``--via`` puts those that are ASGI app
 from __future__ import annotations
 
 import argparse
+from contextlib import closing
 from dataclasses import dataclass
 
-from crosswire.fuzzer.campaigns.campaign import Campaign, Found, Plan
+from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
+from crosswire.fuzzer.campaigns.events import BugFound
+from crosswire.fuzzer.findings.tally import Found
 from crosswire.fuzzer.targets.resolve import resolve
 
 from .report import middle
@@ -48,16 +51,12 @@ EXAMPLES = {
 
 def hunt(example: Example, seed: int, executions: int, options: str = "") -> Found | None:
     """Fuzz an example until its bug is found or the budget is used up."""
-    seen: list[Found] = []
-
-    def on_found(campaign: Campaign, new: Found) -> None:
-        if new.finding.violation.kind in example.shows:
-            seen.append(new)
-            campaign.stop()
-
-    plan = Plan(seed=seed, executions=executions)
-    Campaign(resolve(example.target(options=options)), plan, on_found=on_found).run()
-    return seen[0] if seen else None
+    campaign = Campaign(resolve(example.target(options=options)), Plan(seed=seed, executions=executions))
+    with closing(campaign.events()) as events:
+        for event in events:
+            if isinstance(event, BugFound) and event.found.finding.violation.kind in example.shows:
+                return event.found
+    return None
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from .core.program import Program
 from .engine.execution import Worker
 from .engine.schedule import Deliver
 from .findings.finding import Finding, soundness_doubt
-from .findings.minimise import fewer_deviations
+from .findings.minimise import Trials, fewer_deviations
 from .search import DEFAULT, Proven
 from .targets.adapter import Adapter, Target
 
@@ -54,7 +54,7 @@ def test_case_for(
                 for violation in result.violations:
                     finding = Finding(violation, result.execution)
                     if soundness_doubt(worker, finding) is None:
-                        small = fewer_deviations(worker, finding, violation.signature(chosen.name))
+                        small = fewer_deviations(Trials(worker), finding, violation.signature(chosen.name))
                         raise ViolationFound(_report(small))
             if proven is not None:
                 event(f"proven up to {proven.bound}")

@@ -150,7 +150,6 @@ class Plain: ...
         ("adapters:Nothing", "has no 'Nothing'"),
         ("adapters:Plain", "neither an ASGI or aiohttp application"),
         ("adapters:Incomplete", "lacks disconnect"),
-        ("adapters:Never", "connect of a single user never returns"),
         ("adapters:Loops", "blocked the event loop"),
         ("adapters:Fails", "connect of a single user fails with KeyError: 'settings'"),
         ("adapters:Asks", "must take no arguments; it asks for url"),
@@ -165,6 +164,14 @@ def test_a_bad_target_is_one_clear_line(tmp_path: Path, target: str, message: st
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith("crosswire: ")
     assert message in done.stderr
+
+
+def test_a_single_user_who_waits_for_ever_is_a_finding(tmp_path: Path) -> None:
+    (tmp_path / "adapters.py").write_text(ADAPTERS)
+    done = crosswire("run", "adapters:Never", "--max-executions", "10", cwd=tmp_path, expect=1)
+    assert "Stuck (liveness)" in done.stdout
+    (file,) = (tmp_path / "results" / "counterexamples").glob("*.json")
+    assert "still there" in crosswire("replay", str(file), cwd=tmp_path, expect=1).stdout
 
 
 @pytest.mark.parametrize(

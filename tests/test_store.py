@@ -7,12 +7,14 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from benchmarks.kills import kill_campaigns
 from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
+from crosswire.fuzzer.campaigns.events import Noted, Progressed
 from crosswire.fuzzer.campaigns.runs import Run
 from crosswire.fuzzer.findings.counterexample import load
 from crosswire.fuzzer.store import Store, StoreError
@@ -38,7 +40,7 @@ def test_what_a_campaign_counted_is_what_the_store_says(tmp_path: Path) -> None:
     with Store.open(tmp_path) as store:
         run = Run(store, [TARGETS["degraded"]], Plan(executions=1500, seed=3))
         run.go()
-        (campaign,) = run.campaigns
+        (campaign,) = run.tallies
         (row,) = store.campaigns()
         assert (row.status, row.seed) == ("finished", 3)
         counts = store.counts([row.id])
@@ -70,11 +72,13 @@ def test_counterexamples_are_files_and_rows_alike(folder: Path) -> None:
 
 
 def test_two_campaigns_at_once_are_both_recorded(folder: Path) -> None:
-    notes: list[str] = []
     with Store.open(folder) as first, Store.open(folder) as second:
         held = first.begin(None, 7, {"targets": ["degraded"]})
-        run = Run(second, [TARGETS["degraded"]], Plan(executions=300), on_note=notes.append)
-        run.go()
+        notes = [
+            event.text
+            for event in Run(second, [TARGETS["degraded"]], Plan(executions=300)).events()
+            if isinstance(event, Noted)
+        ]
         assert notes == [f"campaign {held} is running on this store too; both are recorded"]
         assert {row.id: row.status for row in second.campaigns()}[held] == "running"
         assert second.notes == []
@@ -88,22 +92,17 @@ def test_a_killed_campaign_is_noticed_and_resumed(tmp_path: Path) -> None:
     whole = Campaign(TARGETS["factory"], plan).run()
     with Store.open(tmp_path) as store:
         run = Run(store, [TARGETS["factory"]], plan)
-        part = run.campaigns[0]
-
-        def break_off(campaign: Campaign) -> None:
-            store.record(1, campaign)
-            if campaign.rounds == 1:
-                raise KeyboardInterrupt
-
-        part.on_progress = break_off
-        with pytest.raises(KeyboardInterrupt):
-            run.go()
+        part = run.tallies[0]
+        with closing(run.events()) as events:
+            for event in events:
+                if isinstance(event, Progressed) and event.tally.rounds == 1:
+                    break
         assert 0 < part.executions < 5000
         (row,) = store.campaigns()
         assert row.status == "interrupted"
         again = Run(store, [TARGETS["factory"]], plan, resume=row)
         again.go()
-        resumed = again.campaigns[0]
+        resumed = again.tallies[0]
         assert resumed.executions == 5000
         assert set(part.found) <= set(resumed.found) <= set(whole.found)
         assert [row.status for row in store.campaigns()] == ["finished"]

@@ -9,20 +9,22 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from itertools import chain
 
 from ...models.isolation.violations import Stuck
 from ..engine.execution import Worker
 from ..findings.finding import Finding, soundness_doubt
 from ..findings.minimise import minimise
+from ..findings.tally import Cell, Found, Tally
 from ..targets.adapter import Target
+from .events import BugFound, CampaignEvent, Finished, Phase, Progressed, Started
 from .pool import Pool
 from .preflight import preflight
 from .rounds import Batch, Plan, run_round
 
-__all__ = ("Campaign", "Cell", "Found", "Plan")
+__all__ = ("Campaign", "Plan")
 
 SMALL = 5
 """Operations of a counterexample that is small enough not to look for a smaller one of the same signature."""
@@ -30,185 +32,164 @@ SMALL = 5
 DOUBTS = 50
 """After so many dismissals a signature is not looked at again in this campaign."""
 
-Cell = tuple[str, int, int]
-"""What executions are counted by: strategy, number of users, operations in the program."""
+SHRINKING = 1 / 3
+"""Share of a budget in seconds that making counterexamples small may take; one takes at most half of what is left."""
 
 
-@dataclass(slots=True)
-class Found:
-    """One bug: its minimal counterexample, when it was found first, and how often it was seen.
-
-    ``first_by`` has, for each strategy that showed it, how many executions that strategy had made by then.
-    """
-
-    finding: Finding
-    signature: str
-    at_execution: int
-    at_seconds: float
-    times: int = 1
-    first_by: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
 class Campaign:
-    """The campaign of one target, and its figures while it runs and after."""
+    """The campaign of one target.  `events` is the campaign; `run` is for those who only want its figures."""
 
-    target: Target
-    plan: Plan
-    on_progress: Callable[[Campaign], None] | None = None
-    on_found: Callable[[Campaign, Found], None] | None = None
-    workers: int = 1
-    executions: int = 0
-    programs: int = 0
-    rounds: int = 0
-    """Rounds that are complete; a campaign that goes on later begins with this one."""
-    seconds: float = 0.0
-    shrinking: float = 0.0
-    broken: Counter[str] = field(default_factory=Counter)
-    """promise -> executions that broke it"""
-    cells: Counter[Cell] = field(default_factory=Counter)
-    """cell -> executions"""
-    broken_cells: Counter[tuple[str, Cell]] = field(default_factory=Counter)
-    """promise and cell -> executions that broke it"""
-    found: dict[str, Found] = field(default_factory=dict)
-    proven: Counter[int] = field(default_factory=Counter)
-    """delays -> programs of which every schedule with so many was tried in this run, and none broke a promise"""
-    doubts: Counter[str] = field(default_factory=Counter)
-    """signature -> how often what looked like a violation was dismissed"""
-    doubtful: dict[str, str] = field(default_factory=dict)
-    """signature -> why, the last time"""
-    _by_strategy: Counter[str] = field(default_factory=Counter)
-    _began: float = 0.0
-    _done: bool = False
+    def __init__(self, target: Target, plan: Plan, *, workers: int = 1, tally: Tally | None = None) -> None:
+        self.target = target
+        self.plan = plan
+        self.tally = tally if tally is not None else Tally(target.name)
+        self._workers = workers
+        self._by_strategy: Counter[str] = Counter(dict.fromkeys(plan.strategies, 0))
+        self._began = 0.0
+        self._shrinking = 0.0
+        self._stopped = False
 
-    def run(self) -> Campaign:
+    def run(self) -> Tally:
         """Fuzz until the budget is used up; raises `TargetError` where the target cannot be fuzzed."""
-        self._began = time.perf_counter() - self.seconds
-        self._by_strategy.update(dict.fromkeys(self.plan.strategies, 0))
-        for (strategy, _, _), times in self.cells.items():
-            self._by_strategy[strategy] += times
-        worker = Worker(self.target)
-        try:
-            with worker.session():
-                preflight(worker)
-                if self.workers == 1:
-                    self._alone(worker)
-                else:
-                    self._shared(worker)
-        finally:
-            self.seconds = time.perf_counter() - self._began
-        return self
+        for _ in self.events():
+            pass
+        return self.tally
 
     def stop(self) -> None:
         """End after the current execution, as if the budget were used up."""
-        self._done = True
+        self._stopped = True
 
-    def _alone(self, worker: Worker) -> None:
-        while not self._done:
-            with closing(run_round(worker, self.plan, self.rounds, self._over)) as batches:
-                for batch in batches:
-                    if not self._count(worker, batch):
-                        return
-            self.rounds += 1
+    def events(self) -> Generator[CampaignEvent, None, None]:
+        """Fuzz until the budget is used up, telling what happens; raises `TargetError`.
 
-    def _shared(self, worker: Worker) -> None:
-        with closing(Pool(self.target.name, self.plan, self.workers, self.rounds)) as pool:
-            while not self._done:
-                for batch in pool.next_round(self._over):
-                    if not self._count(worker, batch):
+        Close the iterator where it is not run to its end.
+        """
+        tally = self.tally
+        self._began = time.perf_counter() - tally.seconds
+        for (strategy, _, _), times in tally.cells.items():
+            self._by_strategy[strategy] += times
+        yield Started(tally)
+        worker = Worker(self.target)
+        try:
+            with worker.session():
+                yield Progressed(tally, Phase.STARTING)
+                plain = preflight(worker, self.plan.promises)
+                for batch in chain([plain] if plain is not None else [], self._batches(worker)):
+                    yield from self._count(worker, batch)
+                    if self._over():
                         break
-                else:
-                    if not self._over():
-                        self.rounds += 1
-                        continue
-                self._done = True
+        finally:
+            tally.seconds = time.perf_counter() - self._began
+        yield Finished(tally)
+
+    def _batches(self, worker: Worker) -> Iterator[Batch]:
+        """Yield the batches of round after round, in order, until the budget is used up."""
+        if self._workers == 1:
+            while not self._over():
+                with closing(run_round(worker, self.plan, self.tally.rounds, self._over)) as batches:
+                    yield from batches
+                if not self._over():
+                    self.tally.rounds += 1
+            return
+        with closing(Pool(self.target.name, self.plan, self._workers, self.tally.rounds)) as pool:
+            while not self._over():
+                yield from pool.next_round(self._over)
+                if not self._over():
+                    self.tally.rounds += 1
 
     def _over(self, more: int = 0) -> bool:
-        """Whether the budget ends here, ``more`` executions after those counted."""
+        """Return whether the budget ends here, ``more`` executions after those counted."""
         plan = self.plan
         return (
-            self._done
-            or (plan.executions is not None and self.executions + more >= plan.executions)
+            self._stopped
+            or (plan.executions is not None and self.tally.executions + more >= plan.executions)
             or (plan.seconds is not None and time.perf_counter() - self._began >= plan.seconds)
         )
 
-    def _count(self, worker: Worker, batch: Batch) -> bool:
-        """Take one program's executions in; whether to go on."""
-        self.programs += 1
-        limit = self.plan.executions
+    def _count(self, worker: Worker, batch: Batch) -> Iterator[CampaignEvent]:
+        """Take one program's executions in."""
+        tally, limit = self.tally, self.plan.executions
+        tally.programs += 1
         if batch.proven is not None and batch.proven.delays:
-            self.proven[batch.proven.delays] += 1
+            tally.proven[batch.proven.delays] += 1
         again: dict[str, None] = {}
         users, length = len(batch.program.users), len(batch.program)
         for strategy, signatures in batch.executions:
-            self.executions += 1
+            tally.executions += 1
             self._by_strategy[strategy] += 1
             cell = (strategy, users, length)
-            self.cells[cell] += 1
+            tally.cells[cell] += 1
             if signatures:
-                self._note(worker, batch, cell, signatures, again)
-            if self._done or (limit is not None and self.executions >= limit):
-                self._done = True
+                yield from self._note(worker, batch, cell, signatures, again)
+            if self._stopped or (limit is not None and tally.executions >= limit):
                 break
         for signature in again:
-            self._again(worker, self.found[signature], batch.findings[signature])
-        self.seconds = time.perf_counter() - self._began
-        if self._over():
-            self._done = True
-        if self.on_progress is not None:
-            self.on_progress(self)
-        return not self._done
+            yield from self._again(worker, tally.found[signature], batch.findings[signature])
+        tally.seconds = time.perf_counter() - self._began
+        yield Progressed(tally, Phase.SEARCHING)
 
     def _note(
         self, worker: Worker, batch: Batch, cell: Cell, signatures: tuple[str, ...], again: dict[str, None]
-    ) -> None:
+    ) -> Iterator[CampaignEvent]:
+        found = self.tally.found
         promises: dict[str, None] = {}
-        stuck_as_known = any(s in self.found and isinstance(batch.findings[s].violation, Stuck) for s in signatures)
+        stuck_as_known = any(s in found and isinstance(batch.findings[s].violation, Stuck) for s in signatures)
         for signature in signatures:
             violation = batch.findings[signature].violation
-            if signature in self.found:
-                known = self.found[signature]
+            if signature in found:
+                known = found[signature]
                 known.times += 1
                 if known.times.bit_count() == 1:
                     again[signature] = None
             elif stuck_as_known and isinstance(violation, Stuck):
                 pass  # one deadlock holds up many; what waits behind a known one is its consequence
-            elif self._new(worker, signature, batch.findings[signature]):
-                stuck_as_known = stuck_as_known or isinstance(violation, Stuck)
             else:
-                continue
-            if signature in self.found:
-                self.found[signature].first_by.setdefault(cell[0], self._by_strategy[cell[0]])
+                yield from self._new(worker, signature, batch.findings[signature])
+                if signature not in found:
+                    continue
+                stuck_as_known = stuck_as_known or isinstance(violation, Stuck)
+            if signature in found:
+                found[signature].first_by.setdefault(cell[0], self._by_strategy[cell[0]])
             promises[violation.promise] = None
         for promise in promises:
-            self.broken[promise] += 1
-            self.broken_cells[promise, cell] += 1
+            self.tally.broken[promise] += 1
+            self.tally.broken_cells[promise, cell] += 1
 
-    def _new(self, worker: Worker, signature: str, finding: Finding) -> bool:
+    def _new(self, worker: Worker, signature: str, finding: Finding) -> Iterator[CampaignEvent]:
         """Minimise and keep a bug not seen before, unless it should not be believed."""
-        if self.doubts[signature] >= DOUBTS:
-            return False
+        tally = self.tally
+        if tally.doubts[signature] >= DOUBTS:
+            return
         doubt = soundness_doubt(worker, finding)
         if doubt is not None:
-            self.doubts[signature] += 1
-            self.doubtful[signature] = doubt
-            return False
-        at = time.perf_counter()
-        small = minimise(worker, finding)
-        self.shrinking += time.perf_counter() - at
-        self.found[signature] = Found(small, signature, self.executions, at - self._began)
-        if self.on_found is not None:
-            self.on_found(self, self.found[signature])
-        return True
+            tally.doubts[signature] += 1
+            tally.doubtful[signature] = doubt
+            return
+        at = time.perf_counter() - self._began
+        yield Progressed(tally, Phase.SHRINKING)
+        small, minimal = self._minimised(worker, finding)
+        tally.found[signature] = found = Found(small, signature, tally.executions, at, minimal=minimal)
+        yield BugFound(tally, found)
 
-    def _again(self, worker: Worker, known: Found, finding: Finding) -> None:
+    def _again(self, worker: Worker, known: Found, finding: Finding) -> Iterator[CampaignEvent]:
         """See whether this occurrence of a known bug shrinks to something smaller."""
         size = len(known.finding.execution.program)
         if size > SMALL and soundness_doubt(worker, finding) is None:
-            at = time.perf_counter()
-            small = minimise(worker, finding)
-            self.shrinking += time.perf_counter() - at
+            yield Progressed(self.tally, Phase.SHRINKING)
+            small, minimal = self._minimised(worker, finding)
             if len(small.execution.program) < size:
-                known.finding = small
-                if self.on_found is not None:
-                    self.on_found(self, known)
+                known.finding, known.minimal = small, minimal
+                yield BugFound(self.tally, known)
+
+    def _minimised(self, worker: Worker, finding: Finding) -> tuple[Finding, bool]:
+        """Return a finding made as small as the time allows, and whether it is minimal."""
+        began = time.perf_counter()
+        allowed = None
+        if self.plan.seconds is not None:
+            allowed = max(self.plan.seconds * SHRINKING - self._shrinking, 0.0) / 2
+            allowed = min(allowed, max(self._began + self.plan.seconds - began, 0.0))
+        minimised = minimise(
+            worker, finding, over=lambda: allowed is not None and time.perf_counter() - began >= allowed
+        )
+        self._shrinking += time.perf_counter() - began
+        return minimised

@@ -2,39 +2,42 @@
 
 from __future__ import annotations
 
+from ...models.isolation.violations import PROMISES
 from ..core.program import Operation, Program
 from ..engine.execution import Execution, TargetError, Worker
 from ..findings.finding import judged
 from ..targets.traits import WireTraits
 from ..targets.wire import Login, Outgoing
 from ..world import InOrder
+from .rounds import Batch
 
 __all__ = ("preflight",)
 
 
-def preflight(worker: Worker) -> None:
-    """Users connect, are sent an event, and leave, one after the other; raises `TargetError`, in one line."""
+def preflight(worker: Worker, promises: frozenset[str] = frozenset(PROMISES)) -> Batch | None:
+    """Let users connect, be sent an event, and leave, one after the other.
+
+    Returns the batch where already that breaks a promise, else None.  Raises `TargetError`, in one line, where the target
+    does not do what it is plugged in for.
+    """
     traits = worker.target.traits
     program = _spoken(traits) if isinstance(traits, WireTraits) else _called(worker)
-    execution = judged(worker, worker.run(program, InOrder())).execution
+    shown = judged(worker, worker.run(program, InOrder()))
+    execution = shown.execution
     name = worker.target.name
     for row in execution.history:
         known = row.operation is not None and row.operation < len(program)
         op = program.operations[row.operation].kind if known and row.operation is not None else None
-        if row.kind == "stuck":
-            raise TargetError(
-                f"{name}: {op or 'shutting down'} of a single user never returns, with nothing left to wait for; "
-                f"it waits in {row.detail or 'the event loop'}"
-            )
         if row.kind == "raised" and op is not None:
             error, place = row.detail if isinstance(row.detail, tuple) else (str(row.detail), "")
             raise TargetError(
                 f"{name}: {op} of a single user fails with {error}" + (f", raised in {place}" if place else "")
             )
-        if row.kind == "spinning":
-            raise TargetError(f"{name}: with a single user, the target never comes to rest")
-    if isinstance(traits, WireTraits):
+    if isinstance(traits, WireTraits) and not shown.violations:
         _understood(name, traits, execution)
+    batch = Batch(program)
+    batch.add(worker.target.name, shown, promises)
+    return batch if batch.findings else None
 
 
 def _called(worker: Worker) -> Program:

@@ -23,7 +23,7 @@ from ...strategies.openings import openings
 from ..core.program import Program
 from ..engine.execution import Worker
 from ..engine.schedule import Deliver
-from ..findings.finding import Finding
+from ..findings.finding import Finding, Judged
 from ..search import DEFAULT, Proven
 from .explore import Memory, explore
 
@@ -78,6 +78,20 @@ class Batch:
     findings: dict[str, Finding] = field(default_factory=dict)
     proven: Proven | None = None
     news: int = 0
+
+    def add(self, target: str, result: Judged, promises: frozenset[str]) -> None:
+        """Take an execution in; of its violations those of ``promises``."""
+        shown: dict[str, None] = {}
+        for violation in result.violations:
+            if violation.promise in promises:
+                signature = violation.signature(target)
+                shown[signature] = None
+                if signature not in self.findings:
+                    self.findings[signature] = Finding(violation, result.execution)
+        self.executions.append((result.strategy, tuple(shown)))
+        self.news += result.news
+        if result.proven is not None and not self.findings:
+            self.proven = result.proven
 
 
 def run_round(worker: Worker, plan: Plan, number: int, over: Callable[[int], bool]) -> Generator[Batch, None, None]:
@@ -176,20 +190,7 @@ def explored(
     name = worker.target.name
     batch = Batch(program)
     for result in explore(worker, program, written, plan.schedules, plan.strategies, plan.seed, memory):
-        signatures: tuple[str, ...] = ()
-        if result.violations:
-            shown: dict[str, None] = {}
-            for violation in result.violations:
-                if violation.promise in plan.promises:
-                    signature = violation.signature(name)
-                    shown[signature] = None
-                    if signature not in batch.findings:
-                        batch.findings[signature] = Finding(violation, result.execution)
-            signatures = tuple(shown)
-        batch.executions.append((result.strategy, signatures))
-        batch.news += result.news
-        if result.proven is not None and not batch.findings:
-            batch.proven = result.proven
+        batch.add(name, result, plan.promises)
         if over(len(batch.executions)):
             break
     return batch

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,9 +16,12 @@ from ..findings.confirm import confirm
 from ..findings.counterexample import Counterexample, CounterexampleError, load, of_finding, save
 from ..findings.finding import Finding, judged
 from ..findings.regression import replayed
+from ..findings.tally import Found, Tally
 from ..store import CampaignRow, Store, StoreError
 from ..targets.adapter import Target
-from .campaign import Campaign, Found, Plan
+from .campaign import Campaign
+from .events import BugFound, CampaignEvent, Finished, Noted, Progressed
+from .rounds import Plan
 from .summary import FailureSummary, RunSummary, Status, TargetSummary
 
 __all__ = ("Run", "last_unfinished", "planned")
@@ -30,7 +34,8 @@ FLUSH = 0.8
 class _Target:
     """Where a run stands with one target."""
 
-    campaign: Campaign
+    target: Target
+    tally: Tally
     paths: dict[str, Path] = field(default_factory=dict)
     still: dict[str, Counterexample] = field(default_factory=dict)
     gone: list[str] = field(default_factory=list)
@@ -38,7 +43,7 @@ class _Target:
 
 
 class Run:
-    """One `crosswire run`.  Use as ``run = Run(...); run.go(); run.summary()``."""
+    """One `crosswire run`: iterate over its `events`, then ask for its `summary`."""
 
     def __init__(
         self,
@@ -51,15 +56,10 @@ class Run:
         regressions: bool = False,
         confirm_findings: bool = False,
         resume: CampaignRow | None = None,
-        on_progress: Callable[[Campaign], None] | None = None,
-        on_target: Callable[[Campaign], None] | None = None,
-        on_note: Callable[[str], None] | None = None,
     ) -> None:
         self.store = store
         self.plan = plan
-        self._on_progress = on_progress
-        self._on_target = on_target
-        self._on_note = on_note
+        self._workers = workers
         self._regressions = regressions
         self._confirm = confirm_findings
         self._resume = resume
@@ -68,80 +68,90 @@ class Run:
         self._written = 0.0
         self._trouble: str | None = None
         self.id: int | None = None
-        self._targets = [
-            _Target(Campaign(target, plan, workers=workers, on_progress=self._progress, on_found=self._found))
-            for target in targets
-        ]
+        self._notes: list[str] = []
+        self._targets = [_Target(target, Tally(target.name)) for target in targets]
         self._current = self._targets[0]
 
     @property
-    def campaigns(self) -> list[Campaign]:
-        """The campaigns, in order of their targets."""
-        return [target.campaign for target in self._targets]
-
-    @property
-    def path_of(self) -> dict[str, Path]:
-        """signature -> the counterexample file saved for it."""
-        return {signature: path for target in self._targets for signature, path in target.paths.items()}
+    def tallies(self) -> list[Tally]:
+        """What was counted, in order of the targets."""
+        return [target.tally for target in self._targets]
 
     def go(self) -> None:
-        """Do it all; raises `TargetError`, `StoreError`, and `KeyboardInterrupt` with everything written."""
+        """Run to the end without listening; raises as `events` does."""
+        for _ in self.events():
+            pass
+
+    def events(self) -> Generator[CampaignEvent, None, None]:
+        """Do it all, telling what happens; raises `TargetError` and `StoreError`.
+
+        Where it is broken off, by an exception at the place that listens say, everything is written first.
+        """
         if self._resume is not None:
             self.id = self._resume.id
             self.store.resume(self.id)
         else:
-            names = [target.campaign.target.name for target in self._targets]
+            names = [target.target.name for target in self._targets]
             self.id = self.store.begin(self._profile, self.plan.seed, _plan_data(self.plan, names))
         others = [r.id for r in self.store.campaigns() if r.status == "running" and r.id != self.id]
         if others:
-            self._note(f"campaign {', '.join(map(str, others))} is running on this store too; both are recorded")
+            yield Noted(f"campaign {', '.join(map(str, others))} is running on this store too; both are recorded")
         status = "failed"
         try:
             if self._regressions:
                 for target in self._targets:
-                    self._replay_known(target)
+                    yield from self._replay_known(target)
             for target in self._targets:
                 self._current = target
-                self._fuzz(target)
+                yield from self._fuzz(target)
             status = "finished"
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, GeneratorExit):
             status = "interrupted"
             raise
         finally:
-            self._flush(self._current.campaign, last=True)
+            self._flush(last=True)
             if self._trouble is None:
                 self.store.end(self.id, status)
+        yield from self._told()
         if self._trouble is not None:
             raise StoreError(f"{self._trouble}; the last counts, and counterexamples named above, are not saved")
 
-    def _fuzz(self, target: _Target) -> None:
-        campaign = target.campaign
+    def _fuzz(self, target: _Target) -> Iterator[CampaignEvent]:
         if self._resume is not None:
             assert self.id is not None
-            if self.store.restore(self.id, campaign):
-                self._restore_found(target)
-                return
+            done = self.store.restore(self.id, target.tally)
             self._restore_found(target)
-        campaign.run()
-        self._flush(campaign, done=True)
-        if self._on_target is not None:
-            self._on_target(campaign)
+            if done:
+                return
+        campaign = Campaign(target.target, self.plan, workers=self._workers, tally=target.tally)
+        with closing(campaign.events()) as events:
+            for event in events:
+                match event:
+                    case BugFound(found=found):
+                        target.unsaved.append(found)
+                        self._flush()
+                    case Progressed() if time.perf_counter() - self._written >= FLUSH:
+                        self._flush()
+                    case Finished():
+                        self._flush(done=True)
+                yield from self._told()
+                yield event
 
     def _restore_found(self, target: _Target) -> None:
         """Take up the bugs a broken-off campaign had found, by replaying their counterexamples."""
         assert self.id is not None
-        campaign = target.campaign
+        name = target.target.name
         rows = {row.signature: row for row in self.store.failures()}
-        worker = Worker(campaign.target)
+        worker = Worker(target.target)
         for seen in self.store.sightings(self.id):
             row = rows.get(seen.signature)
-            if row is None or row.target != campaign.target.name:
+            if row is None or row.target != name:
                 continue
             counterexample = msgspec.json.decode(row.counterexample, type=Counterexample)
             execution = worker.replay(counterexample.to_program(), counterexample.to_schedule())
             for violation in judged(worker, execution).violations:
-                if violation.signature(campaign.target.name) == seen.signature:
-                    campaign.found[seen.signature] = Found(
+                if violation.signature(name) == seen.signature:
+                    target.tally.found[seen.signature] = Found(
                         Finding(violation, execution), seen.signature, seen.at_execution, seen.at_seconds, seen.times
                     )
                     target.paths[seen.signature] = self.store.counterexamples / row.file
@@ -149,13 +159,13 @@ class Run:
 
     # -- known counterexamples ------------------------------
 
-    def _replay_known(self, target: _Target) -> None:
-        name = target.campaign.target.name
+    def _replay_known(self, target: _Target) -> Iterator[CampaignEvent]:
+        name = target.target.name
         for path in sorted(self.store.counterexamples.glob("*.json")):
             try:
                 known = load(path)
             except CounterexampleError as error:
-                self._note(str(error))
+                yield Noted(str(error))
                 continue
             if known.target != name or known.promise not in self.plan.promises:
                 continue
@@ -169,45 +179,36 @@ class Run:
 
     # -- writing as it goes ------------------------------
 
-    def _progress(self, campaign: Campaign) -> None:
-        if time.perf_counter() - self._written >= FLUSH:
-            self._flush(campaign)
-        if self._on_progress is not None:
-            self._on_progress(campaign)
+    def _told(self) -> Iterator[Noted]:
+        """Yield what writing had to say."""
+        notes, self._notes = self._notes, []
+        yield from map(Noted, notes)
 
-    def _found(self, campaign: Campaign, found: Found) -> None:
-        self._current.unsaved.append(found)
-        self._flush(campaign)
-
-    def _flush(self, campaign: Campaign, done: bool = False, last: bool = False) -> None:
+    def _flush(self, done: bool = False, last: bool = False) -> None:
         """Write what is not written yet; what fails now is tried again with the next writing."""
         assert self.id is not None
-        target = self._current
+        target, tally = self._current, self._current.tally
         try:
             while target.unsaved:
                 found = target.unsaved[0]
-                counterexample = of_finding(campaign.target.name, found.signature, found.finding)
+                counterexample = of_finding(tally.target, found.signature, found.finding)
                 path = save(counterexample, self.store.counterexamples)
                 target.paths[found.signature] = path
-                self.store.failure(self.id, campaign, found, path)
+                self.store.failure(self.id, tally.target, found, path)
                 del target.unsaved[0]
-            if campaign.executions:
-                self.store.record(self.id, campaign, done)
+            if tally.executions:
+                self.store.record(self.id, tally, done)
             self._trouble = None
         except (OSError, StoreError) as error:
             trouble = " ".join(str(error).split())
             if self._trouble is None:
-                self._note(f"{trouble}; fuzzing goes on, and writing is tried again")
+                self._notes.append(f"{trouble}; fuzzing goes on, and writing is tried again")
             self._trouble = trouble
             if last:
                 for found in target.unsaved:
-                    text = msgspec.json.encode(of_finding(campaign.target.name, found.signature, found.finding))
-                    self._note(f"not saved: {text.decode()}")
+                    text = msgspec.json.encode(of_finding(tally.target, found.signature, found.finding))
+                    self._notes.append(f"not saved: {text.decode()}")
         self._written = time.perf_counter()
-
-    def _note(self, text: str) -> None:
-        if self._on_note is not None:
-            self._on_note(text)
 
     # -- the end ------------------------------
 
@@ -222,9 +223,9 @@ class Run:
         return RunSummary(self.plan.seed, self.plan.users, [self._summary(target) for target in self._targets])
 
     def _summary(self, target: _Target) -> TargetSummary:
-        campaign = target.campaign
+        tally = target.tally
         bugs = []
-        for found in campaign.found.values():
+        for found in tally.found.values():
             execution, violation = found.finding.execution, found.finding.violation
             bugs.append(
                 FailureSummary(
@@ -238,11 +239,11 @@ class Run:
                     times=found.times,
                     first_at=found.at_execution,
                     file=str(target.paths[found.signature]) if found.signature in target.paths else None,
-                    confirmation=(str(confirm(campaign.target, execution, found.signature)) if self._confirm else None),
+                    confirmation=(str(confirm(target.target, execution, found.signature)) if self._confirm else None),
                 )
             )
         for signature, known in target.still.items():
-            if signature not in campaign.found:
+            if signature not in tally.found:
                 bugs.append(
                     FailureSummary(
                         signature=signature,
@@ -257,15 +258,15 @@ class Run:
                         file=str(target.paths[signature]),
                     )
                 )
-        gone = [signature for signature in target.gone if signature not in campaign.found]
+        gone = [signature for signature in target.gone if signature not in tally.found]
         return TargetSummary(
-            campaign.target.name,
-            campaign.executions,
-            campaign.programs,
-            dict(campaign.broken),
+            tally.target,
+            tally.executions,
+            tally.programs,
+            dict(tally.broken),
             bugs,
             gone,
-            dict(sorted(campaign.proven.items())),
+            dict(sorted(tally.proven.items())),
         )
 
 

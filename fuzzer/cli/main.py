@@ -14,8 +14,7 @@ from rich.table import Table
 
 from ...models.isolation.violations import PROMISES
 from ...models.managers.interface import SEVEN, differences, matrix
-from ..campaigns.campaign import Plan
-from ..campaigns.rounds import SCHEDULES
+from ..campaigns.rounds import SCHEDULES, Plan
 from ..engine.execution import TargetError
 from ..findings.counterexample import CounterexampleError
 from ..search import DEFAULT, NAMES

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,14 +20,15 @@ from rich.table import Table
 from rich.text import Text
 
 from ...models.isolation.violations import PROMISES
-from ...models.managers.targets import STANDING
-from ..campaigns.campaign import Campaign, Plan
+from ..campaigns.events import BugFound, CampaignEvent, Finished, Noted, Phase, Progressed, Started
+from ..campaigns.rounds import Plan
 from ..campaigns.runs import Run, last_unfinished, planned
 from ..campaigns.summary import FailureSummary, RunSummary, Status, TargetSummary
+from ..findings.tally import Tally
 from ..reports.github import step_summary, workflow_commands
 from ..reports.junit import to_junit
 from ..store import CampaignRow, Store
-from ..targets.resolve import resolve
+from ..targets.resolve import bundled_by_default, resolve
 from .budget import BudgetError
 from .profiles import FailOn
 
@@ -72,7 +74,7 @@ def run_campaigns(settings: Settings) -> int:
             if settings.fresh_seed:
                 plan = replace(plan, seed=1 + max((c.seed for c in store.campaigns()), default=0))
                 _say(err, f"seed {plan.seed}")
-        targets = [resolve(name) for name in names] if names else list(STANDING)
+        targets = [resolve(name) for name in names] if names else bundled_by_default()
         for target in targets:
             if target.description:
                 _say(err, f"{target.name} is {target.description}")
@@ -90,16 +92,17 @@ def run_campaigns(settings: Settings) -> int:
                 regressions=settings.scheduled,
                 confirm_findings=settings.confirm,
                 resume=row,
-                on_progress=progress.show,
-                on_target=progress.finished,
-                on_note=progress.note,
             )
-            before = sum(campaign.executions for campaign in run.campaigns)
+            before = 0
             try:
-                run.go()
+                with closing(run.events()) as events:
+                    for event in events:
+                        if isinstance(event, Started):
+                            before += event.tally.executions
+                        progress.hear(event)
             except KeyboardInterrupt:
                 interrupted = True
-        total = sum(campaign.executions for campaign in run.campaigns) - before
+        total = sum(tally.executions for tally in run.tallies) - before
         elapsed = time.perf_counter() - began
         _say(err, f"{total:,} executions in {elapsed:.1f} s ({total / elapsed if elapsed else 0:,.0f}/s)")
         summary = run.summary()
@@ -174,26 +177,36 @@ class _Progress:
         if self._live is not None:
             self._live.stop()
 
-    def _line(self, campaign: Campaign) -> str:
-        rate = campaign.executions / campaign.seconds if campaign.seconds else 0.0
+    def hear(self, event: CampaignEvent) -> None:
+        """Show what a run tells."""
+        match event:
+            case Progressed(tally, phase):
+                self._show(tally, phase)
+            case BugFound(tally, found) if found.times == 1:
+                violation = found.finding.violation
+                self.note(f"found after {tally.executions:,} executions: {violation.kind}: {violation.message}")
+            case Finished(tally):
+                self._done += 1
+                self.note(f"[{self._done}/{self._total}] {self._line(tally)}")
+            case Noted(text):
+                self.note(text)
+
+    def _line(self, tally: Tally) -> str:
+        rate = tally.executions / tally.seconds if tally.seconds else 0.0
         return (
-            f"{campaign.target.name}: {campaign.executions:,} executions, {rate:,.0f}/s, "
-            f"{len(campaign.found)} distinct violations, {campaign.seconds:.0f} s"
+            f"{tally.target}: {_count(tally.executions, 'execution')}, {rate:,.0f}/s, "
+            f"{_count(len(tally.found), 'distinct violation')}, {tally.seconds:.0f} s"
         )
 
-    def show(self, campaign: Campaign) -> None:
+    def _show(self, tally: Tally, phase: Phase) -> None:
         now = time.perf_counter()
-        line = f"[{self._done + 1}/{self._total}] {self._line(campaign)}"
+        line = f"[{self._done + 1}/{self._total}] {self._line(tally)}, {phase.value}"
         if self._live is not None and now - self._shown > 0.2:
             self._shown = now
             self._live.update(Text(line), refresh=True)
         elif self._live is None and now - self._shown > QUIET:
             self._shown = now
             self.note(line)
-
-    def finished(self, campaign: Campaign) -> None:
-        self._done += 1
-        self.note(f"[{self._done}/{self._total}] {self._line(campaign)}")
 
     def note(self, text: str) -> None:
         _say(self._console if self._live is None else self._live.console, text)
@@ -274,4 +287,4 @@ def _cell(broken: int, executions: int) -> str:
 
 
 def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -6,7 +6,7 @@ step, 1-minimality: the schedule towards "everything arrives in order", the prog
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import combinations
 
@@ -17,7 +17,7 @@ from ..search import RandomWalk
 from ..world import Chooser, InOrder, Key
 from .finding import Finding, digest, judged, soundness_doubt
 
-__all__ = ("RETRIES", "attempts", "fewer_deviations", "minimise", "shows")
+__all__ = ("RETRIES", "Trials", "attempts", "fewer_deviations", "minimise", "shows")
 
 PASSES = 10
 """How often at most everything is tried again after the program was written down differently."""
@@ -35,28 +35,49 @@ def shows(worker: Worker, program: Program, chooser: Chooser, signature: str) ->
     return None
 
 
-def minimise(worker: Worker, finding: Finding) -> Finding:
-    """The smallest finding of the same signature that dropping one thing at a time leads to."""
+class Trials:
+    """Executions that may show a violation again; once the time is up, nothing shows any more."""
+
+    def __init__(self, worker: Worker, over: Callable[[], bool] = lambda: False) -> None:
+        self.worker = worker
+        self.over = over
+
+    def shows(self, program: Program, chooser: Chooser, signature: str) -> Finding | None:
+        """Return the finding of this signature that an execution shows, or None."""
+        return None if self.over() else shows(self.worker, program, chooser, signature)
+
+    def believed(self, program: Program, chooser: Chooser, signature: str) -> Finding | None:
+        """Return the finding, where it shows and is to be believed."""
+        found = self.shows(program, chooser, signature)
+        return found if found is not None and soundness_doubt(self.worker, found) is None else None
+
+
+def minimise(worker: Worker, finding: Finding, over: Callable[[], bool] = lambda: False) -> tuple[Finding, bool]:
+    """Return the smallest finding of the same signature that dropping one thing at a time leads to, and whether it is.
+
+    ``over`` is asked before each execution whether the time is up; then it is the smallest so far.
+    """
+    trials = Trials(worker, over)
     signature = finding.violation.signature(worker.target.name)
-    best = fewer_deviations(worker, finding, signature)
+    best = fewer_deviations(trials, finding, signature)
     for _ in range(PASSES):
         before = best
         while True:
-            smaller = _fewer_operations(worker, best, signature)
+            smaller = _fewer_operations(trials, best, signature)
             if smaller is best:
                 break
             best = smaller
-        best = _in_order_of_start(worker, best, signature)
-        best = _renamed(worker, best, signature) or best
+        best = _in_order_of_start(trials, best, signature)
+        best = _renamed(trials, best, signature) or best
         if best.execution.program == before.execution.program:
             break
-    return best
+    return best, not over()
 
 
-def fewer_deviations(worker: Worker, best: Finding, signature: str) -> Finding:
+def fewer_deviations(trials: Trials, best: Finding, signature: str) -> Finding:
     """Drop deviations: all, then halves, quarters and so on, and last one by one until none can go."""
     program = best.execution.program
-    found = shows(worker, program, InOrder(), signature)
+    found = trials.shows(program, InOrder(), signature)
     if found is not None:
         return found
     size = len(best.execution.schedule) // 2
@@ -64,7 +85,7 @@ def fewer_deviations(worker: Worker, best: Finding, signature: str) -> Finding:
         at, dropped = 0, False
         while at < len(best.execution.schedule):
             deviations = best.execution.schedule.deviations
-            found = shows(worker, program, Recorded(Schedule(deviations[:at] + deviations[at + size :])), signature)
+            found = trials.shows(program, Recorded(Schedule(deviations[:at] + deviations[at + size :])), signature)
             if found is not None and len(found.execution.schedule) < len(deviations):
                 best, dropped = found, True
             else:
@@ -74,31 +95,31 @@ def fewer_deviations(worker: Worker, best: Finding, signature: str) -> Finding:
     return best
 
 
-def _fewer_operations(worker: Worker, best: Finding, signature: str) -> Finding:
+def _fewer_operations(trials: Trials, best: Finding, signature: str) -> Finding:
     """Drop runs of operations, long ones first, then single ones, then pairs; the same object where none can go."""
     size = len(best.execution.program) // 2
     while size >= 1:
         first = len(best.execution.program) - size
         while first >= 0:
-            best = _drop(worker, best, signature, tuple(range(first, first + size))) or best
+            best = _drop(trials, best, signature, tuple(range(first, first + size))) or best
             first = min(first - 1, len(best.execution.program) - size)
         size //= 2
     for first, second in combinations(reversed(range(len(best.execution.program))), 2):
-        found = _drop(worker, best, signature, (first, second))
+        found = _drop(trials, best, signature, (first, second))
         if found is not None:
             return found
     return best
 
 
-def _drop(worker: Worker, best: Finding, signature: str, numbers: tuple[int, ...]) -> Finding | None:
+def _drop(trials: Trials, best: Finding, signature: str, numbers: tuple[int, ...]) -> Finding | None:
     """The finding without these operations, if it still shows."""
     smaller = best.execution.program.without(*numbers)
     if not smaller.operations:
         return None
     for chooser in attempts(best, smaller, *numbers):
-        found = shows(worker, smaller, chooser, signature)
-        if found is not None and soundness_doubt(worker, found) is None:
-            return fewer_deviations(worker, found, signature)
+        found = trials.believed(smaller, chooser, signature)
+        if found is not None:
+            return fewer_deviations(trials, found, signature)
     return None
 
 
@@ -123,7 +144,7 @@ def _renumbered(visible: tuple[Visible, ...], dropped: tuple[int, ...]) -> Itera
             yield _placed(key, places), busy
 
 
-def _in_order_of_start(worker: Worker, best: Finding, signature: str) -> Finding:
+def _in_order_of_start(trials: Trials, best: Finding, signature: str) -> Finding:
     """Write the operations down in the order they started in, where that takes fewer deviations."""
     started = [key[1] for key, _ in best.execution.visible if key[0] == "start"]
     operations = best.execution.program.operations
@@ -134,9 +155,9 @@ def _in_order_of_start(worker: Worker, best: Finding, signature: str) -> Finding
     places = {old: new for new, old in enumerate(order)}
     guide = [(_placed(key, places), busy) for key, busy in best.execution.visible]
     for chooser in (InOrder(), Guided(guide)):
-        found = shows(worker, program, chooser, signature)
-        if found is not None and soundness_doubt(worker, found) is None:
-            found = fewer_deviations(worker, found, signature)
+        found = trials.believed(program, chooser, signature)
+        if found is not None:
+            found = fewer_deviations(trials, found, signature)
             if len(found.execution.schedule) < len(best.execution.schedule):
                 return found
     return best
@@ -151,7 +172,7 @@ def _placed(key: Key, places: dict[int, int]) -> Key:
     return (*key[:at], places.get(number, number), *key[at + 1 :])
 
 
-def _renamed(worker: Worker, best: Finding, signature: str) -> Finding | None:
+def _renamed(trials: Trials, best: Finding, signature: str) -> Finding | None:
     """The same with users and connections numbered as they appear, where that shows it too."""
     names: dict[str, str] = {}
     counts = {"u": 0, "c": 0}
@@ -177,7 +198,7 @@ def _renamed(worker: Worker, best: Finding, signature: str) -> Finding | None:
     program = Program(tuple(rename(op) for op in best.execution.program.operations))
     if program == best.execution.program:
         return None
-    found = shows(worker, program, Recorded(best.execution.schedule), signature)
+    found = trials.shows(program, Recorded(best.execution.schedule), signature)
     if found is None or len(found.execution.schedule) > len(best.execution.schedule):
         return None
-    return found if soundness_doubt(worker, found) is None else None
+    return found if soundness_doubt(trials.worker, found) is None else None

@@ -19,8 +19,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from ..campaigns.campaign import Campaign, Found
 from ..findings.counterexample import load
+from ..findings.tally import Found, Tally
 from .recovery import alive, campaign_lock, damage, salvage, set_aside, unknown_counterexamples
 from .rows import CampaignRow, CountRow, FailureRow, FirstRow, SampleRow, SightingRow
 from .schema import VERSION, migrate
@@ -204,29 +204,29 @@ class Store:
             lock.release()
             Path(lock.lock_file).unlink(missing_ok=True)
 
-    def record(self, campaign: int, fuzzed: Campaign, done: bool = False) -> None:
+    def record(self, campaign: int, tally: Tally, done: bool = False) -> None:
         """Write a target's totals, in one transaction."""
-        target = fuzzed.target.name
-        seen = [found.times for found in fuzzed.found.values()]
+        target = tally.target
+        seen = [found.times for found in tally.found.values()]
         with self._writing() as db:
             db.execute(
                 "INSERT OR REPLACE INTO progress VALUES (?, ?, ?, ?, ?, ?)",
-                (campaign, target, fuzzed.rounds, fuzzed.programs, fuzzed.seconds, done),
+                (campaign, target, tally.rounds, tally.programs, tally.seconds, done),
             )
             db.executemany(
                 "INSERT OR REPLACE INTO executions VALUES (?, ?, ?, ?, ?, ?)",
-                ((campaign, target, *cell, times) for cell, times in fuzzed.cells.items()),
+                ((campaign, target, *cell, times) for cell, times in tally.cells.items()),
             )
             db.executemany(
                 "INSERT OR REPLACE INTO broken VALUES (?, ?, ?, ?, ?, ?, ?)",
-                ((campaign, target, promise, *cell, times) for (promise, cell), times in fuzzed.broken_cells.items()),
+                ((campaign, target, promise, *cell, times) for (promise, cell), times in tally.broken_cells.items()),
             )
-            for found in fuzzed.found.values():
+            for found in tally.found.values():
                 self._sighting(db, campaign, target, found)
-            if fuzzed.executions:
+            if tally.executions:
                 db.execute(
                     "INSERT OR REPLACE INTO samples VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (campaign, target, fuzzed.executions, fuzzed.seconds, len(seen), seen.count(1), seen.count(2)),
+                    (campaign, target, tally.executions, tally.seconds, len(seen), seen.count(1), seen.count(2)),
                 )
 
     def _sighting(self, db: sqlite3.Connection, campaign: int, target: str, found: Found) -> None:
@@ -247,11 +247,11 @@ class Store:
             ((campaign, target, strategy, found.signature, at) for strategy, at in found.first_by.items()),
         )
 
-    def failure(self, campaign: int, fuzzed: Campaign, found: Found, path: Path) -> None:
+    def failure(self, campaign: int, target: str, found: Found, path: Path) -> None:
         """Enter a bug whose counterexample has just been saved, or a smaller counterexample of it."""
         with self._writing() as db:
             self._enter(path, self._now(), db)
-            self._sighting(db, campaign, fuzzed.target.name, found)
+            self._sighting(db, campaign, target, found)
 
     def _enter(self, path: Path, when: float, db: sqlite3.Connection | None = None) -> None:
         """A counterexample file's row; a known signature keeps its first sighting."""
@@ -280,23 +280,23 @@ class Store:
                     "UPDATE failures SET gone_since = coalesce(gone_since, ?) WHERE signature = ?", (now, signature)
                 )
 
-    def restore(self, campaign: int, fuzzed: Campaign) -> bool:
+    def restore(self, campaign: int, tally: Tally) -> bool:
         """Give a campaign the figures it had when it was broken off; whether its target was done."""
-        target = fuzzed.target.name
+        target = tally.target
         progress = self._db.execute(
             "SELECT rounds, programs, seconds, done FROM progress WHERE campaign = ? AND target = ?", (campaign, target)
         ).fetchone()
         if progress is None:
             return False
-        fuzzed.rounds, fuzzed.programs, fuzzed.seconds = progress[:3]
+        tally.rounds, tally.programs, tally.seconds = progress[:3]
         for count in self.counts([campaign]):
             if count.target == target:
                 cell = (count.strategy, count.users, count.length)
-                fuzzed.cells[cell] = count.executions
-                fuzzed.executions += count.executions
+                tally.cells[cell] = count.executions
+                tally.executions += count.executions
                 for promise, times in count.broken.items():
-                    fuzzed.broken[promise] += times
-                    fuzzed.broken_cells[promise, cell] = times
+                    tally.broken[promise] += times
+                    tally.broken_cells[promise, cell] = times
         return bool(progress[3])
 
     def prune(self, campaigns: Iterable[int]) -> int:

@@ -8,15 +8,31 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
+from importlib import import_module
 from urllib.parse import parse_qsl, urlencode
 
-from ...models.managers.targets import TARGETS
 from .adapter import Adapter, Target
 from .applications import UnknownTargetError, application, load_module
 
-__all__ = ("UnknownTargetError", "reached", "resolve")
+__all__ = ("UnknownTargetError", "bundled", "bundled_by_default", "reached", "resolve")
+
+BUNDLED = "crosswire.models.managers.targets"
+"""The module whose ``TARGETS`` have names of their own; taken up by its name, as any target's module is."""
+
+
+@cache
+def bundled() -> Mapping[str, Target]:
+    """Return the targets that come with Crosswire, by name."""
+    targets: Mapping[str, Target] = import_module(BUNDLED).TARGETS
+    return targets
+
+
+def bundled_by_default() -> list[Target]:
+    """Return those that are fuzzed where nobody names a target."""
+    return list(import_module(BUNDLED).STANDING)
 
 
 def reached(names: Sequence[str] | None, wire: str | None, via: str | None) -> list[str]:
@@ -35,13 +51,14 @@ def resolve(name: str) -> Target:
 
     The current folder can be imported from, as with ``python -m``.
     """
-    if name in TARGETS:
-        return TARGETS[name]
     if ":" not in name:
-        close = difflib.get_close_matches(name, TARGETS, 1)
+        targets = bundled()
+        if name in targets:
+            return targets[name]
+        close = difflib.get_close_matches(name, targets, 1)
         hint = f"did you mean {close[0]}? " if close else ""
         raise UnknownTargetError(
-            f"unknown target {name!r}: {hint}name one of {', '.join(TARGETS)}, or your own as module:Adapter"
+            f"unknown target {name!r}: {hint}name one of {', '.join(targets)}, or your own as module:Adapter"
         )
     place, _, options = name.partition("?")
     module_name, _, attribute = place.partition(":")
