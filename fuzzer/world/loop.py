@@ -432,7 +432,12 @@ def _step_type() -> type:
     loop.create_task(_nothing_more())
     callback, _, context = loop._ready.popleft()
     assert callback is not None
-    context.run(callback)
+    previous = events._get_running_loop()
+    events._set_running_loop(loop)  # CPython 3.14 steps a task only on the loop that runs
+    try:
+        context.run(callback)
+    finally:
+        events._set_running_loop(previous)
     return type(callback) if type(callback) is not MethodType else type(None)
 
 
