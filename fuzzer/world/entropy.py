@@ -16,14 +16,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import time_machine
 
+from .interface import World
 from .threads import gate_worker_threads
-
-if TYPE_CHECKING:
-    from .outer import Outer
 
 __all__ = ("CLOCK_START", "EPOCH", "Entropy")
 
@@ -49,7 +47,7 @@ WAYS_OUT = frozenset(
 )
 """Audit events (Python's audit events table) that no target may raise inside a world."""
 
-_active: Outer | None = None
+_active: World | None = None
 _installed = False
 _main = 0
 
@@ -61,7 +59,7 @@ class Entropy:
     (``with loop.entropy:``); `enter` and `leave` bracket one execution.
     """
 
-    def __init__(self, loop: Outer) -> None:
+    def __init__(self, loop: World) -> None:
         self._loop = loop
         self._depth = 0
         self._blocks = 0
@@ -160,7 +158,7 @@ class _SharedGenerator:
 _shared = _SharedGenerator()
 
 
-def _here() -> Outer | None:
+def _here() -> World | None:
     """The world that runs on the calling thread, if any."""
     return _active if _active is not None and threading.get_ident() == _main else None
 
@@ -174,7 +172,7 @@ def _install() -> None:
 
     def urandom(size: int, /) -> bytes:
         world = _here()
-        return real_urandom(size) if world is None else world.entropy.urandom(size)
+        return real_urandom(size) if world is None else world.urandom(size)
 
     def sleep(seconds: float, /) -> None:
         world = _here()

@@ -77,7 +77,7 @@ def _refuse(name: str) -> Any:
     return refused
 
 
-class WorldLoop(Outer, asyncio.AbstractEventLoop):  # type: ignore[misc]  # typeshed's signatures are longer
+class WorldLoop(Outer, asyncio.AbstractEventLoop):
     """A deterministic event loop; see the module's docstring for what it keeps of asyncio.
 
     What comes from outside, and the decisions about it, are `Outer`'s.

@@ -21,12 +21,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .external import External
+from .interface import World
 from .transport import END, RESET, Flow, MemorySocket, MemoryTransport
 
 if TYPE_CHECKING:
     from ssl import SSLContext
-
-    from .outer import Outer
 
 __all__ = ("DIALLED", "FIRST_CLIENT_PORT", "MemoryServer", "Networked", "Outside", "connection")
 
@@ -66,7 +65,7 @@ class MemoryServer(asyncio.AbstractServer):
 
     def __init__(
         self,
-        loop: Outer,
+        loop: Networked,
         factory: Callable[[], asyncio.BaseProtocol],
         address: tuple[str, int],
         tls: Callable[[asyncio.BaseProtocol], asyncio.BaseProtocol] | None,
@@ -86,7 +85,7 @@ class MemoryServer(asyncio.AbstractServer):
     def __repr__(self) -> str:
         return f"<MemoryServer {self.address[0]}:{self.address[1]}>"
 
-    def get_loop(self) -> Outer:
+    def get_loop(self) -> Networked:
         return self._loop
 
     def is_serving(self) -> bool:
@@ -174,7 +173,7 @@ class MemoryServer(asyncio.AbstractServer):
         self._wake()
 
 
-class Networked:
+class Networked(World):
     """The methods of an event loop that have to do with connections; mixed into the world's loop."""
 
     listeners: dict[int, MemoryServer]
@@ -225,7 +224,7 @@ class Networked:
         transport.on_lost = outside.lost
         outside.accepted(transport)
 
-    async def create_server(
+    async def create_server(  # type: ignore[override]
         self: Any,
         protocol_factory: Callable[[], asyncio.BaseProtocol],
         host: str | Sequence[str] | None = None,
@@ -250,7 +249,7 @@ class Networked:
             server.listen()
         return server
 
-    async def create_connection(
+    async def create_connection(  # type: ignore[override]
         self: Any,
         protocol_factory: Callable[[], asyncio.BaseProtocol],
         host: str | None = None,
@@ -332,7 +331,9 @@ class Networked:
         """Every name is this machine."""
         return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", port or 0))]
 
-    def add_signal_handler(self: Any, sig: int, callback: Callable[..., object], *args: Any) -> None:
+    def add_signal_handler(  # type: ignore[override]
+        self: Any, sig: int, callback: Callable[..., object], *args: Any
+    ) -> None:
         """Accepted and never called: nobody sends signals into a world."""
 
     def remove_signal_handler(self: Any, sig: int) -> bool:
@@ -340,7 +341,7 @@ class Networked:
 
 
 def _secured(
-    loop: Outer,
+    loop: Networked,
     context: SSLContext | None,
     ready: asyncio.Future[None] | None,
     options: dict[str, Any],

@@ -13,7 +13,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from contextlib import suppress
 from contextvars import Context, copy_context
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..core.stacks import innermost
 from .entropy import CLOCK_START, WAYS_OUT, Entropy
@@ -24,16 +24,11 @@ from .network import Networked
 
 __all__ = ("PATIENCE", "Outer", "latency")
 
-if TYPE_CHECKING:
-    _Loop = asyncio.AbstractEventLoop
-else:
-    _Loop = object  # the loop it is mixed into
-
 PATIENCE = 10.0
 """For how long, in virtual seconds, the clock may move while one and the same external event stays pending."""
 
 
-class Outer(Networked, _Loop):  # type: ignore[misc]  # typeshed's signatures are longer
+class Outer(Networked):
     """The part of a loop that faces outwards; mixed into a loop, which brings callbacks and timers.
 
     After an execution, `deviations` holds the decisions that differed from the order of arrival, as
@@ -42,7 +37,6 @@ class Outer(Networked, _Loop):  # type: ignore[misc]  # typeshed's signatures ar
     """
 
     ways_out = WAYS_OUT
-    """Audit events that no target may raise here."""
 
     entropy: Entropy
     idle: Callable[[], bool]
@@ -133,7 +127,6 @@ class Outer(Networked, _Loop):  # type: ignore[misc]  # typeshed's signatures ar
     def external(
         self, key: Key, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> External:
-        """Add an event that the schedule makes visible when it decides to; events wait in order of creation."""
         event = External(key, callback, args, copy_context() if context is None else context, self._now)
         pending = self.pending
         # Operations not yet started wait behind the effects of those that were: the default order is sequential.
@@ -146,7 +139,6 @@ class Outer(Networked, _Loop):  # type: ignore[misc]  # typeshed's signatures ar
         return event
 
     def withdraw(self, event: External) -> None:
-        """Take a pending event back; one that is visible already is left alone."""
         with suppress(ValueError):
             self.pending.remove(event)
 
@@ -163,6 +155,9 @@ class Outer(Networked, _Loop):  # type: ignore[misc]  # typeshed's signatures ar
         else:
             self.blocked_at.append((innermost(sys._getframe(1)), seconds))
             self.move_clock(self._now + seconds)
+
+    def urandom(self, size: int) -> bytes:
+        return self.entropy.urandom(size)
 
     # -- jobs, and the ways out ------------------------------
 
@@ -195,7 +190,6 @@ class Outer(Networked, _Loop):  # type: ignore[misc]  # typeshed's signatures ar
         outcome()
 
     def outside(self, call: str) -> OutsideWorldError:
-        """The error for a call that leaves the world, remembered in case the target swallows it."""
         error = OutsideWorldError(call)
         if self.trespass is None:
             self.trespass = error

@@ -12,14 +12,12 @@ import select
 import socket
 import struct
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .external import External
+from .interface import World
+from .network import Outside
 from .transport import END, Flow
-
-if TYPE_CHECKING:
-    from .network import Outside
-    from .outer import Outer
 
 __all__ = ("SocketEnd",)
 
@@ -38,7 +36,7 @@ up to 40 ms before it acknowledges."""
 class SocketEnd:
     """A client's end of a connection; has of a transport what clients use."""
 
-    def __init__(self, loop: Outer, name: str, outside: Outside, address: tuple[str, int]) -> None:
+    def __init__(self, loop: World, name: str, outside: Outside, address: tuple[str, int]) -> None:
         self._loop = loop
         self._name = name
         self._outside = outside

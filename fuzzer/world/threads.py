@@ -13,17 +13,16 @@ import sys
 from collections.abc import Callable
 from contextvars import copy_context
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from .outer import Outer
+from .interface import World
 
 __all__ = ("gate_worker_threads",)
 
 MARK = "_crosswire_gated"
 
 
-def gate_worker_threads(here: Callable[[], Outer | None]) -> None:
+def gate_worker_threads(here: Callable[[], World | None]) -> None:
     """Put the gated method in place where anyio is loaded; outside a world it only passes through."""
     if "anyio" not in sys.modules:
         return
@@ -33,7 +32,7 @@ def gate_worker_threads(here: Callable[[], Outer | None]) -> None:
         backend.run_sync_in_worker_thread = classmethod(_gated(real, here))
 
 
-def _gated(real: Callable[..., Any], here: Callable[[], Outer | None]) -> Callable[..., Any]:
+def _gated(real: Callable[..., Any], here: Callable[[], World | None]) -> Callable[..., Any]:
     from anyio import CancelScope
     from anyio.lowlevel import checkpoint
     from anyio.to_thread import current_default_thread_limiter

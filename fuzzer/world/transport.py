@@ -12,13 +12,10 @@ import socket
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Protocol
 
 from .external import External, Key
-
-if TYPE_CHECKING:
-    from .network import MemoryServer
-    from .outer import Outer
+from .interface import World
 
 __all__ = ("END", "RESET", "Flow", "Heartbeat", "MemorySocket", "MemoryTransport", "Reads")
 
@@ -75,7 +72,7 @@ class Flow:
         "watch",
     )
 
-    def __init__(self, loop: Outer, key: Key, sink: Callable[[bytes], object], context: Context) -> None:
+    def __init__(self, loop: World, key: Key, sink: Callable[[bytes], object], context: Context) -> None:
         self._loop = loop
         self._sink = sink
         self._context = context
@@ -200,6 +197,13 @@ class MemorySocket:
         return 0
 
 
+class Server(Protocol):
+    """Who has taken a connection."""
+
+    def detach(self, transport: MemoryTransport) -> None:
+        """A connection is over."""
+
+
 class MemoryTransport(asyncio.Transport):
     """One end of a connection inside the loop; behaves as asyncio's own selector transport does.
 
@@ -208,13 +212,13 @@ class MemoryTransport(asyncio.Transport):
 
     def __init__(
         self,
-        loop: Outer,
+        loop: World,
         name: str,
         protocol: asyncio.BaseProtocol,
         here: tuple[str, int],
         there: tuple[str, int],
         context: Context,
-        server: MemoryServer | None = None,
+        server: Server | None = None,
     ) -> None:
         super().__init__({"peername": there, "sockname": here, "socket": MemorySocket(here, there)})
         self._loop = loop
