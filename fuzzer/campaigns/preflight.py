@@ -17,8 +17,8 @@ __all__ = ("preflight",)
 def preflight(worker: Worker, promises: frozenset[str] = frozenset(PROMISES)) -> Batch | None:
     """Let users connect, be sent an event, and leave, one after the other.
 
-    Returns the batch where already that breaks a promise, else None.  Raises `TargetError`, in one line, where the target
-    does not do what it is plugged in for.
+    Returns the batch where already that breaks a promise, else None.  Raises `TargetError`, in one line, where the
+    target does not do what it is plugged in for.
     """
     traits = worker.target.traits
     program = _spoken(traits) if isinstance(traits, WireTraits) else _called(worker)
