@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from crosswire.fuzzer.search import NAMES, STRATEGIES
+from crosswire.fuzzer.core import choices
+from crosswire.fuzzer.search import STRATEGIES
 from crosswire.fuzzer.world import InOrder, WorldLoop, latency
 
 from .kernels import IN_ORDER, KERNELS, Kernel
@@ -61,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=20)
     options = parser.parse_args(given)
     most, seeds = (50, 3) if options.quick else (options.executions, options.seeds)
-    hunters = [name for name in NAMES if name != "fifo"]
+    hunters = [name for name in choices.STRATEGIES if name != "fifo"]
     shares = {
         name: {strategy: share(kernel, False, strategy, most) for strategy in STRATEGIES}
         for name, kernel in KERNELS.items()

@@ -1,1 +1,79 @@
-"""The engine and the command line: executes programs under schedules, explores, minimises, replays."""
+"""Crosswire's public names: everything a test target, a wire or a test module imports.
+
+    from crosswire.fuzzer import Adapter, JsonWire, Limits, application, latency, test_case_for
+
+Each is loaded when it is asked for first.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .core.errors import CrosswireError, UsageError
+    from .core.handshake import Request
+    from .drivers import TargetError
+    from .targets.adapter import Adapter, Client, Event, Limits, Target
+    from .targets.applications import UnknownTargetError, application
+    from .targets.socketio import SocketIOWire
+    from .targets.websocket import FakeWebSocket, PeerGoneError
+    from .targets.wire import TEXT, JsonWire, Login, Outgoing, Reading, Wire, WireError
+    from .testcase import ViolationFound, test_case_for
+    from .world import latency
+
+__all__ = (
+    "TEXT",
+    "Adapter",
+    "Client",
+    "CrosswireError",
+    "Event",
+    "FakeWebSocket",
+    "JsonWire",
+    "Limits",
+    "Login",
+    "Outgoing",
+    "PeerGoneError",
+    "Reading",
+    "Request",
+    "SocketIOWire",
+    "Target",
+    "TargetError",
+    "UnknownTargetError",
+    "UsageError",
+    "ViolationFound",
+    "Wire",
+    "WireError",
+    "__version__",
+    "application",
+    "latency",
+    "test_case_for",
+)
+
+HOMES = {
+    "core.errors": ("CrosswireError", "UsageError"),
+    "core.handshake": ("Request",),
+    "drivers": ("TargetError",),
+    "targets.adapter": ("Adapter", "Client", "Event", "Limits", "Target"),
+    "targets.applications": ("UnknownTargetError", "application"),
+    "targets.socketio": ("SocketIOWire",),
+    "targets.websocket": ("FakeWebSocket", "PeerGoneError"),
+    "targets.wire": ("TEXT", "JsonWire", "Login", "Outgoing", "Reading", "Wire", "WireError"),
+    "testcase": ("ViolationFound", "test_case_for"),
+    "world": ("latency",),
+}
+"""Where the public names live."""
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("crosswire")
+    for home, names in HOMES.items():
+        if name in names:
+            value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -19,7 +19,7 @@ from crosswire.fuzzer.campaigns.runs import Run
 from crosswire.fuzzer.cli.plotting import write_plots, write_report
 from crosswire.fuzzer.findings.counterexample import load, save
 from crosswire.fuzzer.findings.regression import replayed
-from crosswire.fuzzer.reports import html_report, regression_test
+from crosswire.fuzzer.reports.html import html_report, regression_test
 from crosswire.fuzzer.statistics import shares_by_promise
 from crosswire.fuzzer.store import Store
 from crosswire.models.managers.targets import TARGETS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...models.isolation.violations import PROMISES
+from ..core.choices import PROMISES
 from ..core.program import Operation, Program
 from ..engine.execution import Execution, TargetError, Worker
 from ..findings.finding import judged

@@ -15,11 +15,11 @@ from weakref import WeakKeyDictionary
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from ...models.isolation.violations import PROMISES
 from ...strategies.constants import generator_registered, no_local_constants
 from ...strategies.machine import ProgramMachine, machine_for
 from ...strategies.mutation import Corpus
 from ...strategies.openings import openings
+from ..core.choices import PROMISES
 from ..core.program import Program
 from ..engine.execution import Worker
 from ..engine.schedule import Deliver

@@ -1,34 +1,20 @@
-"""The commands, and what every one of them has in common: one clear line for an error, and the exit code."""
+"""The commands, and what every one of them has in common: one clear line for an error, and the exit code.
+
+What a command does is loaded when it is run, so that asking for help takes no time.
+"""
 
 from __future__ import annotations
 
-import os
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from ...models.isolation.violations import PROMISES
-from ...models.managers.interface import SEVEN, differences, matrix
-from ..campaigns.rounds import SCHEDULES, Plan
-from ..engine.execution import TargetError
-from ..findings.counterexample import CounterexampleError
-from ..search import DEFAULT, NAMES
-from ..store import StoreError
-from ..targets.applications import VIA, WIRES
-from ..targets.resolve import UnknownTargetError, reached
-from .budget import BudgetError, parse_budget
-from .plotting import write_plots, write_report
-from .profiles import FailOn, Profile, ProfileError, load_profile
-from .replaying import explain_file, replay_file
+from ..core.choices import STRATEGIES, VIA, WIRES, FailOn, ScheduleKind
+from ..core.errors import CrosswireError
 from .results import results_app
-from .running import Settings, run_campaigns
-from .starting import write_beginning
-from .timetable import Kind, TimetableError, timetable
 
 __all__ = ("app", "main")
 
@@ -42,11 +28,19 @@ app = typer.Typer(
 
 RESULTS = Path("results")
 
-EXHAUSTIVE = 1000
-"""Schedules for each program where all of them are wanted: most programs have fewer with one delay."""
-
 
 app.add_typer(results_app, name="results")
+
+
+@app.callback(invoke_without_command=True)
+def crosswire(
+    version: Annotated[bool, typer.Option("--version", help="Print the version, and end.")] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        print(f"crosswire {installed('crosswire')}")
+        raise typer.Exit
 
 
 @app.command()
@@ -73,7 +67,9 @@ def run(
     ] = None,
     strategy: Annotated[
         list[str] | None,
-        typer.Option(help=f"Only this scheduling strategy: {', '.join(NAMES)}; may be repeated.", show_default=False),
+        typer.Option(
+            help=f"Only this scheduling strategy: {', '.join(STRATEGIES)}; may be repeated.", show_default=False
+        ),
     ] = None,
     workers: Annotated[
         int | None,
@@ -109,64 +105,31 @@ def run(
     ] = None,
 ) -> None:
     """Fuzz targets; exit code 1 when a promise was broken."""
-    said = Profile(
-        targets=reached(targets, wire, via) or None,
-        results=str(results) if results is not None else None,
+    from .options import run_settings
+    from .running import run_campaigns
+
+    settings = run_settings(
+        targets=targets,
+        wire=wire,
+        via=via,
         budget=budget,
         max_executions=max_executions,
         seed=seed,
         users=users,
         schedules=schedules,
-        promises=promise or None,
-        strategies=strategy or None,
+        promises=promise,
+        strategies=strategy,
         workers=workers,
-        fail_on=fail_on,
-        junit=str(junit) if junit is not None else None,
-        notify=notify,
+        profile=profile,
+        resume=resume,
         confirm=confirm,
+        fail_on=fail_on,
+        results=results,
+        as_json=as_json,
+        junit=junit,
+        notify=notify,
     )
-    set_up = load_profile(profile, Path.cwd())
-    if said.budget is not None or said.max_executions is not None:  # a budget on the command line replaces the other
-        set_up = msgspec.structs.replace(set_up, budget=None, max_executions=None)
-    chosen = said.over(set_up)
-    for name in chosen.promises or ():
-        if name not in PROMISES:
-            raise BudgetError(f"unknown promise {name!r}: name one of {', '.join(PROMISES)}")
-    for name in chosen.strategies or ():
-        if name not in NAMES:
-            raise BudgetError(f"unknown strategy {name!r}: name one of {', '.join(NAMES)}")
-    seconds = parse_budget(chosen.budget) if chosen.budget is not None else None
-    if seconds is None and chosen.max_executions is None:
-        seconds = 60.0
-    strategies = tuple(chosen.strategies or DEFAULT)
-    plan = Plan(
-        seed=chosen.seed if isinstance(chosen.seed, int) else 0,
-        executions=chosen.max_executions,
-        seconds=seconds,
-        users=chosen.users if chosen.users is not None else 3,
-        schedules=chosen.schedules or (EXHAUSTIVE if strategies == ("delay",) else SCHEDULES),
-        strategies=strategies,
-        promises=frozenset(chosen.promises or PROMISES),
-    )
-    raise typer.Exit(
-        run_campaigns(
-            Settings(
-                targets=tuple(chosen.targets or ()),
-                plan=plan,
-                results=Path(chosen.results) if chosen.results is not None else RESULTS,
-                profile=profile,
-                fresh_seed=chosen.seed == "fresh",
-                workers=chosen.workers if chosen.workers is not None else 1,
-                resume=resume,
-                confirm=bool(chosen.confirm),
-                scheduled=profile is not None or fail_on is not None,
-                fail_on=chosen.fail_on or "any",
-                as_json=as_json,
-                junit=Path(chosen.junit) if chosen.junit is not None else None,
-                notify=chosen.notify,
-            )
-        )
-    )
+    raise typer.Exit(run_campaigns(settings))
 
 
 @app.command()
@@ -178,6 +141,8 @@ def init(
     out: Annotated[Path, typer.Option(help="The file to write.")] = Path("crosswire_target.py"),
 ) -> None:
     """Begin: write a commented file that says how to reach your application, for you to complete."""
+    from .starting import write_beginning
+
     write_beginning(target, wire, out)
 
 
@@ -190,6 +155,8 @@ def plot(
     out: Annotated[Path | None, typer.Option(help="Folder for the pictures. Default: plots in results.")] = None,
 ) -> None:
     """Draw failure frequencies, discovery and survival, or a counterexample's lanes, as SVG and PNG."""
+    from .plotting import write_plots
+
     for path in write_plots(results, out if out is not None else results / "plots", files or []):
         print(path)
 
@@ -200,6 +167,8 @@ def report(
     out: Annotated[Path | None, typer.Option(help="The file. Default: report.html in the results folder.")] = None,
 ) -> None:
     """Write one self-contained HTML file: summary, pictures, every bug with its lanes and a regression test."""
+    from .plotting import write_report
+
     path = out if out is not None else results / "report.html"
     write_report(results, path)
     print(path)
@@ -208,10 +177,13 @@ def report(
 @app.command()
 def schedule(
     every: Annotated[str, typer.Option(help="How often: 30m, 6h, 1d.")],
-    kind: Annotated[Kind, typer.Option("--as", help="What kind of file to print.")],
+    kind: Annotated[ScheduleKind, typer.Option("--as", help="What kind of file to print.")],
     profile: Annotated[str, typer.Option(help="The profile to run.")] = "nightly",
 ) -> None:
     """Print a ready file that runs a profile every so often: a crontab, systemd units or a GitHub workflow."""
+    from .profiles import load_profile
+    from .timetable import timetable
+
     load_profile(profile, Path.cwd())
     print(timetable(every, kind, profile, str(Path.cwd())), end="")
 
@@ -225,6 +197,8 @@ def replay(
     ] = False,
 ) -> None:
     """Run counterexamples again; exit code 1 where the violation still shows, 0 where it is gone."""
+    from .replaying import replay_file
+
     shown = [replay_file(path, trace, confirm) for path in files]
     raise typer.Exit(1 if any(shown) else 0)
 
@@ -235,56 +209,29 @@ def explain(
     svg: Annotated[Path | None, typer.Option(help="Also write the picture to this SVG file.")] = None,
 ) -> None:
     """Draw a counterexample: one column for each client, time downwards, the violation marked."""
+    from .replaying import explain_file
+
     raise typer.Exit(1 if explain_file(file, svg) else 0)
 
 
 @app.command()
 def managers() -> None:
     """Print the interface matrix of the seven managers, and how far each pair differs."""
-    console = Console(width=max(Console().width, 140) if not sys.stdout.isatty() else None)
-    short = {name: name.replace("WebSocket", "").replace("Manager", "") or name for name, _ in SEVEN}
-    table = Table(title="Methods: a = async, s = sync, with their parameters; . = absent")
-    table.add_column("method")
-    for name, _ in SEVEN:
-        table.add_column(short[name], overflow="fold")
-    for method, row in matrix().items():
-        cells = [
-            "." if form is None else f"{'a' if form.is_async else 's'} ({', '.join(form.parameters)})"
-            for form in row.values()
-        ]
-        table.add_row(method, *cells)
-    console.print(table)
-    pairs = Table(title="Differences of every pair: methods only one has, and methods both have in different forms")
-    for heading in ("pair", "differences", "only left", "only right", "in another form"):
-        pairs.add_column(heading, justify="left" if heading == "pair" else "right")
-    for pair in differences():
-        name = f"{short[pair.left]} / {short[pair.right]}" + (" (the same class)" if pair.same_class else "")
-        pairs.add_row(name, *map(str, (len(pair), len(pair.only_left), len(pair.only_right), len(pair.changed))))
-    console.print(pairs)
+    from .managers import print_matrix
+
+    print_matrix()
 
 
 def main() -> None:
-    """The ``crosswire`` command.
-
-    Sets of strings iterate in an order that the interpreter's hash seed decides; for executions to be the same
-    everywhere it is pinned, which takes a fresh interpreter.
-    """
-    if "PYTHONHASHSEED" not in os.environ:
-        os.environ["PYTHONHASHSEED"] = "0"
-        os.execv(sys.executable, [sys.executable, "-m", "crosswire.fuzzer", *sys.argv[1:]])
+    """Run the command line; exit code 2 with one line where something cannot be done."""
     try:
         app(prog_name="crosswire")
-    except (
-        BudgetError,
-        CounterexampleError,
-        ProfileError,
-        StoreError,
-        TargetError,
-        TimetableError,
-        UnknownTargetError,
-        OSError,
-    ) as error:
+    except (CrosswireError, OSError) as error:
         print(f"crosswire: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception as error:
+        traceback.print_exc()
+        print(f"crosswire: a fault of Crosswire's own, please report it: {type(error).__name__}", file=sys.stderr)
+        sys.exit(2)

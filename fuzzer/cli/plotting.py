@@ -47,7 +47,7 @@ def write_plots(results: Path, out: Path, files: list[Path]) -> list[Path]:
 
 def write_report(results: Path, out: Path) -> None:
     """Write the HTML report of a results folder."""
-    from ..reports import html_report
+    from ..reports.html import html_report
 
     with Store.open(results, readonly=True) as store:
         text = html_report(store)

@@ -18,12 +18,13 @@ from typing import Any, Literal
 
 import msgspec
 
-__all__ = ("BUILT_IN", "FailOn", "Profile", "ProfileError", "load_profile")
+from ..core.choices import FailOn
+from ..core.errors import UsageError
 
-FailOn = Literal["new", "any", "never"]
+__all__ = ("BUILT_IN", "Profile", "ProfileError", "load_profile")
 
 
-class ProfileError(ValueError):
+class ProfileError(UsageError):
     """The settings cannot be used; the message is one line."""
 
 

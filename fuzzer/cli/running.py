@@ -19,18 +19,17 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ...models.isolation.violations import PROMISES
 from ..campaigns.events import BugFound, CampaignEvent, Finished, Noted, Phase, Progressed, Started
 from ..campaigns.rounds import Plan
 from ..campaigns.runs import Run, last_unfinished, planned
 from ..campaigns.summary import FailureSummary, RunSummary, Status, TargetSummary
+from ..core.choices import PROMISES, FailOn
+from ..core.errors import UsageError
 from ..findings.tally import Tally
 from ..reports.github import step_summary, workflow_commands
 from ..reports.junit import to_junit
 from ..store import CampaignRow, Store
 from ..targets.resolve import bundled_by_default, resolve
-from .budget import BudgetError
-from .profiles import FailOn
 
 __all__ = ("Settings", "run_campaigns")
 
@@ -121,7 +120,7 @@ def run_campaigns(settings: Settings) -> int:
 def _to_resume(store: Store, settings: Settings) -> CampaignRow:
     row = last_unfinished(store, settings.profile)
     if row is None:
-        raise BudgetError(f"nothing to resume in {store.folder}: no campaign there was killed or interrupted")
+        raise UsageError(f"nothing to resume in {store.folder}: no campaign there was killed or interrupted")
     return row
 
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import Literal
 
-__all__ = ("Kind", "TimetableError", "timetable")
+from ..core.choices import ScheduleKind
+from ..core.errors import UsageError
 
-Kind = Literal["cron", "systemd", "github"]
+__all__ = ("TimetableError", "timetable")
 
 
-class TimetableError(ValueError):
+class TimetableError(UsageError):
     """The interval cannot be said in this kind of file; the message is one line."""
 
 
-def timetable(every: str, kind: Kind, profile: str, folder: str) -> str:
+def timetable(every: str, kind: ScheduleKind, profile: str, folder: str) -> str:
     """The file's text.  ``every`` is like ``30m``, ``6h`` or ``1d``; ``folder`` is where the run happens."""
     match = re.fullmatch(r"([1-9]\d*)([mhd])", every.strip())
     if match is None:

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from contextvars import copy_context
 from typing import Any
 
+from ..core.errors import CrosswireError
 from ..core.history import Detail, Row
 from ..core.program import AT_ONCE, Operation, Program
 from ..core.stacks import raised_at, unretrieved, waits_at
@@ -27,7 +28,7 @@ BLOCKING = 0.1
 """Seconds for which a target may keep the loop's thread: asyncio's own limit (loop.slow_callback_duration)."""
 
 
-class TargetError(Exception):
+class TargetError(CrosswireError):
     """The target cannot be fuzzed: it could not be made, or it reached outside the world."""
 
 

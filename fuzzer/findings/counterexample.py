@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from ..core.errors import UsageError
 from ..core.program import AT_ONCE, BARRIERS, Operation, Program
 from ..engine.schedule import Schedule, Visible
 from .finding import Finding
@@ -28,7 +29,7 @@ BY_USER = frozenset({"connect", "emit", "emit_to_thread", "broadcast", "run_agen
 TO_USER = frozenset({"emit", "emit_to_thread", "run_agent"})
 
 
-class CounterexampleError(ValueError):
+class CounterexampleError(UsageError):
     """The file is no counterexample this release can read."""
 
 

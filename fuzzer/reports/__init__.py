@@ -1,5 +1,1 @@
-"""One HTML file that tells what campaigns found."""
-
-from .html import html_report, regression_test
-
-__all__ = ("html_report", "regression_test")
+"""What was found, for people and for CI systems: HTML, pictures, JUnit XML, GitHub."""

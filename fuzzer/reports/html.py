@@ -14,7 +14,7 @@ from markupsafe import Markup
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from ...models.isolation.violations import PROMISES
+from ..core.choices import PROMISES
 from ..engine.execution import TargetError
 from ..findings.counterexample import Counterexample
 from ..findings.regression import replayed

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 
-from ...models.isolation.violations import PROMISES
 from ..campaigns.summary import FailureSummary, RunSummary, Status
+from ..core.choices import PROMISES
 
 __all__ = ("to_junit",)
 

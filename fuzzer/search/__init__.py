@@ -20,7 +20,6 @@ from .surw import Census, Surw
 __all__ = (
     "ARMS",
     "DEFAULT",
-    "NAMES",
     "PORTFOLIO",
     "STRATEGIES",
     "Calm",
@@ -95,9 +94,6 @@ STRATEGIES: dict[str, Maker] = {
 
 ARMS = ("calm", "random", "pct", "pos", "surw", "delay", "coverage")
 """What the portfolio shares out among; the first begins each program, with the reverse of order."""
-
-NAMES = (*STRATEGIES, PORTFOLIO)
-"""What may be asked for."""
 
 DEFAULT = (PORTFOLIO,)
 """What campaigns use; several take turns.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
 
-from ...models.isolation.violations import PROMISES
+from ..core.choices import PROMISES
 from ..store import CountRow
 
 __all__ = ("Frequency", "shares_by_promise", "wilson")

@@ -19,6 +19,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from ..core.errors import CrosswireError
 from ..findings.counterexample import load
 from ..findings.tally import Found, Tally
 from .recovery import alive, campaign_lock, damage, salvage, set_aside, unknown_counterexamples
@@ -31,7 +32,7 @@ BUSY = 30.0
 """Seconds to wait for another process that writes."""
 
 
-class StoreError(RuntimeError):
+class StoreError(CrosswireError, RuntimeError):
     """The store cannot be used or written; the message is one line."""
 
 

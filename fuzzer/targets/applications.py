@@ -15,6 +15,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from ..core.errors import UsageError
 from ..core.stacks import raised_at
 from .adapter import Limits, Target
 from .fresh import FreshModule
@@ -62,7 +63,7 @@ LIMITS = Limits(rest=15.0)
 """What an application promises where nobody says more; below the 20 s after which servers begin to ping."""
 
 
-class UnknownTargetError(ValueError):
+class UnknownTargetError(UsageError):
     """There is no such target, or it cannot be used; the message is one line."""
 
 

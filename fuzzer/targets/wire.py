@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
+from ..core.errors import UsageError
 from ..core.handshake import Frame, Request
 from ..core.program import CRITICAL_EVENTS
 
@@ -47,7 +48,7 @@ MARKER = re.compile(r"cw-(e\d+)")
 MARKER_IN_BYTES = re.compile(rb"cw-(e\d+)")
 
 
-class WireError(ValueError):
+class WireError(UsageError):
     """The wire cannot be used; the message is one line."""
 
 

@@ -24,8 +24,9 @@ import hashlib
 from dataclasses import dataclass
 from typing import ClassVar
 
+from ...fuzzer.core.choices import PROMISES
+
 __all__ = (
-    "PROMISES",
     "BadTokenAccepted",
     "BlockedLoop",
     "BrokenGoldenPath",
@@ -46,6 +47,7 @@ __all__ = (
     "OfflineDisorder",
     "OfflineDuplicate",
     "OfflineLoss",
+    "PROMISES",
     "Refused",
     "ReplacedEvent",
     "Spinning",
@@ -54,21 +56,6 @@ __all__ = (
     "Violation",
     "WrongAnswer",
     "WrongIdentity",
-)
-
-PROMISES = (
-    "isolation",
-    "authentication",
-    "no loss",
-    "no duplicate",
-    "offline delivery",
-    "independence",
-    "order",
-    "golden path",
-    "liveness",
-    "consistency",
-    "hygiene",
-    "availability",
 )
 
 

@@ -10,7 +10,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from ....models.isolation.violations import PROMISES
+from ...core.choices import PROMISES
 from ...statistics import shares_by_promise, wilson
 from ...store import CountRow
 from .style import COLOURS, MARKERS, empty, figure, tidy
