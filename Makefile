@@ -4,13 +4,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
+ENGINE := tests/world tests/search tests/test_execution.py tests/test_minimise.py tests/test_isolation.py tests/test_clients.py
 SOURCES := $(sort $(shell find fuzzer models strategies -name '*.py' -o -name '*.jinja' -o -name py.typed))
 
-.PHONY: fuzz test lint format notebooks clean help
+.PHONY: fuzz test engine lint format notebooks clean help
 
 help:
 	@echo "make fuzz    fuzz the seven managers (ARGS='--budget 5m --seed 7' is passed on)"
 	@echo "make test    lint, type-check and test"
+	@echo "make engine  the engine's tests only (PYTHON=python3.14 VENV=.venv-3.14 for another CPython)"
 	@echo "make lint    ruff and mypy only"
 	@echo "make notebooks  execute the notebooks into docs/notebooks"
 	@echo "make format  let ruff format the code"
@@ -22,6 +24,10 @@ fuzz: $(VENV)/.installed
 
 test: lint
 	$(BIN)/python -m pytest -n 2
+
+# What depends on the interpreter: the world, the search, executions, the model.
+engine: $(VENV)/.installed
+	$(BIN)/python -m pytest -n 2 $(ENGINE)
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
@@ -56,4 +62,4 @@ $(VENV)/.sources: $(SOURCES)
 	@echo '$(SOURCES)' | cmp -s - $@ || echo '$(SOURCES)' > $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-* build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

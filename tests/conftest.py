@@ -6,9 +6,14 @@ from collections.abc import Callable
 from functools import cache
 
 import pytest
+from hypothesis import settings
 
 from crosswire.fuzzer.engine.execution import Worker
 from crosswire.models.managers.targets import TARGETS
+
+settings.register_profile("tests", database=None)
+settings.load_profile("tests")
+"""What an earlier run stored would decide the outcome of this one."""
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.command import crosswire
+
 CHAT = """
 import asyncio, functools
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
@@ -50,14 +52,6 @@ number = 3
 def project(tmp_path: Path) -> Path:
     (tmp_path / "chat.py").write_text(CHAT)
     return tmp_path
-
-
-def crosswire(*arguments: str, cwd: Path, expect: int) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "crosswire.fuzzer", *arguments], cwd=cwd, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == expect, done.stdout + done.stderr
-    return done
 
 
 DESCRIBE = """

@@ -12,23 +12,9 @@ from typing import Any
 
 import pytest
 
+from tests.command import PATIENCE, crosswire
+
 ROOT = Path(__file__).parent.parent
-
-
-def crosswire(*arguments: str, cwd: Path, expect: int) -> subprocess.CompletedProcess[str]:
-    """Run the command in a folder; assert its exit code and that no traceback shows."""
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONHASHSEED"}
-    done = subprocess.run(
-        [sys.executable, "-m", "crosswire.fuzzer", *arguments],
-        cwd=cwd,
-        env={**environment, "COLUMNS": "160"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == expect, done.stdout + done.stderr
-    assert "Traceback" not in done.stdout + done.stderr
-    return done
 
 
 @pytest.fixture(scope="module")
@@ -227,11 +213,11 @@ def test_interrupted_saves_what_it_found(tmp_path: Path) -> None:
         text=True,
         env={**os.environ, "PYTHONHASHSEED": "0"},
     )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while not list(tmp_path.glob("results/counterexamples/*.json")) and time.monotonic() < deadline:
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=60)
+    stdout, stderr = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, stdout + stderr
     assert "everything found so far is saved" in stderr
     assert "Traceback" not in stderr

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -15,6 +14,7 @@ import pytest
 from croniter import croniter
 
 from crosswire.fuzzer.cli.timetable import timetable
+from tests.command import crosswire
 
 CHAT = """
 from crosswire.fuzzer.targets import Adapter
@@ -47,20 +47,6 @@ targets = ["chat:Chat"]
 max-executions = 1500
 seed = "fresh"
 """
-
-
-def crosswire(*arguments: str, cwd: Path, expect: int, **environment: str) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "crosswire.fuzzer", *arguments],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={**os.environ, "PYTHONHASHSEED": "0", **environment},
-    )
-    assert done.returncode == expect, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    return done
 
 
 def nightly(cwd: Path, expect: int, *more: str, **environment: str) -> dict[str, list[str]]:
