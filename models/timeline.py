@@ -46,5 +46,5 @@ def timeline(program: Program, history: History) -> Iterator[Moment]:
         elif row.kind == "received" and (str(row.detail), name) in owed:
             owed.remove((str(row.detail), name))
         elif row.kind == "registry" and isinstance(row.detail, tuple):
-            registry = row.detail
+            registry = tuple(map(str, row.detail))
         yield Moment(number, row, dict(connected), registry, tuple(owed))

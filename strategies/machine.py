@@ -169,7 +169,7 @@ def machine_for(target: Target, check: Check, users: int = 3) -> type[ProgramMac
 
         rules["shut_down"] = rule()(shut_down)
 
-    if traits.limits.idle is not None:
+    if traits.policy.idle is not None:
 
         def sweep(self: ProgramMachine) -> None:
             self.add("sweep")

@@ -226,6 +226,17 @@ BOB = connect("c1", "u1")
 ALICE_TOO = connect("c1", "u0")
 
 
+class SignsAsTheLast(Good):
+    """Who speaks is kept for everybody together."""
+
+    speaker = "u0"
+
+    async def emit(self, event: Event) -> Any:
+        before, self.speaker = self.speaker, event.sender
+        for client in list(self.table.get(event.to or "", ())):
+            await client.websocket.send_json({**event.payload, "from": before})
+
+
 class Sleeps(Good):
     async def connect(self, client: Client) -> Any:
         time.sleep(0.5)
@@ -234,6 +245,7 @@ class Sleeps(Good):
 
 CASES: list[tuple[type[violations.Violation], type[Adapter], tuple[Operation, ...]]] = [
     (violations.CrossUserLeak, ToEverybody, (ALICE, BOB, emit("u0"))),
+    (violations.MixedUp, SignsAsTheLast, (ALICE, BOB, emit("u0"), emit("u0", "u1"))),
     (violations.EarlyDelivery, LogsIn, (ALICE, emit("u0"))),
     (violations.LateDelivery, ForgetsToForget, (ALICE, Operation("log_out", "c0"), emit("u0"))),
     (violations.WrongIdentity, LogsIn, (ALICE, Operation("authenticate", "c0", token="u1"))),
@@ -269,7 +281,8 @@ def verdicts(adapter: Any, operations: tuple[Operation, ...]) -> list[violations
 
 def test_every_violation_has_a_case() -> None:
     kinds = set(violations.Violation.__subclasses__())
-    assert {case[0] for case in CASES} == kinds - {violations.Dropped}  # only clients with a wire see it: test_wire.py
+    only_with_a_wire = {violations.Dropped, violations.UnauthenticatedEvent}
+    assert {case[0] for case in CASES} == kinds - only_with_a_wire
     assert {kind.promise for kind in kinds} == set(violations.PROMISES)
     assert CHECKS
 

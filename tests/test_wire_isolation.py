@@ -54,7 +54,7 @@ def test_a_run_is_for_whom_the_token_says() -> None:
         for seed in range(50):
             found = judged(worker, worker.run(program, RandomWalk(seed)))
             assert not found.violations, [violation.message for violation in found.violations]
-            assert sum(row.kind == "received" and row.detail != "<ready>" for row in found.execution.history) == 10
+            assert sum(row.kind == "received" and str(row.detail) != "<ready>" for row in found.execution.history) == 10
 
 
 def test_a_login_nobody_answers_is_not_held_up_until_its_client_leaves(chat: Worker) -> None:

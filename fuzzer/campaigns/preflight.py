@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..core.choices import PROMISES
+from ..core.history import Failure
 from ..core.program import Operation, Program
 from ..engine.execution import Execution, TargetError, Worker
 from ..findings.finding import judged
@@ -29,9 +30,11 @@ def preflight(worker: Worker, promises: frozenset[str] = frozenset(PROMISES)) ->
         known = row.operation is not None and row.operation < len(program)
         op = program.operations[row.operation].kind if known and row.operation is not None else None
         if row.kind == "raised" and op is not None:
-            error, place = row.detail if isinstance(row.detail, tuple) else (str(row.detail), "")
+            assert isinstance(row.detail, Failure)
+            place = row.detail.place
             raise TargetError(
-                f"{name}: {op} of a single user fails with {error}" + (f", raised in {place}" if place else "")
+                f"{name}: {op} of a single user fails with {row.detail.brief}"
+                + (f", raised in {place}" if place else "")
             )
     if isinstance(traits, WireTraits) and not shown.violations:
         _understood(name, traits, execution)
@@ -82,9 +85,9 @@ def _understood(name: str, traits: WireTraits, execution: Execution) -> None:
                 login = Login("c0", "u0", "token-u0", "u0")
                 frame = getattr(wire, op.kind)(Outgoing(f"cw-e{number}", op.to, login))
                 errors = [
-                    str(row.detail[0])
+                    row.detail.brief
                     for row in execution.history
-                    if row.kind == "unhandled" and isinstance(row.detail, tuple)
+                    if row.kind == "unhandled" and isinstance(row.detail, Failure)
                 ]
                 heard = [str(row.detail) for row in execution.history if row.kind == "received"]
                 raise TargetError(

@@ -12,7 +12,6 @@ from contextvars import copy_context
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from ..core.departures import is_departure
 from ..core.handshake import Frame, Request
 from ..core.program import Pace
 from ..world import Outer
@@ -111,8 +110,7 @@ class AsgiLink(Link):
             await self._app(scope, self._receive, self._send)
         except BaseException as error:
             self._finished(f"the application raised {type(error).__name__}")
-            if not is_departure(error):
-                raise
+            raise
         else:
             self._finished("the application ended")
 

@@ -1,41 +1,206 @@
-"""What an execution showed: the rows an oracle judges."""
+"""What an execution showed: the rows an oracle judges, typed from creation to verdict."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from enum import Enum, StrEnum
 from typing import NamedTuple
 
-__all__ = ("SETTLED", "Detail", "History", "Row", "to_json")
+from .stacks import Place
 
-SETTLED = "settled"
-"""Detail of an operation that nobody answered: it counts as returned once everything has come to rest."""
+__all__ = (
+    "Aim",
+    "Content",
+    "Detail",
+    "EventId",
+    "EventKey",
+    "Failure",
+    "History",
+    "Mention",
+    "Outcome",
+    "Remains",
+    "Row",
+    "RowKind",
+    "Sleep",
+    "Spin",
+    "to_json",
+)
 
-Detail = str | int | float | bool | None | tuple[str, ...]
+
+class RowKind(StrEnum):
+    """What happened.
+
+    Of operations: `INVOKED` (detail: an `Aim`, or the number of the operation that is cancelled), `RETURNED` (what the
+    target said, or `Outcome.INDETERMINATE`), `RAISED` (a `Failure`), `CANCELLED`, `SKIPPED` (its connection was not
+    there), `STUCK` (at rest and not finished; where it waits).
+
+    Of connections: `SENT` and `RECEIVED` (a `Content`), `REFUSED` (the server sent after the peer had gone), `CLOSED`
+    (by the server; why), `GONE` (by the client; how), `STALLED`, `RESUMED` (with an operation's number; without one
+    nothing else could happen any more).
+
+    Of the target: `UNHANDLED` (a `Failure` nobody handled), `REST`, `REGISTRY` (the connections it knows), `ACTIVE`
+    (the users it calls connected), `EMPTIED` (everybody has left), `LEFT` (`Remains` that outlived everything),
+    `BLOCKED` (it slept on the loop's thread: a `Sleep`), `SPINNING` (a `Spin`).
+
+    Of the world: `CLOCK` (it moved on although events were pending; their keys).
+    """
+
+    INVOKED = "invoked"
+    RETURNED = "returned"
+    RAISED = "raised"
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+    STUCK = "stuck"
+    SENT = "sent"
+    RECEIVED = "received"
+    REFUSED = "refused"
+    CLOSED = "closed"
+    GONE = "gone"
+    STALLED = "stalled"
+    RESUMED = "resumed"
+    UNHANDLED = "unhandled"
+    REST = "rest"
+    REGISTRY = "registry"
+    ACTIVE = "active"
+    EMPTIED = "emptied"
+    LEFT = "left"
+    BLOCKED = "blocked"
+    SPINNING = "spinning"
+    CLOCK = "clock"
+
+    __hash__ = str.__hash__  # histories are looked up whole, and Enum's own is slow
+
+
+class Outcome(Enum):
+    """How an operation ended.
+
+    ``INDETERMINATE``: nobody answered; when it ended is not known, only that it has once everything is at rest.
+    """
+
+    OK = "ok"
+    FAIL = "fail"
+    INDETERMINATE = "indeterminate"
+
+
+class Spin(Enum):
+    """Why a target never comes to rest: it keeps the loop busy, or time passes, and it has something to do again."""
+
+    BUSY = "busy"
+    PERIOD = "period"
+
+
+class EventId(NamedTuple):
+    """An event that a driver emitted: the number of the operation, and which step of an agent's run it is."""
+
+    number: int
+    step: str = ""
+
+    def __str__(self) -> str:
+        return f"e{self.number}.{self.step}" if self.step else f"e{self.number}"
+
+
+class Mention(NamedTuple):
+    """An event in a frame, and whose the object that carries it says it is; None where it says nothing."""
+
+    event: EventId
+    sender: str | None = None
+    recipient: str | None = None
+    room: str | None = None
+    run: str | None = None
+    text: str | None = None
+
+
+class Content(NamedTuple):
+    """What a frame says: the events it carries; where it carries none, whom it is for and a word for what it is."""
+
+    mentions: tuple[Mention, ...] = ()
+    recipient: str | None = None
+    kind: str = ""
+
+    def __str__(self) -> str:
+        if self.mentions:
+            return ", ".join(str(mention.event) for mention in self.mentions)
+        return f"@{self.recipient}" if self.recipient is not None else f"<{self.kind}>"
+
+
+class Aim(NamedTuple):
+    """What an operation is aimed at: the user or the rooms an event is for, or the rooms that are joined or left."""
+
+    to: str | None = None
+    rooms: tuple[str, ...] = ()
+
+
+class Failure(NamedTuple):
+    """An exception: in a line, where it was raised in the target's code, and its class."""
+
+    brief: str
+    place: Place
+    error: str
+
+
+class Remains(NamedTuple):
+    """What should not be there any more: in words, where it waits, its name, and on whose behalf it was made.
+
+    ``of`` is None where no client and no operation had anything to do with it: the program's end cancels such tasks.
+    """
+
+    what: str
+    place: Place
+    name: str
+    is_task: bool
+    of: str | int | None = None
+
+
+class Sleep(NamedTuple):
+    """The loop's own thread stood still."""
+
+    place: Place
+    seconds: float
+
+
+EventKey = tuple[str | int, ...]
+"""The key of a pending external event, as the world has it."""
+
+Detail = (
+    str
+    | int
+    | float
+    | bool
+    | Outcome
+    | Spin
+    | Content
+    | Aim
+    | Failure
+    | Remains
+    | tuple[str, ...]
+    | Sleep
+    | tuple[EventKey, ...]
+    | None
+)
 
 
 class Row(NamedTuple):
     """One thing that happened.
 
     ``time`` is in virtual seconds since the execution began; ``operation`` the number of the operation it belongs to;
-    ``kind`` is one of
-
-    * of operations: ``invoked``, ``returned``, ``raised``, ``cancelled``, ``skipped`` (its connection was not there),
-      ``stuck`` (at rest and not finished; detail: where it waits);
-    * of connections: ``sent`` and ``received`` (detail: the event, or the frame's type), ``refused`` (the server sent
-      after the peer had gone), ``closed`` (by the server), ``gone`` (by the client), ``stalled``, ``resumed``;
-    * of the target: ``unhandled`` (an exception nobody caught), ``rest``, ``registry`` (the connections it knows),
-      ``active`` (the users it calls connected), ``emptied`` (everybody has
-      left), ``left`` (a task or connection that outlived everything), ``blocked`` (it slept on the loop's
-      thread; detail: where, and for how many seconds), ``spinning``;
-    * of the world: ``clock`` (moved on although events were pending; detail: which).
+    what ``detail`` is depends on the `RowKind`.
     """
 
     time: float
-    kind: str
+    kind: RowKind
     operation: int | None
     connection: str | None
     detail: Detail
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How the operation ended, of a row that says so: returning False is failing."""
+        if self.kind == RowKind.RETURNED:
+            if self.detail is Outcome.INDETERMINATE:
+                return Outcome.INDETERMINATE
+            return Outcome.FAIL if self.detail is False else Outcome.OK
+        return Outcome.FAIL if self.kind in (RowKind.RAISED, RowKind.CANCELLED) else None
 
 
 History = tuple[Row, ...]
@@ -43,4 +208,9 @@ History = tuple[Row, ...]
 
 def to_json(history: Iterable[Row]) -> str:
     """The history as canonical JSON lines: the same execution gives the same bytes."""
-    return "\n".join(json.dumps(list(row), separators=(",", ":")) for row in history)
+    return "\n".join(json.dumps(list(row), separators=(",", ":"), default=_enum) for row in history)
+
+
+def _enum(value: object) -> dict[str, object]:
+    assert isinstance(value, Enum)
+    return {type(value).__name__.lower(): value.value}

@@ -15,7 +15,7 @@ from traceback import walk_stack, walk_tb
 from types import CodeType, FrameType
 from typing import Any
 
-__all__ = ("innermost", "is_library", "raised_at", "unretrieved", "waits_at")
+__all__ = ("Place", "innermost", "is_library", "raised_at", "unretrieved", "waits_at")
 
 _ASYNCIO = os.path.dirname(os.path.abspath(asyncio.__file__)) + os.sep
 _ENGINE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
@@ -48,21 +48,36 @@ def is_library(filename: str) -> bool:
     return path.startswith(_INSTALLED) and not path.startswith(_STANDING)
 
 
+class Place(str):
+    """Where code stands, ``qualname (file:line)``; ``function``, the qualname, stays as it is under edits elsewhere."""
+
+    __slots__ = ("function",)
+    function: str
+
+    def __new__(cls, function: str = "", file: str = "", line: int = 0) -> Place:
+        place = super().__new__(cls, f"{function} ({file}:{line})" if file else function)
+        place.function = function
+        return place
+
+
+NOWHERE = Place()
+
+
 class _Innermost:
     """Of the frames it is shown, outermost first: the last of the target's own, else the last of a library's."""
 
     def __init__(self) -> None:
-        self.own = self.any = ""
+        self.own = self.any = NOWHERE
 
     def see(self, code: CodeType, line: int) -> None:
         filename = code.co_filename
         if not _ours(filename):
-            self.any = f"{code.co_qualname} ({os.path.basename(filename)}:{line})"
+            self.any = Place(code.co_qualname, os.path.basename(filename), line)
             if not is_library(filename):
                 self.own = self.any
 
 
-def waits_at(task: asyncio.Task[Any], *, own: bool = False) -> str:
+def waits_at(task: asyncio.Task[Any], *, own: bool = False) -> Place:
     """The innermost frame of the target that the task is suspended in, ``qualname (file:line)``.
 
     Where there is none, that of a library, unless only the target's ``own`` will do; else nothing.
@@ -74,18 +89,18 @@ def waits_at(task: asyncio.Task[Any], *, own: bool = False) -> str:
         if frame is not None:
             innermost.see(frame.f_code, frame.f_lineno)
         awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
-    return innermost.own or ("" if own else innermost.any)
+    return innermost.own or (NOWHERE if own else innermost.any)
 
 
-def innermost(frame: FrameType | None) -> str:
+def innermost(frame: FrameType | None) -> Place:
     """The innermost frame of the target on a thread's stack."""
     seen = _Innermost()
     for inner, line in reversed(list(walk_stack(frame))):
         seen.see(inner.f_code, line)
-    return seen.own or seen.any or "an unknown place"
+    return seen.own or seen.any or Place("an unknown place")
 
 
-def raised_at(error: BaseException) -> str:
+def raised_at(error: BaseException) -> Place:
     """The innermost frame of the target that the exception passed through."""
     seen = _Innermost()
     for frame, line in walk_tb(error.__traceback__):

@@ -7,25 +7,42 @@ off and looks for what is left behind.  What an operation does is the affair of 
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager
 from contextvars import copy_context
 from typing import Any
 
 from ..core.errors import CrosswireError
-from ..core.history import Detail, Row
+from ..core.history import Content, Detail, EventId, Failure, Remains, Row, RowKind, Sleep, Spin
 from ..core.program import AT_ONCE, Operation, Program
-from ..core.stacks import raised_at, unretrieved, waits_at
+from ..core.stacks import Place, raised_at, unretrieved, waits_at
 from ..targets.adapter import Target
+from ..targets.policy import REST
 from ..world import Outer, OutsideWorldError
 from ..world.entropy import CLOCK_START
+from .evidence import about
+from .unawaited import forgotten, watched
 
-__all__ = ("Driver", "Lane", "TargetError", "brief")
+__all__ = ("Driver", "Lane", "TargetError", "brief", "failure")
 
 
 BLOCKING = 0.1
 """Seconds for which a target may keep the loop's thread: asyncio's own limit (loop.slow_callback_duration)."""
+
+
+LEFT = frozenset({RowKind.GONE, RowKind.CLOSED, RowKind.STALLED})
+"""After which rows a server may find that a client is not there."""
+
+QUIET = frozenset({RowKind.SENT, RowKind.RECEIVED, RowKind.REFUSED, RowKind.CLOCK})
+"""Rows that say nothing of an operation where they carry no event: a target's own timers make them."""
+
+FRAMES = frozenset({"frame", "bytes", "pong", "clock"})
+"""Events that a target's own timers bring about again and again."""
+
+LONGEST = 10
+"""For so many times the target's rest an operation that has not finished is waited for, while something moves."""
 
 
 class TargetError(CrosswireError):
@@ -56,20 +73,41 @@ class Driver(ABC):
         self.loop = loop
         self.context = copy_context()
         self.history: list[Row] = []
+        self.made: dict[str, EventId] = {}
         self.up: dict[str, bool] = {}
+        self.left: set[str] = set()
+        self.numbers: dict[int, str] = {}
+        """the connections, by the number that their address ends in"""
+        self.moved_at = CLOCK_START
+        """when something of the program's last happened"""
+        self.seen = 0
+        """how many visible events were looked at"""
+        self.busy_at = CLOCK_START
+        """when something came in last that was no frame"""
+        self.handed_over = 0
+        self.ungathered: list[warnings.WarningMessage] = []
+        self.rest = target.traits.policy.rest or REST
         self.lanes: dict[str, Lane] = {}
         self.stage = 0
         self.rested_at: float | None = None
         self.moving_to: float | None = None
         self.epilogue = 0
         self.error: BaseException | None = None
+        self.started = False
 
-    def record(self, kind: str, number: int | None, connection: str | None, detail: Detail) -> None:
-        self.history.append(Row(self.loop._now - CLOCK_START, kind, number, connection, detail))
+    def record(self, kind: RowKind, number: int | None, connection: str | None, detail: Detail) -> None:
+        now = self.loop._now
+        self.history.append(Row(now - CLOCK_START, kind, number, connection, detail))
+        if kind not in QUIET or (type(detail) is Content and detail.mentions):
+            self.moved_at = now
+        if connection is not None and kind in LEFT:
+            self.left.add(connection)
 
-    def around(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def around(self) -> Iterator[None]:
         """What holds while the world runs."""
-        return nullcontext()
+        with watched() as self.ungathered:
+            yield
 
     # -- what the kinds of target do in their own way ------------------------------
 
@@ -82,8 +120,12 @@ class Driver(ABC):
         """At rest: clients that were not reading read again; whether there were any."""
 
     @abstractmethod
-    def unfinished(self) -> Iterator[tuple[int, str]]:
+    def unfinished(self) -> Iterator[tuple[int, Place]]:
         """At rest: the operations that have not finished, and where the target's code waits."""
+
+    @abstractmethod
+    def under_way(self) -> bool:
+        """Whether an operation has not finished that says so when it has."""
 
     @abstractmethod
     def settle(self) -> None:
@@ -101,11 +143,23 @@ class Driver(ABC):
         """After the program: the connections that are to disconnect."""
         return [name for name, up in self.up.items() if up]
 
-    def left_behind(self) -> Iterator[tuple[str, str]]:
-        """After everything: what should not be there any more, and where it waits."""
+    def left_behind(self) -> Iterator[Remains]:
+        """After everything: what should not be there any more."""
         for task in self.loop.tasks:
             if not task.done():
-                yield f"task {task.get_coro().__qualname__}", waits_at(task)  # type: ignore[union-attr]
+                yield self.remaining(task, waits_at(task), self.served_by(task))
+
+    def remaining(self, task: Any, place: Place, of: str | int | None) -> Remains:
+        name = task.get_coro().__qualname__
+        return Remains(f"task {name}", place, name, True, of)
+
+    @abstractmethod
+    def served_by(self, task: Any) -> str | int | None:
+        """On whose behalf a task was made; None where no client and no operation had anything to do with it."""
+
+    def uncaught(self) -> Iterator[BaseException]:
+        """Exceptions that a library caught for want of anybody else, and said so; each once."""
+        return iter(())
 
     # -- from beginning to end ------------------------------
 
@@ -116,25 +170,40 @@ class Driver(ABC):
             raise TargetError(str(loop.trespass)) from loop.trespass
         if self.error is not None:
             raise TargetError(f"{self.target.name}: {self.making} failed: {brief(self.error)}") from self.error
+        if not self.started and not loop.spinning:
+            raise TargetError(f"{self.target.name}: it never finished starting, with nothing left to wait for")
         if loop.spinning:
-            self.record("spinning", None, None, None)
-        for context in loop.unhandled:
+            passing = loop.time() - self.moved_at > self.target.traits.policy.delay
+            self.record(RowKind.SPINNING, None, None, Spin.PERIOD if passing else Spin.BUSY)
+        self.gather_unhandled()
+        for task in loop.tasks:
+            failed = unretrieved(task)
+            if failed is not None:
+                self.unhandled(failed)
+        for one in forgotten(self.ungathered):
+            self.record(RowKind.UNHANDLED, None, None, one)
+        for place, seconds in loop.blocked_at:
+            if seconds >= BLOCKING:
+                self.record(RowKind.BLOCKED, None, None, Sleep(place, seconds))
+
+    def gather_unhandled(self) -> None:
+        """Note what has reached the loop's exception handler, or a library's own log, since the last time."""
+        reached = self.loop.unhandled
+        for context in reached[self.handed_over :]:
             error = context.get("exception")
             if isinstance(error, OutsideWorldError):
                 raise TargetError(str(error)) from error
             self.unhandled(error or context["message"])
-        for task in loop.tasks:
-            failure = unretrieved(task)
-            if failure is not None:
-                self.unhandled(failure)
-        for place, seconds in loop.blocked_at:
-            if seconds >= BLOCKING:
-                self.record("blocked", None, None, (place, f"{seconds:g}"))
+        self.handed_over = len(reached)
+        for caught in self.uncaught():
+            self.unhandled(caught)
 
     def unhandled(self, error: object) -> None:
-        """Note an exception that nobody handled."""
-        where = raised_at(error) if isinstance(error, BaseException) else ""
-        self.record("unhandled", None, None, (brief(error), where))
+        """Note an exception that nobody handled, unless it only says of a client that it is not there."""
+        if not isinstance(error, BaseException):
+            self.record(RowKind.UNHANDLED, None, None, Failure(str(error), Place(), str(error).partition(":")[0]))
+        elif about(error, self.numbers) not in self.left:
+            self.record(RowKind.UNHANDLED, None, None, failure(error))
 
     making = "making the adapter"
     """What is done first, for the message where it fails."""
@@ -162,7 +231,7 @@ class Driver(ABC):
 
     def skip(self, number: int) -> None:
         """The operation's connection is not there: nothing to do."""
-        self.record("skipped", number, self.operations[number].connection, None)
+        self.record(RowKind.SKIPPED, number, self.operations[number].connection, None)
 
     # -- coming to rest ------------------------------
 
@@ -170,34 +239,34 @@ class Driver(ABC):
         """Nothing is ready and nothing pending: let time pass, come to rest, go on to the next stage, or end."""
         loop = self.loop
         deadline = loop.next_deadline()
-        horizon = self.moving_to
-        if horizon is None:
-            horizon = max(loop.last_visible, self.rested_at or 0.0) + self.target.traits.limits.rest
+        horizon = self.moving_to if self.moving_to is not None else self.horizon()
         if deadline is not None and deadline <= horizon:
             loop.move_clock(deadline)
             return True
         if self.moving_to is not None:
             loop.move_clock(self.moving_to)
             self.moving_to = None
-            self.enter_stage()
+            if not self.epilogue:
+                self.enter_stage()
             return True
         if self.resume_stalled():
             self.rested_at = loop.time()
             return True
-        if self.error is not None:
+        if self.error is not None or not self.started:
             return False
+        self.gather_unhandled()
         self.settle()
         stuck = False
         for number, place in self.unfinished():
-            self.record("stuck", number, self.operations[number].connection, place)
+            self.record(RowKind.STUCK, number, self.operations[number].connection, place)
             stuck = True
         if stuck:
             return False
-        self.record("rest", None, None, None)
+        self.record(RowKind.REST, None, None, None)
         try:
             self.observe()
         except Exception as error:
-            self.record("unhandled", None, None, (brief(error), raised_at(error)))
+            self.record(RowKind.UNHANDLED, None, None, failure(error))
         if self.stage < len(self.stages) - 1:
             barrier = self.stages[self.stage][1]
             assert barrier is not None
@@ -206,17 +275,31 @@ class Driver(ABC):
             return True
         return self._epilogue()
 
+    def horizon(self) -> float:
+        """Until when time may pass before everything counts as at rest: what is left then are timers with a period.
+
+        An operation under way is waited for as long as anything comes in; without one, only the program's own doings
+        put the rest off.
+        """
+        loop, visible = self.loop, self.loop.visible
+        if any(key[0] not in FRAMES for key, _ in visible[self.seen :]):
+            self.busy_at = loop.last_visible
+        self.seen = len(visible)
+        last = max(self.moved_at, self.rested_at or 0.0)
+        longest = last + LONGEST * self.rest
+        last = max(last, loop.last_visible if self.under_way() else self.busy_at)
+        return min(last, longest) + self.rest
+
     def clock_moves(self) -> None:
         """The clock is moved past pending events: say whose, since what waits for them is not held up by others."""
-        waiting = (" ".join(map(str, event.key)) for event in self.loop.pending)
-        self.record("clock", None, None, tuple(waiting))
+        self.record(RowKind.CLOCK, None, None, tuple(event.key for event in self.loop.pending))
 
     def _barrier(self, number: int) -> None:
         op = self.operations[number]
-        self.record("invoked", number, None, None)
+        self.record(RowKind.INVOKED, number, None, None)
         seconds = op.seconds or 0.0
         if op.kind == "sweep":
-            seconds = (self.target.traits.limits.idle or 0.0) * 1.5
+            seconds = (self.target.traits.policy.idle or 0.0) * 1.5
         if seconds:
             self.moving_to = self.loop.time() + seconds
         else:
@@ -235,11 +318,21 @@ class Driver(ABC):
                 return True
             self.epilogue = 2
         if self.epilogue == 2:
-            self.record("emptied", None, None, None)
+            self.record(RowKind.EMPTIED, None, None, None)
             return self.shut_down()
-        for what, place in self.left_behind():
-            self.record("left", None, None, (what, place))
+        remains = list(self.left_behind())
+        grace = self.target.traits.policy.grace
+        if grace and self.epilogue == 3 and any(one.is_task for one in remains):
+            self.moving_to = self.loop.time() + grace
+            return True
+        for one in remains:
+            self.record(RowKind.LEFT, None, None, one)
         return False
+
+
+def failure(error: BaseException) -> Failure:
+    """An exception as a row has it."""
+    return Failure(brief(error), raised_at(error), type(error).__name__)
 
 
 def brief(error: object) -> str:

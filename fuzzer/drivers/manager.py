@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable, Iterator
+from contextvars import Context
 from functools import partial
 from typing import Any
 
-from ..core.history import Detail
+from ..core.history import Aim, Detail, EventId, Failure, RowKind
 from ..core.program import CRITICAL_EVENTS, Operation, Program
-from ..core.stacks import raised_at, waits_at
+from ..core.stacks import Place, waits_at
 from ..targets.adapter import Adapter, Client, Event, Target, registered
 from ..targets.websocket import FakeWebSocket
 from ..world import Outer, OutsideWorldError
 from ..world.external import operation
-from .base import Driver, Lane, brief
+from .base import Driver, Lane, failure
 
 __all__ = ("ManagerDriver", "credentials")
 
@@ -28,6 +29,8 @@ class ManagerDriver(Driver):
         self.clients: dict[str, Client] = {}
         self.running = 0
         self.adapter: Adapter
+        self.at_start = 0
+        """how many tasks there were when the first operation began"""
 
     def begin(self) -> None:
         try:
@@ -36,7 +39,15 @@ class ManagerDriver(Driver):
             self.error = error
             return
         if self.target.offers("start"):
-            self._task(None, Lane(()), self.adapter.start, ())  # type: ignore[attr-defined]
+            self.context = self.context.copy()
+            self._task(None, Lane(()), self.adapter.start, (), self.context)  # type: ignore[attr-defined]
+        else:
+            self._started()
+
+    def _started(self) -> None:
+        """Operations wait for ``start()``, and run in the context that it leaves."""
+        self.started = True
+        self.at_start = len(self.loop.tasks)
         self.enter_stage()
 
     # -- at rest ------------------------------
@@ -45,13 +56,19 @@ class ManagerDriver(Driver):
         stalled = [client for client in self.clients.values() if client.websocket.stalled]
         for client in stalled:
             client.websocket.resume()
-            self.record("resumed", None, client.id, None)
+            self.record(RowKind.RESUMED, None, client.id, None)
         return bool(stalled)
 
     def settle(self) -> None:
         pass
 
-    def unfinished(self) -> Iterator[tuple[int, str]]:
+    def under_way(self) -> bool:
+        return self.running > 0
+
+    def served_by(self, task: Any) -> str | None:
+        return None if task in self.loop.tasks[: self.at_start] else "an operation"
+
+    def unfinished(self) -> Iterator[tuple[int, Place]]:
         if self.running:
             for lane in self.lanes.values():
                 if lane.running is not None and lane.task is not None:
@@ -60,10 +77,10 @@ class ManagerDriver(Driver):
     def observe(self) -> None:
         adapter: Any = self.adapter
         if self.target.offers("registry"):
-            self.record("registry", None, None, registered(adapter.registry()))
+            self.record(RowKind.REGISTRY, None, None, registered(adapter.registry()))
         if self.target.offers("is_active"):
             active = tuple(user for user in self.users if adapter.is_active(user))
-            self.record("active", None, None, active)
+            self.record(RowKind.ACTIVE, None, None, active)
 
     def shut_down(self) -> bool:
         if not self.target.offers("shut_down"):
@@ -75,8 +92,15 @@ class ManagerDriver(Driver):
 
     # -- operations ------------------------------
 
-    def _task(self, number: int | None, lane: Lane, method: Callable[..., Any], args: tuple[Any, ...]) -> None:
-        context = self.context.copy()
+    def _task(
+        self,
+        number: int | None,
+        lane: Lane,
+        method: Callable[..., Any],
+        args: tuple[Any, ...],
+        context: Context | None = None,
+    ) -> None:
+        context = self.context.copy() if context is None else context
         context.run(operation.set, number)
         self.running += 1
         lane.running = number
@@ -84,33 +108,36 @@ class ManagerDriver(Driver):
         self.loop.drivers.append(lane.task)
 
     async def _perform(self, number: int | None, lane: Lane, method: Callable[..., Any], args: tuple[Any, ...]) -> None:
-        kind: str
+        kind: RowKind
         detail: Detail
         try:
             result = method(*args)
             if inspect.isawaitable(result):
                 result = await result
         except asyncio.CancelledError:
-            kind, detail = "cancelled", None
-        except OutsideWorldError:
-            kind, detail = "raised", "OutsideWorldError"
+            kind, detail = RowKind.CANCELLED, None
+        except OutsideWorldError as error:
+            kind, detail = RowKind.RAISED, Failure(type(error).__name__, Place(), type(error).__name__)
         except Exception as error:
-            kind, detail = "raised", (brief(error), raised_at(error))
+            kind, detail = RowKind.RAISED, failure(error)
         else:
-            kind, detail = "returned", result if isinstance(result, str | bool | int) else None
+            kind, detail = RowKind.RETURNED, result if isinstance(result, str | bool | int) else None
         self._finish(number, lane, kind, detail)
 
-    def _finish(self, number: int | None, lane: Lane, kind: str, detail: Detail) -> None:
+    def _finish(self, number: int | None, lane: Lane, kind: RowKind, detail: Detail) -> None:
         self.running -= 1
         lane.running = lane.task = None
         if number is None:
+            if kind == RowKind.RAISED:
+                self.record(RowKind.UNHANDLED, None, None, detail)
+            self._started()
             return
         op = self.operations[number]
         self.record(kind, number, op.connection, detail)
         if op.connection is not None:
             if op.kind == "connect":
-                self.up[op.connection] = kind == "returned" and detail is not False
-                if kind == "cancelled":
+                self.up[op.connection] = kind == RowKind.RETURNED and detail is not False
+                if kind == RowKind.CANCELLED:
                     self._leave(number, op.connection, "cancelled")
             elif op.kind in ("disconnect", "abort", "log_out"):
                 self.up[op.connection] = False
@@ -120,12 +147,12 @@ class ManagerDriver(Driver):
         else:
             self.offer(lane)
 
-    def _invoke(self, number: int, lane: Lane, method: Callable[..., Any], *args: Any) -> None:
-        self.record("invoked", number, self.operations[number].connection, None)
+    def _invoke(self, number: int, lane: Lane, method: Callable[..., Any], *args: Any, aim: Aim | None = None) -> None:
+        self.record(RowKind.INVOKED, number, self.operations[number].connection, aim)
         self._task(number, lane, method, args)
 
     def _leave(self, number: int, connection: str, how: str) -> None:
-        self.record("gone", number, connection, how)
+        self.record(RowKind.GONE, number, connection, how)
         self.clients[connection].websocket.leave()
 
     def do_connect(self, number: int, op: Operation, lane: Lane) -> None:
@@ -137,6 +164,7 @@ class ManagerDriver(Driver):
         token, identity = credentials(op)
         client = Client(op.connection, op.user, token, identity, websocket)
         self.clients[op.connection] = client
+        self.numbers[len(self.numbers)] = op.connection
         self.up[op.connection] = False
         self._invoke(number, lane, self.adapter.connect, client)
 
@@ -161,7 +189,7 @@ class ManagerDriver(Driver):
         if client is None or client.websocket.gone or (lane.running is None and not self.up[op.connection]):
             self.skip(number)
             return
-        self.record("invoked", number, op.connection, None)
+        self.record(RowKind.INVOKED, number, op.connection, None)
         self._leave(number, op.connection, op.kind)
         if lane.running is None or self.adapter.disconnect_overlaps:
             self._task(number, lane, self.adapter.disconnect, (client,))
@@ -196,10 +224,10 @@ class ManagerDriver(Driver):
             self.skip(number)
         elif op.kind == "stall":
             client.websocket.stall()
-            self.record("stalled", number, client.id, None)
+            self.record(RowKind.STALLED, number, client.id, None)
         else:
             client.websocket.resume()
-            self.record("resumed", number, client.id, None)
+            self.record(RowKind.RESUMED, number, client.id, None)
 
     do_unstall = do_stall
 
@@ -207,36 +235,56 @@ class ManagerDriver(Driver):
         if lane.task is None:
             self.skip(number)
         else:
-            self.record("invoked", number, op.connection, lane.running)
+            self.record(RowKind.INVOKED, number, op.connection, lane.running)
             lane.task.add_done_callback(partial(self._cancelled_unborn, lane.running, lane), context=self.context)
             lane.task.cancel()
 
     def _cancelled_unborn(self, number: int | None, lane: Lane, task: asyncio.Task[None]) -> None:
         """A task cancelled before its first step never runs a line of `_perform`."""
         if lane.running == number and lane.task is task:
-            self._finish(number, lane, "cancelled", None)
+            self._finish(number, lane, RowKind.CANCELLED, None)
 
-    def _event(self, number: int, op: Operation, type_: str = "message", suffix: str = "") -> Event:
+    def _event(self, number: int, op: Operation, type_: str = "message", step: str = "") -> Event:
+        """An event of an operation, known by its id from now on."""
         assert op.user is not None
-        return Event(f"e{number}{suffix}", type_, op.user, op.to, f"r{number}" if suffix else None)
+        made = EventId(number, step)
+        event = Event(f"cw-{made}", type_, op.user, op.to, f"r{number}" if step else None, op.room)
+        self.made[event.id] = made
+        return event
 
     def do_emit(self, number: int, op: Operation, lane: Lane) -> None:
-        self._invoke(number, lane, self.adapter.emit, self._event(number, op))
+        self._invoke(number, lane, self.adapter.emit, self._event(number, op), aim=Aim(op.to))
 
     def do_broadcast(self, number: int, op: Operation, lane: Lane) -> None:
-        self._invoke(number, lane, self.adapter.broadcast, self._event(number, op))  # type: ignore[attr-defined]
+        broadcast: Callable[..., Any] = self.adapter.broadcast  # type: ignore[attr-defined]
+        self._invoke(number, lane, broadcast, self._event(number, op), aim=Aim())
 
     def do_emit_to_thread(self, number: int, op: Operation, lane: Lane) -> None:
         emit: Callable[..., Any] = self.adapter.emit_to_thread  # type: ignore[attr-defined]
-        self._invoke(number, lane, emit, self._event(number, op), op.thread)
+        self._invoke(number, lane, emit, self._event(number, op), op.thread, aim=Aim(op.to))
+
+    def do_emit_to_room(self, number: int, op: Operation, lane: Lane) -> None:
+        assert op.room is not None
+        emit: Callable[..., Any] = self.adapter.emit_to_room  # type: ignore[attr-defined]
+        self._invoke(number, lane, emit, self._event(number, op), aim=Aim(rooms=(op.room,)))
+
+    def do_join(self, number: int, op: Operation, lane: Lane) -> None:
+        client = self._client(number, op)
+        if client is not None:
+            assert op.room is not None
+            method: Callable[..., Any] = getattr(self.adapter, op.kind)
+            self._invoke(number, lane, method, client, op.room, aim=Aim(rooms=(op.room,)))
+
+    do_leave = do_join
 
     def do_run_agent(self, number: int, op: Operation, lane: Lane) -> None:
-        self._invoke(number, lane, self._agent, number, op)
+        events = [self._event(number, op, name, name) for name in CRITICAL_EVENTS]
+        self._invoke(number, lane, self._agent, events, aim=Aim(op.to))
 
-    async def _agent(self, number: int, op: Operation) -> None:
+    async def _agent(self, events: list[Event]) -> None:
         emit: Callable[[Event], Any] = getattr(self.adapter, "emit_critical", self.adapter.emit)
-        for name in CRITICAL_EVENTS:
-            result = emit(self._event(number, op, name, f".{name}"))
+        for event in events:
+            result = emit(event)
             if inspect.isawaitable(result):
                 await result
 

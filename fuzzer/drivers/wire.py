@@ -10,21 +10,20 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from ..clients.link import Link
-from ..core.departures import is_departure
-from ..core.history import SETTLED, Detail
-from ..core.program import Operation, Program
-from ..core.stacks import waits_at
+from ..core.history import Aim, Content, Detail, EventId, Mention, Outcome, Remains, RowKind
+from ..core.program import CRITICAL_EVENTS, Operation, Program
+from ..core.stacks import Place, waits_at
 from ..targets.adapter import Target
 from ..targets.serving import Service
 from ..targets.traits import WireTraits
 from ..targets.wire import Frame, Login, Outgoing, Reading, Wire
 from ..world import Outer
-from .base import Driver, Lane, TargetError, brief
+from .base import Driver, Lane, failure
 from .manager import credentials
 
 __all__ = ("WireDriver",)
@@ -43,6 +42,9 @@ class WireClient:
         self.open = False
         self.gone = False
         self.hung_up = False
+        self.following = False
+        """the server says nothing of what the login went on with"""
+        self.joining: dict[int, str] = {}
         self.link: Link
         self._last: tuple[Frame, Reading] | None = None
 
@@ -57,22 +59,20 @@ class WireClient:
 
     def refused(self, why: str) -> None:
         self.hung_up = True
-        self.driver.record("closed", None, self.login.connection, why)
-        self.driver.connected(self, "returned", False)
+        self.driver.record(RowKind.CLOSED, None, self.login.connection, why)
+        self.driver.connected(self, RowKind.RETURNED, False)
 
     def written(self, frame: Frame) -> bool:
         reading = self.wire.read(frame, self.login)
         self._last = frame, reading
-        self._note("sent", reading)
+        self._note(RowKind.SENT, reading)
         return reading.heartbeat
 
-    def _note(self, kind: str, reading: Reading) -> None:
-        record, name = self.driver.record, self.login.connection
-        for event in reading.events:
-            record(kind, int(event[1:].partition(".")[0]), name, event)
-        if not reading.events and not reading.heartbeat:
-            word = f"@{reading.recipient}" if reading.recipient is not None else f"<{reading.kind}>"
-            record(kind, None, name, word)
+    def _note(self, kind: RowKind, reading: Reading) -> None:
+        content = self.driver.content(reading)
+        if content.mentions or not reading.heartbeat:
+            number = content.mentions[0].event.number if content.mentions else None
+            self.driver.record(kind, number, self.login.connection, content)
 
     def received(self, frame: Frame) -> None:
         if self._last is not None and self._last[0] is frame:  # most are read the moment they are written
@@ -80,39 +80,61 @@ class WireClient:
         else:
             reading = self.wire.read(frame, self.login)
         driver = self.driver
-        self._note("received", reading)
+        self._note(RowKind.RECEIVED, reading)
         if reading.answer is not None:
             self.link.send(reading.answer, heartbeat=reading.heartbeat)
         for following in reading.follow:
             self.link.send(following)
         if reading.done is not None:
             driver.done(reading.done)
+        if reading.joined is not None:
+            driver.joined(self, reading.joined)
         if reading.refused:
-            driver.connected(self, "returned", False)
+            driver.connected(self, RowKind.RETURNED, False)
+        elif reading.ready and reading.follow:
+            self.following = True
+            driver.go_on(self)
         elif reading.ready:
-            driver.connected(self, "returned", reading.user)
+            driver.connected(self, RowKind.RETURNED, reading.user)
 
     def closed(self, why: str) -> None:
         self.hung_up = True
-        self.driver.record("closed", None, self.login.connection, why)
+        self.driver.record(RowKind.CLOSED, None, self.login.connection, why)
         if self.connecting is not None:
-            self.driver.connected(self, "returned", False)
+            self.driver.connected(self, RowKind.RETURNED, False)
 
     def served(self) -> None:
         self.driver.served(self)
 
 
+UNHANDLED: dict[str, tuple[str, ...]] = {
+    "aiohttp.server": ("Error handling request", "Unhandled exception"),
+    "asyncio": ("",),
+    "daphne.server": ("",),
+    "engineio.server": ("",),
+    "hypercorn.error": ("Error in ASGI Framework",),
+    "socketio.server": ("",),
+    "tornado.application": ("Uncaught exception",),
+    "tornado.general": ("Uncaught exception",),
+    "uvicorn.error": ("Exception in ASGI application", "Exception in 'lifespan' protocol"),
+    "websockets.server": ("connection handler failed", "opening handshake failed"),
+    "quart.app": ("Exception on",),
+}
+"""How servers begin to log, by logger, an exception that the application let through; others somebody caught."""
+
+
 class _LogWatch(logging.Handler):
     """Servers log a handler's exception and go on; that is where nobody else handles it."""
 
-    def __init__(self, loop: Outer) -> None:
+    def __init__(self) -> None:
         super().__init__(logging.ERROR)
-        self._loop = loop
+        self.heard: list[BaseException] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
-        if error is not None:
-            self._loop.logged.append(error)
+        begins = UNHANDLED.get(record.name)
+        if error is not None and begins is not None and str(record.msg).startswith(begins):
+            self.heard.append(error)
 
 
 _NOWHERE = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # for the life of the process
@@ -129,7 +151,7 @@ class WireDriver(Driver):
         self.wire = target.traits.wire
         self.clients: dict[str, WireClient] = {}
         self.service: Service
-        self.started = False
+        self.logs = _LogWatch()
         self.stop: asyncio.Future[None] | None = None
         self.ending: int | None = None
         self.emitting: dict[int, str] = {}
@@ -139,11 +161,12 @@ class WireDriver(Driver):
     @contextmanager
     def around(self) -> Iterator[None]:
         """Listen to what libraries log as an error; what applications print is not shown."""
-        root, watch = logging.getLogger(), _LogWatch(self.loop)
+        root = logging.getLogger()
         handlers, printed = root.handlers, sys.stdout
-        root.handlers, sys.stdout = [watch], _NOWHERE
+        root.handlers, sys.stdout = [self.logs], _NOWHERE
         try:
-            yield
+            with super().around():
+                yield
         finally:
             root.handlers, sys.stdout = handlers, printed
 
@@ -163,29 +186,17 @@ class WireDriver(Driver):
             if not self.started:
                 self.error = error
             elif self.ending is not None and not isinstance(error, asyncio.CancelledError):
-                self.record("raised", self.ending, None, brief(error))
+                self.record(RowKind.RAISED, self.ending, None, failure(error))
                 self.ending = None
             else:
                 raise
         else:
-            self.record("returned", self.ending, None, None)
+            self.record(RowKind.RETURNED, self.ending, None, None)
             self.ending = None
 
-    def end(self) -> None:
-        if self.error is None and not self.started and self.loop.trespass is None:
-            raise TargetError(f"{self.target.name}: it never finished starting, with nothing left to wait for")
-        super().end()
-        for error in self.loop.logged:
-            self.unhandled(error)
-
-    def unhandled(self, error: object) -> None:
-        if not (isinstance(error, BaseException) and is_departure(error)):
-            super().unhandled(error)
-
-    def when_idle(self) -> bool:
-        if not self.started and self.loop.next_deadline() is None:
-            return False
-        return super().when_idle()
+    def uncaught(self) -> Iterator[BaseException]:
+        heard, self.logs.heard = self.logs.heard, []
+        yield from heard
 
     # -- at rest ------------------------------
 
@@ -193,22 +204,32 @@ class WireDriver(Driver):
         stalled = [client for client in self.clients.values() if client.link.stalled and not client.gone]
         for client in stalled:
             client.link.resume()
-            self.record("resumed", None, client.login.connection, None)
+            self.record(RowKind.RESUMED, None, client.login.connection, None)
         return bool(stalled)
 
     def settle(self) -> None:
         """Nothing more will come: a connection that is open is connected, what was sent has had its effect."""
         for client in self.clients.values():
-            if client.connecting is not None and client.open and not self.wire.waits_for_ready:
-                self.connected(client, "returned", SETTLED)
+            if client.connecting is not None and client.open and self.unanswered(client):
+                self.connected(client, RowKind.RETURNED, Outcome.INDETERMINATE)
             if client.leaving is not None:
-                self._left(client, SETTLED)
+                self._left(client, Outcome.INDETERMINATE)
         for number, name in list(self.emitting.items()):
             emitter = self.clients[name]
             if not emitter.link.unread or emitter.gone:
-                self._done(number, SETTLED)
+                confirmed = self.wire.confirms_joins and emitter.joining.pop(number, None) is not None
+                self._done(number, Outcome.INDETERMINATE, RowKind.CANCELLED if confirmed else RowKind.RETURNED)
 
-    def unfinished(self) -> Iterator[tuple[int, str]]:
+    def unanswered(self, client: WireClient) -> bool:
+        """Whether nobody will say that the client is connected."""
+        return not self.wire.waits_for_ready or client.following
+
+    def under_way(self) -> bool:
+        return self.ending is not None or any(
+            client.connecting is not None and not self.unanswered(client) for client in self.clients.values()
+        )
+
+    def unfinished(self) -> Iterator[tuple[int, Place]]:
         for name, client in self.clients.items():
             if client.connecting is not None:
                 yield client.connecting, self.place(name)
@@ -217,13 +238,13 @@ class WireDriver(Driver):
         if self.ending is not None:
             yield self.ending, self.place(None)
 
-    def place(self, name: str | None) -> str:
+    def place(self, name: str | None) -> Place:
         """Where the code waits that serves a connection; any code of the target's, where there is none for it."""
         label = self.loop.labels
         tasks = [task for task in self.loop.tasks if not task.done()]
         own = [task for task in tasks if name is not None and label.get(task) == name]
         places = [waits_at(task) for task in own or tasks]
-        return next((place for place in places if place), "")
+        return next((place for place in places if place), Place())
 
     def observe(self) -> None:
         pass
@@ -234,30 +255,55 @@ class WireDriver(Driver):
     def shut_down(self) -> bool:
         number = len(self.operations)
         self.operations.append(Operation("shut_down"))
-        self.record("invoked", number, None, None)
+        self.record(RowKind.INVOKED, number, None, None)
         self.ending = number
         assert self.stop is not None
         self.stop.set_result(None)
         self.rested_at = self.loop.time()
         return True
 
-    def left_behind(self) -> Iterator[tuple[str, str]]:
+    def served_by(self, task: Any) -> str | None:
+        return self.loop.labels.get(task)
+
+    def left_behind(self) -> Iterator[Remains]:
         for task in self.loop.tasks:
-            place = waits_at(task, own=True) if not task.done() else ""
+            place = waits_at(task, own=True) if not task.done() else Place()
             if place:  # what libraries leave running is their own affair
-                yield f"task {task.get_coro().__qualname__}", place  # type: ignore[union-attr]
+                yield self.remaining(task, place, self.served_by(task))
         for name, client in self.clients.items():
             if not client.link.over:
-                yield f"connection {name}", self.place(name)
+                yield Remains(f"connection {name}", self.place(name), "connection", False, name)
+
+    # -- what is said ------------------------------
+
+    def event(self, number: int, op: Operation) -> str:
+        """The marker of an operation's event, known by its id from now on."""
+        for step in ("", *CRITICAL_EVENTS) if op.kind == "run_agent" else ("",):
+            made = EventId(number, step)
+            self.made[str(made)] = made
+        return f"cw-{EventId(number)}"
+
+    def content(self, reading: Reading) -> Content:
+        """What a frame says of events that were emitted; markers that nobody made say nothing."""
+        mentions = []
+        for text in reading.events:
+            event = self.made.get(text) or self.made.get(text.partition(".")[0])  # a step where there is no run
+            if event is not None:
+                said = reading.said.get(text)
+                if said is None:
+                    mentions.append(Mention(event))
+                else:
+                    mentions.append(Mention(event, said.sender, said.recipient, said.room, said.run))
+        return Content(tuple(mentions), reading.recipient, reading.kind)
 
     # -- how operations end ------------------------------
 
-    def connected(self, client: WireClient, kind: str, detail: Detail) -> None:
+    def connected(self, client: WireClient, kind: RowKind, detail: Detail) -> None:
         number, client.connecting = client.connecting, None
         if number is not None:
             name = client.login.connection
             self.record(kind, number, name, detail)
-            self.up[name] = kind == "returned" and detail is not False
+            self.up[name] = kind == RowKind.RETURNED and detail is not False
             self.go_on(client)
 
     def go_on(self, client: WireClient) -> None:
@@ -265,15 +311,24 @@ class WireDriver(Driver):
         client.lane.running = None
         self.offer(client.lane)
 
-    def done(self, event: str) -> None:
+    def done(self, text: str) -> None:
         """The server confirms that an event was emitted."""
-        number = int(event[1:])
-        if number in self.emitting:
-            self._done(number, None)
+        event = self.made.get(text)
+        if event is not None and event.number in self.emitting:
+            self._done(event.number, None)
 
-    def _done(self, number: int, detail: Detail) -> None:
+    def joined(self, client: WireClient, room: str) -> None:
+        """The server confirms that a room was joined; without a name, the one that was asked for first."""
+        for number, wanted in client.joining.items():
+            if room in ("", wanted):
+                del client.joining[number]
+                if number in self.emitting:
+                    self._done(number, None)
+                return
+
+    def _done(self, number: int, detail: Detail, kind: RowKind = RowKind.RETURNED) -> None:
         name = self.emitting.pop(number)
-        self.record("returned", number, name, detail)
+        self.record(kind, number, name, detail)
 
     def served(self, client: WireClient) -> None:
         if client.leaving is not None and client.link.over:
@@ -282,7 +337,7 @@ class WireDriver(Driver):
     def _left(self, client: WireClient, detail: Detail) -> None:
         number, client.leaving = client.leaving, None
         assert number is not None
-        self.record("returned", number, client.login.connection, detail)
+        self.record(RowKind.RETURNED, number, client.login.connection, detail)
 
     # -- operations ------------------------------
 
@@ -293,14 +348,21 @@ class WireDriver(Driver):
             self.skip(number)
             return
         token, identity = credentials(op)
-        login = Login(name, op.user, token, identity)
+        login = Login(name, op.user, token, identity, self.room_of(op))
         client = WireClient(self, number, lane, login, self.wire)
         client.link = self.service.connect(name, len(self.clients), client, op.pace)
+        self.numbers[len(self.clients)] = name
         self.clients[name] = client
         self.up[name] = False
         lane.running = number
-        self.record("invoked", number, name, None)
+        self.record(RowKind.INVOKED, number, name, Aim(rooms=self.wire.enters(login)))
         client.link.open(self.wire.request(login))
+
+    def room_of(self, op: Operation) -> str | None:
+        """The room a client connects to, where it connects to one."""
+        if not self.wire.rooms_at_connect:
+            return None
+        return op.room or next(iter(self.wire.rooms), "r0")
 
     def _client(self, number: int, op: Operation) -> WireClient | None:
         """The operation's client where its connection is open; else the operation is skipped."""
@@ -310,26 +372,48 @@ class WireDriver(Driver):
             return None
         return client
 
-    def _say(self, number: int, op: Operation, speak: Any, marker: str) -> None:
+    def _say(self, number: int, op: Operation, speak: Callable[[Outgoing], Frame], aim: Aim | None = None) -> None:
         client = self._client(number, op)
         if client is not None:
-            self.record("invoked", number, op.connection, None)
+            marker = self.event(number, op)
+            self.record(RowKind.INVOKED, number, op.connection, Aim(op.to) if aim is None else aim)
             self.emitting[number] = client.login.connection
-            client.link.send(speak(Outgoing(marker, op.to, client.login)))
+            client.link.send(speak(Outgoing(marker, op.to, client.login, op.room)))
 
     def do_emit(self, number: int, op: Operation, lane: Lane) -> None:
-        self._say(number, op, self.wire.emit, f"cw-e{number}")
+        self._say(number, op, self.wire.emit)
 
     def do_broadcast(self, number: int, op: Operation, lane: Lane) -> None:
-        self._say(number, op, self.wire.broadcast, f"cw-e{number}")
+        self._say(number, op, self.wire.broadcast, Aim())
 
     def do_run_agent(self, number: int, op: Operation, lane: Lane) -> None:
-        self._say(number, op, self.wire.run_agent, f"cw-e{number}")
+        client = self.clients.get(op.connection or "")
+        asks = client.login.identity if client is not None else None  # who asks is who the token says
+        self._say(number, op, self.wire.run_agent, Aim(asks or op.to))
+
+    def do_emit_to_room(self, number: int, op: Operation, lane: Lane) -> None:
+        client = self.clients.get(op.connection or "")
+        rooms = self.wire.spoken_in(client.login, op.room) if client is not None else ()
+        self._say(number, op, self.wire.emit_to_room, Aim(rooms=rooms))
+
+    def do_join(self, number: int, op: Operation, lane: Lane) -> None:
+        client = self._client(number, op)
+        if client is not None:
+            assert op.room is not None
+            self.record(RowKind.INVOKED, number, op.connection, Aim(rooms=(op.room,)))
+            self.emitting[number] = client.login.connection
+            if op.kind == "join":
+                client.joining[number] = op.room
+            speak = self.wire.join_room if op.kind == "join" else self.wire.leave_room
+            for frame in speak(client.login, op.room):
+                client.link.send(frame)
+
+    do_leave = do_join
 
     def do_log_out(self, number: int, op: Operation, lane: Lane) -> None:
         client = self._client(number, op)
         if client is not None:
-            self.record("invoked", number, op.connection, None)
+            self.record(RowKind.INVOKED, number, op.connection, None)
             self.emitting[number] = client.login.connection
             self.up[client.login.connection] = False
             for frame in self.wire.log_out(client.login):
@@ -341,14 +425,14 @@ class WireDriver(Driver):
             self.skip(number)
             return
         name = client.login.connection
-        self.record("invoked", number, name, None)
-        self.record("gone", number, name, op.kind)
+        self.record(RowKind.INVOKED, number, name, None)
+        self.record(RowKind.GONE, number, name, op.kind)
         client.gone = True
         client.leaving = number
         self.up[name] = False
         if client.connecting is not None:  # one that is open may have been logged in long since: nobody would say
-            known = self.wire.waits_for_ready or not client.open
-            self.connected(client, "cancelled", None if known else SETTLED)
+            known = not self.unanswered(client) or not client.open
+            self.connected(client, RowKind.CANCELLED, None if known else Outcome.INDETERMINATE)
         if op.kind == "disconnect":
             client.link.close()
         elif op.kind == "abort":
@@ -369,9 +453,9 @@ class WireDriver(Driver):
             self.skip(number)
         elif op.kind == "stall":
             client.link.stall()
-            self.record("stalled", number, client.login.connection, None)
+            self.record(RowKind.STALLED, number, client.login.connection, None)
         else:
             client.link.resume()
-            self.record("resumed", number, client.login.connection, None)
+            self.record(RowKind.RESUMED, number, client.login.connection, None)
 
     do_unstall = do_stall

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..core.history import SETTLED, Row
+from ..core.history import Failure, Outcome, Remains, Row
 from ..core.program import Operation, Program
 
 __all__ = ("describe", "lane_of")
@@ -15,12 +15,12 @@ def describe(row: Row, program: Program) -> str:
     match row.kind:
         case "invoked":
             return f"{op}" if op is not None else what
-        case "returned" if row.detail == SETTLED:
+        case "returned" if row.detail is Outcome.INDETERMINATE:
             return f"{what}: nobody answered, by now it is done"
         case "returned":
             return f"{what} returns" + (f" {row.detail!r}" if row.detail is not None else "")
         case "raised":
-            return f"{what} raises {row.detail[0] if isinstance(row.detail, tuple) else row.detail}"
+            return f"{what} raises {row.detail.brief if isinstance(row.detail, Failure) else row.detail}"
         case "cancelled":
             return f"{what} is cancelled"
         case "skipped":
@@ -42,15 +42,14 @@ def describe(row: Row, program: Program) -> str:
         case "resumed":
             return "reads again"
         case "registry":
-            return f"registry: {', '.join(row.detail) if isinstance(row.detail, tuple) and row.detail else 'empty'}"
+            return f"registry: {_listed(row, 'empty')}"
         case "active":
-            return (
-                f"says connected: {', '.join(row.detail) if isinstance(row.detail, tuple) and row.detail else 'nobody'}"
-            )
+            return f"says connected: {_listed(row, 'nobody')}"
         case "unhandled":
-            return f"unhandled {' in '.join(row.detail) if isinstance(row.detail, tuple) else row.detail}"
+            assert isinstance(row.detail, Failure)
+            return f"unhandled {row.detail.brief} in {row.detail.place}"
         case "left":
-            return f"left behind: {row.detail[0] if isinstance(row.detail, tuple) else row.detail}"
+            return f"left behind: {row.detail.what if isinstance(row.detail, Remains) else row.detail}"
         case "blocked":
             return f"the loop stands still in {row.detail[0] if isinstance(row.detail, tuple) else row.detail}"
         case "rest":
@@ -58,9 +57,19 @@ def describe(row: Row, program: Program) -> str:
         case "emptied":
             return "- everybody has left -"
         case "clock":
-            return f"time passes before {', '.join(row.detail) if isinstance(row.detail, tuple) else row.detail}"
+            keys = row.detail if isinstance(row.detail, tuple) else ()
+            return f"time passes before {', '.join(_key(key) for key in keys)}"
         case _:
             return row.kind
+
+
+def _key(key: object) -> str:
+    return " ".join(map(str, key)) if isinstance(key, tuple) else str(key)
+
+
+def _listed(row: Row, nothing: str) -> str:
+    names = [str(name) for name in row.detail] if isinstance(row.detail, tuple) else []
+    return ", ".join(names) or nothing
 
 
 def lane_of(row: Row, program: Program) -> str:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator
 
-from ..core.history import Row
+from ..core.history import Content, Failure, Row, RowKind
 from ..core.program import Program
 from ..engine.execution import Execution
 from .events import Events
@@ -55,12 +55,17 @@ def orders(execution: Execution, events: Events) -> Iterator[Fact]:
 
 def _brief(row: Row) -> object:
     """What of a row's detail is not a name or a number of this program: an error's place, a refusal, a frame's type."""
-    detail = row.detail
-    if isinstance(detail, tuple):
-        return detail[-1] if row.kind in ("raised", "unhandled", "stuck") else None
-    if isinstance(detail, str):
-        return detail if detail[:1] == "<" or row.kind == "gone" else None
-    return detail if detail is False or detail is True else None
+    match row.detail:
+        case Content(mentions=()) as content:
+            return str(content)
+        case Failure(place=place) if row.kind == RowKind.RAISED:
+            return place
+        case bool() as said:
+            return said
+        case str() as how if row.kind == RowKind.GONE:
+            return how
+        case _:
+            return None
 
 
 class Novelty:

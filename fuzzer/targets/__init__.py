@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .adapter import Adapter, Client, Event, Limits, Target
+from .adapter import Adapter, Client, Event, Limits, Policy, Target
 from .websocket import FakeWebSocket, PeerGoneError
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ __all__ = (
     "Login",
     "Outgoing",
     "PeerGoneError",
+    "Policy",
     "Reading",
     "Request",
     "SocketIOWire",

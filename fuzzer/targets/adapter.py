@@ -4,43 +4,31 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol
 
+from .policy import Limits, Policy, policy_of
 from .websocket import FakeWebSocket
 
-__all__ = ("OPTIONAL", "Adapter", "Client", "Event", "Limits", "Target", "Traits")
+__all__ = ("OPTIONAL", "Adapter", "Client", "Event", "Limits", "Policy", "Target", "Traits")
 
 OPTIONAL = (
     "authenticate",
     "broadcast",
     "clean_up",
     "emit_critical",
+    "emit_to_room",
     "emit_to_thread",
     "expire",
     "is_active",
+    "join",
+    "leave",
     "log_out",
     "registry",
     "shut_down",
     "start",
 )
 """Methods an adapter may have; each adds operations to the programs, or checks to the model."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a target promises; times in (virtual) seconds.
-
-    ``delay``: for how long somebody else's stalled or vanished client may hold an operation up.
-    ``rest``: when nothing more arrives, every operation has finished after this long.
-    ``connections_per_user``: how many a user may always have (None: any number).
-    ``idle``: after this long without traffic, a sweep may drop a connection (None: never).
-    """
-
-    delay: float = 1.0
-    rest: float = 30.0
-    connections_per_user: int | None = None
-    idle: float | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -61,19 +49,30 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something emitted: pass ``payload`` (JSON-able, carries the id) through the target to the user ``to``."""
+    """Something emitted: pass ``payload`` (JSON-able, carries the id) through the target to the user ``to``.
+
+    Or to the members of ``room``, or, where neither is said, to everybody.  Where a frame has the payload's other
+    fields beside the id, they must be this event's.
+    """
 
     id: str
     type: str
     sender: str
     to: str | None
     run: str | None = None
+    room: str | None = None
+
+    @property
+    def text(self) -> str:
+        return f"said in {self.id}"
 
     @property
     def data(self) -> dict[str, Any]:
-        data: dict[str, Any] = {"event_id": self.id, "from": self.sender}
+        data: dict[str, Any] = {"event_id": self.id, "from": self.sender, "text": self.text}
         if self.to is not None:
             data["to"] = self.to
+        if self.room is not None:
+            data["room"] = self.room
         if self.run is not None:
             data["run_id"] = self.run
         return data
@@ -91,13 +90,18 @@ class Adapter(ABC):
 
     * ``authenticate(client, token) -> user id``: login is a step of its own; says who the connection is now.
     * ``broadcast(event)``, ``emit_to_thread(event, thread)``, ``emit_critical(event)`` (one of the five agent events).
+    * ``join(client, room)``, ``leave(client, room)``, ``emit_to_room(event)``: rooms, of any users; the event is for
+      ``event.room``.
     * ``log_out(client)``: the user leaves, the socket stays open (without it `disconnect` is called).
     * ``expire(client)``: the client's token ends now.  ``clean_up(user)``: close all of a user's connections.
     * ``registry() -> connections`` (clients, their websockets or ids) and ``is_active(user) -> bool``: what the target
       believes at rest.  ``start()`` and ``shut_down()``: around its life.
     """
 
+    policy: ClassVar[Policy] = policy_of(Limits())
+    """What the target does on purpose; what is not declared is promised strictly."""
     limits: ClassVar[Limits] = Limits()
+    """The part of the policy that came first, for those who declare no more."""
     offline_delivery: ClassVar[bool] = False
     """An event for an absent user is kept and delivered once, in order, on the user's next connection."""
     checks_identity: ClassVar[bool] = False
@@ -106,6 +110,18 @@ class Adapter(ABC):
     """The application may call disconnect while connect of the same client is still under way."""
     by_wire: ClassVar[bool] = False
     """Clients speak for themselves, over their own connections; an adapter is spoken to directly."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """One policy, in whichever way the class declares it."""
+        super().__init_subclass__(**kwargs)
+        declared = vars(cls)
+        if "policy" in declared:
+            cls.policy = policy_of(cls.policy, declared.get("offline_delivery", False))
+        elif "limits" in declared:
+            cls.policy = policy_of(cls.limits, cls.offline_delivery)
+        elif "offline_delivery" in declared:
+            cls.policy = policy_of(replace(cls.policy, kept="no"), cls.offline_delivery)
+        cls.offline_delivery = cls.policy.kept != "no"
 
     @classmethod
     def offers(cls, method: str) -> bool:
@@ -129,7 +145,7 @@ class Traits(Protocol):
     """What is known of a target before it is made: what it promises, and which operations make sense with it."""
 
     @property
-    def limits(self) -> Limits: ...
+    def policy(self) -> Policy: ...
 
     @property
     def offline_delivery(self) -> bool: ...

@@ -17,8 +17,9 @@ from typing import Any, Literal
 
 from ..core.errors import UsageError
 from ..core.stacks import raised_at
-from .adapter import Limits, Target
+from .adapter import Target
 from .fresh import FreshModule
+from .policy import Limits, Policy
 from .routes import websocket_paths
 from .serving import (
     PORT,
@@ -59,10 +60,6 @@ WIRES: dict[str, Wire] = {"json": JsonWire(), "text": TEXT, "socketio": SocketIO
 """Wires there are without saying more."""
 
 
-LIMITS = Limits(rest=15.0)
-"""What an application promises where nobody says more; below the 20 s after which servers begin to ping."""
-
-
 class UnknownTargetError(UsageError):
     """There is no such target, or it cannot be used; the message is one line."""
 
@@ -82,7 +79,8 @@ def application(
     *,
     wire: Wire | str | None = None,
     via: str | None = None,
-    limits: Limits | None = None,
+    limits: Limits | Policy | None = None,
+    policy: Policy | None = None,
     offline_delivery: bool = False,
     compression: bool = False,
     port: int | None = None,
@@ -91,8 +89,10 @@ def application(
 
     ``wire`` says how they speak to it (an object, or a name as on the command line); without it, a `Wire` named
     ``wire`` in the application's module, else JSON.  ``via`` puts an ASGI application behind a server (`VIA`).
-    ``compression`` offers permessage-deflate.  ``port`` is where clients connect to an application that starts several
-    servers of its own (a database's stand-in, say).  Raises `UnknownTargetError`.
+    ``policy`` is what the application does on purpose (``limits``: the part of it that came first; without either, a
+    ``policy`` or ``limits`` in its module).  ``compression`` offers permessage-deflate.  ``port`` is where clients
+    connect to an application that starts several servers of its own (a database's stand-in, say).  Raises
+    `UnknownTargetError`.
     """
     module_name, _, attribute = name.partition(":")
     load_module(name, module_name)
@@ -121,7 +121,7 @@ def application(
 
     traits = WireTraits(
         spoken,
-        limits or getattr(fresh.module, "limits", None) or LIMITS,
+        policy or limits or getattr(fresh.module, "policy", None) or getattr(fresh.module, "limits", None) or Policy(),
         offline_delivery,
         by_bytes=not direct,
     )

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .wire import Frame, Login, Outgoing, Reading, Request, Template, Wire, fill, markers, words
+from .wire import Frame, Login, Outgoing, Reading, Request, Template, Wire, fill, in_objects, markers, words
 
 __all__ = ("SocketIOWire",)
 
@@ -21,7 +21,8 @@ class SocketIOWire(Wire):
     """Events of a Socket.IO application, by templates as in `JsonWire`.
 
     ``auth`` goes with the connect packet.  ``first`` lists events, each ``(name, argument)``, sent once the namespace
-    is connected (joining a room, say); ``to_user``, ``to_all`` and ``ask`` are the events that emit.
+    is connected (joining a room, say); ``to_user``, ``to_all`` and ``ask`` are the events that emit.  ``join``,
+    ``leave`` and ``to_room`` are those of rooms; ``joined`` is the name of the event that answers the first.
     """
 
     path: str = "/socket.io/"
@@ -32,6 +33,11 @@ class SocketIOWire(Wire):
     to_all: tuple[str, Template] | None = None
     ask: tuple[str, Template] | None = None
     authenticates: bool = False
+    rooms: Sequence[str] | Mapping[str, Sequence[str]] = ()
+    join: tuple[str, Template] | None = None
+    leave: tuple[str, Template] | None = None
+    to_room: tuple[str, Template] | None = None
+    joined: str | None = None
 
     waits_for_ready = True
 
@@ -39,7 +45,19 @@ class SocketIOWire(Wire):
         return f"Socket.IO at {self.path}"
 
     def offers(self, operation: str) -> bool:
-        return {"emit": self.to_user, "broadcast": self.to_all, "run_agent": self.ask}.get(operation) is not None
+        events = {
+            "emit": self.to_user,
+            "broadcast": self.to_all,
+            "run_agent": self.ask,
+            "join": self.join,
+            "leave": self.leave,
+            "emit_to_room": self.to_room,
+        }
+        return events.get(operation) is not None
+
+    @property
+    def confirms_joins(self) -> bool:  # type: ignore[override]
+        return self.joined is not None
 
     def request(self, login: Login) -> Request:
         return Request(f"{self.path}?EIO=4&transport=websocket")
@@ -59,7 +77,19 @@ class SocketIOWire(Wire):
             )
         if frame.startswith(("41", "44")):
             return Reading(kind="disconnected", refused=frame.startswith("44"))
-        return Reading(markers(frame), kind="event")
+        return self._read_event(frame)
+
+    def _read_event(self, frame: str) -> Reading:
+        try:
+            data = json.loads(frame[frame.index("[") :])
+        except ValueError:
+            return Reading(markers(frame), kind="event")
+        said = in_objects(data) if "cw-e" in frame else {}
+        joined = None
+        if self.joined is not None and data[:1] == [self.joined]:
+            rooms = [value for value in data[1:] if isinstance(value, str)]
+            joined = rooms[0] if rooms else ""
+        return Reading(tuple(said), kind="event", said=said, joined=joined)
 
     def _prefix(self) -> str:
         return "" if self.namespace == "/" else f"{self.namespace},"
@@ -76,3 +106,12 @@ class SocketIOWire(Wire):
 
     def run_agent(self, event: Outgoing) -> Frame:
         return self._event(self.ask, event.words)
+
+    def emit_to_room(self, event: Outgoing) -> Frame:
+        return self._event(self.to_room, event.words)
+
+    def join_room(self, login: Login, room: str) -> Sequence[Frame]:
+        return [self._event(self.join, {**words(login), "room": room})]
+
+    def leave_room(self, login: Login, room: str) -> Sequence[Frame]:
+        return [self._event(self.leave, {**words(login), "room": room})]

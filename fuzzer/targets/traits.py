@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
-from .adapter import Limits
+from .policy import Limits, Policy, policy_of
 from .wire import Wire
 
 __all__ = ("WireTraits",)
+
+
+APPLICATIONS_REST = 15.0
+"""Seconds after which an application is at rest where nobody says more; below the 20 s after which servers ping."""
 
 
 @dataclass(frozen=True)
@@ -15,11 +20,19 @@ class WireTraits:
     """What the application promises, how clients speak to it, and whether they reach it over bytes."""
 
     wire: Wire
-    limits: Limits
-    offline_delivery: bool = False
+    limits: Limits | Policy
+    keeps: bool = False
     by_bytes: bool = False
 
     by_wire = True
+
+    @cached_property
+    def policy(self) -> Policy:
+        return policy_of(self.limits, self.keeps, APPLICATIONS_REST)
+
+    @property
+    def offline_delivery(self) -> bool:
+        return self.policy.kept != "no"
 
     @property
     def checks_identity(self) -> bool:

@@ -8,15 +8,16 @@ returns.  Once the peer is gone, sends raise `ConnectionError`.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import deque
+from collections.abc import Mapping
 from typing import Any, Protocol
 
-from ..core.history import Detail
+from ..core.history import Content, Detail, EventId, RowKind
 from ..world import Outer
 from ..world.external import External, operation
+from .frames import in_payload
 
-__all__ = ("FakeWebSocket", "PeerGoneError", "Recorder", "read_event")
+__all__ = ("FakeWebSocket", "PeerGoneError", "Recorder")
 
 
 class PeerGoneError(ConnectionError):
@@ -28,40 +29,11 @@ class Recorder(Protocol):
 
     loop: Outer
 
-    def record(self, kind: str, operation: int | None, connection: str | None, detail: Detail) -> None: ...
+    @property
+    def made(self) -> Mapping[str, EventId]:
+        """The events emitted so far, by their ids as payloads have them."""
 
-
-def read_event(frame: Any) -> str | None:
-    """The id of the event a frame carries, wherever the target put it; None for a frame that carries none."""
-    if isinstance(frame, dict):
-        found = frame.get("event_id")
-        if isinstance(found, str):
-            return found
-        frame = frame.values()
-    elif isinstance(frame, str | bytes):
-        if "event_id" not in (frame if isinstance(frame, str) else frame.decode(errors="replace")):
-            return None
-        try:
-            frame = (json.loads(frame),)
-        except ValueError:
-            return None
-        if not isinstance(frame[0], dict | list):
-            return None
-    elif not isinstance(frame, list | tuple):
-        return None
-    for part in frame:
-        if isinstance(part, dict | list | tuple | str):
-            found = read_event(part)
-            if found is not None:
-                return found
-    return None
-
-
-def describe(frame: Any) -> str:
-    """A frame without an event, in a word."""
-    if isinstance(frame, dict) and isinstance(frame.get("type"), str):
-        return f"<{frame['type']}>"
-    return f"<{type(frame).__name__}>"
+    def record(self, kind: RowKind, operation: int | None, connection: str | None, detail: Detail) -> None: ...
 
 
 class FakeWebSocket:
@@ -74,7 +46,7 @@ class FakeWebSocket:
         self.name = name
         self._hash = number + 1
         self._recorder = recorder
-        self._frames: deque[tuple[str, int | None, asyncio.Future[None]]] = deque()
+        self._frames: deque[tuple[Content, int | None, asyncio.Future[None]]] = deque()
         self._head: External | None = None
         self._stalled = False
         self.gone = False
@@ -96,17 +68,17 @@ class FakeWebSocket:
         self.accepted = True
 
     async def send_json(self, data: Any, mode: str = "text") -> None:
-        """Send a JSON-able object; a copy, as the wire would make, is not needed to read the event's id."""
-        await self._send(read_event(data) or describe(data))
+        """Send a JSON-able object; a copy, as the wire would make, is not needed to read what it says now."""
+        await self._send(data)
 
     async def send_text(self, data: str) -> None:
-        await self._send(read_event(data) or describe(data))
+        await self._send(data)
 
     async def send_bytes(self, data: bytes) -> None:
-        await self._send(read_event(data) or describe(data))
+        await self._send(data)
 
     async def send(self, data: Any) -> None:
-        await self._send(read_event(data) or describe(data))
+        await self._send(data)
 
     async def close(self, code: int = 1000, reason: str | None = None) -> None:
         """Close from the server's side; frames already on the wire still arrive.  Idempotent."""
@@ -114,15 +86,16 @@ class FakeWebSocket:
             return
         self.closed = True
         if not self.gone:
-            self._recorder.record("closed", operation.get(), self.name, code)
+            self._recorder.record(RowKind.CLOSED, operation.get(), self.name, code)
 
-    async def _send(self, content: str) -> None:
+    async def _send(self, data: Any) -> None:
         recorder = self._recorder
         number = operation.get()
+        content = in_payload(data, recorder.made)
         if self.gone or self.closed:
-            recorder.record("refused", number, self.name, content)
+            recorder.record(RowKind.REFUSED, number, self.name, content)
             raise PeerGoneError(f"connection {self.name} is closed")
-        recorder.record("sent", number, self.name, content)
+        recorder.record(RowKind.SENT, number, self.name, content)
         sent: asyncio.Future[None] = recorder.loop.create_future()
         self._frames.append((content, number, sent))
         self._advance()
@@ -139,7 +112,7 @@ class FakeWebSocket:
         if self.gone or self._stalled or not self._frames:
             return
         content, number, sent = self._frames.popleft()
-        self._recorder.record("received", number, self.name, content)
+        self._recorder.record(RowKind.RECEIVED, number, self.name, content)
         if not sent.done():
             sent.set_result(None)
         self._advance()

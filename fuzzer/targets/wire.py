@@ -7,7 +7,8 @@ is found again, so an application need not be changed to be watched.
 `JsonWire` is for applications whose frames are JSON objects, or text: its fields are templates, in which
 
 * ``{user}`` is the client's user, ``{token}`` what it shows at login, ``{connection}`` its own name,
-* ``{event}`` is the marker of the event being emitted, ``{to}`` the user it is for.
+* ``{event}`` is the marker of the event being emitted, ``{to}`` the user it is for,
+* ``{room}`` is the room that is joined, left or spoken in; in the path, the one that is entered on connecting.
 
 Derive from `Wire` where templates are not enough.
 """
@@ -24,6 +25,7 @@ from urllib.parse import quote
 from ..core.errors import UsageError
 from ..core.handshake import Frame, Request
 from ..core.program import CRITICAL_EVENTS
+from .frames import FIELDS, Fields, Said, objects
 
 __all__ = (
     "TEXT",
@@ -54,36 +56,44 @@ class WireError(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Who a client asks to be, what it shows (``token-u0``, ``invalid``, ``expired-u0``), and whose that is."""
+    """Who a client asks to be, what it shows (``token-u0``, ``invalid``, ``expired-u0``), and whose that is.
+
+    ``room``: which room it connects to, where rooms are entered so.
+    """
 
     connection: str
     user: str
     token: str
     identity: str | None
+    room: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """An event to emit: pass ``marker`` through the application, to the user ``to``, or to all where that is None."""
+    """An event to emit: pass ``marker`` through the application, to the user ``to``, the ``room``, or everybody."""
 
     marker: str
     to: str | None
     login: Login
+    room: str | None = None
 
     @property
     def words(self) -> dict[str, str]:
         """What the placeholders stand for."""
-        return {**words(self.login), "event": self.marker, "to": self.to or ""}
+        said = {**words(self.login), "event": self.marker, "to": self.to or ""}
+        return said if self.room is None else {**said, "room": self.room}
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What a frame that came in says.
 
-    ``events``: the events it carries, as in the markers.  ``recipient``: the user it says it is for.  ``ready``: the
-    login is done, as ``user`` where it says who.  ``refused``: the login failed.  ``done``: the event whose emitting
-    the server confirms.  ``answer``: a frame to send back at once, which is no sign of life where it is the answer to a
-    ``heartbeat``.  ``follow``: frames that belong to the login and come next.  ``kind``: a word for it in traces.
+    ``events``: the events it carries, as in the markers; ``said``: for each of them, where the wire can tell, the
+    object it is in.  ``recipient``: the user it says it is for.  ``ready``: the login is done, as ``user`` where it
+    says who.  ``refused``: the login failed.  ``joined``: the room that was joined ("" where it does not say which).
+    ``done``: the event whose emitting the server confirms.  ``answer``: a frame to send back at once, which is no sign
+    of life where it is the answer to a ``heartbeat``.  ``follow``: frames that belong to the login and come next.
+    ``kind``: a word for it in traces.
     """
 
     events: tuple[str, ...] = ()
@@ -96,6 +106,8 @@ class Reading:
     heartbeat: bool = False
     follow: Sequence[Frame] = ()
     kind: str = "text"
+    said: Mapping[str, Said] = field(default_factory=dict)
+    joined: str | None = None
 
 
 class Wire:
@@ -107,13 +119,28 @@ class Wire:
     authenticates = False
     """Programs also try tokens that are invalid, expired or somebody else's."""
 
+    rooms: Sequence[str] | Mapping[str, Sequence[str]] = ()
+    """The rooms there are; or for each user those that the user's connections are in from login on."""
+
+    confirms_joins = False
+    """The server says when a room is joined; otherwise it counts as joined once everything has come to rest."""
+
     def describe(self) -> str:
         """The wire in a few words."""
         return type(self).__name__
 
     def offers(self, operation: str) -> bool:
-        """Which of ``emit``, ``broadcast``, ``run_agent`` and ``log_out`` clients can do."""
+        """Which of emit, broadcast, run_agent, log_out, join, leave and emit_to_room clients can do."""
         return False
+
+    @property
+    def rooms_at_connect(self) -> bool:
+        """Whether a client says on connecting which room it is in, and stays there."""
+        return False
+
+    def enters(self, login: Login) -> tuple[str, ...]:
+        """The rooms a connection is in from its login on."""
+        return _entered(self, login)
 
     def request(self, login: Login) -> Request:
         """The opening handshake."""
@@ -138,6 +165,22 @@ class Wire:
     def log_out(self, login: Login) -> Sequence[Frame]:
         """End the login and leave the connection open."""
         raise NotImplementedError
+
+    def join_room(self, login: Login, room: str) -> Sequence[Frame]:
+        """Become a member of a room."""
+        raise NotImplementedError
+
+    def leave_room(self, login: Login, room: str) -> Sequence[Frame]:
+        """Be a member no more."""
+        raise NotImplementedError
+
+    def emit_to_room(self, event: Outgoing) -> Frame:
+        """Send an event to the members of a room."""
+        raise NotImplementedError
+
+    def spoken_in(self, login: Login, room: str | None) -> tuple[str, ...]:
+        """The rooms that `emit_to_room` reaches, if the program says ``room``."""
+        return self.enters(login) if room is None else (room,)
 
     def read(self, frame: Frame, login: Login) -> Reading:
         """Read a frame that the client ``login`` received."""
@@ -167,9 +210,13 @@ class JsonWire(Wire):
 
     ``path``, ``headers``, ``subprotocols`` make the handshake; ``first`` lists what is sent once it is done.  ``ready``
     and ``refused`` are what a frame must contain to say how the login ended, ``user`` the field in which it says who.
-    ``to_user``, ``to_all``, ``ask`` (an agent's run) and ``leave`` (log-out) are what clients can send.  ``recipient``
-    is the field of any frame that names the user it is for.  ``ping`` is what a heartbeat contains, ``pong`` the
-    answer to it.
+    ``to_user``, ``to_all``, ``ask`` (an agent's run) and ``logout`` are what clients can send.  ``recipient`` is the
+    field of any frame that names the user it is for, ``sender`` the one that names who said it.  ``ping`` is what a
+    heartbeat contains, ``pong`` the answer to it.
+
+    ``join``, ``leave`` and ``to_room`` are what clients send of rooms, ``joined`` what an answer to the first contains.
+    ``rooms`` names the rooms there are, or says for each user which ones the user's connections are in from login on;
+    a path with ``{room}`` puts each connection into the one it asks for.  A ``leave`` without ``{room}`` logs out.
     """
 
     path: str = "/ws?token={token}"
@@ -184,13 +231,21 @@ class JsonWire(Wire):
     ask: Template | None = None
     leave: Template | None = None
     recipient: str | None = None
+    sender: str | None = None
+    logout: Template | None = None
+    rooms: Sequence[str] | Mapping[str, Sequence[str]] = ()
+    join: Template | None = None
+    joined: Mapping[str, Any] | None = None
+    to_room: Template | None = None
     ping: Mapping[str, Any] | None = None
     pong: Template | None = None
     authenticates: bool = False
 
     def __post_init__(self) -> None:
-        if self.to_user is None and self.to_all is None and self.ask is None:
-            raise WireError("a JsonWire needs to_user, to_all or ask: without one, clients have nothing to say")
+        if all(one is None for one in (self.to_user, self.to_all, self.to_room, self.ask)):
+            raise WireError(
+                "a JsonWire needs to_user, to_all, to_room or ask: without one, clients have nothing to say"
+            )
         if not self.path.startswith("/"):
             raise WireError(f"the path {self.path!r} must begin with /")
 
@@ -198,12 +253,29 @@ class JsonWire(Wire):
     def waits_for_ready(self) -> bool:  # type: ignore[override]
         return self.ready is not None
 
+    @property
+    def confirms_joins(self) -> bool:  # type: ignore[override]
+        return self.joined is not None
+
+    @property
+    def rooms_at_connect(self) -> bool:
+        return "{room}" in self.path
+
     def offers(self, operation: str) -> bool:
-        templates = {"emit": self.to_user, "broadcast": self.to_all, "run_agent": self.ask, "log_out": self.leave}
+        leaves_rooms = _names_room(self.leave)
+        templates = {
+            "emit": self.to_user,
+            "broadcast": self.to_all,
+            "run_agent": self.ask,
+            "log_out": self.logout or (None if leaves_rooms else self.leave),
+            "join": self.join,
+            "leave": self.leave if leaves_rooms else None,
+            "emit_to_room": self.to_room,
+        }
         return templates.get(operation) is not None
 
     def describe(self) -> str:
-        templates = [template for template in (self.to_user, self.to_all, self.ask) if template is not None]
+        templates = [one for one in (self.to_user, self.to_all, self.to_room, self.ask) if one is not None]
         return f"{'text' if all(isinstance(one, str) for one in templates) else 'JSON'} at {self.path}"
 
     def request(self, login: Login) -> Request:
@@ -227,20 +299,41 @@ class JsonWire(Wire):
         return _frame(self.ask, event.words)
 
     def log_out(self, login: Login) -> Sequence[Frame]:
-        return [_frame(self.leave, words(login))]
+        return [_frame(self.leave if self.logout is None else self.logout, words(login))]
+
+    def join_room(self, login: Login, room: str) -> Sequence[Frame]:
+        return [_frame(self.join, {**words(login), "room": room})]
+
+    def leave_room(self, login: Login, room: str) -> Sequence[Frame]:
+        return [_frame(self.leave, {**words(login), "room": room})]
+
+    def emit_to_room(self, event: Outgoing) -> Frame:
+        return _frame(self.to_room, event.words)
+
+    def spoken_in(self, login: Login, room: str | None) -> tuple[str, ...]:
+        return (room,) if room is not None and _names_room(self.to_room) else self.enters(login)
+
+    @property
+    def fields(self) -> Fields:
+        """The fields that say whose an event is: those that are declared, and the usual ones."""
+        sender = FIELDS.sender if self.sender is None else (self.sender,)
+        recipient = FIELDS.recipient if self.recipient is None else (self.recipient,)
+        return Fields(sender, recipient, FIELDS.room, FIELDS.run)
 
     def read(self, frame: Frame, login: Login) -> Reading:
-        events = markers(frame)
+        carries = ("cw-e" in frame) if isinstance(frame, str) else (b"cw-e" in frame)
         data: Any = None
-        if frame[:1] in ("{", b"{"):
+        if frame[:1] in ("{", b"{") or (carries and frame[:1] in ("[", b"[")):
             try:
                 data = json.loads(frame)
             except ValueError:
                 data = None
+        said = in_objects(data, self.fields) if carries and data is not None else {}
+        events = tuple(said) or markers(frame)
         if not isinstance(data, dict):
-            return Reading(events, kind="text" if isinstance(frame, str) else "bytes")
+            return Reading(events, kind="text" if isinstance(frame, str) else "bytes", said=said)
         ready = self.ready is not None and self.ready.items() <= data.items()
-        said = data.get(self.user) if ready and self.user is not None else None
+        named = data.get(self.user) if ready and self.user is not None else None
         recipient = data.get(self.recipient) if self.recipient is not None else None
         answer = None
         if self.ping is not None and self.pong is not None and self.ping.items() <= data.items():
@@ -249,11 +342,13 @@ class JsonWire(Wire):
             events,
             recipient if isinstance(recipient, str) else None,
             ready,
-            said if isinstance(said, str) else None,
+            named if isinstance(named, str) else None,
             self.refused is not None and self.refused.items() <= data.items(),
             answer=answer,
             heartbeat=answer is not None,
             kind=str(data.get("type", "json")),
+            said=said,
+            joined=_joined(self.joined, data),
         )
 
 
@@ -263,7 +358,42 @@ TEXT = JsonWire(path="/ws", to_user=None, to_all="{event}")
 
 def words(login: Login) -> dict[str, str]:
     """What the placeholders stand for, as far as a login tells."""
-    return {"user": login.user, "token": login.token, "connection": login.connection}
+    said = {"user": login.user, "token": login.token, "connection": login.connection}
+    return said if login.room is None else {**said, "room": login.room}
+
+
+def in_objects(data: Any, fields: Fields = FIELDS) -> dict[str, Said]:
+    """The events in JSON-able data, as in the markers, each with the object that it is in."""
+    found: dict[str, Said] = {}
+    for said in objects(data, fields):
+        for text in said.texts:
+            for event in MARKER.findall(text):
+                found.setdefault(f"{event}.{said.step}" if said.step else event, said)
+    return found
+
+
+def _joined(template: Mapping[str, Any] | None, data: Mapping[str, Any]) -> str | None:
+    """The room a frame says was joined, if it says so at all."""
+    if template is None:
+        return None
+    room = ""
+    for key, wanted in template.items():
+        value = data.get(key)
+        if wanted == "{room}" and isinstance(value, str):
+            room = value
+        elif value != wanted:
+            return None
+    return room
+
+
+def _names_room(template: Template | None) -> bool:
+    return template is not None and "{room}" in json.dumps(template)
+
+
+def _entered(wire: Wire, login: Login) -> tuple[str, ...]:
+    if login.room is not None:
+        return (login.room,)
+    return tuple(wire.rooms.get(login.user, ())) if isinstance(wire.rooms, Mapping) else ()
 
 
 def fill(template: Any, said: Mapping[str, str]) -> Any:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from contextvars import Context, copy_context
 from typing import Any
 
-from ..core.stacks import innermost
+from ..core.stacks import Place, innermost
 from .entropy import CLOCK_START, WAYS_OUT, Entropy
 from .errors import OutsideWorldError
 from .external import CARRY_ON, Chooser, External, InOrder, Key, operation_number
@@ -64,8 +64,7 @@ class Outer(Networked):
         self.job_delay = 0.0
         self.numbered = False
         self.labels: dict[asyncio.Task[Any], str | None] = {}
-        self.logged: list[BaseException] = []
-        self.blocked_at: list[tuple[str, float]] = []
+        self.blocked_at: list[tuple[Place, float]] = []
         self.network_clear()
         restart()
 

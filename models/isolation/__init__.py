@@ -1,42 +1,59 @@
 """The reference model of user isolation: what a correct server may show, and must.
 
-`judge` reads one history and names every broken promise.  Operations are intervals: what overlaps a connect or a
-disconnect *may* be seen by that connection and never *must*; a connection that reads more slowly than the target's
-limits, or whose operations were cancelled, is owed nothing; what nobody may ever see is a violation wherever it shows.
+`judge` is a pure function of a target's policy, a program and a history.  Operations are intervals: what overlaps *may*
+be seen, and never *must*.  Each promise is a check: an obligation, and named excuses.  `withheld` says what looked like
+a breach and was not judged one, and why.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from ...fuzzer.core.history import History
 from ...fuzzer.core.program import Program
 from ...fuzzer.targets.adapter import Target
-from .conduct import availability, consistency, dropped, hygiene, independence, liveness
-from .delivery import authentication, duplicates, isolation, loss, offline, order
-from .facts import Facts, gather
+from . import (
+    availability,
+    consistency,
+    content,
+    hearing,
+    hygiene,
+    independence,
+    liveness,
+    login,
+    loss,
+    offline,
+    order,
+)
+from .index import HistoryIndex
+from .verdicts import Breach, Check
 from .violations import Violation
 
-__all__ = ("judge",)
+__all__ = ("CHECKS", "judge", "withheld")
+
+CHECKS: tuple[Check, ...] = (
+    *hearing.CHECKS,
+    *content.CHECKS,
+    *login.CHECKS,
+    *loss.CHECKS,
+    *offline.CHECKS,
+    *order.CHECKS,
+    *independence.CHECKS,
+    *liveness.CHECKS,
+    *consistency.CHECKS,
+    *hygiene.CHECKS,
+    *availability.CHECKS,
+)
 
 
 def judge(target: Target, program: Program, history: History) -> list[Violation]:
     """Every violation in a history, in the order of the promises; an empty list for what a correct server may show."""
-    facts = gather(target, program, history)
-    return [violation for check in CHECKS for violation in check(facts)]
+    index = HistoryIndex(target, target.traits.policy, program, history)
+    return [violation for check in CHECKS for violation in check.violations(index)]
 
 
-CHECKS: tuple[Callable[[Facts], Iterator[Violation]], ...] = (
-    isolation,
-    authentication,
-    loss,
-    duplicates,
-    offline,
-    order,
-    independence,
-    liveness,
-    consistency,
-    hygiene,
-    availability,
-    dropped,
-)
+def withheld(target: Target, program: Program, history: History) -> Iterator[tuple[Breach, str]]:
+    """What looks like a breach and is excused, with the name of the excuse."""
+    index = HistoryIndex(target, target.traits.policy, program, history)
+    for check in CHECKS:
+        yield from check.withheld(index)

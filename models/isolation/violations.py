@@ -3,8 +3,9 @@
 ========================  ===================================================================
 promise                   violations
 ========================  ===================================================================
-isolation                 `CrossUserLeak`
-authentication            `EarlyDelivery`, `LateDelivery`, `WrongIdentity`, `BadTokenAccepted`
+isolation                 `CrossUserLeak`, `MixedUp`
+authentication            `EarlyDelivery`, `LateDelivery`, `UnauthenticatedEvent`, `WrongIdentity`,
+                          `BadTokenAccepted`
 no loss                   `LostEvent`, `ReplacedEvent`, `FalseFailure`
 no duplicate              `DuplicateEvent`
 offline delivery          `OfflineLoss`, `OfflineDuplicate`, `OfflineDisorder`
@@ -44,6 +45,7 @@ __all__ = (
     "LeftOpen",
     "LostEvent",
     "MissingEntry",
+    "MixedUp",
     "OfflineDisorder",
     "OfflineDuplicate",
     "OfflineLoss",
@@ -52,6 +54,7 @@ __all__ = (
     "ReplacedEvent",
     "Spinning",
     "Stuck",
+    "UnauthenticatedEvent",
     "UnhandledError",
     "Violation",
     "WrongAnswer",
@@ -88,6 +91,20 @@ class CrossUserLeak(Violation):
 
     __slots__ = ()
     promise = "isolation"
+
+
+class MixedUp(Violation):
+    """A frame carries an event beside another event's sender, recipient, room, run or text."""
+
+    __slots__ = ()
+    promise = "isolation"
+
+
+class UnauthenticatedEvent(Violation):
+    """What a client said that was refused, had not logged in or had logged out reached somebody."""
+
+    __slots__ = ()
+    promise = "authentication"
 
 
 class EarlyDelivery(Violation):
@@ -196,7 +213,7 @@ class Stuck(Violation):
 
 
 class Spinning(Violation):
-    """The target never comes to rest."""
+    """The target keeps the loop busy and never comes to rest."""
 
     __slots__ = ()
     promise = "liveness"
@@ -224,7 +241,7 @@ class WrongAnswer(Violation):
 
 
 class UnhandledError(Violation):
-    """An exception that no task or callback handled."""
+    """An exception that nobody handled, or a coroutine that nobody awaited."""
 
     __slots__ = ()
     promise = "hygiene"

@@ -1,0 +1,127 @@
+"""What a frame says of the events in it: their ids, and whose the object around each id says it is.
+
+An id is text that a driver made; which texts those are, the driver knows (``made``).  Everything else that looks like
+one is the target's own affair.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..core.history import Content, EventId, Mention
+from ..core.program import CRITICAL_EVENTS
+
+__all__ = ("FIELDS", "Fields", "Said", "in_payload", "objects")
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """The names of the fields that say whose an event is; of several, the first that is there."""
+
+    sender: tuple[str, ...] = ("from", "sender", "from_user", "author")
+    recipient: tuple[str, ...] = ("to", "recipient", "to_user")
+    room: tuple[str, ...] = ("room", "room_id", "channel")
+    run: tuple[str, ...] = ("run_id",)
+
+
+FIELDS = Fields()
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An object in a frame: its own texts, a step of an agent's run that it or one around it names, and its fields."""
+
+    texts: tuple[str, ...]
+    step: str = ""
+    sender: str | None = None
+    recipient: str | None = None
+    room: str | None = None
+    run: str | None = None
+
+
+def objects(data: Any, fields: Fields = FIELDS, step: str = "") -> Iterator[Said]:
+    """Every object in JSON-able data that has texts of its own, outermost first."""
+    if isinstance(data, str):
+        yield Said((data,), step)
+    elif isinstance(data, Mapping):
+        texts = tuple(value for value in data.values() if isinstance(value, str))
+        if texts:
+            step = next((name for name in CRITICAL_EVENTS if any(name in text for text in texts)), step)
+            yield Said(
+                texts,
+                step,
+                _first(data, fields.sender),
+                _first(data, fields.recipient),
+                _first(data, fields.room),
+                _first(data, fields.run),
+            )
+        for value in data.values():
+            if isinstance(value, Mapping | list | tuple):
+                yield from objects(value, fields, step)
+    elif isinstance(data, list | tuple):
+        for value in data:
+            yield from objects(value, fields, step)
+
+
+def _first(data: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
+    for name in names:
+        value = data.get(name)
+        if isinstance(value, str):
+            return value
+    return None
+
+
+def in_payload(frame: Any, made: Mapping[str, EventId]) -> Content:
+    """What a frame of a manager says: events are told by the ``event_id`` of their payload, wherever that is."""
+    mentions: dict[EventId, Mention] = {}
+    data = frame
+    if isinstance(frame, str | bytes):
+        try:
+            data = (
+                json.loads(frame) if ("event_id" in frame if isinstance(frame, str) else b"event_id" in frame) else None
+            )
+        except ValueError:
+            data = None
+    _payloads(data, made, mentions)
+    if mentions:
+        return Content(tuple(mentions.values()))
+    kind = frame.get("type") if isinstance(frame, dict) else None
+    return Content(kind=kind if isinstance(kind, str) else type(frame).__name__)
+
+
+def _named(frame: str | bytes) -> bool:
+    return "event_id" in frame if isinstance(frame, str) else b"event_id" in frame
+
+
+def _payloads(data: Any, made: Mapping[str, EventId], mentions: dict[EventId, Mention]) -> None:
+    if isinstance(data, dict):
+        text = data.get("event_id")
+        event = made.get(text) if isinstance(text, str) else None
+        if event is not None:
+            said = data.get("text")
+            mentions.setdefault(
+                event,
+                Mention(
+                    event,
+                    _first(data, FIELDS.sender),
+                    _first(data, FIELDS.recipient),
+                    _first(data, FIELDS.room),
+                    _first(data, FIELDS.run),
+                    said if isinstance(said, str) else None,
+                ),
+            )
+            return  # what it quotes of other events arrives with it
+        data = data.values()
+    elif isinstance(data, str) and '"event_id"' in data:
+        try:
+            data = (json.loads(data),)
+        except ValueError:
+            return
+    elif not isinstance(data, list | tuple):
+        return
+    for part in data:
+        if isinstance(part, dict | list | tuple | str):
+            _payloads(part, made, mentions)

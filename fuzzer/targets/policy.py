@@ -1,0 +1,77 @@
+"""What a target declares it does on purpose: plain data, read by drivers and by the isolation model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+__all__ = ("REST", "Limits", "Policy", "policy_of")
+
+REST = 30.0
+"""Seconds after which, with nothing arriving any more, a target's operations have finished, if it says nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One sentence each; the default is the strict promise.  Times in virtual seconds.
+
+    ``delay``: somebody else's stalled client holds nobody up for longer, and a client that leaves a frame unread for
+    longer may be given up.  ``rest``: when nothing more arrives, every operation has finished after so long.
+    ``connections``, ``per_user``, ``per_room``: so many connections at once are always served.  ``at_limit``: beyond,
+    the newcomer is refused (``refuse``), or an older connection is closed (``close``).  ``session``: the server may
+    end a login that has lasted so long.  ``idle``: it may end one that has been silent for so long.  ``rate``: beyond n
+    events of one user within s seconds, ``(n, s)``, an event may be refused or dropped.  ``backlog``: with so many
+    frames unread before a connection, further ones may be dropped.  ``slow``: a client that was given up is closed, or
+    may be forgotten with its socket open.  ``delivery``: how often what is owed arrives.  ``kept``: events for an
+    absent user are not kept, go once to the next connection, or once to each connection.  ``tabs_wait``: a stalled
+    connection may hold up its own user's others.  ``logs_out``: a log-out ends the login though the socket stays open.
+    ``may_refuse``: an emit that returned False was refused, and is owed to nobody.  ``failure``: an emit that reports
+    failure was not delivered, or only nobody knows.  ``grace``: tasks may outlive the clients they serve for so long.
+    """
+
+    delay: float = 1.0
+    rest: float | None = None
+    connections: int | None = None
+    per_user: int | None = None
+    per_room: int | None = None
+    at_limit: Literal["refuse", "close"] = "refuse"
+    session: float | None = None
+    idle: float | None = None
+    rate: tuple[int, float] | None = None
+    backlog: int | None = None
+    slow: Literal["closed", "forgotten"] = "closed"
+    delivery: Literal["exactly once", "at least once", "at most once"] = "exactly once"
+    kept: Literal["no", "next", "each"] = "no"
+    tabs_wait: bool = False
+    logs_out: bool = True
+    may_refuse: bool = False
+    failure: Literal["false", "unknown"] = "false"
+    grace: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The part of a `Policy` that came first; times in (virtual) seconds.
+
+    ``delay``: for how long somebody else's stalled or vanished client may hold an operation up.
+    ``rest``: when nothing more arrives, every operation has finished after this long.
+    ``connections_per_user``: how many a user may always have (None: any number).
+    ``idle``: after this long without traffic, a sweep may drop a connection (None: never).
+    """
+
+    delay: float = 1.0
+    rest: float = REST
+    connections_per_user: int | None = None
+    idle: float | None = None
+
+    @property
+    def policy(self) -> Policy:
+        return Policy(self.delay, self.rest, per_user=self.connections_per_user, idle=self.idle)
+
+
+def policy_of(declared: Limits | Policy, offline_delivery: bool = False, rest: float = REST) -> Policy:
+    """One policy out of what a target declares in either way; ``rest`` is for one that says nothing of it."""
+    policy = declared.policy if isinstance(declared, Limits) else declared
+    if offline_delivery and policy.kept == "no":
+        policy = replace(policy, kept="next")
+    return policy if policy.rest is not None else replace(policy, rest=rest)

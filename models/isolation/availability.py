@@ -1,0 +1,152 @@
+"""Availability: users within the declared limits are let in, and stay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...fuzzer.core.history import RowKind
+from . import violations as v
+from .independence import waits_for_itself
+from .index import HistoryIndex
+from .records import Connection
+from .spans import NEVER
+from .verdicts import Breach, Check, declared, rows_of
+
+__all__ = ("CHECKS",)
+
+ENDS = frozenset({"clean_up", "sweep", "expire"})
+
+
+def refused(index: HistoryIndex) -> Iterator[Breach]:
+    """A user with a good token and within the declared limits is let in."""
+    if index.disturbed:
+        return
+    for act in index.invocations.values():
+        if act.op.kind not in ("connect", "authenticate") or act.finished in (None, RowKind.CANCELLED):
+            continue
+        if act.went_well and not (act.op.kind == "authenticate" and act.detail is None):
+            continue
+        c = index.connections[act.op.connection or ""]
+        if not c.genuine or c.gone < act.ended or (act.op.kind == "authenticate" and c.login.may_from < act.began):
+            continue
+        why = act.how
+        if index.by_wire and c.closed < act.ended:
+            why = str(index.history[c.closed].detail)
+        possible = _others(index, c, act.began, act.ended, everybody=False)
+        limit = index.policy.per_user
+        found = v.Refused(
+            f"{c.name} of {c.user} was turned away ({why}), with {possible} other connections of that user"
+            + (f" and a limit of {limit}" if limit is not None else ""),
+            why,
+            rows_of(act.began, act.ended),
+        )
+        yield Breach(found, act.began, act.ended, act=act, connection=c)
+
+
+def dropped(index: HistoryIndex) -> Iterator[Breach]:
+    """A server does not hang up on a client that is logged in, reads, and is within the declared limits.
+
+    Clients with a wire see for themselves when it does.
+    """
+    if not index.by_wire or index.disturbed:
+        return
+    for c in index.connections.values():
+        if c.closed == NEVER or not c.login.must(c.closed, c.closed) or any(a < c.closed for a, _ in c.lapses):
+            continue
+        why = str(index.history[c.closed].detail)
+        leavers = [o.name for o in index.connections.values() if o is not c and o.login.sure_until < c.closed]
+        found = v.Dropped(
+            f"the server hung up on {c.name} of {c.user}, which had done nothing wrong ({why})"
+            + (f"; {leavers[-1]} had left before" if leavers else ""),
+            why,
+            rows_of(c.login.sure_from, c.closed),
+        )
+        yield Breach(found, c.asked, c.closed, connection=c)
+
+
+def _others(index: HistoryIndex, c: Connection, since: int, until: int, everybody: bool) -> int:
+    """How many other connections may have been open at some moment between two rows."""
+    return sum(
+        o is not c and (everybody or o.user == c.user) and o.asked < until and min(o.login.may_until, o.closed) > since
+        for o in index.connections.values()
+    )
+
+
+@declared(per_user=1)
+def user_limit(index: HistoryIndex, b: Breach) -> bool:
+    """The user may have had as many other connections, also ones that came and went before this one was told."""
+    most = index.policy.per_user
+    return (
+        most is not None and b.connection is not None and _others(index, b.connection, b.since, b.until, False) >= most
+    )
+
+
+@declared(connections=1)
+def server_limit(index: HistoryIndex, b: Breach) -> bool:
+    """There may have been as many connections in all."""
+    most = index.policy.connections
+    return (
+        most is not None and b.connection is not None and _others(index, b.connection, b.since, b.until, True) >= most
+    )
+
+
+def ended_by_server(index: HistoryIndex, b: Breach) -> bool:
+    """A clean-up, sweep or expiry was under way."""
+    return index.between(ENDS, b.since, b.until)
+
+
+def did_not_read(index: HistoryIndex, b: Breach) -> bool:
+    """A client that does not read may be given up."""
+    return b.connection is not None and b.connection.stalled(0, b.until)
+
+
+def was_cancelled(index: HistoryIndex, b: Breach) -> bool:
+    """It was cancelled: its outcome is indeterminate."""
+    return b.act is not None and b.act.cancelled
+
+
+@declared(session=1.0)
+def session_over(index: HistoryIndex, b: Breach) -> bool:
+    """The session had lasted as long as sessions last."""
+    most, history = index.policy.session, index.history
+    return most is not None and history[b.until].time - history[b.since].time >= most
+
+
+def _silence(index: HistoryIndex, b: Breach) -> float:
+    """For how long the breach's client had said nothing."""
+    c = b.connection
+    assert c is not None
+    spoke = [i.began for i in index.invocations.values() if i.op.connection == c.name and i.began < b.until]
+    return index.history[b.until].time - index.history[max([c.asked, *spoke])].time
+
+
+@declared(idle=1.0)
+def silent(index: HistoryIndex, b: Breach) -> bool:
+    """It had said nothing for as long as a client may be silent."""
+    return index.policy.idle is not None and _silence(index, b) >= index.policy.idle
+
+
+def quiet_for_long(index: HistoryIndex, b: Breach) -> bool:
+    """Nothing had been heard of it for longer than the delay: a heartbeat may have been missed."""
+    return _silence(index, b) > index.policy.delay
+
+
+CHECKS = (
+    Check(
+        refused,
+        (
+            was_cancelled,
+            user_limit,
+            server_limit,
+            ended_by_server,
+            did_not_read,
+            session_over,
+            silent,
+            waits_for_itself,
+        ),
+    ),
+    Check(
+        dropped,
+        (user_limit, server_limit, did_not_read, session_over, silent, quiet_for_long, waits_for_itself),
+    ),
+)

@@ -1,0 +1,117 @@
+"""Isolation and authentication: an event is heard by its audience alone, and spoken by who is logged in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...fuzzer.core.history import Content, RowKind
+from . import violations as v
+from .audience import Stranger, may_not_hear, outsider
+from .index import HistoryIndex
+from .records import Delivery, Event
+from .spans import NEVER
+from .verdicts import Breach, Check, declared, rows_of
+
+__all__ = ("CHECKS",)
+
+
+def heard_by_strangers(index: HistoryIndex) -> Iterator[Breach]:
+    """An event is received only by its audience, and sent to nobody before login, after a refusal, or after log-out."""
+    for event in index.events.values():
+        said = set()
+        for d in event.deliveries:
+            why = may_not_hear(event, d.connection, d.sent)
+            if why is None or (why, d.connection.name) in said:
+                continue
+            if why in ("foreign", "room") and d.received == NEVER:
+                continue
+            said.add((why, d.connection.name))
+            yield Breach(_heard(event, d, why), event.by.began, d.sent, event, event.by, d.connection)
+
+
+def _heard(event: Event, d: Delivery, why: Stranger) -> v.Violation:
+    c, act = d.connection, event.by
+    if why == "early":
+        when = "while its login was pending, which failed"
+        if d.sent < c.login.may_from:
+            when = "before it asked to log in"
+        elif d.sent > c.failed:
+            when = "after its login had failed"
+        return v.EarlyDelivery(f"{event.id} was sent to {c.name} {when}", when, rows_of(c.asked, c.failed, d.sent))
+    if why == "late":
+        order = "emitted before" if act.began < c.login.may_until else "emitted after"
+        return v.LateDelivery(
+            f"{event.id} was sent to {c.name} after its {c.ended_by} had returned",
+            f"after {c.ended_by}, {order}",
+            rows_of(act.began, c.login.may_until, d.sent),
+        )
+    return v.CrossUserLeak(
+        f"{event.id} was for {event.audience}, and {c.name} received it, whose login is {c.identity}'s "
+        f"(it asked to be {c.user})",
+        f"{act.op.kind}, {'own token' if c.genuine else 'foreign token'}",
+        rows_of(act.began, c.asked, d.received),
+    )
+
+
+@declared(logs_out=False)
+def no_log_out(index: HistoryIndex, b: Breach) -> bool:
+    """There is no log-out: a socket that stays open stays logged in."""
+    early = isinstance(b.violation, v.EarlyDelivery)
+    return not index.policy.logs_out and not early and b.connection is not None and b.connection.ended_by == "log_out"
+
+
+def still_ending(index: HistoryIndex, b: Breach) -> bool:
+    """Another operation that ends the same login was under way when this one returned: it ends with the later."""
+    c = b.connection
+    if not isinstance(b.violation, v.LateDelivery) or c is None:
+        return False
+    return any(
+        i.op.kind in ("clean_up", "sweep", "shut_down")
+        and i.began < c.login.may_until
+        and i.ended > b.until
+        and i.op.user in (None, c.user, c.identity)
+        for i in index.invocations.values()
+    )
+
+
+def spoken_by_strangers(index: HistoryIndex) -> Iterator[Breach]:
+    """What a client says that was refused, has not logged in or has logged out reaches nobody else."""
+    for event in index.events.values():
+        if event.emitter is None:
+            continue
+        heard = next((d for d in event.deliveries if d.connection is not event.emitter), None)
+        why = outsider(event) if heard is not None else None
+        if heard is not None and why is not None:
+            found = v.UnauthenticatedEvent(
+                f"{event.emitter.name} was {why}, and {event.id}, which it said then, was sent to "
+                f"{heard.connection.name}",
+                f"{event.by.op.kind}, {why}",
+                rows_of(event.emitter.asked, event.by.began, heard.sent),
+            )
+            yield Breach(found, event.by.began, heard.sent, event, event.by, event.emitter)
+
+
+def frames_addressed(index: HistoryIndex) -> Iterator[Breach]:
+    """A frame without an event that names its recipient arrives on nobody else's connection."""
+    if not index.by_wire:
+        return
+    for row, entry in enumerate(index.history):
+        if entry.kind != RowKind.RECEIVED or not isinstance(entry.detail, Content):
+            continue
+        recipient = entry.detail.recipient
+        if recipient is not None and not entry.detail.mentions:
+            c = index.connections[entry.connection or ""]
+            if c.genuine and c.identity != recipient:
+                found = v.CrossUserLeak(
+                    f"a frame for {recipient} arrived on {c.name}, whose login is {c.identity}'s",
+                    "frame of another user",
+                    rows_of(c.asked, row),
+                )
+                yield Breach(found, row, row, connection=c)
+
+
+CHECKS = (
+    Check(heard_by_strangers, (no_log_out, still_ending)),
+    Check(spoken_by_strangers, (no_log_out,)),
+    Check(frames_addressed),
+)

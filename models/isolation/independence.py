@@ -1,0 +1,163 @@
+"""Independence: a client that does not read delays nobody else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...fuzzer.core.history import EventKey, RowKind
+from ...fuzzer.world.network import DIALLED
+from . import violations as v
+from .audience import must_hear
+from .index import HistoryIndex
+from .records import Connection
+from .spans import NEVER
+from .verdicts import Breach, Check, declared, rows_of
+
+__all__ = ("CHECKS", "waits_for_itself")
+
+HELD = frozenset({"connect", "authenticate", "log_out", "disconnect", "abort", "emit", "emit_to_room", "run_agent"})
+EMITTED = frozenset({"emit", "emit_to_room", "run_agent"})
+
+
+def held_up(index: HistoryIndex) -> Iterator[Breach]:
+    """While a client does not read, no operation of anybody else's takes longer than the policy's delay.
+
+    A stall that everything else waited out (it ended where nothing more could happen) has lasted as long as one likes:
+    what had not finished by then, with no clock to show it, was held up by it.
+    """
+    if not any(c.stalls for c in index.connections.values()):
+        return
+    limit = index.policy.delay
+    for act in index.invocations.values():
+        if act.op.kind not in HELD or act.finished is None or act.indeterminate:
+            continue
+        took = act.ended_at - act.began_at
+        own = {act.op.connection, *(c.name for c in _audience(index, act.number))}
+        culprit = _culprit(index, own, act.began, act.ended, lasting=took <= limit)
+        if culprit is not None:
+            found = v.HeldUp(
+                f"{act} took {took:g} s while {_called(index, culprit, act.op.connection)} was not reading; "
+                f"the limit is {limit:g} s{_endless(took, limit)}",
+                act.op.kind if act.op.kind in EMITTED else "connection",
+                rows_of(act.began, act.ended),
+            )
+            yield Breach(found, act.began, act.ended, act=act, connection=culprit)
+
+
+def arrived_late(index: HistoryIndex) -> Iterator[Breach]:
+    """Where nobody answers an emitter, its event arrives in time all the same, whoever else does not read."""
+    if not any(c.stalls for c in index.connections.values()):
+        return
+    limit = index.policy.delay
+    for event in index.events.values():
+        act = event.by
+        if not act.indeterminate:
+            continue
+        for d in event.deliveries:
+            if d.received == NEVER or d.connection is event.emitter:
+                continue
+            took = index.history[d.received].time - act.began_at
+            own = {act.op.connection, d.connection.name}
+            culprit = _culprit(index, own, act.began, d.received, lasting=took <= limit)
+            if culprit is not None and d.connection in must_hear(index, event, act.began, d.received):
+                found = v.HeldUp(
+                    f"{event.id} arrived on {d.connection.name} after {took:g} s, while "
+                    f"{_called(index, culprit, act.op.connection)} was not reading; the limit is {limit:g} s"
+                    f"{_endless(took, limit)}",
+                    f"{act.op.kind}, late",
+                    rows_of(act.began, d.received),
+                )
+                yield Breach(found, act.began, d.received, event, act, culprit)
+                break
+
+
+def _audience(index: HistoryIndex, number: int) -> Iterator[Connection]:
+    """The connections an operation's events are for, or may have been."""
+    for event in index.events.values():
+        if event.id.number == number:
+            for c in index.connections.values():
+                member = any(room in c.rooms for room in event.rooms)
+                if member or (event.to is not None and c.identity == event.to):
+                    yield c
+            return
+
+
+def _called(index: HistoryIndex, culprit: Connection, connection: str | None) -> str:
+    actor = index.connections.get(connection or "")
+    same = actor is not None and actor is not culprit and actor.user == culprit.user
+    return f"{culprit.name}, another of {culprit.user}'s own," if same else culprit.name
+
+
+def _endless(took: float, limit: float) -> str:
+    return "" if took > limit else ", and the stall had no end of its own"
+
+
+def _culprit(index: HistoryIndex, own: set[str | None], since: int, until: int, lasting: bool) -> Connection | None:
+    """Who did not read meanwhile; None where one of those concerned did not, for then it was waited for.
+
+    ``lasting``: only a stall that began before and was waited out, so that the clock need not have moved.
+    """
+    stalled = [c for c in index.connections.values() if any(a < until and b > since for a, b, _ in c.stalls)]
+    if not stalled or any(c.name in own and c.stalled(since, until) for c in index.connections.values()):
+        return None
+    if lasting:
+        return next((c for c in stalled if any(a < since < b < until and out for a, b, out in c.stalls)), None)
+    return stalled[0]
+
+
+def waits_for_itself(index: HistoryIndex, b: Breach) -> bool:
+    """The clock moved past something that this operation itself was waiting for."""
+    act = b.act
+    own: set[str | None] = set()
+    if act is None:
+        own = {b.connection.name} if b.connection is not None else own
+    else:
+        own = {act.op.connection, *(c.name for c in _audience(index, act.number))}
+    if b.event is not None:
+        own |= {d.connection.name for d in b.event.deliveries}
+    number = act.number if act is not None else None
+    return any(
+        _concerns(key, number, own)
+        for row in index.marks.get(RowKind.CLOCK, ())
+        if b.since <= row < b.until
+        for key in _keys(index.history[row].detail)
+    )
+
+
+def _keys(detail: object) -> tuple[EventKey, ...]:
+    return detail if isinstance(detail, tuple) else ()
+
+
+def _concerns(key: EventKey, number: int | None, own: set[str | None]) -> bool:
+    """Whether a pending event was one that an operation, or one of these connections, waited for."""
+    kind, about = key[0], key[-1]
+    if kind in ("latency", "job"):
+        return about in (number, -1)
+    if kind in ("connect", "bytes", "lost") and str(about).startswith(DIALLED):
+        return True  # a backend of the target's; whoever waits for it, nobody can tell
+    return kind == "notice" or (kind in ("frame", "bytes", "connect", "lost", "pong") and about in own)
+
+
+def turned_away(index: HistoryIndex, b: Breach) -> bool:
+    """A connection that the server closed before anything said that it was logged in: `refused` judges that."""
+    act = b.act
+    return index.by_wire and act is not None and act.op.kind in ("connect", "authenticate") and not act.went_well
+
+
+def was_cancelled(index: HistoryIndex, b: Breach) -> bool:
+    """It was cancelled: how long a cancellation takes is the target's affair."""
+    return b.act is not None and b.act.cancelled
+
+
+@declared(tabs_wait=True)
+def own_tab(index: HistoryIndex, b: Breach) -> bool:
+    """Who is held up and who holds up are one user's connections."""
+    act = b.act
+    actor = index.connections[act.op.connection].user if act is not None and act.op.connection else None
+    return index.policy.tabs_wait and b.connection is not None and b.connection.user == actor
+
+
+CHECKS = (
+    Check(held_up, (was_cancelled, turned_away, waits_for_itself, own_tab)),
+    Check(arrived_late, (was_cancelled, waits_for_itself, own_tab)),
+)

@@ -1,0 +1,310 @@
+"""A history in one pass: connections with their intervals, invocations, and events with their deliveries.
+
+Each kind of row has one small method.  Nothing here is judged; what an operation does to the intervals is all it says.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+
+from ...fuzzer.core.history import Aim, Content, Detail, EventId, History, RowKind
+from ...fuzzer.core.program import CRITICAL_EVENTS, LEAVING, Operation, Program
+from ...fuzzer.targets.adapter import Target
+from ...fuzzer.targets.policy import Policy
+from .records import Connection, Delivery, Event, Invocation
+from .spans import NEVER, Span
+
+__all__ = ("EMITS", "HistoryIndex")
+
+EMITS = frozenset({"emit", "emit_to_thread", "emit_to_room", "broadcast", "run_agent"})
+ENDS_ITS_OWN = LEAVING | {"log_out", "expire"}
+"""Operations after which a connection is nobody's any more."""
+
+
+class HistoryIndex:
+    """What the checks look things up in."""
+
+    def __init__(self, target: Target, policy: Policy, program: Program, history: History) -> None:
+        self.target, self.policy, self.program, self.history = target, policy, program, history
+        self.operations = program.expanded
+        self.two_steps = target.offers("authenticate")
+        self.by_wire = target.traits.by_wire
+        self.tells_identity = self.two_steps or self.by_wire
+        """What a login returns is the user the server takes the client for."""
+        self.invocations: dict[int, Invocation] = {}
+        self.connections: dict[str, Connection] = {}
+        self.events: dict[EventId, Event] = {}
+        self.rests: list[int] = []
+        self.marks: dict[RowKind, list[int]] = defaultdict(list)
+        """Rows that checks read themselves."""
+        self.instead: dict[tuple[int, str], list[int]] = defaultdict(list)
+        """(operation, connection): rows of frames sent during it that carry no event."""
+        self.misidentified = False
+        """A login came out as somebody else: what follows from that is not counted again."""
+        self.disturbed = False
+        """An operation was cancelled or the target was shut down: availability is no longer promised."""
+        methods: dict[RowKind, Callable[[int, float, int | None, Connection | None, Detail], None]]
+        methods = {kind: getattr(self, name) for kind, name in METHODS.items()}
+        connections = self.connections
+        for row, (time, kind, number, name, detail) in enumerate(history):
+            method = methods.get(kind)
+            if method is not None:
+                method(row, time, number, connections.get(name) if name is not None else None, detail)
+            elif kind in MARKS:
+                self.marks[kind].append(row)
+
+    # -- questions ------------------------------
+
+    def rest_after(self, row: int) -> int:
+        """The next moment of rest after a row, or NEVER."""
+        at = bisect_right(self.rests, row)
+        return self.rests[at] if at < len(self.rests) else NEVER
+
+    def reads(self, connection: Connection, since: int, until: int) -> bool:
+        """No lapse touches the time between two rows; a lapse is over at the next rest after it."""
+        return all(a > until or self.rest_after(b) < since for a, b in connection.lapses)
+
+    def surely_up(self, connection: Connection, since: int, until: int) -> bool:
+        """Logged in, reading, and not closed by the server, all the time."""
+        return (
+            connection.login.must(since, until) and connection.closed > until and self.reads(connection, since, until)
+        )
+
+    def surely_absent(self, connection: Connection, since: int, until: int) -> bool:
+        """Not even asked for before ``until``, or all over before ``since``."""
+        login = connection.login
+        return connection.asked > until or (login.may_until < since and login.doubtful > until)
+
+    def of_user(self, user: str | None) -> Iterator[Connection]:
+        return (c for c in self.connections.values() if user is None or c.identity == user)
+
+    def between(self, kinds: frozenset[str], since: int, until: int) -> bool:
+        """Whether an operation of these kinds may have been under way between two rows."""
+        return any(i.op.kind in kinds and i.began < until and i.ended > since for i in self.invocations.values())
+
+    # -- operations ------------------------------
+
+    def _invoked(self, row: int, time: float, number: int | None, c: Connection | None, detail: Detail) -> None:
+        assert number is not None
+        name = self.history[row].connection
+        known = number < len(self.operations)
+        op = self.operations[number] if known else Operation("disconnect" if name else "shut_down", name)
+        act = self.invocations[number] = Invocation(number, op, row, time)
+        kind = op.kind
+        if kind in EMITS:
+            aim = detail if isinstance(detail, Aim) else Aim(op.to)
+            for step in CRITICAL_EVENTS if kind == "run_agent" else ("",):
+                event = EventId(number, step)
+                self.events[event] = Event(event, act, c, aim.to, aim.rooms)
+        elif kind == "connect":
+            self._connects(row, op, detail)
+        elif kind == "authenticate" and c is not None:
+            if c.login.may_from == NEVER:
+                c.login.begins(row)
+                c.identity = _identity(op, c.user)
+            else:
+                c.login.doubt(row)
+        elif kind in ENDS_ITS_OWN and c is not None:
+            c.ends_at(row, kind)
+        elif kind in ("join", "leave") and c is not None and isinstance(detail, Aim):
+            for room in detail.rooms:
+                self._moves(c, room, kind == "join", row)
+        elif kind in ("clean_up", "shut_down", "sweep", "pause"):
+            self._server_ends(row, number, op)
+        elif kind == "cancel":
+            self.disturbed = True
+            if isinstance(detail, int) and detail in self.invocations:
+                self._cancels(self.invocations[detail])
+
+    def _connects(self, row: int, op: Operation, detail: Detail) -> None:
+        assert op.connection is not None and op.user is not None
+        c = self.connections[op.connection] = Connection(op.connection, op.user, _identity(op, op.user), row)
+        for room in detail.rooms if isinstance(detail, Aim) else ():
+            self._moves(c, room, True, row)
+        if not self.two_steps:
+            c.login.begins(row)
+            if c.identity not in (None, c.user):
+                c.login.doubt(row)  # whether a server refuses it or serves it as who it is, is its own affair
+
+    def _moves(self, c: Connection, room: str, joins: bool, row: int) -> None:
+        spans = c.rooms.setdefault(room, [])
+        if joins:
+            spans.append(Span(may_from=row))
+        else:
+            for span in spans:
+                span.ends(row)
+
+    def _server_ends(self, row: int, number: int, op: Operation) -> None:
+        if op.kind == "clean_up":
+            for other in self.connections.values():
+                if op.user in (other.user, other.identity) and other.login.may_from < row:
+                    other.ends_at(row, "clean_up")
+        elif op.kind == "shut_down":
+            self.disturbed = self.disturbed or number < len(self.operations)  # not the one at the very end
+            for other in self.connections.values():
+                other.ends_at(row, "shut_down")
+        elif self._idles(op):
+            for other in self.connections.values():
+                other.ends_at(row, op.kind)
+                other.login.doubt(row)
+
+    def _idles(self, op: Operation) -> bool:
+        """Whether so much time passes that the server may end logins."""
+        lasts = [seconds for seconds in (self.policy.idle, self.policy.session) if seconds is not None]
+        return bool(lasts) and (op.kind == "sweep" or (op.seconds or 0.0) >= min(lasts) / 2)
+
+    def _cancels(self, act: Invocation) -> None:
+        act.cancelled = True
+        c = self.connections.get(act.op.connection or "")
+        if c is None:
+            return
+        if act.op.kind in ("join", "leave"):
+            for span in c.rooms.get(act.op.room or "", ()):
+                span.doubt(act.began)
+        else:
+            c.login.doubt(act.began)
+
+    def _ended(self, row: int, time: float, number: int | None, c: Connection | None, detail: Detail) -> None:
+        assert number is not None
+        act, entry = self.invocations[number], self.history[row]
+        act.ended, act.ended_at, act.finished, act.detail = row, time, entry.kind, detail
+        act.outcome = entry.outcome
+        kind = act.op.kind
+        returned = act.finished == RowKind.RETURNED
+        if kind in ENDS_ITS_OWN and c is not None:
+            if returned:
+                c.login.ended(row)
+            else:
+                c.login.doubt(row)
+        elif kind == ("authenticate" if self.two_steps else "connect") and c is not None:
+            self._logged_in(row, act, c)
+        elif kind == "connect" and c is not None and not act.went_well:
+            c.ends_at(row, "refused")
+            c.login.ended(row)
+        elif kind in ("join", "leave") and c is not None:
+            self._moved(row, act, c)
+        elif kind == "clean_up" and returned:
+            for other in self.connections.values():
+                if act.op.user == other.user == other.identity and other.login.sure_from < act.began:
+                    other.login.ended(row)
+
+    def _moved(self, row: int, act: Invocation, c: Connection) -> None:
+        for span in c.rooms.get(act.op.room or "", ()):
+            joins = act.op.kind == "join"
+            if joins and span.may_from != act.began:
+                continue
+            if act.finished != RowKind.RETURNED:
+                span.doubt(act.began if joins else row)
+            elif joins and act.went_well:
+                span.begun(row)
+            else:  # refused, or left
+                span.ends(row)
+                span.ended(row)
+
+    def _logged_in(self, row: int, act: Invocation, c: Connection) -> None:
+        if act.went_well and not (self.two_steps and act.detail is None):
+            c.login.begun(row)
+            for spans in c.rooms.values():
+                for span in spans:
+                    if span.may_from == c.asked:
+                        span.begun(row)
+            c.unconfirmed = act.indeterminate
+            if self.tells_identity and isinstance(act.detail, str) and act.detail != c.identity:
+                c.login.doubt(row)
+                self.misidentified = True
+        elif c.login.sure_from == NEVER:
+            if act.finished != RowKind.CANCELLED:
+                c.failed = row
+            c.ends_at(row, "refused")
+            c.login.ended(row)
+
+    # -- frames ------------------------------
+
+    def _sent(self, row: int, time: float, number: int | None, c: Connection | None, detail: Detail) -> None:
+        if c is None or not isinstance(detail, Content):
+            return
+        deliveries: list[Delivery] = []
+        for mention in detail.mentions:
+            event = self.events.get(mention.event)
+            if event is not None:
+                deliveries.append(Delivery(event, c, row, mention))
+                event.deliveries.append(deliveries[-1])
+        c.in_flight.append((row, time, deliveries))
+        if not deliveries and number is not None:
+            self.instead[number, c.name].append(row)
+
+    def _received(self, row: int, time: float, number: int | None, c: Connection | None, detail: Detail) -> None:
+        if c is not None and c.in_flight:
+            sent, sent_at, deliveries = c.in_flight.popleft()
+            for delivery in deliveries:
+                delivery.received = row
+            if time - sent_at >= self.policy.delay:
+                c.lapses.append((sent, row))
+
+    # -- connections ------------------------------
+
+    def _rest(self, row: int, time: float, number: int | None, c: Connection | None, detail: Detail) -> None:
+        self.rests.append(row)
+        for other in self.connections.values():
+            if other.in_flight and time - other.in_flight[0][1] >= self.policy.delay:
+                other.lapses.append((other.in_flight[0][0], NEVER))
+
+    def _gone(self, row: int, time: float, number: int | None, c: Connection | None, detail: Detail) -> None:
+        if c is not None:
+            c.gone = min(c.gone, row)
+            c.in_flight.clear()
+            c.ends_at(row, str(detail))
+
+    def _closed(self, row: int, time: float, number: int | None, c: Connection | None, detail: Detail) -> None:
+        if c is not None:
+            c.closed = min(c.closed, row)
+
+    def _stalled(self, row: int, time: float, number: int | None, c: Connection | None, detail: Detail) -> None:
+        if c is not None:
+            c.stalled_since = (row, time)
+
+    def _resumed(self, row: int, time: float, number: int | None, c: Connection | None, detail: Detail) -> None:
+        if c is not None and c.stalled_since is not None:
+            since, at = c.stalled_since
+            c.stalls.append((since, row, number is None))
+            if time - at >= self.policy.delay:
+                c.lapses.append((since, row))
+            c.stalled_since = None
+
+
+METHODS = {
+    RowKind.INVOKED: "_invoked",
+    RowKind.RETURNED: "_ended",
+    RowKind.RAISED: "_ended",
+    RowKind.CANCELLED: "_ended",
+    RowKind.SENT: "_sent",
+    RowKind.RECEIVED: "_received",
+    RowKind.REST: "_rest",
+    RowKind.GONE: "_gone",
+    RowKind.CLOSED: "_closed",
+    RowKind.STALLED: "_stalled",
+    RowKind.RESUMED: "_resumed",
+}
+"""Row kind -> the method that reads it."""
+
+MARKS = frozenset(
+    {
+        RowKind.STUCK,
+        RowKind.SPINNING,
+        RowKind.REGISTRY,
+        RowKind.ACTIVE,
+        RowKind.UNHANDLED,
+        RowKind.LEFT,
+        RowKind.BLOCKED,
+        RowKind.CLOCK,
+    }
+)
+
+
+def _identity(op: Operation, user: str) -> str | None:
+    """Whose the token is that an operation shows."""
+    if op.token in ("invalid", "expired"):
+        return None
+    return user if op.token in (None, "valid") else op.token

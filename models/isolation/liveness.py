@@ -1,0 +1,42 @@
+"""Liveness: when nothing more arrives, every operation finishes and the target comes to rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...fuzzer.core.history import RowKind, Spin
+from ...fuzzer.core.stacks import Place
+from . import violations as v
+from .index import HistoryIndex
+from .verdicts import Breach, Check, rows_of
+
+__all__ = ("CHECKS",)
+
+
+def stuck(index: HistoryIndex) -> Iterator[Breach]:
+    """When everything has arrived, every operation finishes.  One breach for each place something is stuck in."""
+    places = set()
+    for row in index.marks.get(RowKind.STUCK, ()):
+        entry = index.history[row]
+        place = entry.detail if isinstance(entry.detail, Place) else Place()
+        if place.function in places:
+            continue
+        places.add(place.function)
+        act = index.invocations[entry.operation or 0]
+        message = f"{act} never finished: everything has arrived, and it waits in {place or 'the event loop'}"
+        yield Breach(v.Stuck(message, place.function, rows_of(act.began, row)), act.began, row, act=act)
+
+
+def spinning(index: HistoryIndex) -> Iterator[Breach]:
+    """The target does not keep the loop busy with nothing left to arrive."""
+    for row in index.marks.get(RowKind.SPINNING, ()):
+        message = "the target never comes to rest: it keeps the loop busy with nothing left to arrive"
+        yield Breach(v.Spinning(message, "", (row,)), row, row)
+
+
+def periodic(index: HistoryIndex, b: Breach) -> bool:
+    """Time passes between what it does: a timer with a period is no livelock."""
+    return index.history[b.since].detail is Spin.PERIOD
+
+
+CHECKS = (Check(stuck), Check(spinning, (periodic,)))

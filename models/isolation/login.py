@@ -1,0 +1,34 @@
+"""Authentication: a connection is who its token says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from . import violations as v
+from .index import HistoryIndex
+from .verdicts import Breach, Check, rows_of
+
+__all__ = ("CHECKS",)
+
+
+def tokens(index: HistoryIndex) -> Iterator[Breach]:
+    """A login with a bad token fails, and one with a good token comes out as the user whose token it is."""
+    for act in index.invocations.values():
+        if act.op.kind not in ("connect", "authenticate") or not act.went_well:
+            continue
+        c = index.connections[act.op.connection or ""]
+        rows, said = rows_of(act.began, act.ended), act.detail
+        first = index.tells_identity and c.login.may_from == act.began
+        if act.op.token in ("invalid", "expired") and (said is not None or act.op.kind == "connect"):
+            found: v.Violation = v.BadTokenAccepted(
+                f"{c.name} logged in with an {act.op.token} token", act.op.token, rows
+            )
+        elif first and isinstance(said, str) and c.identity not in (None, said):
+            message = f"{c.name} showed {c.identity}'s token, and its login came out as {said}"
+            found = v.WrongIdentity(message, "login", rows)
+        else:
+            continue
+        yield Breach(found, act.began, act.ended, act=act, connection=c)
+
+
+CHECKS = (Check(tokens),)

@@ -1,0 +1,227 @@
+"""No loss and no duplicate: what must arrive does, once, and a failure that is reported is one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...fuzzer.core.history import RowKind
+from . import violations as v
+from .audience import absent, may_not_hear, must_hear, surely_in
+from .index import EMITS, HistoryIndex
+from .records import Connection, Event
+from .spans import NEVER
+from .verdicts import Breach, Check, declared, rows_of
+
+__all__ = (
+    "CHECKS",
+    "at_least_once",
+    "at_most_once",
+    "beyond_rate",
+    "cancelled",
+    "emitter_perhaps_out",
+    "perhaps_unheard",
+    "refused_honestly",
+)
+
+DONE = (RowKind.RETURNED, RowKind.RAISED)
+
+
+def loss(index: HistoryIndex) -> Iterator[Breach]:
+    """An event arrives on every connection that must hear it, by the first rest after its emit ended."""
+    for event in index.events.values():
+        act = event.by
+        rest = index.rest_after(act.ended)
+        if act.finished not in DONE or rest == NEVER:
+            continue
+        got = {d.connection.name for d in event.deliveries if d.received != NEVER}
+        for c in must_hear(index, event, act.began, rest):
+            if c.name not in got:
+                yield Breach(_lost(index, event, c, bool(got)), act.began, rest, event, act, c)
+
+
+def _lost(index: HistoryIndex, event: Event, c: Connection, others: bool) -> v.Violation:
+    act, served = event.by, "another connection got it" if others else "nobody got it"
+    evidence = rows_of(c.login.sure_from, act.began, act.ended)
+    instead = index.instead.get((act.number, c.name), [])
+    if act.op.kind == "run_agent":
+        message = f"{event.id} never arrived on {c.name} of {c.identity}; {act.how}, {served}"
+        return v.BrokenGoldenPath(message, f"missing, {act.how}", evidence)
+    if instead and all(d.connection is not c for d in event.deliveries):
+        message = f"instead of {event.id}, {c.name} received {index.history[instead[0]].detail}; {act.how}"
+        return v.ReplacedEvent(message, f"{act.op.kind}, {act.how}", rows_of(*evidence, instead[0]))
+    elsewhere = any(d.connection is not c for d in event.deliveries) or any(
+        number == act.number and name != c.name for number, name in index.instead
+    )
+    kind = served if others or not elsewhere else "another connection was sent something"
+    return v.LostEvent(
+        f"{event.id} never arrived on {c.name} of {c.identity}, which was up all the time; {act.how}, {served}",
+        f"{event.path}, {act.how}, {kind}{c.given_up(act.began)}",
+        evidence,
+    )
+
+
+def cancelled(index: HistoryIndex, b: Breach) -> bool:
+    """The operation was cancelled: its outcome is indeterminate."""
+    return b.act is not None and b.act.cancelled
+
+
+def emitter_perhaps_out(index: HistoryIndex, b: Breach) -> bool:
+    """Whoever is not surely logged in need not be heard."""
+    return b.event is not None and not surely_in(b.event)
+
+
+def emitter_perhaps_no_member(index: HistoryIndex, b: Breach) -> bool:
+    """Who speaks in a room over a connection that is not surely a member need not be heard there."""
+    event = b.event
+    if event is None or event.emitter is None or not event.rooms:
+        return False
+    began, ended, emitter = event.by.began, event.by.ended, event.emitter
+    if emitter.unconfirmed:  # a server reads in order: the joining, then the event
+        return not any(emitter.may_be_member(room, began - 1, began) for room in event.rooms)
+    return not any(emitter.must_be_member(room, began, min(ended, emitter.gone)) for room in event.rooms)
+
+
+def perhaps_unheard(index: HistoryIndex, b: Breach) -> bool:
+    """A client that went may have taken its words with it: nobody has confirmed them, and nobody was sent them."""
+    event, act = b.event, b.act
+    if event is None or act is None or event.emitter is None or not act.indeterminate:
+        return False
+    if event.emitter.ended_by == "abort" and event.emitter.login.sure_until < act.ended:
+        return True
+    sent = any(number == act.number for number, _ in index.instead) or any(
+        other.deliveries for other in index.events.values() if other.by is act
+    )
+    return event.emitter.last <= b.until and not sent
+
+
+@declared(may_refuse=True)
+def refused_honestly(index: HistoryIndex, b: Breach) -> bool:
+    """The emit returned False, and False says that it was refused."""
+    return index.policy.may_refuse and b.act is not None and b.act.said_no
+
+
+@declared(rate=(1, 1e9))
+def beyond_rate(index: HistoryIndex, b: Breach) -> bool:
+    """The same user may have emitted as much as is allowed within the time."""
+    if index.policy.rate is None or b.act is None:
+        return False
+    most, seconds = index.policy.rate
+    act = b.act
+    said = sum(
+        5 if i.op.kind == "run_agent" else 1
+        for i in index.invocations.values()
+        if i.op.kind in EMITS
+        and i.op.user == act.op.user
+        and i.began < act.ended
+        and (i.ended == NEVER or i.ended_at >= act.began_at - seconds)
+    )
+    return said > most
+
+
+@declared(backlog=1)
+def beyond_backlog(index: HistoryIndex, b: Breach) -> bool:
+    """So many frames may have lain before the connection that it need not be sent another."""
+    if index.policy.backlog is None or b.connection is None:
+        return False
+    may_wait = sum(
+        other is not b.event
+        and other.by.began < b.until
+        and may_not_hear(other, b.connection, b.since) is None
+        and all(d.received > b.since for d in other.deliveries if d.connection is b.connection)
+        for other in index.events.values()
+    )
+    return may_wait >= index.policy.backlog
+
+
+@declared(delivery="at most once")
+def at_most_once(index: HistoryIndex, b: Breach) -> bool:
+    """What is sent at most once may be lost."""
+    return index.policy.delivery == "at most once"
+
+
+@declared(slow="forgotten")
+def forgotten(index: HistoryIndex, b: Breach) -> bool:
+    """A client that once did not read was given up, though its socket is open."""
+    slow = b.connection is not None and any(since < b.until for since, _ in b.connection.lapses)
+    return index.policy.slow == "forgotten" and slow
+
+
+def false_failures(index: HistoryIndex) -> Iterator[Breach]:
+    """An emit that reports failure has not delivered its event to everybody it was for."""
+    for event in index.events.values():
+        act = event.by
+        if not act.said_no or event.to is None or event.step >= 0:
+            continue
+        theirs = list(index.of_user(event.to))
+        reached = [d for d in event.deliveries if d.received != NEVER and d.connection in theirs]
+        there = [c for c in theirs if c.asked < act.ended and min(c.login.may_until, c.gone) > act.began]
+        if reached and len({d.connection.name for d in reached}) == len(there) and reached[0].sent < act.ended:
+            d = reached[0]
+            found = v.FalseFailure(
+                f"emitting {event.id} to {event.to} reported failure, and {d.connection.name} received it",
+                act.op.kind,
+                rows_of(d.sent, act.ended, d.received),
+            )
+            yield Breach(found, act.began, index.rest_after(act.ended), event, act, d.connection)
+
+
+def unread_at_failure(index: HistoryIndex, b: Breach) -> bool:
+    """The event was received only after failure was reported: then nobody could know, and giving up is honest."""
+    assert b.event is not None and b.act is not None
+    return any(b.act.ended < d.received < NEVER for d in b.event.deliveries)
+
+
+def given_up(index: HistoryIndex, b: Breach) -> bool:
+    """The server closed the connection for which it reported failure: it gave the client up, frame and all."""
+    return b.connection is not None and b.connection.closed < b.until
+
+
+@declared(failure="unknown")
+def failure_is_unknown(index: HistoryIndex, b: Breach) -> bool:
+    """Failure says that nobody knows whether it arrived."""
+    return index.policy.failure == "unknown"
+
+
+def duplicates(index: HistoryIndex) -> Iterator[Breach]:
+    """An event arrives at most once on each connection."""
+    for event in index.events.values():
+        if len(event.deliveries) < 2:
+            continue
+        for c in index.connections.values():
+            rows = [d.received for d in event.deliveries if d.connection is c and d.received != NEVER]
+            if len(rows) > 1:
+                kind = v.OfflineDuplicate if absent(index, event) else v.DuplicateEvent
+                message = f"{event.id} arrived {len(rows)} times on {c.name}"
+                found = kind(message, event.path, rows_of(event.by.began, *rows))
+                yield Breach(found, rows[0], rows[1], event, event.by, c)
+
+
+@declared(delivery="at least once")
+def at_least_once(index: HistoryIndex, b: Breach) -> bool:
+    """What is sent at least once may arrive again."""
+    return index.policy.delivery == "at least once"
+
+
+def quoted(index: HistoryIndex, b: Breach) -> bool:
+    """On the connection that said it, an acknowledgement or an error beside the echo is no second delivery."""
+    return b.event is not None and b.connection is b.event.emitter and b.event.step < 0
+
+
+CHECKS = (
+    Check(
+        loss,
+        (
+            cancelled,
+            emitter_perhaps_out,
+            emitter_perhaps_no_member,
+            perhaps_unheard,
+            refused_honestly,
+            beyond_rate,
+            beyond_backlog,
+            at_most_once,
+            forgotten,
+        ),
+    ),
+    Check(false_failures, (cancelled, unread_at_failure, given_up, failure_is_unknown)),
+    Check(duplicates, (quoted, at_least_once)),
+)

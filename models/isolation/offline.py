@@ -1,0 +1,129 @@
+"""Offline delivery, where it is declared: what an absent user missed is received on the next connection, once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...fuzzer.core.history import RowKind
+from . import violations as v
+from .audience import absent
+from .index import HistoryIndex
+from .loss import (
+    at_least_once,
+    at_most_once,
+    beyond_rate,
+    cancelled,
+    emitter_perhaps_out,
+    perhaps_unheard,
+    refused_honestly,
+)
+from .spans import NEVER
+from .verdicts import Breach, Check, declared, rows_of
+
+__all__ = ("CHECKS",)
+
+WIPES = frozenset({"clean_up", "sweep", "shut_down", "pause"})
+
+
+def kept(index: HistoryIndex) -> Iterator[Breach]:
+    """Kept for an absent user, an event is received once the user has a connection again that is up and reads.
+
+    The step from replay to subscription is no gap: an event emitted while its user's connection comes is either live or
+    kept.  A connection that did not read for a while has had its replay by the rest after it reads again.
+    """
+    if index.policy.kept == "no":
+        return
+    for event in index.events.values():
+        act = event.by
+        if act.finished != RowKind.RETURNED or event.to is None:
+            continue
+        if any(d.received != NEVER for d in event.deliveries):
+            continue
+        for c in sorted(index.of_user(event.to), key=lambda c: c.asked):
+            up = c.login.sure_from
+            rest = index.rest_after(max([act.ended, up, *(until for _, until, _ in c.stalls)]))
+            if rest == NEVER or not c.login.must(up + 1, rest) or c.closed < rest or up < act.began:
+                continue
+            gap = "" if absent(index, event) else "between replay and subscription"
+            found = v.OfflineLoss(
+                f"{event.id}, emitted while {event.to} was absent, never arrived on the next connection {c.name}",
+                gap,
+                rows_of(act.began, act.ended, up),
+            )
+            yield Breach(found, act.began, rest, event, act, c)
+            break
+
+
+def lost_on_the_way(index: HistoryIndex, b: Breach) -> bool:
+    """It was sent, to a client that left before it had read it: the server cannot know."""
+    return b.event is not None and bool(b.event.deliveries)
+
+
+def live_and_slow(index: HistoryIndex, b: Breach) -> bool:
+    """It was owed live, to a connection that did not read: it need not have been kept as well."""
+    assert b.event is not None and b.connection is not None
+    return not absent(index, b.event) and not index.reads(b.connection, b.since, b.until)
+
+
+def perhaps_somebody_there(index: HistoryIndex, b: Breach) -> bool:
+    """Another connection of the user may have been up meanwhile, and was owed it live or took the replay with it."""
+    assert b.event is not None
+    return any(
+        c is not b.connection and not index.surely_absent(c, b.since, b.until)
+        for c in index.connections.values()
+        if b.event.to in (c.user, c.identity)
+    )
+
+
+def wiped(index: HistoryIndex, b: Breach) -> bool:
+    """A clean-up, a sweep, a long pause or a shut-down may end what was kept."""
+    return index.between(WIPES, b.since, b.until)
+
+
+def kept_twice(index: HistoryIndex) -> Iterator[Breach]:
+    """An event kept for an absent user arrives on one connection only, if so declared, while that one is there."""
+    if index.policy.kept == "no":
+        return
+    for event in index.events.values():
+        got = sorted((d for d in event.deliveries if d.received != NEVER), key=lambda d: d.received)
+        if (
+            len({d.connection.name for d in got}) < 2
+            or event.by.finished != RowKind.RETURNED
+            or not absent(index, event)
+        ):
+            continue
+        first, again = got[0], next(d for d in got if d.connection is not got[0].connection)
+        if first.connection.login.sure_until > again.received:
+            found = v.OfflineDuplicate(
+                f"{event.id}, kept for {event.to}, arrived on {first.connection.name} and again on "
+                f"{again.connection.name}",
+                event.path,
+                rows_of(event.by.began, first.received, again.received),
+            )
+            yield Breach(found, first.received, again.received, event, event.by, again.connection)
+
+
+@declared(kept="each")
+def kept_for_each(index: HistoryIndex, b: Breach) -> bool:
+    """Kept events go to each connection."""
+    return index.policy.kept == "each"
+
+
+CHECKS = (
+    Check(
+        kept,
+        (
+            cancelled,
+            emitter_perhaps_out,
+            perhaps_unheard,
+            lost_on_the_way,
+            live_and_slow,
+            perhaps_somebody_there,
+            wiped,
+            refused_honestly,
+            beyond_rate,
+            at_most_once,
+        ),
+    ),
+    Check(kept_twice, (kept_for_each, at_least_once)),
+)

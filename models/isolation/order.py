@@ -1,0 +1,58 @@
+"""Order: one emitter's events arrive on one connection in the order they were emitted in; a run's steps in theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from . import violations as v
+from .audience import absent
+from .index import HistoryIndex
+from .loss import quoted
+from .records import Connection, Event, Invocation
+from .spans import NEVER
+from .verdicts import Breach, Check, rows_of
+
+__all__ = ("CHECKS",)
+
+
+def order(index: HistoryIndex) -> Iterator[Breach]:
+    """What one emitter began after another of its emits had returned, or on the same connection, arrives after it."""
+    arrived: dict[tuple[str, str], list[tuple[int, Event, Connection]]] = {}
+    for event in index.events.values():
+        seen: set[str] = set()
+        for d in event.deliveries:
+            if d.received != NEVER and d.connection.name not in seen:
+                seen.add(d.connection.name)
+                key = event.by.op.user or "", d.connection.name
+                arrived.setdefault(key, []).append((d.received, event, d.connection))
+    for (sender, name), events in arrived.items():
+        events.sort(key=_row)
+        for (row, event, c), (later_row, later, _) in pairwise(events):
+            act, earlier = event.by, later.by
+            if row == later_row:  # one frame: what is in it is read together
+                continue
+            if act is earlier:
+                if event.step > later.step:
+                    message = f"{later.id} arrived on {name} after {event.id}"
+                    evidence = rows_of(act.began, row, later_row)
+                    yield Breach(v.BrokenGoldenPath(message, "out of order", evidence), row, later_row, event, act, c)
+            elif earlier.ended < act.began or _same_lane(earlier, act):
+                kind = v.OfflineDisorder if absent(index, later) else v.Disorder
+                message = f"{sender} emitted {later.id} before {event.id}, and {name} received it after"
+                evidence = rows_of(earlier.began, act.began, row, later_row)
+                yield Breach(kind(message, "", evidence), row, later_row, event, act, c)
+
+
+def _row(arrival: tuple[int, Event, Connection]) -> int:
+    return arrival[0]
+
+
+def _same_lane(earlier: Invocation, act: Invocation) -> bool:
+    """A connection keeps the order of what is said on it."""
+    return (
+        earlier.op.connection is not None and earlier.op.connection == act.op.connection and earlier.began < act.began
+    )
+
+
+CHECKS = (Check(order, (quoted,)),)

@@ -1,0 +1,151 @@
+"""What a history is about: operations as they went, connections with their intervals, events with their deliveries."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from ...fuzzer.core.history import Detail, EventId, Failure, Mention, Outcome, RowKind
+from ...fuzzer.core.program import CRITICAL_EVENTS, Operation
+from .spans import NEVER, Span
+
+__all__ = ("Connection", "Delivery", "Event", "Invocation")
+
+
+@dataclass(slots=True)
+class Invocation:
+    """One operation as it went; ``outcome`` is None while it has not finished."""
+
+    number: int
+    op: Operation
+    began: int
+    began_at: float
+    ended: int = NEVER
+    ended_at: float = 0.0
+    finished: RowKind | None = None
+    outcome: Outcome | None = None
+    detail: Detail = None
+    cancelled: bool = False
+
+    @property
+    def indeterminate(self) -> bool:
+        return self.detail is Outcome.INDETERMINATE
+
+    @property
+    def went_well(self) -> bool:
+        return self.finished == RowKind.RETURNED and self.detail is not False
+
+    @property
+    def said_no(self) -> bool:
+        """It returned False."""
+        return self.finished == RowKind.RETURNED and self.detail is False
+
+    @property
+    def how(self) -> str:
+        """How it reported, without line numbers, which change with every edit of the target."""
+        if isinstance(self.detail, Failure):
+            error, place = self.detail.error, self.detail.place.function
+            return f"it raised {error} in {place}" if place else f"it raised {error}"
+        if self.indeterminate:
+            return "nobody answered"
+        return "it reported failure" if self.detail is False else "it reported success"
+
+    def __str__(self) -> str:
+        return f"operation {self.number} ({self.op})"
+
+
+@dataclass(slots=True)
+class Connection:
+    """One connection: who it is, when it was logged in, when it did not read, which rooms it was in."""
+
+    name: str
+    user: str
+    identity: str | None
+    asked: int
+    login: Span = field(default_factory=Span)
+    failed: int = NEVER
+    unconfirmed: bool = False
+    """The server never says that a login is done; that it was is known at rest only."""
+    closed: int = NEVER
+    gone: int = NEVER
+    ended_by: str = ""
+    ends: list[tuple[int, str]] = field(default_factory=list)
+    stalls: list[tuple[int, int, bool]] = field(default_factory=list)
+    """(from row, to row, whether everything else had come to rest before it read again)"""
+    lapses: list[tuple[int, int]] = field(default_factory=list)
+    """(from row, to row): a frame lay unread, or it did not read at all, for longer than the policy's delay"""
+    rooms: dict[str, list[Span]] = field(default_factory=dict)
+    in_flight: deque[tuple[int, float, list[Delivery]]] = field(default_factory=deque)
+    stalled_since: tuple[int, float] | None = None
+
+    @property
+    def genuine(self) -> bool:
+        """It showed its own, good token."""
+        return self.identity == self.user
+
+    @property
+    def last(self) -> int:
+        """The row after which the client certainly takes nothing more."""
+        return min(self.closed, self.gone)
+
+    def ends_at(self, row: int, how: str) -> None:
+        self.ends.append((row, how))
+        if row < self.login.sure_until:
+            self.login.ends(row)
+            self.ended_by = how
+
+    def given_up(self, row: int) -> str:
+        """For a circumstance: whether it had once not read, which tells being forgotten from never being known."""
+        return ", given up and left open" if any(since < row for since, _ in self.lapses) else ""
+
+    def stalled(self, since: int, until: int) -> bool:
+        return any(a < until and b > since for a, b, _ in self.stalls) or (
+            self.stalled_since is not None and self.stalled_since[0] < until
+        )
+
+    def may_be_member(self, room: str, since: int, until: int) -> bool:
+        return any(span.may(since, until) for span in self.rooms.get(room, ()))
+
+    def must_be_member(self, room: str, since: int, until: int) -> bool:
+        return any(span.must(since, until) for span in self.rooms.get(room, ()))
+
+
+@dataclass(slots=True)
+class Delivery:
+    """One event in one frame of one connection, and what the frame says of it."""
+
+    event: Event
+    connection: Connection
+    sent: int
+    says: Mention
+    received: int = NEVER
+
+
+@dataclass(slots=True, eq=False)
+class Event:
+    """Something emitted, its audience (a user, rooms, or everybody), and where it turned up."""
+
+    id: EventId
+    by: Invocation
+    emitter: Connection | None
+    to: str | None
+    rooms: tuple[str, ...] = ()
+    deliveries: list[Delivery] = field(default_factory=list)
+
+    @property
+    def sender(self) -> str | None:
+        return self.emitter.identity if self.emitter is not None else self.by.op.user
+
+    @property
+    def step(self) -> int:
+        return CRITICAL_EVENTS.index(self.id.step) if self.id.step else -1
+
+    @property
+    def path(self) -> str:
+        """The way it took into the target."""
+        op = self.by.op
+        return "emit" if op.kind == "emit_to_thread" and op.thread == op.to else op.kind
+
+    @property
+    def audience(self) -> str:
+        return f"room {' and '.join(self.rooms)}" if self.rooms else str(self.to)
