@@ -166,9 +166,20 @@ def false_failures(index: HistoryIndex) -> Iterator[Breach]:
 
 
 def unread_at_failure(index: HistoryIndex, b: Breach) -> bool:
-    """The event was received only after failure was reported: then nobody could know, and giving up is honest."""
+    """The event was received only after failure was reported: then nobody could know, and saying so is honest.
+
+    Not where the target has given up whom it then reached, though the socket is open: its registry no longer names it.
+    """
     assert b.event is not None and b.act is not None
-    return any(b.act.ended < d.received < NEVER for d in b.event.deliveries)
+    if not any(b.act.ended < d.received < NEVER for d in b.event.deliveries):
+        return False
+    known = [index.history[row].detail for row in index.marks.get(RowKind.REGISTRY, ()) if row > b.act.ended]
+    forgotten_open = b.connection is not None and bool(known) and b.connection.name not in _names(known[0])
+    return not forgotten_open
+
+
+def _names(registered: object) -> tuple[str, ...]:
+    return registered if isinstance(registered, tuple) else ()
 
 
 def given_up(index: HistoryIndex, b: Breach) -> bool:
