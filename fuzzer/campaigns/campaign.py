@@ -15,6 +15,7 @@ from itertools import chain
 
 from ...models.isolation.violations import Stuck
 from ..engine.execution import Worker
+from ..findings.confirm import confirm
 from ..findings.finding import Finding, soundness_doubt
 from ..findings.minimise import minimise
 from ..findings.tally import Cell, Found, Tally
@@ -36,12 +37,22 @@ SHRINKING = 1 / 3
 """Share of a budget in seconds that making counterexamples small may take; one takes at most half of what is left."""
 
 
+CONFIRMING = 1 / 4
+"""Share of a budget in seconds that is kept for confirming, at most."""
+
+CONFIRMING_MANAGER, CONFIRMING_APPLICATION = 0.2, 1.0
+"""Seconds that confirming one bug takes."""
+
+
 class Campaign:
     """The campaign of one target.  `events` is the campaign; `run` is for those who only want its figures."""
 
-    def __init__(self, target: Target, plan: Plan, *, workers: int = 1, tally: Tally | None = None) -> None:
+    def __init__(
+        self, target: Target, plan: Plan, *, workers: int = 1, confirming: bool = False, tally: Tally | None = None
+    ) -> None:
         self.target = target
         self.plan = plan
+        self.confirming = confirming
         self.tally = tally if tally is not None else Tally(target.name)
         self._workers = workers
         self._by_strategy: Counter[str] = Counter(dict.fromkeys(plan.strategies, 0))
@@ -78,9 +89,25 @@ class Campaign:
                     yield from self._count(worker, batch)
                     if self._over():
                         break
+            if self.confirming:
+                yield from self._confirm()
         finally:
             tally.seconds = time.perf_counter() - self._began
         yield Finished(tally)
+
+    def _confirm(self) -> Iterator[CampaignEvent]:
+        """Run what was found on asyncio's own loop, while the budget lasts."""
+        for found in self.tally.found.values():
+            if found.confirmation is not None:
+                continue
+            yield Progressed(self.tally, Phase.CONFIRMING)
+            left = None
+            if self.plan.seconds is not None:
+                left = self._began + self.plan.seconds - time.perf_counter()
+                if left <= 0:
+                    break
+            found.confirmation = confirm(self.target, found.finding.execution, found.signature, seconds=left)
+            yield BugFound(self.tally, found)
 
     def _batches(self, worker: Worker) -> Iterator[Batch]:
         """Yield the batches of round after round, in order, until the budget is used up."""
@@ -103,8 +130,15 @@ class Campaign:
         return (
             self._stopped
             or (plan.executions is not None and self.tally.executions + more >= plan.executions)
-            or (plan.seconds is not None and time.perf_counter() - self._began >= plan.seconds)
+            or (plan.seconds is not None and time.perf_counter() - self._began >= plan.seconds - self._reserved())
         )
+
+    def _reserved(self) -> float:
+        """Return the seconds of the budget that confirming what was found so far will need."""
+        if not self.confirming or self.plan.seconds is None:
+            return 0.0
+        each = CONFIRMING_APPLICATION if self.target.traits.by_wire else CONFIRMING_MANAGER
+        return min(each * len(self.tally.found), self.plan.seconds * CONFIRMING)
 
     def _count(self, worker: Worker, batch: Batch) -> Iterator[CampaignEvent]:
         """Take one program's executions in."""
@@ -178,7 +212,7 @@ class Campaign:
             yield Progressed(self.tally, Phase.SHRINKING)
             small, minimal = self._minimised(worker, finding)
             if len(small.execution.program) < size:
-                known.finding, known.minimal = small, minimal
+                known.finding, known.minimal, known.confirmation = small, minimal, None
                 yield BugFound(self.tally, known)
 
     def _minimised(self, worker: Worker, finding: Finding) -> tuple[Finding, bool]:

@@ -12,7 +12,6 @@ from pathlib import Path
 import msgspec
 
 from ..engine.execution import Worker
-from ..findings.confirm import confirm
 from ..findings.counterexample import Counterexample, CounterexampleError, load, of_finding, save
 from ..findings.finding import Finding, judged
 from ..findings.regression import replayed
@@ -123,7 +122,9 @@ class Run:
             self._restore_found(target)
             if done:
                 return
-        campaign = Campaign(target.target, self.plan, workers=self._workers, tally=target.tally)
+        campaign = Campaign(
+            target.target, self.plan, workers=self._workers, confirming=self._confirm, tally=target.tally
+        )
         with closing(campaign.events()) as events:
             for event in events:
                 match event:
@@ -239,7 +240,9 @@ class Run:
                     times=found.times,
                     first_at=found.at_execution,
                     file=str(target.paths[found.signature]) if found.signature in target.paths else None,
-                    confirmation=(str(confirm(target.target, execution, found.signature)) if self._confirm else None),
+                    confirmation=str(found.confirmation) if found.confirmation is not None else None,
+                    certain=found.confirmation is None or found.confirmation.verdict != "not confirmed",
+                    minimal=found.minimal,
                 )
             )
         for signature, known in target.still.items():
@@ -267,7 +270,17 @@ class Run:
             bugs,
             gone,
             dict(sorted(tally.proven.items())),
+            _doubts(tally),
         )
+
+
+def _doubts(tally: Tally) -> dict[str, int]:
+    """Return how often something was not believed, by the reason."""
+    reasons: dict[str, int] = {}
+    for signature, times in tally.doubts.items():
+        reason = tally.doubtful[signature]
+        reasons[reason] = reasons.get(reason, 0) + times
+    return reasons
 
 
 def _plan_data(plan: Plan, targets: Sequence[str]) -> dict[str, object]:

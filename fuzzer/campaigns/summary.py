@@ -28,12 +28,17 @@ class FailureSummary(msgspec.Struct, frozen=True):
     file: str | None
     confirmation: str | None = None
     """Whether it also shows on asyncio's own loop, in a line; None where that was not tried."""
+    certain: bool = True
+    """False where confirmation was tried and it did not show."""
+    minimal: bool = True
+    """False where the time for making it small was up."""
 
 
 class TargetSummary(msgspec.Struct, frozen=True):
     """One target: what was counted, found, and what a replay no longer shows.
 
-    ``proven`` counts programs by the number of delays up to which every schedule was tried without a finding.
+    ``proven`` counts programs by the number of delays up to which every schedule was tried without a finding;
+    ``doubts``, by the reason, what looked like a violation and could not be believed.
     """
 
     target: str
@@ -43,6 +48,7 @@ class TargetSummary(msgspec.Struct, frozen=True):
     found: list[FailureSummary]
     gone: list[str]
     proven: dict[int, int] = {}
+    doubts: dict[str, int] = {}
 
 
 class RunSummary(msgspec.Struct, frozen=True):

@@ -89,7 +89,11 @@ def run(
     ] = None,
     confirm: Annotated[
         bool | None,
-        typer.Option("--confirm", help="Run every finding again on asyncio's own loop, and say if it shows."),
+        typer.Option(
+            "--confirm/--no-confirm",
+            help="Run every finding again on asyncio's own loop, and say if it shows. Default: yes.",
+            show_default=False,
+        ),
     ] = None,
     fail_on: Annotated[
         FailOn | None,

@@ -91,7 +91,7 @@ def run_settings(
         fresh_seed=chosen.seed == "fresh",
         workers=chosen.workers if chosen.workers is not None else 1,
         resume=resume,
-        confirm=bool(chosen.confirm),
+        confirm=chosen.confirm is not False,
         scheduled=profile is not None or fail_on is not None,
         fail_on=chosen.fail_on or "any",
         as_json=as_json,

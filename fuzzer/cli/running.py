@@ -16,20 +16,20 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from ..campaigns.events import BugFound, CampaignEvent, Finished, Noted, Phase, Progressed, Started
 from ..campaigns.rounds import Plan
 from ..campaigns.runs import Run, last_unfinished, planned
-from ..campaigns.summary import FailureSummary, RunSummary, Status, TargetSummary
-from ..core.choices import PROMISES, FailOn
+from ..campaigns.summary import RunSummary, Status
+from ..core.choices import FailOn
 from ..core.errors import UsageError
 from ..findings.tally import Tally
 from ..reports.github import step_summary, workflow_commands
 from ..reports.junit import to_junit
 from ..store import CampaignRow, Store
 from ..targets.resolve import bundled_by_default, resolve
+from .result import count, print_result
 
 __all__ = ("Settings", "run_campaigns")
 
@@ -108,7 +108,7 @@ def run_campaigns(settings: Settings) -> int:
         if settings.as_json:
             print(json.dumps(msgspec.to_builtins(summary), indent=2))
         else:
-            _print(summary, plan, settings.scheduled)
+            print_result(summary, plan, settings.scheduled)
         failing = summary.failures(*FAILS[settings.fail_on])
         _tell(err, summary, settings)
         if interrupted:
@@ -193,8 +193,8 @@ class _Progress:
     def _line(self, tally: Tally) -> str:
         rate = tally.executions / tally.seconds if tally.seconds else 0.0
         return (
-            f"{tally.target}: {_count(tally.executions, 'execution')}, {rate:,.0f}/s, "
-            f"{_count(len(tally.found), 'distinct violation')}, {tally.seconds:.0f} s"
+            f"{tally.target}: {count(tally.executions, 'execution')}, {rate:,.0f}/s, "
+            f"{count(len(tally.found), 'distinct violation')}, {tally.seconds:.0f} s"
         )
 
     def _show(self, tally: Tally, phase: Phase) -> None:
@@ -209,81 +209,3 @@ class _Progress:
 
     def note(self, text: str) -> None:
         _say(self._console if self._live is None else self._live.console, text)
-
-
-def _print(summary: RunSummary, plan: Plan, scheduled: bool) -> None:
-    width = None if sys.stdout.isatty() else 180
-    console = Console(width=width, highlight=False)
-    targets = summary.targets
-    broken = [name for name in PROMISES if name in plan.promises and any(t.broken.get(name) for t in targets)]
-    table = Table(title="Executions that broke a promise, and their share")
-    table.add_column("target", no_wrap=True)
-    table.add_column("executions", justify="right", no_wrap=True)
-    for name in broken:
-        table.add_column(name.replace(" ", "\n"), justify="right", no_wrap=True)
-    for t in targets:
-        cells = [_cell(t.broken.get(name, 0), t.executions) for name in broken]
-        table.add_row(t.target, f"{t.executions:,}", *cells)
-    console.print(table)
-    for t in targets:
-        for bug in t.found:
-            if scheduled and bug.status == "known":
-                continue
-            _print_found(console, t, bug, bug.status if scheduled else "")
-    for t in targets:
-        for delays, programs in t.proven.items() if "delay" in plan.strategies else ():
-            console.print(
-                f"{t.target}: {programs:,} of {_count(t.programs, 'program')} proven up to {_count(delays, 'delay')}"
-            )
-    survivors = [t.target for t in targets if not t.found and t.executions]
-    if scheduled:
-        _print_known(console, targets)
-    if survivors:
-        console.print(f"No promise broken by: {', '.join(survivors)}")
-    total = sum(len(t.found) for t in targets)
-    if total:
-        told = ""
-        if scheduled:
-            words = (f"{len(summary.failures(status))} {status}" for status in ("new", "back", "known"))
-            told = f" ({', '.join(words)})"
-        console.print(f"{total} distinct violations{told}; see one with: crosswire explain FILE")
-
-
-def _print_known(console: Console, targets: Sequence[TargetSummary]) -> None:
-    """What a scheduled run knew already: a line for each, still there or gone."""
-    known = [(t, bug) for t in targets for bug in t.found if bug.status == "known"]
-    if known:
-        console.print("\nKnown, and still there:")
-        for t, bug in known:
-            console.print(Text(f"  {t.target}: {bug.violation} ({bug.promise})  {bug.file or ''}"), soft_wrap=True)
-    gone = [(t, signature) for t in targets for signature in t.gone]
-    if gone:
-        console.print("\nGone (their counterexamples no longer show them):")
-        for t, signature in gone:
-            console.print(Text(f"  {t.target}: {signature}", style="green"), soft_wrap=True)
-    if known or gone:
-        console.print()
-
-
-def _print_found(console: Console, target: TargetSummary, bug: FailureSummary, label: str) -> None:
-    console.print()
-    heading = f"{target.target}: {bug.violation} ({bug.promise})" + (f" {label.upper()}" if label else "")
-    console.print(Text(heading, style="bold red"))
-    console.print(Text(f"  {bug.message}"))
-    size = f"{_count(len(bug.operations), 'operation')}, {_count(bug.deviations, 'deviation')} from order"
-    seen = f"; seen {bug.times:,} times, first at execution {bug.first_at:,}" if bug.first_at is not None else ""
-    console.print(Text(f"  {size}{seen}"))
-    for number, operation in enumerate(bug.operations):
-        console.print(Text(f"    {number}. {operation}"))
-    if bug.confirmation is not None:
-        console.print(Text(f"  {bug.confirmation}", style="green" if bug.confirmation.startswith("confirmed") else ""))
-    if bug.file is not None:
-        console.print(Text(f"  crosswire replay {bug.file}"), soft_wrap=True)
-
-
-def _cell(broken: int, executions: int) -> str:
-    return f"{broken:,}\n{broken / executions:.2%}" if broken else "."
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -36,7 +36,7 @@ class Confirmation:
         return f"{self.verdict} on stock asyncio: {self.detail}"
 
 
-def confirm(target: Target, execution: Execution, signature: str) -> Confirmation:
+def confirm(target: Target, execution: Execution, signature: str, seconds: float | None = None) -> Confirmation:
     """Run an execution's program on the stock loop, external events in the same order; does the violation show?"""
     worker = Worker(target, StockLoop())
     order = execution.visible

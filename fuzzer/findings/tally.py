@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from .confirm import Confirmation
 from .finding import Finding
 
 __all__ = ("Cell", "Found", "Tally")
@@ -18,7 +19,7 @@ class Found:
     """One bug: its minimal counterexample, when it was found first, and how often it was seen.
 
     ``first_by`` has, for each strategy that showed it, how many executions that strategy had made by then.
-    ``minimal`` is false where the time for making it small ran out.
+    ``minimal`` is false where the time for making it small ran out; ``confirmation`` is None where none was tried.
     """
 
     finding: Finding
@@ -28,6 +29,7 @@ class Found:
     times: int = 1
     first_by: dict[str, int] = field(default_factory=dict)
     minimal: bool = True
+    confirmation: Confirmation | None = None
 
 
 @dataclass(slots=True)

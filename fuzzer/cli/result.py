@@ -1,0 +1,112 @@
+"""What a run found, on a terminal: a block for each bug, what is not certain apart, and the summary last."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..campaigns.rounds import Plan
+from ..campaigns.summary import FailureSummary, RunSummary, TargetSummary
+from ..core.choices import PROMISES
+
+__all__ = ("count", "print_result")
+
+WIDTH = 100
+"""Columns where nobody looks at a terminal."""
+
+
+def print_result(summary: RunSummary, plan: Plan, scheduled: bool) -> None:
+    """Print a run's result to standard output; ``scheduled`` runs tell new bugs from known ones."""
+    console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
+    targets = summary.targets
+    told = [(t, bug) for t in targets for bug in t.found if not (scheduled and bug.status == "known")]
+    for t, bug in told:
+        if bug.certain:
+            _print_bug(console, t, bug, bug.status if scheduled else "")
+    uncertain = [(t, bug) for t, bug in told if not bug.certain]
+    if uncertain:
+        console.print("\nNot confirmed: found in the simulated world, and not seen on asyncio's own event loop")
+        for t, bug in uncertain:
+            _print_bug(console, t, bug, bug.status if scheduled else "")
+    if scheduled:
+        _print_known(console, targets)
+    for t in targets:
+        for reason, times in t.doubts.items():
+            what = "looks" if times == 1 else "look"
+            text = f"{t.target}: {count(times, 'violation')} not reported, which {what} unsafe to believe: {reason}"
+            console.print(Text(text, style="yellow"), soft_wrap=True)
+    for t in targets:
+        for delays, programs in t.proven.items() if "delay" in plan.strategies else ():
+            console.print(
+                f"{t.target}: {programs:,} of {count(t.programs, 'program')} proven up to {count(delays, 'delay')}"
+            )
+    console.print()
+    _print_summary(console, summary, plan, scheduled)
+
+
+def _print_summary(console: Console, summary: RunSummary, plan: Plan, scheduled: bool) -> None:
+    table = Table(title="Executions that broke a promise", title_justify="left", pad_edge=False)
+    table.add_column("target", overflow="fold", ratio=1)
+    table.add_column("promise", no_wrap=True)
+    table.add_column("broken in", justify="right", no_wrap=True)
+    table.add_column("share", justify="right", no_wrap=True)
+    for t in summary.targets:
+        for promise in PROMISES:
+            times = t.broken.get(promise, 0)
+            if times and promise in plan.promises:
+                table.add_row(Text(t.target), promise, f"{times:,} of {t.executions:,}", f"{times / t.executions:.2%}")
+    if table.row_count:
+        console.print(table)
+    survivors = [t for t in summary.targets if not t.found and t.executions]
+    for t in survivors:
+        console.print(Text(f"No promise broken by: {t.target}, in {count(t.executions, 'execution')}"), soft_wrap=True)
+    total = sum(len(t.found) for t in summary.targets)
+    if total:
+        told = ""
+        if scheduled:
+            words = (f"{len(summary.failures(status))} {status}" for status in ("new", "back", "known"))
+            told = f" ({', '.join(words)})"
+        console.print(f"{count(total, 'distinct violation')}{told}; see one with: crosswire explain FILE")
+
+
+def _print_known(console: Console, targets: Sequence[TargetSummary]) -> None:
+    """What a scheduled run knew already: a line for each, still there or gone."""
+    known = [(t, bug) for t in targets for bug in t.found if bug.status == "known"]
+    if known:
+        console.print("\nKnown, and still there:")
+        for t, bug in known:
+            console.print(Text(f"  {t.target}: {bug.violation} ({bug.promise})  {bug.file or ''}"), soft_wrap=True)
+    gone = [(t, signature) for t in targets for signature in t.gone]
+    if gone:
+        console.print("\nGone (their counterexamples no longer show them):")
+        for t, signature in gone:
+            console.print(Text(f"  {t.target}: {signature}", style="green"), soft_wrap=True)
+    if known or gone:
+        console.print()
+
+
+def _print_bug(console: Console, target: TargetSummary, bug: FailureSummary, label: str) -> None:
+    console.print()
+    heading = f"{target.target}: {bug.violation} ({bug.promise})" + (f" {label.upper()}" if label else "")
+    console.print(Text(heading, style="bold red" if bug.certain else "bold yellow"), soft_wrap=True)
+    console.print(Text(f"  {bug.message}"), soft_wrap=True)
+    size = f"{count(len(bug.operations), 'operation')}, {count(bug.deviations, 'deviation')} from order"
+    if not bug.minimal:
+        size += " (not yet as small as can be: the time was up; run again to go on)"
+    seen = f"; seen {count(bug.times, 'time')}, first at execution {bug.first_at:,}" if bug.first_at is not None else ""
+    console.print(Text(f"  {size}{seen}"), soft_wrap=True)
+    for number, operation in enumerate(bug.operations):
+        console.print(Text(f"    {number}. {operation}"))
+    if bug.confirmation is not None:
+        console.print(Text(f"  {bug.confirmation}", style="green" if bug.certain else "yellow"), soft_wrap=True)
+    if bug.file is not None:
+        console.print(Text(f"  crosswire replay {bug.file}"), soft_wrap=True)
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun, in the singular where it is one."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
