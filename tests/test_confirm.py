@@ -135,7 +135,7 @@ def test_clients_connect_to_the_port_that_was_named_on_both_loops(
     program = Program((Operation("connect", "c0", "u0"), Operation("settle"), Operation("broadcast", "c0", "u0")))
     stock = Worker(target, StockLoop())
     for worker in (Worker(target), stock):
-        received = [row.detail for row in worker.run(program, InOrder()).history if row.kind == "received"]
+        received = [str(row.detail) for row in worker.run(program, InOrder()).history if row.kind == "received"]
         assert received == ["e2"]
     stock.loop.close()
 
