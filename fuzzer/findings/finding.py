@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from ...models.isolation import judge
 from ...models.isolation.violations import HeldUp, Violation
+from ..core.history import History, Row, RowKind
 from ..core.program import Operation, Program
 from ..engine.execution import Execution, Worker
 from ..engine.schedule import Guided
@@ -48,6 +49,10 @@ def judged(worker: Worker, execution: Execution, strategy: str = "") -> Judged:
     return Judged(execution, tuple(judge(worker.target, execution.program, execution.history)), strategy)
 
 
+ENDS = (RowKind.RETURNED, RowKind.RAISED, RowKind.CANCELLED)
+"""However an operation ends, it has taken its time."""
+
+
 def soundness_doubt(worker: Worker, finding: Finding) -> str | None:
     """Why a finding should not be believed, or None.
 
@@ -61,19 +66,29 @@ def soundness_doubt(worker: Worker, finding: Finding) -> str | None:
     if isinstance(finding.violation, HeldUp):
         calm = Program(tuple(_calm(operation) for operation in execution.program.operations))
         control = worker.run(calm, Guided(execution.visible))
-        began, ended = finding.violation.evidence[0], finding.violation.evidence[-1]
-        number = execution.history[began].operation
-        took = execution.history[ended].time - execution.history[began].time
-        times = [
-            row.time for row in control.history if row.operation == number and row.connection in _own(execution, began)
-        ]
-        if not times or max(times) - min(times) >= took:
+        first, last = (
+            execution.history[row] for row in (finding.violation.evidence[0], finding.violation.evidence[-1])
+        )
+        began = _time(control.history, first)
+        ended = _time(control.history, last)
+        took = last.time - first.time
+        # A stall that was waited out has no length: then it must only be that nothing is left undone without it.
+        if began is None or ended is None or (took > worker.target.traits.policy.delay and ended - began >= took):
             return "the operation takes as long when nobody stalls"
     return None
 
 
-def _own(execution: Execution, began: int) -> tuple[str | None, ...]:
-    return (execution.history[began].connection,)
+def _time(history: History, like: Row) -> float | None:
+    """When the same happened to the same operation in another history: first, and on the same connection."""
+    kinds = ENDS if like.kind in ENDS else (like.kind,)
+    return next(
+        (
+            row.time
+            for row in history
+            if row.kind in kinds and (row.operation, row.connection) == (like.operation, like.connection)
+        ),
+        None,
+    )
 
 
 def _calm(operation: Operation) -> Operation:
