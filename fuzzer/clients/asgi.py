@@ -212,6 +212,8 @@ class AsgiLink(Link):
         message = self._queue[0]
         if message["type"] != "websocket.disconnect":  # a server goes on saying that the client is gone
             self._queue.popleft()
+        else:
+            self.told = True
         return message
 
     async def _send(self, message: Message) -> None:

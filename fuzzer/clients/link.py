@@ -41,6 +41,8 @@ class Link(ABC):
         self.peer = peer
         self.pace = pace
         self.stalled = False
+        self.told = False
+        """Whether the application has been handed the message that the client is gone."""
 
     @abstractmethod
     def open(self, request: Request) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
 from typing import Any
@@ -157,6 +157,10 @@ class Driver(ABC):
     def served_by(self, task: Any) -> str | int | None:
         """On whose behalf a task was made; None where no client and no operation had anything to do with it."""
 
+    def told(self) -> Container[str]:
+        """The connections of which the target has been handed the news that the client is gone."""
+        return ()
+
     def uncaught(self) -> Iterator[BaseException]:
         """Exceptions that a library caught for want of anybody else, and said so; each once."""
         return iter(())
@@ -202,7 +206,7 @@ class Driver(ABC):
         """Note an exception that nobody handled, unless it only says of a client that it is not there."""
         if not isinstance(error, BaseException):
             self.record(RowKind.UNHANDLED, None, None, Failure(str(error), Place(), str(error).partition(":")[0]))
-        elif about(error, self.numbers) not in self.left:
+        elif about(error, self.numbers, self.told()) not in self.left:
             self.record(RowKind.UNHANDLED, None, None, failure(error))
 
     making = "making the adapter"

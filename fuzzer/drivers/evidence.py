@@ -7,7 +7,7 @@ something about that client.  Objects are known by what protocols and documentat
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from traceback import walk_tb
 from types import FrameType
 from typing import Any
@@ -23,20 +23,20 @@ ASKS = ("receive", "recv", "read")
 """What functions that wait for a client's next message are called, from their beginning."""
 
 
-def about(error: BaseException, names: Mapping[int, str]) -> str | None:
+def about(error: BaseException, names: Mapping[int, str], told: Container[str] = ()) -> str | None:
     """The connection that an exception, or every one of a group, is about; ``names`` are those of clients' numbers.
 
-    One that a library raises because it was asked for a message again, after it had handed out the news that the
-    client is gone, is about nobody: whoever asked knew.
+    One that a library raises because it was asked for a message of a client once more, after it had handed out the
+    news that the client is gone (to those in ``told``), is about nobody: whoever asked knew.
     """
     if isinstance(error, BaseExceptionGroup):
-        found = {about(one, names) for one in error.exceptions}
+        found = {about(one, names, told) for one in error.exceptions}
         return found.pop() if len(found) == 1 else None
     seen: BaseException | None = error
     chain: set[int] = set()
     while seen is not None and id(seen) not in chain:
         chain.add(id(seen))
-        found_here = _raised_for(seen, names)
+        found_here = _raised_for(seen, names, told)
         if found_here is not None:
             return found_here
         if _inner(seen) == []:  # the target raised it itself
@@ -60,9 +60,9 @@ def _is_link(frame: FrameType) -> bool:
     return isinstance(frame.f_locals.get("self"), Link | FakeWebSocket)
 
 
-def _raised_for(error: BaseException, names: Mapping[int, str]) -> str | None:
+def _raised_for(error: BaseException, names: Mapping[int, str], told: Container[str]) -> str | None:
     client: str | None = None
-    told, asked = False, False
+    news, asked = False, False
     for frame in reversed(_inner(error)):
         own = frame.f_locals.get("self")
         if isinstance(own, Link | FakeWebSocket):
@@ -70,12 +70,12 @@ def _raised_for(error: BaseException, names: Mapping[int, str]) -> str | None:
         peer = _peer(own)
         if peer is not None and peer in names:
             return names[peer]
-        told = told or any(_is_news(value) for value in frame.f_locals.values())
+        news = news or any(_is_news(value) for value in frame.f_locals.values())
         if client is None:
             scoped = _scoped(own)
             client = names.get(scoped) if scoped is not None else None
             asked = asked or frame.f_code.co_name.startswith(ASKS)
-    return client if told or not asked else None
+    return client if news or not asked or client not in told else None
 
 
 def _is_news(value: Any) -> bool:

@@ -194,6 +194,9 @@ class WireDriver(Driver):
             self.record(RowKind.RETURNED, self.ending, None, None)
             self.ending = None
 
+    def told(self) -> set[str]:
+        return {name for name, client in self.clients.items() if client.link.told}
+
     def uncaught(self) -> Iterator[BaseException]:
         heard, self.logs.heard = self.logs.heard, []
         yield from heard
