@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from enum import Enum, StrEnum
+from functools import cache
 from typing import NamedTuple
 
 from .stacks import Place
@@ -24,6 +25,7 @@ __all__ = (
     "RowKind",
     "Sleep",
     "Spin",
+    "text_of",
     "to_json",
 )
 
@@ -98,6 +100,12 @@ class EventId(NamedTuple):
 
     def __str__(self) -> str:
         return f"e{self.number}.{self.step}" if self.step else f"e{self.number}"
+
+
+@cache
+def text_of(event: EventId) -> str:
+    """What an event says, where a payload has a text of its own: another for each."""
+    return f"said in {event}"
 
 
 class Mention(NamedTuple):

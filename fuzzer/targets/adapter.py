@@ -64,7 +64,7 @@ class Event:
 
     @property
     def text(self) -> str:
-        return f"said in {self.id}"
+        return f"said in {self.id.removeprefix('cw-')}"
 
     @property
     def data(self) -> dict[str, Any]:

@@ -47,12 +47,14 @@ def answers(index: HistoryIndex) -> Iterator[Breach]:
     """At rest a user is said to be connected where a connection surely is, and not where surely none is."""
     if index.misidentified:
         return
+    users = {
+        user: [c for c in index.connections.values() if user in (c.user, c.identity)] for user in index.program.users
+    }
     for row in index.marks.get(RowKind.ACTIVE, ()):
         active = index.history[row].detail
         if not isinstance(active, tuple):
             continue
-        for user in index.program.users:
-            theirs = [c for c in index.connections.values() if user in (c.user, c.identity)]
+        for user, theirs in users.items():
             if user in active:
                 if all(index.surely_absent(c, row, row) for c in theirs):
                     message = f"the target says {user} is connected, which is wrong"

@@ -25,31 +25,32 @@ def held_up(index: HistoryIndex) -> Iterator[Breach]:
     A stall that everything else waited out (it ended where nothing more could happen) has lasted as long as one likes:
     what had not finished by then, with no clock to show it, was held up by it.
     """
-    if not any(c.stalls for c in index.connections.values()):
-        return
+    stalls = _stalls(index)
     limit = index.policy.delay
-    for act in index.invocations.values():
+    for act in index.invocations.values() if stalls else ():
         if act.op.kind not in HELD or act.finished is None or act.indeterminate:
             continue
         took = act.ended_at - act.began_at
+        culprits = _culprits(stalls, act.began, act.ended, lasting=took <= limit)
+        if not culprits:
+            continue
         own = {act.op.connection, *(c.name for c in _audience(index, act.number))}
-        culprit = _culprit(index, own, act.began, act.ended, lasting=took <= limit)
-        if culprit is not None:
-            found = v.HeldUp(
-                f"{act} took {took:g} s while {_called(index, culprit, act.op.connection)} was not reading; "
-                f"the limit is {limit:g} s{_endless(took, limit)}",
-                act.op.kind if act.op.kind in EMITTED else "connection",
-                rows_of(act.began, act.ended),
-            )
-            yield Breach(found, act.began, act.ended, act=act, connection=culprit)
+        if _concerned(index, own, act.began, act.ended):
+            continue
+        found = v.HeldUp(
+            f"{act} took {took:g} s while {_called(index, culprits[0], act.op.connection)} was not reading; "
+            f"the limit is {limit:g} s{_endless(took, limit)}",
+            act.op.kind if act.op.kind in EMITTED else "connection",
+            rows_of(act.began, act.ended),
+        )
+        yield Breach(found, act.began, act.ended, act=act, connection=culprits[0])
 
 
 def arrived_late(index: HistoryIndex) -> Iterator[Breach]:
     """Where nobody answers an emitter, its event arrives in time all the same, whoever else does not read."""
-    if not any(c.stalls for c in index.connections.values()):
-        return
+    stalls = _stalls(index)
     limit = index.policy.delay
-    for event in index.events.values():
+    for event in index.events.values() if stalls else ():
         act = event.by
         if not act.indeterminate:
             continue
@@ -57,18 +58,27 @@ def arrived_late(index: HistoryIndex) -> Iterator[Breach]:
             if d.received == NEVER or d.connection is event.emitter:
                 continue
             took = index.history[d.received].time - act.began_at
-            own = {act.op.connection, d.connection.name}
-            culprit = _culprit(index, own, act.began, d.received, lasting=took <= limit)
-            if culprit is not None and d.connection in must_hear(index, event, act.began, d.received):
+            culprits = _culprits(stalls, act.began, d.received, lasting=took <= limit)
+            if not culprits or _concerned(index, {act.op.connection, d.connection.name}, act.began, d.received):
+                continue
+            if d.connection in must_hear(index, event, act.began, d.received):
                 found = v.HeldUp(
                     f"{event.id} arrived on {d.connection.name} after {took:g} s, while "
-                    f"{_called(index, culprit, act.op.connection)} was not reading; the limit is {limit:g} s"
+                    f"{_called(index, culprits[0], act.op.connection)} was not reading; the limit is {limit:g} s"
                     f"{_endless(took, limit)}",
                     f"{act.op.kind}, late",
                     rows_of(act.began, d.received),
                 )
-                yield Breach(found, act.began, d.received, event, act, culprit)
+                yield Breach(found, act.began, d.received, event, act, culprits[0])
                 break
+
+
+Stall = tuple[int, int, bool, Connection]
+"""From one row to another a connection did not read; and whether everything else had come to rest by then."""
+
+
+def _stalls(index: HistoryIndex) -> list[Stall]:
+    return [(since, until, out, c) for c in index.connections.values() for since, until, out in c.stalls]
 
 
 def _audience(index: HistoryIndex, number: int) -> Iterator[Connection]:
@@ -92,17 +102,19 @@ def _endless(took: float, limit: float) -> str:
     return "" if took > limit else ", and the stall had no end of its own"
 
 
-def _culprit(index: HistoryIndex, own: set[str | None], since: int, until: int, lasting: bool) -> Connection | None:
-    """Who did not read meanwhile; None where one of those concerned did not, for then it was waited for.
+def _culprits(stalls: list[Stall], since: int, until: int, *, lasting: bool) -> list[Connection]:
+    """Who did not read meanwhile.
 
     ``lasting``: only a stall that began before and was waited out, so that the clock need not have moved.
     """
-    stalled = [c for c in index.connections.values() if any(a < until and b > since for a, b, _ in c.stalls)]
-    if not stalled or any(c.name in own and c.stalled(since, until) for c in index.connections.values()):
-        return None
     if lasting:
-        return next((c for c in stalled if any(a < since < b < until and out for a, b, out in c.stalls)), None)
-    return stalled[0]
+        return [c for a, b, out, c in stalls if out and a < since < b < until]
+    return [c for a, b, _, c in stalls if a < until and b > since]
+
+
+def _concerned(index: HistoryIndex, own: set[str | None], since: int, until: int) -> bool:
+    """Whether one of those concerned did not read meanwhile: then it was waited for."""
+    return any(c.name in own and c.stalled(since, until) for c in index.connections.values())
 
 
 def waits_for_itself(index: HistoryIndex, b: Breach) -> bool:

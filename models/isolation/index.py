@@ -45,15 +45,13 @@ class HistoryIndex:
         """A login came out as somebody else: what follows from that is not counted again."""
         self.disturbed = False
         """An operation was cancelled or the target was shut down: availability is no longer promised."""
-        methods: dict[RowKind, Callable[[int, float, int | None, Connection | None, Detail], None]]
-        methods = {kind: getattr(self, name) for kind, name in METHODS.items()}
-        connections = self.connections
+        connections, marks = self.connections, self.marks
         for row, (time, kind, number, name, detail) in enumerate(history):
-            method = methods.get(kind)
-            if method is not None:
-                method(row, time, number, connections.get(name) if name is not None else None, detail)
-            elif kind in MARKS:
-                self.marks[kind].append(row)
+            method = METHODS.get(kind)
+            if method is None:
+                marks[kind].append(row)
+            else:
+                method(self, row, time, number, connections.get(name) if name is not None else None, detail)
 
     # -- questions ------------------------------
 
@@ -168,9 +166,8 @@ class HistoryIndex:
 
     def _ended(self, row: int, time: float, number: int | None, c: Connection | None, detail: Detail) -> None:
         assert number is not None
-        act, entry = self.invocations[number], self.history[row]
-        act.ended, act.ended_at, act.finished, act.detail = row, time, entry.kind, detail
-        act.outcome = entry.outcome
+        act = self.invocations[number]
+        act.ended, act.ended_at, act.finished, act.detail = row, time, self.history[row].kind, detail
         kind = act.op.kind
         returned = act.finished == RowKind.RETURNED
         if kind in ENDS_ITS_OWN and c is not None:
@@ -274,33 +271,20 @@ class HistoryIndex:
             c.stalled_since = None
 
 
-METHODS = {
-    RowKind.INVOKED: "_invoked",
-    RowKind.RETURNED: "_ended",
-    RowKind.RAISED: "_ended",
-    RowKind.CANCELLED: "_ended",
-    RowKind.SENT: "_sent",
-    RowKind.RECEIVED: "_received",
-    RowKind.REST: "_rest",
-    RowKind.GONE: "_gone",
-    RowKind.CLOSED: "_closed",
-    RowKind.STALLED: "_stalled",
-    RowKind.RESUMED: "_resumed",
+METHODS: dict[RowKind, Callable[[HistoryIndex, int, float, int | None, Connection | None, Detail], None]] = {
+    RowKind.INVOKED: HistoryIndex._invoked,
+    RowKind.RETURNED: HistoryIndex._ended,
+    RowKind.RAISED: HistoryIndex._ended,
+    RowKind.CANCELLED: HistoryIndex._ended,
+    RowKind.SENT: HistoryIndex._sent,
+    RowKind.RECEIVED: HistoryIndex._received,
+    RowKind.REST: HistoryIndex._rest,
+    RowKind.GONE: HistoryIndex._gone,
+    RowKind.CLOSED: HistoryIndex._closed,
+    RowKind.STALLED: HistoryIndex._stalled,
+    RowKind.RESUMED: HistoryIndex._resumed,
 }
-"""Row kind -> the method that reads it."""
-
-MARKS = frozenset(
-    {
-        RowKind.STUCK,
-        RowKind.SPINNING,
-        RowKind.REGISTRY,
-        RowKind.ACTIVE,
-        RowKind.UNHANDLED,
-        RowKind.LEFT,
-        RowKind.BLOCKED,
-        RowKind.CLOCK,
-    }
-)
+"""Row kind -> the method that reads it; the other rows are marks, which checks read themselves."""
 
 
 def _identity(op: Operation, user: str) -> str | None:

@@ -85,6 +85,8 @@ def kept_twice(index: HistoryIndex) -> Iterator[Breach]:
     if index.policy.kept == "no":
         return
     for event in index.events.values():
+        if len(event.deliveries) < 2:
+            continue
         got = sorted((d for d in event.deliveries if d.received != NEVER), key=lambda d: d.received)
         if (
             len({d.connection.name for d in got}) < 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from ...fuzzer.core.history import Detail, EventId, Failure, Mention, Outcome, RowKind
+from ...fuzzer.core.history import Detail, EventId, Failure, Mention, Outcome, RowKind, text_of
 from ...fuzzer.core.program import CRITICAL_EVENTS, Operation
 from .spans import NEVER, Span
 
@@ -14,7 +14,7 @@ __all__ = ("Connection", "Delivery", "Event", "Invocation")
 
 @dataclass(slots=True)
 class Invocation:
-    """One operation as it went; ``outcome`` is None while it has not finished."""
+    """One operation as it went; ``finished`` is the kind of row that ended it, None while none has."""
 
     number: int
     op: Operation
@@ -23,12 +23,12 @@ class Invocation:
     ended: int = NEVER
     ended_at: float = 0.0
     finished: RowKind | None = None
-    outcome: Outcome | None = None
     detail: Detail = None
     cancelled: bool = False
 
     @property
     def indeterminate(self) -> bool:
+        """Nobody answered: when it ended is not known, only that it has by the time everything rests."""
         return self.detail is Outcome.INDETERMINATE
 
     @property
@@ -145,6 +145,10 @@ class Event:
         """The way it took into the target."""
         op = self.by.op
         return "emit" if op.kind == "emit_to_thread" and op.thread == op.to else op.kind
+
+    @property
+    def text(self) -> str:
+        return text_of(self.id)
 
     @property
     def audience(self) -> str:
