@@ -17,6 +17,7 @@ from ..core.stacks import innermost
 from ..drivers import TargetError, driver_for
 from ..targets.adapter import Target
 from ..world import Chooser, TargetBlockedError, WorldLoop
+from ..world.identity import number_loaded, numbering_imports
 from ..world.stock import StockLoop
 from .schedule import Recorded, Schedule, Visible
 
@@ -54,15 +55,21 @@ class Worker:
         self.loop = loop if loop is not None else WorldLoop()
         self.executions = 0
         self.blocked: TargetBlockedError | None = None
+        self.frames: list[tuple[str, object]] = []
+        """What clients received in the last execution, as it was sent."""
+        self._began = False
 
     @contextmanager
     def session(self) -> Iterator[Worker]:
         """Hold the clocks and the collector for many executions; otherwise each execution takes and returns them."""
         enabled = gc.isenabled()
+        if enabled:
+            number_loaded()
         gc.disable()  # destructors that run at the collector's whim would make histories differ
         gc.freeze()  # what there is already is not garbage, and need not be looked at again
+        self._began = False
         try:
-            with self.loop.entropy, self._watched():
+            with self.loop.entropy, self._watched(), numbering_imports(), self.target.state.set_up():
                 yield self
         finally:
             gc.unfreeze()
@@ -105,13 +112,26 @@ class Worker:
                 signal.setitimer(signal.ITIMER_REAL, left, timer[1])
 
     def run(self, program: Program, chooser: Chooser) -> Execution:
-        """Execute; raises `TargetError` where the target's own making is at fault."""
+        """Execute, and put back what that changed; raises `TargetError` where the target's own making is at fault."""
+        state = self.target.state
+        with self.session() if gc.isenabled() else nullcontext():
+            if not self._began:
+                state.begin()
+                self._began = True
+            try:
+                return self.execute(program, chooser)
+            finally:
+                self._collect()
+                state.put_back()
+
+    def execute(self, program: Program, chooser: Chooser) -> Execution:
+        """Execute, within a session, and leave what that changed as it is; raises `TargetError`."""
         loop = self.loop
         loop.chooser = chooser
         run = driver_for(self.target, program, loop)
         loop.idle = run.when_idle
         loop.clock_hook = run.clock_moves
-        with self.session() if gc.isenabled() else nullcontext(), run.around():
+        with run.around():
             try:
                 loop.run_world(run.context, run.begin)
                 if self.blocked is not None:
@@ -124,9 +144,12 @@ class Worker:
             finally:
                 loop.reset()
                 self.executions += 1
-                times, due = divmod(self.executions, APPLICATIONS if self.target.traits.by_wire else MANAGERS)
-                if not due:
-                    gc.collect(1 if times % THOROUGH else 2)
+
+    def _collect(self) -> None:
+        """Collect garbage where it is time to: what its destructors write is put back with the rest."""
+        times, due = divmod(self.executions, APPLICATIONS if self.target.traits.by_wire else MANAGERS)
+        if not due:
+            gc.collect(1 if times % THOROUGH else 2)
 
     def replay(self, program: Program, schedule: Schedule) -> Execution:
         """Execute with a recorded schedule."""

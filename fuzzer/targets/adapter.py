@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol
 
 from .policy import Limits, Policy, policy_of
+from .state import Keeping
 from .websocket import FakeWebSocket
 
 __all__ = ("OPTIONAL", "Adapter", "Client", "Event", "Limits", "Policy", "Target", "Traits")
@@ -164,13 +165,14 @@ class Traits(Protocol):
 class Target:
     """A named, constructible system under test: an adapter's class, or an application with its wire.
 
-    ``create`` makes what an execution is run against.
+    ``create`` makes what an execution is run against; ``state`` keeps executions apart.
     """
 
     name: str
     create: Callable[[], Any]
     traits: Traits
     description: str = ""
+    state: Keeping = field(default_factory=Keeping, compare=False, repr=False)
 
     def offers(self, method: str) -> bool:
         return self.traits.offers(method)

@@ -6,11 +6,10 @@ application, a coroutine that starts a server, or a factory of one of these.
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -18,8 +17,9 @@ from typing import Any, Literal
 from ..core.errors import UsageError
 from ..core.stacks import raised_at
 from .adapter import Target
-from .fresh import FreshModule
+from .fresh import FreshModule, taken_up, taking_up
 from .policy import Limits, Policy
+from .preparing import Prepared
 from .routes import websocket_paths
 from .serving import (
     PORT,
@@ -32,6 +32,7 @@ from .serving import (
     websockets_serving,
 )
 from .socketio import SocketIOWire
+from .state import WAYS, Keeping, Way
 from .traits import WireTraits
 from .wire import TEXT, JsonWire, Wire
 
@@ -70,7 +71,7 @@ class _Found:
 
     kind: Kind
     title: str
-    get: Callable[[], Any]
+    anew: Callable[[], Any]
     example: Any
 
 
@@ -84,6 +85,9 @@ def application(
     offline_delivery: bool = False,
     compression: bool = False,
     port: int | None = None,
+    state: Way | None = None,
+    prepare: Callable[[], Awaitable[object] | object] | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Target:
     """The target for an application that clients reach over WebSocket, by ``package.module:name``.
 
@@ -91,16 +95,25 @@ def application(
     ``wire`` in the application's module, else JSON.  ``via`` puts an ASGI application behind a server (`VIA`).
     ``policy`` is what the application does on purpose (``limits``: the part of it that came first; without either, a
     ``policy`` or ``limits`` in its module).  ``compression`` offers permessage-deflate.  ``port`` is where clients
-    connect to an application that starts several servers of its own (a database's stand-in, say).  Raises
-    `UnknownTargetError`.
+    connect to an application that starts several servers of its own (a database's stand-in, say).
+
+    ``prepare`` is called at the beginning of each execution, before the application starts: it makes tables, users,
+    tokens, and may be a coroutine function.  ``environment``: variables that are set when the application is taken up
+    and while it runs.  ``state`` says how executions are kept apart (`WAYS`); without it, the first way that is proven.
+    Raises `UnknownTargetError`.
     """
     module_name, _, attribute = name.partition(":")
-    load_module(name, module_name)
-    fresh = FreshModule(module_name)
-    value = getattr(fresh.module, attribute, None)
-    if value is None:
-        raise UnknownTargetError(f"target {name!r}: module {module_name!r} has no {attribute!r}")
-    found = _found(name, value, fresh, attribute)
+    if state is not None and state not in WAYS:
+        raise UnknownTargetError(f"target {name!r}: unknown state {state!r}; it is one of {', '.join(WAYS)}")
+    keeping = Keeping(state, environment=environment)
+    with keeping.set_up():
+        load_module(name, module_name)
+        fresh = FreshModule(module_name)
+        value = getattr(fresh.module, attribute, None)
+        if value is None:
+            raise UnknownTargetError(f"target {name!r}: module {module_name!r} has no {attribute!r}")
+        found = _found(name, value, fresh, attribute)
+    keeping.anew, keeping.roots = found.anew, ((f"{module_name}.{attribute}", found.example),)
     if via is not None and via not in VIA:
         raise UnknownTargetError(f"target {name!r}: unknown via {via!r}; it is one of {', '.join(VIA)}")
     if port is not None and found.kind not in ("server", "serving"):
@@ -111,13 +124,16 @@ def application(
     direct = found.kind == "asgi" and via in (None, "direct")
 
     def create() -> Service:
-        thing = found.get()
+        thing = found.anew() if keeping.way == "modules" else found.example
+        service: Service
         if direct:
-            return AsgiService(thing)
-        own = found.kind in ("server", "serving")
-        return ListeningService(
-            _serving(found.kind, thing, via, port), port=port if own else PORT, compression=compression
-        )
+            service = AsgiService(thing)
+        else:
+            own = found.kind in ("server", "serving")
+            service = ListeningService(
+                _serving(found.kind, thing, via, port), port=port if own else PORT, compression=compression
+            )
+        return service if prepare is None else Prepared(service, prepare)
 
     traits = WireTraits(
         spoken,
@@ -126,9 +142,7 @@ def application(
         by_bytes=not direct,
     )
     how = ", called directly" if direct else f", behind {via}" if found.kind == "asgi" else ""
-    if fresh.trouble is not None:
-        how += f", whose modules keep their state (executed again, they raise {type(fresh.trouble).__name__})"
-    return Target(name, create, traits, f"{found.title}{how}; clients speak {spoken.describe()}")
+    return Target(name, create, traits, f"{found.title}{how}; clients speak {spoken.describe()}", keeping)
 
 
 def load_module(name: str, module_name: str) -> Any:
@@ -136,7 +150,7 @@ def load_module(name: str, module_name: str) -> Any:
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
-        return importlib.import_module(module_name)
+        return taken_up(module_name)
     except Exception as error:
         place = raised_at(error)
         raise UnknownTargetError(
@@ -189,7 +203,8 @@ def _found(name: str, value: Any, fresh: FreshModule, attribute: str) -> _Found:
         return _Found(kind, _title(kind, value), anew, value)
     if callable(value) and _needed(value) == 0:
         try:
-            made = value()
+            with taking_up():
+                made = value()
         except Exception as error:
             raise UnknownTargetError(
                 f"target {name!r}: calling {attribute}() failed with {type(error).__name__}: {error}"

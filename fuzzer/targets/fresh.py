@@ -1,34 +1,59 @@
-"""An application as if just imported, for every execution.
+"""Takes a target's modules up: once, under the world's clocks; and as if just imported, where that is asked for.
 
-Applications keep their state in modules: ``app = FastAPI()``, ``manager = ConnectionManager()``.  An execution must not
-see what the one before left there, so the modules of the user's project are executed anew each time; libraries are not.
+Applications keep their state in modules: ``app = FastAPI()``, ``manager = ConnectionManager()``.  Where what an
+execution changed there cannot be put back, the modules of the user's project are executed anew for each; libraries
+are not.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
-import inspect
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
-from types import CodeType, FunctionType, ModuleType
+from pathlib import Path
+from types import CodeType, ModuleType
 from typing import Any
 
-from ..core.stacks import is_library
-from ..world.identity import number_classes, number_libraries
+from ..world import OutsideWorldError, WorldLoop
+from ..world.identity import number_classes
+from .adapter import Target
+from .state.reach import is_own
+from .state.sources import Sources
 
-__all__ = ("FreshModule",)
+__all__ = ("FreshModule", "taking_up")
 
 
-def _installed(module: ModuleType) -> bool:
-    """Whether a module is no part of the user's project; one without a file is, where it is a namespace package."""
-    if module.__name__.partition(".")[0] == "crosswire":
-        return True
-    file = getattr(module, "__file__", None)
-    return is_library(file) if file is not None else not hasattr(module, "__path__")
+class _Open(WorldLoop):
+    """A world's clocks and generators, and nothing that is forbidden: modules may open what they like."""
+
+    ways_out = frozenset()
+
+
+@contextmanager
+def taking_up() -> Iterator[None]:
+    """Meanwhile, clocks and generators are those of an execution's beginning.
+
+    What a target reads of them while it is taken up, a secret or when it was started, is then the same in each process.
+    """
+    entropy = _Open().entropy
+    entropy.enter()
+    try:
+        yield
+    finally:
+        entropy.leave()
+
+
+def taken_up(name: str) -> ModuleType:
+    """Import a module under the clocks of an execution's beginning, or under the real ones where it starts threads."""
+    try:
+        with taking_up():
+            return importlib.import_module(name)
+    except OutsideWorldError:
+        return importlib.import_module(name)
 
 
 class _Cached(Loader):
@@ -61,33 +86,6 @@ class _Cached(Loader):
         number_classes(value for value in vars(module).values() if _defined_in(value, module.__name__))
 
 
-class _Sources:
-    """Remembers `inspect.getsourcelines`: FastAPI asks it about every endpoint, and it parses the file each time."""
-
-    def __init__(self) -> None:
-        self._known: dict[int, tuple[CodeType, list[str], int]] = {}
-        """By the identity of a code object, which is the same however often a module is executed."""
-
-    @contextmanager
-    def remembered(self) -> Iterator[None]:
-        """While a module is executed, answer from memory."""
-        self._real = inspect.getsourcelines
-        inspect.getsourcelines = self._lines
-        try:
-            yield
-        finally:
-            inspect.getsourcelines = self._real
-
-    def _lines(self, object: Any) -> tuple[list[str], int]:
-        if type(object) is not FunctionType or hasattr(object, "__wrapped__"):
-            return self._real(object)
-        code = object.__code__
-        if id(code) not in self._known:
-            self._known[id(code)] = code, *self._real(object)
-        _, lines, number = self._known[id(code)]
-        return list(lines), number
-
-
 def _defined_in(value: Any, name: str) -> bool:
     return isinstance(value, type) and value.__module__ == name
 
@@ -97,39 +95,15 @@ class FreshModule:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        before = set(sys.modules)
-        self.module = importlib.import_module(name)
-        package = name.partition(".")[0]
-        self._own = [
-            key
-            for key, module in list(sys.modules.items())
-            if isinstance(module, ModuleType)
-            and (key not in before or key.partition(".")[0] == package)
-            and not _installed(module)
-        ]
+        self.module = taken_up(name)
         self._cached = _Cached()
-        self._sources = _Sources()
-        for key in self._own:
-            module = sys.modules[key]
-            spec = module.__spec__
-            loader: Any = spec.loader if spec is not None else None
-            code = loader.get_code(key) if hasattr(loader, "get_code") else None
-            if code is not None and module.__file__ is not None:
-                paths = list(module.__path__) if hasattr(module, "__path__") else None
-                self._cached.codes[key] = (code, module.__file__, paths)
-
-        self.trouble: Exception | None = None
-        """What kept the modules from being executed a second time; they keep their state then."""
-        try:
-            self.again()
-        except Exception as error:
-            self.trouble = error
+        self._sources = Sources()
+        self._known: set[str] = set()
 
     def again(self) -> ModuleType:
-        """The module, as if imported for the first time."""
-        if self.trouble is not None:
-            return self.module
-        before = {key: sys.modules.pop(key) for key in self._cached.codes if key in sys.modules}
+        """The module, as if imported for the first time; raises what executing it raises."""
+        self._look_for_more()
+        before = {key: sys.modules.pop(key) for key in self._known if key in sys.modules}
         sys.meta_path.insert(0, self._cached)
         try:
             with self._sources.remembered():
@@ -139,5 +113,33 @@ class FreshModule:
             raise
         finally:
             sys.meta_path.remove(self._cached)
-        number_libraries()
         return module
+
+    def _look_for_more(self) -> None:
+        """Take account of the project's modules that were imported since the last time."""
+        for key, module in list(sys.modules.items()):
+            if key in self._known or not isinstance(module, ModuleType) or not self._belongs(module):
+                continue
+            self._known.add(key)
+            spec = module.__spec__
+            loader: Any = spec.loader if spec is not None else None
+            code = loader.get_code(key) if hasattr(loader, "get_code") else None
+            if code is not None and module.__file__ is not None:
+                paths = list(module.__path__) if hasattr(module, "__path__") else None
+                self._cached.codes[key] = (code, module.__file__, paths)
+
+    def _belongs(self, module: ModuleType) -> bool:
+        """Whether a module is under test: part of its package or folder, and no file that tells how to fuzz it."""
+        if not is_own(module) or any(isinstance(value, Target) for value in vars(module).values()):
+            return False
+        if module.__name__.partition(".")[0] == self.name.partition(".")[0]:
+            return True
+        mine, other = self.module.__file__, module.__file__
+        return mine is not None and other is not None and _folder(mine, self.name) == _folder(other, module.__name__)
+
+
+def _folder(file: str, name: str) -> str:
+    """The folder that a module's top-level package or file stands in."""
+    path = Path(file)
+    up = name.count(".") + (path.stem == "__init__")
+    return str(path.parents[up])

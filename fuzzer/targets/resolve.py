@@ -10,12 +10,14 @@ import difflib
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from urllib.parse import parse_qsl, urlencode
 
 from .adapter import Adapter, Target
 from .applications import UnknownTargetError, application, load_module
+from .fresh import FreshModule
+from .state import WAYS, Keeping, Way
 
 __all__ = ("UnknownTargetError", "bundled", "bundled_by_default", "reached", "resolve")
 
@@ -35,14 +37,17 @@ def bundled_by_default() -> list[Target]:
     return list(import_module(BUNDLED).STANDING)
 
 
-def reached(names: Sequence[str] | None, wire: str | None, via: str | None) -> list[str]:
-    """Targets' names with how they are spoken to and reached added; raises `UnknownTargetError`."""
-    options = urlencode({key: value for key, value in (("wire", wire), ("via", via)) if value is not None}, safe=":/")
+def reached(names: Sequence[str] | None, wire: str | None, via: str | None, state: str | None = None) -> list[str]:
+    """Targets' names with how they are spoken to, reached and kept apart added; raises `UnknownTargetError`."""
+    given = (("wire", wire), ("via", via), ("state", state))
+    options = urlencode({key: value for key, value in given if value is not None}, safe=":/")
     if not options:
         return list(names or ())
     for name in names or ("the standing managers",):
         if ":" not in name:
-            raise UnknownTargetError(f"--wire and --via are for applications, named module:name; {name} need neither")
+            raise UnknownTargetError(
+                f"--wire and --via are for applications, --state for what is named module:name; {name} need none"
+            )
     return [f"{name}{'&' if '?' in name else '?'}{options}" for name in names or ()]
 
 
@@ -64,18 +69,21 @@ def resolve(name: str) -> Target:
     module_name, _, attribute = place.partition(":")
     module = load_module(name, module_name)
     found = getattr(module, attribute, None)
+    said = dict(parse_qsl(options))
+    state = _way(name, said)
     if isinstance(found, Target):
+        if state is not None:
+            found.state.force(state)
         return replace(found, name=name)
     if found is None:
         adapters = [key for key, value in vars(module).items() if _is_adapter(value)]
         hint = f"; it has {', '.join(adapters)}" if adapters else ""
         raise UnknownTargetError(f"target {name!r}: module {module_name!r} has no {attribute!r}{hint}")
     if not _is_adapter(found):
-        said = dict(parse_qsl(options))
-        unknown = sorted(said.keys() - {"wire", "via", "compression", "port"})
+        unknown = sorted(said.keys() - {"wire", "via", "compression", "port", "state"})
         if unknown:
             raise UnknownTargetError(
-                f"target {name!r}: unknown option {unknown[0]!r}; there are wire, via, compression, port"
+                f"target {name!r}: unknown option {unknown[0]!r}; there are wire, via, compression, port, state"
             )
         port = said.get("port")
         if port is not None and not port.isdecimal():
@@ -86,6 +94,7 @@ def resolve(name: str) -> Target:
             via=said.get("via"),
             compression=said.get("compression") == "on",
             port=int(port) if port is not None else None,
+            state=state,
         )
         return replace(target, name=name)
     missing = sorted(getattr(found, "__abstractmethods__", ()))
@@ -102,7 +111,27 @@ def resolve(name: str) -> Target:
             f"target {name!r}: adapter {attribute} is made anew for every execution and must take no arguments; "
             f"it asks for {', '.join(needed)}"
         )
-    return Target(name, found, found)
+    keeping = Keeping(state)
+    fresh = FreshModule(module_name)
+    keeping.anew = lambda: getattr(fresh.again(), attribute)()
+    create = partial(_adapter, found, keeping)
+    return Target(name, create, found, state=keeping)
+
+
+def _way(name: str, said: Mapping[str, str]) -> Way | None:
+    """How executions are to be kept apart, where that is said."""
+    wanted = said.get("state")
+    for way in WAYS:
+        if wanted == way:
+            return way
+    if wanted is None:
+        return None
+    raise UnknownTargetError(f"target {name!r}: unknown state {wanted!r}; it is one of {', '.join(WAYS)}")
+
+
+def _adapter(made_of: type[Adapter], keeping: Keeping) -> Adapter:
+    anew = keeping.anew
+    return anew() if keeping.way == "modules" and anew is not None else made_of()
 
 
 def _is_adapter(value: object) -> bool:

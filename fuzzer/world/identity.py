@@ -3,59 +3,90 @@
 A set of connections, `websockets.broadcast` over it or a loop that sends to each, visits them in the order of their
 hashes.  By default these are addresses, which differ from one execution to the next; then a schedule would not replay.
 Which order a set has is nobody's promise, so any fixed one is as good.  Equality is not touched.
+
+Numbered are the classes of asyncio, of every library and of the project whose instances hash by their address.  Each
+class counts for itself: what lives on from one execution to the next does not shift the numbers of other classes.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import FunctionType, ModuleType
 from typing import Any
+from weakref import ref
 
-__all__ = ("NumberedTask", "number_classes", "number_libraries", "numbered_hash", "restart")
+__all__ = (
+    "NumberedFuture",
+    "NumberedTask",
+    "hashes_by_address",
+    "number_classes",
+    "number_loaded",
+    "numbered_hash",
+    "numbering_imports",
+    "restart",
+)
 
 NUMBER = "_crosswire_number"
 
-LIBRARY_CLASSES = (
-    ("aiohttp.web_request", "BaseRequest"),
-    ("aiohttp.web_response", "StreamResponse"),
-    ("aiohttp.web_protocol", "RequestHandler"),
-    ("asyncio.streams", "StreamWriter"),
-    ("litestar.connection.websocket", "WebSocket"),
-    ("quart.wrappers.websocket", "Websocket"),
-    ("redis.asyncio.connection", "AbstractConnection"),
-    ("redis.asyncio.connection", "Connection"),
-    ("starlette.requests", "HTTPConnection"),
-    ("starlette.websockets", "WebSocket"),
-    ("uvicorn.protocols.websockets.websockets_impl", "WebSocketProtocol"),
-    ("uvicorn.protocols.websockets.websockets_sansio_impl", "WebSocketsSansIOProtocol"),
-    ("uvicorn.protocols.websockets.wsproto_impl", "WSProtocol"),
-    ("websockets.asyncio.connection", "Connection"),
-    ("websockets.legacy.protocol", "WebSocketCommonProtocol"),
-)
-"""What servers and their database clients keep in sets, by module and class."""
+LEFT_ALONE = frozenset({"crosswire", "hypothesis", "time_machine", "pytest", "_pytest", "rich", "typer", "coverage"})
+"""Packages of no target's."""
 
-_count = 0
+ADDRESS = frozenset({"id", "hash", "super", "object", "__hash__"})
+"""All that a ``__hash__`` made of the address has names of."""
+
+HEAP, IMMUTABLE, COLLECTED = 1 << 9, 1 << 8, 1 << 14
+"""``Py_TPFLAGS_HEAPTYPE``, ``Py_TPFLAGS_IMMUTABLETYPE``, ``Py_TPFLAGS_HAVE_GC``."""
+
+_counts: Counter[type] = Counter()
+_beside: dict[int, tuple[ref[Any], int]] = {}
+"""By address, the hashes of objects that have no ``__dict__``, or were there before their class was numbered."""
 
 
 def restart() -> None:
     """An execution begins: numbers begin at 1 again."""
-    global _count
-    _count = 0
+    _counts.clear()
 
 
 def numbered_hash(self: object) -> int:
-    """A ``__hash__`` by number; an object without a ``__dict__`` keeps hashing by address."""
-    global _count
-    try:
-        known = self.__dict__
-    except AttributeError:
-        return object.__hash__(self)
-    number = known.get(NUMBER)
+    """A ``__hash__`` by number; an object with neither ``__dict__`` nor weak references keeps hashing by address."""
+    known = getattr(self, "__dict__", None)
+    number = known.get(NUMBER) if known is not None else None
     if number is None:
-        _count += 1
-        number = known[NUMBER] = _count
+        key = id(self)
+        entry = _beside.get(key)
+        if entry is not None and entry[0]() is self:
+            return entry[1]
+        cls = type(self)
+        number = _counts[cls] = _counts[cls] + 1
+        if known is not None:
+            known[NUMBER] = number
+        elif not _keep_beside(self, number):
+            return object.__hash__(self)
     return int(number)
+
+
+def _keep_beside(thing: object, number: int) -> bool:
+    """Remember an object's hash for as long as it lives; whether it lets itself be remembered."""
+    key = id(thing)
+    try:
+        _beside[key] = ref(thing, partial(_forget, key)), number
+    except TypeError:
+        return False
+    return True
+
+
+def _forget(key: int, gone: ref[Any]) -> None:
+    entry = _beside.get(key)
+    if entry is not None and entry[0] is gone:
+        del _beside[key]
 
 
 class NumberedTask(asyncio.Task):  # type: ignore[type-arg]  # asyncio.Task is generic only to type checkers
@@ -64,21 +95,117 @@ class NumberedTask(asyncio.Task):  # type: ignore[type-arg]  # asyncio.Task is g
     __hash__ = numbered_hash
 
 
+class NumberedFuture(asyncio.Future):  # type: ignore[type-arg]  # asyncio.Future is generic only to type checkers
+    """A future that hashes by number: whoever waits for several keeps them in sets."""
+
+    __hash__ = numbered_hash
+
+
+def hashes_by_address(cls: type) -> bool:
+    """Whether a class's instances hash by nothing but their address."""
+    for base in cls.__mro__:
+        if "__hash__" in base.__dict__:
+            found: Any = base.__dict__["__hash__"]
+            if isinstance(found, FunctionType):
+                names = set(found.__code__.co_names)
+                return names <= ADDRESS and bool(names & {"id", "__hash__"})
+            return found is object.__dict__["__hash__"]
+    return False
+
+
 def number_classes(classes: Iterable[type]) -> None:
-    """Let instances of these classes hash by number, where they hash by address now."""
-    for cls in classes:
-        by_address: Any = object.__hash__
-        if cls.__hash__ is by_address and not issubclass(cls, type | BaseException):
-            try:
-                setattr(cls, "__hash__", numbered_hash)  # noqa: B010  # typeshed's object has no other
-            except TypeError:
-                continue  # a class made in C
+    """Let instances of these classes hash by number, where they hash by address now.
+
+    Instances that there are already keep their hash: dictionaries may know them by it.
+    """
+    numbered = {cls for cls in classes if _can_be_numbered(cls)}
+    if not numbered:
+        return
+    objects = gc.get_objects() if gc.isenabled() else gc.get_objects(generation=0)
+    for thing in objects:
+        if type(thing) in numbered or not numbered.isdisjoint(type(thing).__mro__):
+            _keep_beside(thing, object.__hash__(thing))
+    for cls in numbered:
+        type.__setattr__(cls, "__hash__", numbered_hash)
 
 
-def number_libraries() -> None:
-    """The same for the classes of `LIBRARY_CLASSES` whose modules are loaded."""
-    for module, name in LIBRARY_CLASSES:
-        if module in sys.modules:
-            found = getattr(sys.modules[module], name, None)
-            if isinstance(found, type):
-                setattr(found, "__hash__", numbered_hash)  # noqa: B010  # typeshed's object has no other
+def _can_be_numbered(cls: type) -> bool:
+    return (
+        cls.__flags__ & (HEAP | IMMUTABLE | COLLECTED) == HEAP | COLLECTED
+        and not issubclass(cls, type | BaseException)
+        and not getattr(cls, "_is_protocol", False)
+        and hashes_by_address(cls)
+    )
+
+
+def _is_numbered(module: object) -> bool:
+    """Whether the classes of a module of this name are: those of asyncio, of libraries and of the project."""
+    if not isinstance(module, str):
+        return False
+    top = module.partition(".")[0]
+    return top == "asyncio" or (top not in sys.stdlib_module_names and (top not in LEFT_ALONE or ".models." in module))
+
+
+_modules = 0
+"""How many modules were loaded when all classes were looked at last."""
+
+
+def number_loaded() -> None:
+    """Number every class there is that can be; nothing is done where no module was loaded since the last time.
+
+    To be called before the collector is frozen or disabled: it knows the instances that there are.
+    """
+    global _modules
+    if _modules == len(sys.modules):
+        return
+    _modules = len(sys.modules)
+    waiting: list[type] = [object]
+    seen: dict[int, type] = {}
+    while waiting:
+        found: list[type] = type.__subclasses__(waiting.pop())
+        for cls in found:
+            if id(cls) not in seen and not issubclass(cls, type | BaseException):
+                seen[id(cls)] = cls
+                waiting.append(cls)
+    number_classes(cls for cls in seen.values() if _is_numbered(cls.__dict__.get("__module__")))
+
+
+class _Finder(MetaPathFinder):
+    """Finds modules as those behind it do, and numbers the classes of each once it is executed."""
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        for finder in sys.meta_path[sys.meta_path.index(self) + 1 :]:
+            spec = finder.find_spec(name, path, target)
+            if spec is not None:
+                if _is_numbered(name):
+                    _number_when_executed(spec.loader)
+                return spec
+        return None
+
+
+def _number_when_executed(loader: Any) -> None:
+    execute = getattr(loader, "exec_module", None)
+    if execute is None or isinstance(loader, type) or "exec_module" in getattr(loader, "__dict__", ("exec_module",)):
+        return
+
+    def exec_module(module: ModuleType) -> None:
+        execute(module)
+        number_classes(
+            value for value in list(vars(module).values()) if isinstance(value, type) and _is_numbered(value.__module__)
+        )
+
+    loader.exec_module = exec_module
+
+
+@contextmanager
+def numbering_imports() -> Iterator[None]:
+    """Meanwhile, the classes of modules that are imported for the first time are numbered at once."""
+    finder = _Finder()
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        if finder in sys.meta_path:
+            sys.meta_path.remove(finder)

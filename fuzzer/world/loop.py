@@ -25,7 +25,7 @@ from weakref import ref
 from .entropy import Entropy
 from .errors import TargetBlockedError
 from .external import Chooser, External, InOrder
-from .identity import NumberedTask
+from .identity import NumberedFuture, NumberedTask
 from .network import connection
 from .outer import Outer
 
@@ -137,7 +137,7 @@ class WorldLoop(Outer, asyncio.AbstractEventLoop):
         return self.call_at(self._now + delay, callback, *args, context=context)
 
     def create_future(self) -> asyncio.Future[Any]:
-        return Future(loop=self)
+        return NumberedFuture(loop=self) if self.numbered else Future(loop=self)
 
     def create_task(
         self, coro: Coroutine[Any, Any, Any] | Generator[Any, None, Any], **kwargs: Any

@@ -1,0 +1,33 @@
+"""A set-up of the user's own at the beginning of each execution, in its world: tables, users, tokens."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+
+from ..clients.link import Link, Peer
+from ..core.program import Pace
+from .serving import Service
+
+__all__ = ("Prepared",)
+
+
+class Prepared(Service):
+    """A service that starts once ``prepare`` has been called, and awaited where it is a coroutine function."""
+
+    def __init__(self, service: Service, prepare: Callable[[], Awaitable[object] | object]) -> None:
+        self._service = service
+        self._prepare = prepare
+
+    async def __aenter__(self) -> Service:
+        result = self._prepare()
+        if inspect.isawaitable(result):
+            await result
+        await self._service.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._service.__aexit__(*exc_info)
+
+    def connect(self, name: str, number: int, peer: Peer, pace: Pace | None) -> Link:
+        return self._service.connect(name, number, peer, pace)

@@ -1,0 +1,202 @@
+"""Puts a target's state back after each execution, instead of executing its modules anew.
+
+A snapshot records every mutable object that the project's own modules lead to, and apart from these the libraries'
+modules, classes and what hangs on them.  `Snapshot.restore` puts back what an execution changed and says what that was;
+what it cannot put back it says too, by module and attribute, for somebody else to take a stricter way.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import gc
+import logging
+import os
+import random
+import sys
+import threading
+import types
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from operator import is_
+from typing import Any
+
+from .comparing import Watched
+from .kinds import State, environment, set_environment
+from .reach import Reach, is_own
+from .records import Mapping, Record
+
+__all__ = ("Change", "Snapshot")
+
+FAR = 512
+"""Libraries' objects are all looked at after 1, 2, 4, 8 and so on executions, and after every so many; those that ever
+changed after each."""
+
+Root = tuple[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an execution changed; whether it was put back exactly."""
+
+    path: str
+    what: str
+    lossless: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.path} ({self.what})"
+
+
+class Snapshot:
+    """Everything that executions may change and that is put back after each.
+
+    ``own`` tells the project's modules from libraries'.  Take it, and restore, while the same clocks are held.
+    """
+
+    def __init__(self, own: Callable[[types.ModuleType], bool] = is_own) -> None:
+        self.trouble: dict[str, Change] = {}
+        """What could not be put back, by path."""
+        self.changes: Counter[str] = Counter()
+        """How often what was put back, by path."""
+        self.late: list[str] = []
+        """What had changed some executions before it was looked at, by path."""
+        self.restores = 0
+        self._reach = reach = Reach(own)
+        self._hot: dict[int, Record] = {}
+        """What ever changed."""
+        self._near, self._far = Watched(), Watched()
+        self._near_ids: set[int] = set()
+        self._watched = 0, 0
+        self._modules: dict[str, Any] = {}
+        for thing in (self, reach, vars(reach), sys.modules, gc.garbage, os.environ, os.environ._data):  # type: ignore[attr-defined]
+            reach.leave(thing)
+        reach.leave(random._inst)  # the world's to keep
+        reach.near += [
+            State(os.environ, "os.environ", environment, set_environment),
+            State(os, "the working folder", lambda _: os.getcwd(), lambda _, folder: os.chdir(folder)),
+            State(threading, "threads", lambda _: threading.active_count(), None),
+        ]
+        self.take_in()
+
+    @property
+    def opaque(self) -> dict[str, str]:
+        """Objects of extension modules, by path: their state is not to be seen from Python."""
+        return self._reach.opaque
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """How many objects are recorded: the project's own and what they lead to, and libraries'."""
+        return len(self._reach.near), len(self._reach.far)
+
+    def take_in(self, roots: Iterable[Root] = ()) -> None:
+        """Take what there is now for the beginning of executions: modules that came since, values set since.
+
+        ``roots`` are what was made once for all executions, by path.
+        """
+        reach = self._reach
+        for record in self.changed(thorough=True):
+            record.take()
+            if id(record) in self._near_ids:
+                reach.near_by([(record.path, child) for child in record.children()])
+        modules = [(name, module) for name, module in list(sys.modules.items()) if isinstance(module, types.ModuleType)]
+        for name, module in modules:
+            if reach.own(module):
+                reach.module(name, module)
+        variables = contextvars.copy_context().items()
+        reach.near_by(
+            [
+                *roots,
+                ("logging.root", logging.root),
+                ("sys.path", sys.path),
+                ("sys.meta_path", sys.meta_path),
+                ("warnings.filters", warnings.filters),
+                *((f"context variable {variable.name}", value) for variable, value in variables),
+            ]
+        )
+        for name, module in modules:
+            reach.module(name, module)
+        self._modules = dict(sys.modules)
+        self._watch()
+
+    def _watch(self) -> None:
+        """Look at what was recorded since the last time, too."""
+        reach = self._reach
+        near, far = reach.near[self._watched[0] :], reach.far[self._watched[1] :]
+        self._watched = len(reach.near), len(reach.far)
+        self._near_ids.update(map(id, near))
+        self._near.add(near)
+        self._far.add(far)
+
+    def changed(self, *, thorough: bool) -> list[Record]:
+        """The records of what is not as it was: of the project's own, and of libraries' where they are looked at."""
+        return self._near.changed() + self._far.changed(all_of_them=thorough)
+
+    def restore(self, *, thorough: bool = False) -> list[Change]:
+        """Put back what changed; the changes found.  ``thorough``: look at every object of libraries' too.
+
+        What was taken out is dropped when everything is back, and destructors of it may write once more: so that is
+        put back again.
+        """
+        self.restores += 1
+        number = self.restores
+        thorough = thorough or not number & (number - 1) or not number % FAR
+        self._forget_modules()
+        found: list[Change] = []
+        dropped = self._put_back(self.changed(thorough=thorough), found)
+        if dropped:
+            dropped.clear()
+            self._put_back([record for record in self._hot.values() if record.changed()], [])
+        return found
+
+    def _put_back(self, records: list[Record], found: list[Change]) -> list[Any]:
+        dropped: list[Any] = []
+        for record in records:
+            if id(record) not in self._hot:
+                self._hot[id(record)] = record
+                if id(record) not in self._near_ids and self.restores > 1:
+                    self.late.append(record.path)
+            if type(record) is Mapping and self._only_modules(record):
+                continue
+            change = Change(record.path, record.describe())
+            try:
+                dropped.append(record.put_back())
+                lossless = record.lossless and not record.changed()
+            except Exception as error:
+                change = Change(record.path, f"{change.what}; {type(error).__name__}: {error}")
+                lossless = False
+            if not lossless:
+                change = Change(change.path, change.what, lossless=False)
+                self.trouble.setdefault(record.path, change)
+                record.take()
+            self.changes[record.path] += 1
+            found.append(change)
+        return dropped
+
+    def _only_modules(self, record: Record) -> bool:
+        """Whether all that is new is a library's submodule, imported for the first time: it stays."""
+        for key, value in list(record.thing.items()):
+            if isinstance(value, types.ModuleType) and key not in record.saved and not self._reach.own(value):
+                record.saved[key] = value
+        return not record.changed()
+
+    def _forget_modules(self) -> None:
+        """The project's modules that an execution imported go; libraries' stay, and are watched from now on."""
+        known = self._modules
+        if len(sys.modules) == len(known) and all(map(is_, sys.modules.values(), known.values())):
+            return
+        grown = False
+        for name, module in list(sys.modules.items()):
+            if known.get(name) is not module:
+                if isinstance(module, types.ModuleType) and self._reach.own(module):
+                    del sys.modules[name]
+                else:
+                    known[name] = module
+                    if isinstance(module, types.ModuleType):
+                        self._reach.module(name, module)
+                        grown = True
+        for name, module in known.items():
+            if sys.modules.get(name) is not module:
+                sys.modules[name] = module
+        if grown:
+            self._watch()
