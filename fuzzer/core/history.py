@@ -27,6 +27,7 @@ __all__ = (
     "Spin",
     "text_of",
     "to_json",
+    "usable",
 )
 
 
@@ -45,7 +46,8 @@ class RowKind(StrEnum):
     (the users it calls connected), `EMPTIED` (everybody has left), `LEFT` (`Remains` that outlived everything),
     `BLOCKED` (it slept on the loop's thread: a `Sleep`), `SPINNING` (a `Spin`).
 
-    Of the world: `CLOCK` (it moved on although events were pending; their keys).
+    Of the world: `CLOCK` (it moved on although events were pending; their keys), `BUSY` (the machine had no time for
+    the target; for how many seconds, by which the clock moves next).
     """
 
     INVOKED = "invoked"
@@ -70,6 +72,7 @@ class RowKind(StrEnum):
     BLOCKED = "blocked"
     SPINNING = "spinning"
     CLOCK = "clock"
+    BUSY = "busy"
 
     __hash__ = str.__hash__  # histories are looked up whole, and Enum's own is slow
 
@@ -191,8 +194,8 @@ Detail = (
 class Row(NamedTuple):
     """One thing that happened.
 
-    ``time`` is in virtual seconds since the execution began; ``operation`` the number of the operation it belongs to;
-    what ``detail`` is depends on the `RowKind`.
+    ``time`` is in virtual seconds since the execution began, to the millisecond; ``operation`` the number of the
+    operation it belongs to; what ``detail`` is depends on the `RowKind`.
     """
 
     time: float
@@ -212,6 +215,13 @@ class Row(NamedTuple):
 
 
 History = tuple[Row, ...]
+
+
+def usable(history: History, since: int, until: int) -> float:
+    """The seconds between two rows less those in which the machine had no time for the target; to a hundredth."""
+    busy = (row.detail for row in history[since:until] if row.kind == RowKind.BUSY)
+    seconds = history[until].time - history[since].time - sum(part for part in busy if isinstance(part, float))
+    return round(seconds, 2)
 
 
 def to_json(history: Iterable[Row]) -> str:

@@ -22,6 +22,7 @@ from ..targets.adapter import Target
 from ..targets.policy import REST
 from ..world import Outer, OutsideWorldError
 from ..world.entropy import CLOCK_START
+from ..world.outer import GRAIN
 from .evidence import about
 from .unawaited import forgotten, watched
 
@@ -35,7 +36,7 @@ BLOCKING = 0.1
 LEFT = frozenset({RowKind.GONE, RowKind.CLOSED, RowKind.STALLED})
 """After which rows a server may find that a client is not there."""
 
-QUIET = frozenset({RowKind.SENT, RowKind.RECEIVED, RowKind.REFUSED, RowKind.CLOCK})
+QUIET = frozenset({RowKind.SENT, RowKind.RECEIVED, RowKind.REFUSED, RowKind.CLOCK, RowKind.BUSY})
 """Rows that say nothing of an operation where they carry no event: a target's own timers make them."""
 
 FRAMES = frozenset({"frame", "bytes", "pong", "clock"})
@@ -97,7 +98,8 @@ class Driver(ABC):
 
     def record(self, kind: RowKind, number: int | None, connection: str | None, detail: Detail) -> None:
         now = self.loop._now
-        self.history.append(Row(now - CLOCK_START, kind, number, connection, detail))
+        time = round(now - CLOCK_START, 3)  # that each reading of a clock moves it is nothing to tell
+        self.history.append(Row(time, kind, number, connection, detail))
         if kind not in QUIET or (type(detail) is Content and detail.mentions):
             self.moved_at = now
         if connection is not None and kind in LEFT:
@@ -244,7 +246,7 @@ class Driver(ABC):
         loop = self.loop
         deadline = loop.next_deadline()
         horizon = self.moving_to if self.moving_to is not None else self.horizon()
-        if deadline is not None and deadline <= horizon:
+        if deadline is not None and deadline <= horizon + GRAIN:
             loop.move_clock(deadline)
             return True
         if self.moving_to is not None:
@@ -294,9 +296,19 @@ class Driver(ABC):
         last = max(last, loop.last_visible if self.under_way() else self.busy_at)
         return min(last, longest) + self.rest
 
-    def clock_moves(self) -> None:
-        """The clock is moved past pending events: say whose, since what waits for them is not held up by others."""
-        self.record(RowKind.CLOCK, None, None, tuple(event.key for event in self.loop.pending))
+    def clock_moves(self, busy: float) -> None:
+        """The clock is moved past pending events: say whose, since what waits for them is not held up by others.
+
+        For how many seconds of that the machine was ``busy`` is told too: these are nobody's.
+        """
+        if self.loop.pending:
+            self.record(RowKind.CLOCK, None, None, tuple(event.key for event in self.loop.pending))
+        if busy:
+            self.record(RowKind.BUSY, None, None, round(busy, 3))
+            self.moved_at += busy
+            self.busy_at += busy
+            if self.rested_at is not None:
+                self.rested_at += busy
 
     def _barrier(self, number: int) -> None:
         op = self.operations[number]

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..world.external import CARRY_ON, External, Key
+from ..world.external import CARRY_ON, CLOCK, LATE, External, Key
 
-__all__ = ("NUMBER_AT", "Deliver", "Guided", "Recorded", "Schedule", "Visible", "Written")
+__all__ = ("BESIDES", "NUMBER_AT", "Deliver", "Guided", "Recorded", "Schedule", "Visible", "Written")
+
+BESIDES = frozenset({CLOCK.key, LATE.key})
+"""What stands among an execution's visible events and is none."""
 
 Visible = tuple[Key, bool]
 """An event that became visible, and whether it did so while callbacks were ready."""
@@ -26,6 +29,8 @@ class Schedule:
 
     At a busy boundary choice ``n`` makes the ``n``-th pending event visible (0: none, carry on); at an idle one it
     makes pending event ``n`` visible, counted from 0, or moves the clock where ``n`` is the number of pending events.
+    What the order of events leaves open (`Chooser.extra`) is counted apart, -1, -2 and so on: choice ``n`` is the
+    ``n``-th of what may happen besides.
     """
 
     deviations: tuple[tuple[int, int], ...] = ()
@@ -41,11 +46,12 @@ class Schedule:
 class Recorded:
     """Takes the decisions of a schedule again; one that no longer fits gives way to order."""
 
-    __slots__ = ("_choices", "_point")
+    __slots__ = ("_choices", "_extra", "_point")
 
     def __init__(self, schedule: Schedule) -> None:
         self._choices = dict(schedule.deviations)
         self._point = 0
+        self._extra = 0
 
     def busy(self, pending: Sequence[External]) -> int:
         self._point += 1
@@ -57,6 +63,11 @@ class Recorded:
         choice = self._choices.get(self._point, 0)
         return choice if choice < len(pending) + clock else 0
 
+    def extra(self, options: Sequence[External]) -> int:
+        self._extra -= 1
+        choice = self._choices.get(self._extra, 0) - 1
+        return choice if choice < len(options) else CARRY_ON
+
 
 class Guided:
     """Makes events visible in the order of an earlier execution, as far as they occur in this one.
@@ -64,10 +75,11 @@ class Guided:
     For a program that changed a little: the schedule's numbers no longer fit, the order of events mostly does.
     """
 
-    __slots__ = ("_wanted",)
+    __slots__ = ("_late", "_wanted")
 
     def __init__(self, order: Iterable[Visible]) -> None:
         self._wanted = list(order)
+        self._late = False
 
     def busy(self, pending: Sequence[External]) -> int:
         if self._wanted and self._wanted[0][1]:
@@ -79,17 +91,33 @@ class Guided:
         return CARRY_ON
 
     def idle(self, pending: Sequence[External], clock: bool) -> int:
-        for position, (key, _) in enumerate(self._wanted):
-            if key[0] == "clock":
-                if clock:
-                    del self._wanted[position]
+        for position, (key, busy) in enumerate(self._wanted):
+            if key == CLOCK.key:
+                if clock and not busy:
+                    self._passed(position)
                     return len(pending)
                 continue
             for index, event in enumerate(pending):
                 if event.key == key:
-                    del self._wanted[position]
+                    self._passed(position)
                     return index
         return 0
+
+    def _passed(self, position: int) -> None:
+        """Forget an entry, and what was besides the order of events before it."""
+        before = self._wanted[:position]
+        self._late = bool(before) and before[-1][0] == LATE.key
+        self._wanted[: position + 1] = [(key, busy) for key, busy in before if key not in BESIDES]
+
+    def extra(self, options: Sequence[External]) -> int:
+        for index, option in enumerate(options):
+            if option is LATE:
+                late, self._late = self._late, False
+                return index if late else CARRY_ON
+            if self._wanted and self._wanted[0] == (option.key, True):
+                del self._wanted[0]
+                return index
+        return CARRY_ON
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +147,9 @@ class Written:
             if isinstance(step, Deliver) and step.busy and effects:
                 self._at += 1
                 return step.which % effects
+        return CARRY_ON
+
+    def extra(self, options: Sequence[External]) -> int:
         return CARRY_ON
 
     def idle(self, pending: Sequence[External], clock: bool) -> int:

@@ -143,5 +143,5 @@ def _check(counterexample: Counterexample) -> None:
         if step.kind in BARRIERS and step.seconds is not None and not 0 <= step.seconds <= 1e7:
             raise CounterexampleError(f"operation {number} ({step.kind}) lasts {step.seconds} seconds")
     for point, choice in counterexample.schedule:
-        if point < 1 or choice < 0:
+        if not point or choice < 0:
             raise CounterexampleError(f"the schedule's entry [{point}, {choice}] is out of range")

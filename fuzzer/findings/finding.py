@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from ...models.isolation import judge
 from ...models.isolation.violations import HeldUp, Violation
-from ..core.history import History, Row, RowKind
+from ..core.history import History, Row, RowKind, usable
 from ..core.program import Operation, Program
 from ..engine.execution import Execution, Worker
 from ..engine.schedule import Guided
@@ -66,25 +66,27 @@ def soundness_doubt(worker: Worker, finding: Finding) -> str | None:
     if isinstance(finding.violation, HeldUp):
         calm = Program(tuple(_calm(operation) for operation in execution.program.operations))
         control = worker.run(calm, Guided(execution.visible))
-        first, last = (
-            execution.history[row] for row in (finding.violation.evidence[0], finding.violation.evidence[-1])
-        )
-        began = _time(control.history, first)
-        ended = _time(control.history, last)
-        took = last.time - first.time
+        first, last = finding.violation.evidence[0], finding.violation.evidence[-1]
+        began = _place(control.history, execution.history[first])
+        ended = _place(control.history, execution.history[last])
+        took = usable(execution.history, first, last)
         # A stall that was waited out has no length: then it must only be that nothing is left undone without it.
-        if began is None or ended is None or (took > worker.target.traits.policy.delay and ended - began >= took):
+        if (
+            began is None
+            or ended is None
+            or (took > worker.target.traits.policy.delay and usable(control.history, began, ended) >= took)
+        ):
             return "the operation takes as long when nobody stalls"
     return None
 
 
-def _time(history: History, like: Row) -> float | None:
-    """When the same happened to the same operation in another history: first, and on the same connection."""
+def _place(history: History, like: Row) -> int | None:
+    """Return the number of the row that says of the same operation what a row of another history does, or None."""
     kinds = ENDS if like.kind in ENDS else (like.kind,)
     return next(
         (
-            row.time
-            for row in history
+            at
+            for at, row in enumerate(history)
             if row.kind in kinds and (row.operation, row.connection) == (like.operation, like.connection)
         ),
         None,

@@ -59,6 +59,8 @@ def describe(row: Row, program: Program) -> str:
         case "clock":
             keys = row.detail if isinstance(row.detail, tuple) else ()
             return f"time passes before {', '.join(_key(key) for key in keys)}"
+        case "busy":
+            return f"the machine is busy for {row.detail} s"
         case _:
             return row.kind
 

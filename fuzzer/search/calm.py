@@ -1,10 +1,11 @@
 """Calm schedules, each at most once: what was tried of a program is a tree, and walks keep to what is left of it.
 
-A schedule is calm where nothing becomes visible while callbacks are ready: each event is handled as far as it goes
-before the next.  Most races need no more than that, and short programs have few such schedules; a random walk takes
-the same ones again and again, above all those near to order.  So the decisions of each execution are remembered, and
-a place from where every choice has been taken to its end is not gone to any more.  What was not tried is drawn from,
-not enumerated, so that the schedules of a program that has too many of them are as different as those of a walk.
+A schedule is calm where nothing becomes visible while callbacks are ready, and the machine is never busy: each event
+is handled as far as it goes before the next.  Most races need no more than that, and short programs have few such
+schedules; a random walk takes the same ones again and again, above all those near to order.  So the decisions of each
+execution are remembered, and a place from where every choice has been taken to its end is not gone to any more.  What
+was not tried is drawn from, not enumerated, so that the schedules of a program that has too many of them are as
+different as those of a walk.
 
 It is depth-first search's bookkeeping (P. Godefroid, "Model checking for programming languages using VeriSoft", POPL
 1997), in an order drawn at random.
@@ -39,6 +40,9 @@ class Reversed:
     def busy(self, pending: Sequence[External]) -> int:
         return CARRY_ON
 
+    def extra(self, options: Sequence[External]) -> int:
+        return CARRY_ON
+
     def idle(self, pending: Sequence[External], clock: bool) -> int:
         return len(pending) - 1
 
@@ -58,6 +62,9 @@ class Untried:
         """The places passed, each with what was chosen and of how many; empty where not all could be remembered."""
 
     def busy(self, pending: Sequence[External]) -> int:
+        return CARRY_ON
+
+    def extra(self, options: Sequence[External]) -> int:
         return CARRY_ON
 
     def idle(self, pending: Sequence[External], clock: bool) -> int:

@@ -52,6 +52,9 @@ class Continued:
     def idle(self, pending: Sequence[External], clock: bool) -> int:
         return self._now().idle(pending, clock)
 
+    def extra(self, options: Sequence[External]) -> int:
+        return (self._first if self.decisions < self._until else self._rest).extra(options)
+
 
 class Coverage:
     """The kept schedules of one program."""

@@ -5,7 +5,8 @@ the order of their arrival and runs what is ready before anything more becomes v
 what would be next; what was passed over goes behind everything else.  Most bugs need few delays, and with at most k of
 them the number of schedules is a polynomial of degree k in the number of decisions: few enough to try them all.
 
-So this strategy ends, and when it has shown nothing it has shown that there is nothing, up to so many delays.
+So this strategy ends, and when it has shown nothing it has shown that there is nothing, up to so many delays: on a
+machine that is never busy and whose threads are never late, whose freedom (`Chooser.extra`) is not in the bound.
 """
 
 from __future__ import annotations
@@ -66,6 +67,9 @@ class Delayed:
         if clock and choice == 1:
             return len(pending)
         return self._take(pending, self._in_order(pending), choice - clock if choice else 0)
+
+    def extra(self, options: Sequence[External]) -> int:
+        return CARRY_ON
 
 
 class Delay:

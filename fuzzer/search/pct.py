@@ -15,11 +15,12 @@ from random import Random
 
 from ..world.external import CARRY_ON, External, Key
 from .events import CLOCK, LOOP
+from .freedom import Freedom
 
 __all__ = ("Pct",)
 
 
-class Pct:
+class Pct(Freedom):
     """One execution's priorities and change points.
 
     ``steps`` bounds the decisions to come; the depth d is drawn from 1 to 4, shallow bugs being the common ones.
@@ -29,6 +30,7 @@ class Pct:
 
     def __init__(self, seed: int, steps: int, depth: int | None = None) -> None:
         self._random = Random(seed)
+        super().__init__(seed, self._random.random)
         chosen = depth if depth is not None else self._random.choice((1, 2, 2, 3, 3, 4))
         self._changes = {self._random.randrange(max(1, steps)) for _ in range(chosen - 1)}
         self._priorities: dict[Key, float] = {}

@@ -16,21 +16,22 @@ from random import Random
 
 from ..world.external import CARRY_ON, External
 from .events import Events
+from .freedom import Freedom
 
 __all__ = ("Pos",)
 
 
-class Pos:
+class Pos(Freedom):
     """One execution's priorities."""
 
-    __slots__ = ("_clock", "_draw", "_events", "_loop", "_priorities")
+    __slots__ = ("_clock", "_events", "_loop", "_priorities")
 
     def __init__(self, seed: int, events: Events) -> None:
-        self._draw = Random(seed).random
+        super().__init__(seed, Random(seed).random)
         self._events = events
         self._priorities: dict[External, float] = {}
-        self._loop = self._draw()
-        self._clock = self._draw()
+        self._loop = self._toss()
+        self._clock = self._toss()
 
     def _best(self, pending: Sequence[External]) -> tuple[int, float]:
         """The pending event of the highest priority, and that."""
@@ -39,7 +40,7 @@ class Pos:
         for index, event in enumerate(pending):
             priority = known.get(event)
             if priority is None:
-                priority = known[event] = self._draw()
+                priority = known[event] = self._toss()
             if priority > highest:
                 best, highest = index, priority
         return best, highest
@@ -50,19 +51,19 @@ class Pos:
         del self._priorities[event]
         for other in pending:
             if other is not event and self._events.conflict(event.key, other.key):
-                self._priorities[other] = self._draw()
+                self._priorities[other] = self._toss()
         return index
 
     def busy(self, pending: Sequence[External]) -> int:
         best, highest = self._best(pending)
         if highest < self._loop:
-            self._loop = self._draw()
+            self._loop = self._toss()
             return CARRY_ON
         return self._take(pending, best)
 
     def idle(self, pending: Sequence[External], clock: bool) -> int:
         best, highest = self._best(pending)
         if clock and highest < self._clock:
-            self._clock = self._draw()
+            self._clock = self._toss()
             return len(pending)
         return self._take(pending, best)

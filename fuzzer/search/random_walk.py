@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 from ..world.external import CARRY_ON, External
+from .freedom import Freedom
 
 __all__ = ("RandomWalk",)
 
@@ -13,7 +14,7 @@ CLOCK = 0.15
 """How likely the clock is to move where it may, at an idle boundary with events pending."""
 
 
-class RandomWalk:
+class RandomWalk(Freedom):
     """Chooses at random, with two probabilities drawn once for each execution.
 
     One is that of deviating from order at an idle boundary, the other that of an event becoming visible while
@@ -23,21 +24,21 @@ class RandomWalk:
     ``draw`` gives the random numbers; seeding a generator for every execution would take a sixth of a short one.
     """
 
-    __slots__ = ("_busy", "_idle", "_random")
+    __slots__ = ("_busy", "_idle")
 
     def __init__(self, seed: int, draw: Callable[[], float] | None = None) -> None:
-        self._random = draw if draw is not None else Random(seed).random
+        super().__init__(seed, draw if draw is not None else Random(seed).random)
         self._idle = (1.0, 0.6, 0.3, 0.1)[seed & 3]
         self._busy = (0.0, 0.05, 0.2, 0.5)[seed >> 2 & 3]
 
     def busy(self, pending: Sequence[External]) -> int:
-        if self._busy and self._random() < self._busy:
-            return int(self._random() * len(pending))
+        if self._busy and self._toss() < self._busy:
+            return int(self._toss() * len(pending))
         return CARRY_ON
 
     def idle(self, pending: Sequence[External], clock: bool) -> int:
-        if self._random() >= self._idle:
+        if self._toss() >= self._idle:
             return 0
-        if clock and self._random() < CLOCK:
+        if clock and self._toss() < CLOCK:
             return len(pending)
-        return int(self._random() * len(pending))
+        return int(self._toss() * len(pending))

@@ -17,8 +17,10 @@ from collections.abc import Sequence
 from random import Random
 
 from ..engine.execution import Execution
+from ..engine.schedule import BESIDES
 from ..world.external import CARRY_ON, External, Key
-from .events import CLOCK, Events
+from .events import Events
+from .freedom import Freedom
 from .random_walk import CLOCK as CLOCK_MOVES
 
 __all__ = ("Census", "Surw")
@@ -35,20 +37,21 @@ class Census:
 
     def __init__(self, orderly: Execution) -> None:
         self.events = events = Events(orderly.program)
-        keys = [key for key, _ in orderly.visible if key != CLOCK]
+        keys = [key for key, _ in orderly.visible if key not in BESIDES]
         counts = {"": Counter(map(events.source, keys))}
         for name in sorted(set().union(*map(events.touches, keys))):
             counts[name] = Counter(events.source(key) for key in keys if events.touch(key, name))
         self.counts = {name: sources for name, sources in counts.items() if len(sources) > 1}
 
 
-class Surw:
+class Surw(Freedom):
     """One execution's selection, and how many events of each source are left; ``name`` overrides the drawn one."""
 
     __slots__ = ("_busy", "_events", "_left", "_name", "_random", "_turn")
 
     def __init__(self, seed: int, census: Census, name: str | None = None) -> None:
         self._random = Random(seed)
+        super().__init__(seed, self._random.random)
         self._events = census.events
         self._busy = self._random.choice(BUSY)
         names = tuple(census.counts) or ("",)

@@ -66,7 +66,7 @@ class Entropy:
         self._travel: time_machine.travel | None = None
         self._traveller: time_machine.Traveller | None = None
         self._random_state: Any = None
-        self._shown = EPOCH
+        self._shown = 0
 
     def __enter__(self) -> Entropy:
         self._depth += 1
@@ -76,7 +76,7 @@ class Entropy:
             self._random_state = _shared.keep()
             self._travel = time_machine.travel(EPOCH, tick=False)
             self._traveller = self._travel.start()
-            self._shown = EPOCH
+            self._traveller.time_ns = self._wall_ns  # type: ignore[method-assign]  # asked, rather than moved
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -92,7 +92,9 @@ class Entropy:
         self.__enter__()
         gate_worker_threads(_here)
         self._blocks = 0
-        self.clock_moved(self._loop.time())
+        if self._shown and self._traveller is not None:
+            self._shown = 0
+            self._traveller.move_to(EPOCH)  # with that, `uuid` forgets which times it has used
         _shared.seed()
         _active = self._loop
 
@@ -102,11 +104,11 @@ class Entropy:
         _active = None
         self.__exit__()
 
-    def clock_moved(self, now: float) -> None:
-        wall = EPOCH + now - CLOCK_START
-        if self._traveller is not None and wall != self._shown:
-            self._shown = wall
-            self._traveller.move_to(wall)
+    def _wall_ns(self) -> int:
+        """A reading of the wall clock, in nanoseconds; it shows whole microseconds, as `datetime.datetime` does."""
+        if _here() is self._loop:
+            self._shown = max(self._shown + 1, round((self._loop.time() - CLOCK_START) * 1e6))
+        return int(EPOCH) * 1_000_000_000 + self._shown * 1000
 
     def urandom(self, size: int) -> bytes:
         """Bytes that depend only on how many were asked for before in this execution."""

@@ -10,7 +10,18 @@ from collections.abc import Callable, Sequence
 from contextvars import Context, ContextVar
 from typing import Any, Protocol
 
-__all__ = ("CARRY_ON", "Chooser", "External", "InOrder", "Key", "operation", "operation_number")
+__all__ = (
+    "CARRY_ON",
+    "CLOCK",
+    "LATE",
+    "Chooser",
+    "External",
+    "InOrder",
+    "Key",
+    "operation",
+    "operation_number",
+    "option",
+)
 
 Key = tuple[str | int, ...]
 """Names an external event within one execution: ``("frame", "c0")``, ``("start", 3)``, ``("latency", "auth", 1)``."""
@@ -52,14 +63,37 @@ class External:
         return f"<External {' '.join(map(str, self.key))}>"
 
 
+def option(*key: str | int) -> External:
+    """Something to choose that is no event: making it visible does nothing."""
+    return External(key, bool, (), Context(), 0.0)
+
+
+CLOCK = option("clock")
+"""While callbacks are ready: the machine is busy with something else until the next timer's deadline."""
+
+LATE = option("late")
+"""With nothing ready: the event that was chosen comes shortly before the next timer's deadline."""
+
+
 class Chooser(Protocol):
-    """Takes the decisions of one execution: a scheduling strategy, or a recorded schedule."""
+    """Takes the decisions of one execution: a scheduling strategy, or a recorded schedule.
+
+    A chooser without `extra` is asked by `busy` instead.
+    """
 
     def busy(self, pending: Sequence[External]) -> int:
         """With callbacks ready: the index of the event that becomes visible now, or `CARRY_ON`."""
 
     def idle(self, pending: Sequence[External], clock: bool) -> int:
         """With nothing ready: the index of the next event; ``len(pending)`` moves the clock where ``clock`` is true."""
+
+    def extra(self, options: Sequence[External]) -> int:
+        """What the order of events leaves open: the index of what happens besides, or `CARRY_ON`.
+
+        That the machine is busy until the next deadline, that an event comes just before one or together with one,
+        that a thread goes on later.  These decisions are numbered apart, so that schedules made before there were such
+        mean what they meant.
+        """
 
 
 class InOrder:
@@ -70,3 +104,6 @@ class InOrder:
 
     def idle(self, pending: Sequence[External], clock: bool) -> int:
         return 0
+
+    def extra(self, options: Sequence[External]) -> int:
+        return CARRY_ON

@@ -3,7 +3,7 @@
 Kept from the stock loop: C tasks and futures; the ready queue, first in, first out; callbacks that become ready
 during an iteration run in the next; external events enter behind what is ready and before the timers that are due;
 timers fire in the order of their deadlines.  Replaced: the selector (by pending external events and a `Chooser`) and
-the clock (virtual; it moves only while nothing is ready).
+the clock (virtual; it moves while nothing is ready, a little with each reading, and while the machine is busy).
 
 One loop serves many executions: `WorldLoop.reset` drops everything one of them left behind.
 """
@@ -27,13 +27,16 @@ from .errors import TargetBlockedError
 from .external import Chooser, External, InOrder
 from .identity import NumberedFuture, NumberedTask
 from .network import connection
-from .outer import Outer
+from .outer import BUSY, GRAIN, Outer
 
 __all__ = ("MAX_ITERATIONS", "WorldLoop")
 
 MAX_ITERATIONS = 20_000
 """Loop iterations after which an execution counts as spinning."""
 
+
+MANY = 100
+"""Timers from which on the stock loop makes its heap anew, where half of them are cancelled (asyncio.base_events)."""
 
 Entry = tuple[Callable[..., object] | None, tuple[Any, ...], Context]
 """A callback in the ready queue: ``(callback, args, context)``; a `Handle` where somebody may want to cancel it."""
@@ -60,13 +63,20 @@ class Handle(list[Any]):
 
 
 class TimerHandle(Handle):
-    """A callback with a deadline."""
+    """A callback with a deadline.
+
+    In the heap of timers no handle is less than another, as on the stock loop, where deadlines alone are compared: so
+    equal deadlines leave the heap in the same order as there.
+    """
 
     __slots__ = ("deadline",)
     deadline: float
 
     def when(self) -> float:
         return self.deadline
+
+    def __lt__(self, other: object) -> bool:
+        return False
 
 
 def _refuse(name: str) -> Any:
@@ -86,18 +96,17 @@ class WorldLoop(Outer, asyncio.AbstractEventLoop):
     def __init__(self) -> None:
         self.entropy = Entropy(self)
         self._ready: deque[Entry | Handle] = deque()
-        self._timers: list[tuple[float, int, TimerHandle]] = []
+        self._timers: list[tuple[float, TimerHandle]] = []
         self._closed = False
         self._running = False
         self._hooks = self._asyncgen_first, self._asyncgen_final
         self.idle: Callable[[], bool] = self._when_idle
-        self.clock_hook: Callable[[], None] = _nothing
+        self.clock_hook: Callable[[float], None] = _unheard
         self._clear()
 
     def _clear(self) -> None:
         self._ready.clear()
         self._timers.clear()
-        self._timer_count = 0
         self._stopping = False
         self._task_factory: Callable[..., Any] | None = None
         self._exception_handler: Callable[..., object] | None = None
@@ -127,14 +136,13 @@ class WorldLoop(Outer, asyncio.AbstractEventLoop):
     ) -> TimerHandle:
         handle = TimerHandle((callback, args, copy_context() if context is None else context))
         handle.deadline = when
-        self._timer_count += 1
-        heapq.heappush(self._timers, (when, self._timer_count, handle))
+        heapq.heappush(self._timers, (when, handle))
         return handle
 
     def call_later(  # type: ignore[override]
         self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> TimerHandle:
-        return self.call_at(self._now + delay, callback, *args, context=context)
+        return self.call_at(self.time() + delay, callback, *args, context=context)
 
     def create_future(self) -> asyncio.Future[Any]:
         return NumberedFuture(loop=self) if self.numbered else Future(loop=self)
@@ -156,11 +164,35 @@ class WorldLoop(Outer, asyncio.AbstractEventLoop):
         return task
 
     def next_deadline(self) -> float | None:
-        """The deadline of the next timer that was not cancelled, or None."""
+        """Up to when the loop sleeps for its timers: the next deadline, or the last of those that are due with it."""
         timers = self._timers
-        while timers and timers[0][2][0] is None:
+        while timers and timers[0][1][0] is None:
             heapq.heappop(timers)
-        return timers[0][0] if timers else None
+        return self._due_with(timers[0][0]) if timers else None
+
+    def _due_with(self, deadline: float) -> float:
+        limit = deadline + GRAIN
+        if not any(when <= limit for when, _ in self._timers[1:3]):  # a heap: the others are later than these
+            return deadline
+        return max(when for when, handle in self._timers if when <= limit and handle[0] is not None)
+
+    def _soon(self) -> float | None:
+        """The next deadline that is not due yet."""
+        now = self._now
+        deadline = self.next_deadline()
+        if deadline is None or deadline > now:
+            return deadline
+        later = [when for when, handle in self._timers if when > now and handle[0] is not None]
+        return self._due_with(min(later)) if later else None
+
+    def _forget_cancelled(self) -> None:
+        """What the stock loop does before it looks at its timers, by its own numbers: it changes the heap."""
+        timers = self._timers
+        if len(timers) > MANY and 2 * sum(handle[0] is None for _, handle in timers) > len(timers):
+            timers[:] = [timer for timer in timers if timer[1][0] is not None]
+            heapq.heapify(timers)
+        while timers and timers[0][1][0] is None:
+            heapq.heappop(timers)
 
     # -- running ------------------------------
 
@@ -175,6 +207,8 @@ class WorldLoop(Outer, asyncio.AbstractEventLoop):
     def _decide(self) -> bool:
         """Take the decisions due at this boundary; False when nothing can ever happen again."""
         ready, pending, timers = self._ready, self.pending, self._timers
+        if timers:
+            self._forget_cancelled()
         if not ready:
             if pending:
                 event = self._choose_idle(self.next_deadline())
@@ -184,13 +218,28 @@ class WorldLoop(Outer, asyncio.AbstractEventLoop):
                 pass
             elif not self.idle():
                 return False
+            if not ready and timers and timers[0][0] <= self._now:
+                while (event := self._choose_together()) is not None:
+                    ready.append((event.callback, event.args, event.context))
+                while self._be_busy(self._soon()):
+                    pass
+                self._fire()
+                return True
         while pending and ready and (event := self._choose_busy(pending)) is not None:
             ready.append((event.callback, event.args, event.context))
-        while timers and timers[0][0] <= self._now:
-            handle = heapq.heappop(timers)[2]
+        if timers and ready and timers[0][0] - self._now <= BUSY:
+            while self._be_busy(self._soon()):
+                pass
+            self._fire()
+        return True
+
+    def _fire(self) -> None:
+        """Put the timers that are due behind what is ready."""
+        ready, timers, now = self._ready, self._timers, self._now
+        while timers and timers[0][0] <= now:
+            handle = heapq.heappop(timers)[1]
             if handle[0] is not None:
                 ready.append(handle)
-        return True
 
     def _between_callbacks(self) -> None:
         """A worker thread may finish between two callbacks of one iteration: only its completion enters here."""
@@ -260,7 +309,7 @@ class WorldLoop(Outer, asyncio.AbstractEventLoop):
             _settled(self.tasks)
         self._clear()
         self.idle = self._when_idle
-        self.clock_hook = _nothing
+        self.clock_hook = _unheard
 
     def _drain(self) -> None:
         context = copy_context()
@@ -398,7 +447,7 @@ class WorldLoop(Outer, asyncio.AbstractEventLoop):
     getnameinfo = _refuse("getnameinfo")
 
 
-def _nothing() -> None:
+def _unheard(seconds: float) -> None:
     pass
 
 

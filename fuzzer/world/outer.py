@@ -10,7 +10,7 @@ import asyncio
 import sys
 from asyncio import Future, events
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from contextvars import Context, copy_context
 from typing import Any
@@ -18,11 +18,23 @@ from typing import Any
 from ..core.stacks import Place, innermost
 from .entropy import CLOCK_START, WAYS_OUT, Entropy
 from .errors import OutsideWorldError
-from .external import CARRY_ON, Chooser, External, InOrder, Key, operation_number
+from .external import CARRY_ON, CLOCK, LATE, Chooser, External, InOrder, Key, operation_number
 from .identity import restart
 from .network import Networked
 
-__all__ = ("PATIENCE", "Outer", "latency")
+__all__ = ("BUSY", "GRAIN", "NEARLY", "PATIENCE", "TICK", "Outer", "latency")
+
+BUSY = 0.25
+"""For how long, in virtual seconds, a machine may be busy before the loop gets round to its timers."""
+
+NEARLY = 0.01
+"""How long before a deadline, in virtual seconds, an event comes that comes late."""
+
+GRAIN = 1e-4
+"""Timers due within so many virtual seconds of each other are due together: no kernel wakes a sleeper that exactly."""
+
+TICK = 1e-6
+"""How much later, in virtual seconds, each reading of a clock is than the one before."""
 
 PATIENCE = 10.0
 """For how long, in virtual seconds, the clock may move while one and the same external event stays pending."""
@@ -41,12 +53,15 @@ class Outer(Networked):
     entropy: Entropy
     idle: Callable[[], bool]
     """Asked when nothing is ready and nothing pending: whether there is anything to go on with."""
-    clock_hook: Callable[[], None]
-    """Told before the clock is moved past pending events."""
+    clock_hook: Callable[[float], None]
+    """Told before the clock is moved past pending events; for how many seconds of that the machine was busy."""
 
     def outer_clear(self) -> None:
         """Forget the execution before."""
         self._now = CLOCK_START
+        self._busy_for = 0.0
+        """For how many seconds the machine has been busy since it last had nothing to do."""
+        self._extra_point = 0
         self._job_count = 0
         self.chooser: Chooser = InOrder()
         self.pending: list[External] = []
@@ -73,6 +88,8 @@ class Outer(Networked):
         raise NotImplementedError
 
     def time(self) -> float:
+        """The clock; each reading is later than the one before."""
+        self._now += TICK
         return self._now
 
     # -- decisions ------------------------------
@@ -84,16 +101,21 @@ class Outer(Networked):
         """
         pending = self.pending
         clock = deadline is not None and self._may_move_clock(deadline)
+        self._busy_for = 0.0
         self.point = point = self.point + 1
         choice = self.chooser.idle(pending, clock)
         if choice:
             self.deviations.append((point, choice))
             if choice == len(pending):
                 assert deadline is not None
-                self.visible.append((("clock",), False))
-                self.clock_hook()
+                self.visible.append((CLOCK.key, False))
+                self.clock_hook(0.0)
                 self.move_clock(deadline)
                 return None
+        if clock and deadline is not None and deadline - self._now > BUSY and self._extra((LATE,)) is LATE:
+            self.visible.append((LATE.key, False))
+            self.clock_hook(0.0)
+            self.move_clock(deadline - NEARLY)
         return self._show(choice, False)
 
     def _choose_busy(self, pending: list[External]) -> External | None:
@@ -104,6 +126,39 @@ class Outer(Networked):
             return None
         self.deviations.append((point, choice + 1))
         return self._show(choice if pending is self.pending else self.pending.index(pending[choice]), True)
+
+    def _extra(self, options: Sequence[External]) -> External | None:
+        """A decision of the kinds that schedules did not have at first: what happens besides, if anything.
+
+        They are counted apart and kept under negative numbers, so that older schedules mean what they meant.
+        """
+        self._extra_point = point = self._extra_point - 1
+        chooser = self.chooser
+        choice = chooser.extra(options) if hasattr(chooser, "extra") else chooser.busy(options)
+        if choice == CARRY_ON:
+            return None
+        self.deviations.append((point, choice + 1))
+        return options[choice]
+
+    def _choose_together(self) -> External | None:
+        """Timers are due, and nothing is ready: the pending event that came in together with them, if any."""
+        event = self._extra(self.pending) if self.pending else None
+        return event and self._show(self.pending.index(event), True)
+
+    def _be_busy(self, soon: float | None) -> bool:
+        """Something is to be run: whether the machine was busy until a deadline that is near, before it got there.
+
+        What is waited for meanwhile has that long more to come, before the world is at rest.
+        """
+        if soon is None or self._busy_for + soon - self._now > BUSY or self._extra((CLOCK,)) is None:
+            return False
+        self.visible.append((CLOCK.key, True))
+        seconds = soon - self._now
+        self.clock_hook(seconds)
+        self._busy_for += seconds
+        self.last_visible += seconds
+        self.move_clock(soon)
+        return True
 
     def _show(self, index: int, busy: bool) -> External:
         """Take out the pending event there, which becomes visible, while callbacks are ready or while none are."""
@@ -116,7 +171,7 @@ class Outer(Networked):
     def _may_move_clock(self, deadline: float) -> bool:
         """Whether the clock may move to a timer's deadline although something is pending."""
         pending = self.pending
-        if deadline - _oldest(pending) > PATIENCE:
+        if deadline - _oldest(pending) > PATIENCE + GRAIN:
             return False
         # Heartbeats alone hold nothing up, and one after the other would keep a world from resting.
         return pending[0].key[0] != "pong" or any(event.key[0] != "pong" for event in pending)
@@ -145,7 +200,6 @@ class Outer(Networked):
         """Set the virtual clock; timers that fall due run at the next iteration."""
         if to > self._now:
             self._now = to
-            self.entropy.clock_moved(to)
 
     def sleep(self, seconds: float) -> None:
         """What ``time.sleep`` does here: on the loop's thread everybody waits; in a worker the job takes longer."""

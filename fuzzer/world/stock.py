@@ -87,7 +87,7 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
         self._ends: dict[str, SocketEnd] = {}
         self._real: list[asyncio.Server] = []
         self.idle = bool
-        self.clock_hook = _nothing
+        self.clock_hook = _unheard
 
     # -- where the outside comes in ------------------------------
 
@@ -123,9 +123,6 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
 
     def next_deadline(self) -> float | None:
         return self._deadline
-
-    def time(self) -> float:
-        return self._now
 
     def pump(self) -> None:
         """Let the clients read what has come."""
@@ -212,7 +209,7 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
         self._boundaries = 0
         self._deadline = None
         self.idle = bool
-        self.clock_hook = _nothing
+        self.clock_hook = _unheard
 
     def _drain(self, tasks: Iterable[asyncio.Task[Any]]) -> None:
         for _ in range(5):
@@ -228,5 +225,5 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
                 task.exception()
 
 
-def _nothing() -> None:
+def _unheard(seconds: float) -> None:
     pass

@@ -109,7 +109,7 @@ def was_cancelled(index: HistoryIndex, b: Breach) -> bool:
 def session_over(index: HistoryIndex, b: Breach) -> bool:
     """The session had lasted as long as sessions last."""
     most, history = index.policy.session, index.history
-    return most is not None and history[b.until].time - history[b.since].time >= most
+    return most is not None and round(history[b.until].time - history[b.since].time, 3) >= most
 
 
 def _silence(index: HistoryIndex, b: Breach) -> float:
@@ -117,7 +117,7 @@ def _silence(index: HistoryIndex, b: Breach) -> float:
     c = b.connection
     assert c is not None
     spoke = [i.began for i in index.invocations.values() if i.op.connection == c.name and i.began < b.until]
-    return index.history[b.until].time - index.history[max([c.asked, *spoke])].time
+    return round(index.history[b.until].time - index.history[max([c.asked, *spoke])].time, 3)
 
 
 @declared(idle=1.0)
@@ -131,6 +131,11 @@ def quiet_for_long(index: HistoryIndex, b: Breach) -> bool:
     return _silence(index, b) > index.policy.delay
 
 
+def machine_busy(index: HistoryIndex, b: Breach) -> bool:
+    """The machine had no time for the target for a while: a time-out of the target's is not the target's fault."""
+    return any(b.since <= row < b.until for row in index.marks.get(RowKind.BUSY, ()))
+
+
 CHECKS = (
     Check(
         refused,
@@ -142,11 +147,12 @@ CHECKS = (
             did_not_read,
             session_over,
             silent,
+            machine_busy,
             waits_for_itself,
         ),
     ),
     Check(
         dropped,
-        (user_limit, server_limit, did_not_read, session_over, silent, quiet_for_long, waits_for_itself),
+        (user_limit, server_limit, did_not_read, session_over, silent, quiet_for_long, machine_busy, waits_for_itself),
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...fuzzer.core.history import EventKey, RowKind
+from ...fuzzer.core.history import EventKey, RowKind, usable
 from ...fuzzer.world.network import DIALLED
 from . import violations as v
 from .audience import must_hear
@@ -30,7 +30,7 @@ def held_up(index: HistoryIndex) -> Iterator[Breach]:
     for act in index.invocations.values() if stalls else ():
         if act.op.kind not in HELD or act.finished is None or act.indeterminate:
             continue
-        took = act.ended_at - act.began_at
+        took = usable(index.history, act.began, act.ended)
         culprits = _culprits(stalls, act.began, act.ended, lasting=took <= limit)
         if not culprits:
             continue
@@ -57,7 +57,7 @@ def arrived_late(index: HistoryIndex) -> Iterator[Breach]:
         for d in event.deliveries:
             if d.received == NEVER or d.connection is event.emitter:
                 continue
-            took = index.history[d.received].time - act.began_at
+            took = usable(index.history, act.began, d.received)
             culprits = _culprits(stalls, act.began, d.received, lasting=took <= limit)
             if not culprits or _concerned(index, {act.op.connection, d.connection.name}, act.began, d.received):
                 continue

@@ -237,7 +237,7 @@ class HistoryIndex:
             sent, sent_at, deliveries = c.in_flight.popleft()
             for delivery in deliveries:
                 delivery.received = row
-            if time - sent_at >= self.policy.delay:
+            if round(time - sent_at, 3) >= self.policy.delay:
                 c.lapses.append((sent, row))
 
     # -- connections ------------------------------
@@ -245,7 +245,7 @@ class HistoryIndex:
     def _rest(self, row: int, time: float, number: int | None, c: Connection | None, detail: Detail) -> None:
         self.rests.append(row)
         for other in self.connections.values():
-            if other.in_flight and time - other.in_flight[0][1] >= self.policy.delay:
+            if other.in_flight and round(time - other.in_flight[0][1], 3) >= self.policy.delay:
                 other.lapses.append((other.in_flight[0][0], NEVER))
 
     def _gone(self, row: int, time: float, number: int | None, c: Connection | None, detail: Detail) -> None:
@@ -266,7 +266,7 @@ class HistoryIndex:
         if c is not None and c.stalled_since is not None:
             since, at = c.stalled_since
             c.stalls.append((since, row, number is None))
-            if time - at >= self.policy.delay:
+            if round(time - at, 3) >= self.policy.delay:
                 c.lapses.append((since, row))
             c.stalled_since = None
 

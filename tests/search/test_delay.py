@@ -60,6 +60,9 @@ class Scripted:
     def idle(self, pending: Sequence[External], clock: bool) -> int:
         return self.rotate(pending, self.choose(len(pending)))
 
+    def extra(self, options: Sequence[External]) -> int:
+        return CARRY_ON
+
 
 def brute_force(loop: WorldLoop, program: Bare, bound: int) -> set[tuple[tuple[int, int], ...]]:
     """Every schedule within the bound, by trying each script there is; a queue that is rotated serves as scheduler."""

@@ -59,7 +59,7 @@ def lanes_figure(execution: Execution, violation: Violation) -> Figure:
         lane = lane_of(row, program)
         x = columns.index(lane) if lane in columns else 0
         proves = number in violation.evidence
-        colour = RED if proves else GREY if row.kind in ("rest", "registry", "active", "clock") else "#111111"
+        colour = RED if proves else GREY if row.kind in ("rest", "registry", "active", "clock", "busy") else "#111111"
         if proves:
             axes.axhspan(y - 0.6, y + 0.72 * len(lines) - 0.1, color=RED, alpha=0.09, linewidth=0)
         if row.kind == "sent":
