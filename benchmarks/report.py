@@ -32,15 +32,18 @@ def machine() -> str:
     return f"CPython {platform.python_version()}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores"
 
 
-def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A Markdown table with its columns aligned: the first to the left, the others to the right."""
+def table(headings: Sequence[str], rows: Iterable[Sequence[object]], left: int = 1) -> str:
+    """A Markdown table with its columns aligned: the first, or so many, to the left, the others to the right."""
     cells = [[str(cell) for cell in row] for row in rows]
     widths = [max(len(heading), 3, *(len(row[at]) for row in cells)) for at, heading in enumerate(headings)]
     lines = [
-        [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        [
+            cell.ljust(width) if at < left else cell.rjust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
         for row in [list(headings), *cells]
     ]
-    lines.insert(1, ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])])
+    lines.insert(1, ["-" * width if at < left else "-" * (width - 1) + ":" for at, width in enumerate(widths)])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

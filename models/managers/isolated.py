@@ -7,7 +7,7 @@ import contextlib
 import time
 from typing import Any
 
-from .records import ConnectionRecord, Message, UserContext
+from .records import ConnectionRecord, Message, UserContext, WebSocket
 
 __all__ = ("IsolatedWebSocketManager",)
 
@@ -19,7 +19,8 @@ IDLE_LIMIT = 30 * 60.0
 class IsolatedWebSocketManager:
     """The connections of one user; a lock keeps the table consistent.
 
-    Refuses connections of anybody else (`ValueError`) and every call after its clean-up (`RuntimeError`).
+    Refuses connections of anybody else (`ValueError`), and every call but that for its figures after its clean-up
+    (`RuntimeError`).
     """
 
     def __init__(self, user_context: UserContext) -> None:
@@ -30,12 +31,9 @@ class IsolatedWebSocketManager:
         self._lock = asyncio.Lock()
         self._active = True
         self._health_task: asyncio.Task[None] | None = None
+        self._last_activity = time.time()
         self._sent = 0
         self._failed = 0
-
-    @property
-    def active(self) -> bool:
-        return self._active
 
     def _require_active(self) -> None:
         if not self._active:
@@ -48,28 +46,57 @@ class IsolatedWebSocketManager:
             raise ValueError(f"connection {connection.connection_id} belongs to another user")
         async with self._lock:
             self._connections[connection.connection_id] = connection
-            self._lifecycle[connection.connection_id] = time.time()
+            self._lifecycle[connection.connection_id] = self._last_activity = time.time()
             if self._health_task is None:
                 self._health_task = asyncio.create_task(self._watch_health())
 
     async def remove_connection(self, connection_id: str) -> None:
-        """Stop serving a connection and close it."""
+        """Stop serving a connection; closing it is the caller's affair."""
         self._require_active()
         async with self._lock:
-            connection = self._connections.pop(connection_id, None)
+            self._connections.pop(connection_id, None)
             self._lifecycle.pop(connection_id, None)
-        if connection is not None:
-            with contextlib.suppress(ConnectionError):
-                await connection.websocket.close()
 
     def get_connection(self, connection_id: str) -> ConnectionRecord | None:
+        self._require_active()
         return self._connections.get(connection_id)
 
     def get_user_connections(self) -> list[str]:
+        self._require_active()
         return list(self._connections)
 
     def is_connection_active(self, user_id: str) -> bool:
+        self._require_active()
         return user_id == self.user_context.user_id and bool(self._connections)
+
+    def get_connection_id_by_websocket(self, websocket: WebSocket) -> str | None:
+        self._require_active()
+        return next((name for name, known in self._connections.items() if known.websocket is websocket), None)
+
+    def update_connection_thread(self, connection_id: str, thread_id: str) -> bool:
+        """Note which thread a connection follows; False for a connection that is not known."""
+        connection = self.get_connection(connection_id)
+        if connection is not None:
+            connection.metadata["thread_id"] = thread_id
+        return connection is not None
+
+    def get_connection_health(self, user_id: str) -> dict[str, Any]:
+        return {
+            "user_id": user_id,
+            "connections": len(self._connections) if self.is_connection_active(user_id) else 0,
+            "last_activity": self._last_activity,
+        }
+
+    def get_manager_stats(self) -> dict[str, Any]:
+        return {
+            "user_id": self.user_context.user_id,
+            "connections": len(self._connections),
+            "sent": self._sent,
+            "failed": self._failed,
+            "waiting": len(self._recovery),
+            "active": self._active,
+            "last_activity": self._last_activity,
+        }
 
     async def send_to_user(self, message: Message) -> bool:
         """Send to each connection of the user; whether any of them took it."""
@@ -82,46 +109,39 @@ class IsolatedWebSocketManager:
             for connection_id, connection in list(self._connections.items()):
                 try:
                     await asyncio.wait_for(connection.websocket.send_json(message), SEND_TIMEOUT)
-                except TimeoutError:
-                    self._failed += 1
-                    self._connections.pop(connection_id, None)
-                    self._lifecycle.pop(connection_id, None)
-                except Exception:
+                except Exception:  # the peer has left, or is too slow to be worth keeping
                     self._failed += 1
                     await self.remove_connection(connection_id)
                 else:
                     self._sent += 1
-                    self._lifecycle[connection_id] = time.time()
+                    self._last_activity = time.time()
                     delivered += 1
         return delivered > 0
 
+    async def send_to_thread(self, thread_id: str, message: Message) -> bool:
+        """Send to the user, whose threads all are that may be named here."""
+        return await self.send_to_user({**message, "thread_id": thread_id})
+
     async def emit_critical_event(self, event_type: str, data: Message) -> bool:
-        return await self.send_to_user({"type": event_type, "data": data, "run_id": self.user_context.run_id})
+        """Send one of the events that a user must not miss."""
+        return await self.send_to_user({"type": event_type, "data": data})
 
     async def cleanup_all_connections(self) -> None:
-        """End the manager: close every connection and refuse whatever comes later."""
-        self._active = False
-        if self._health_task is not None:
-            self._health_task.cancel()
-        for connection_id in list(self._connections):
-            with contextlib.suppress(Exception):
-                await self.remove_connection(connection_id)
-        self._lifecycle.clear()
+        """End the manager: forget every connection, and refuse whatever comes later."""
+        async with self._lock:
+            self._active = False
+            if self._health_task is not None:
+                self._health_task.cancel()
+                await asyncio.wait([self._health_task])
+            for connection_id in list(self._connections):
+                with contextlib.suppress(Exception):
+                    await self.remove_connection(connection_id)
+            self._lifecycle.clear()
 
     async def _watch_health(self) -> None:
         while self._active:
             await asyncio.sleep(HEALTH_INTERVAL)
             now = time.time()
-            for connection_id, seen in list(self._lifecycle.items()):
-                if now - seen > IDLE_LIMIT:
+            for connection_id, since in list(self._lifecycle.items()):
+                if now - since > IDLE_LIMIT:
                     await self.remove_connection(connection_id)
-
-    def get_manager_stats(self) -> dict[str, Any]:
-        return {
-            "user_id": self.user_context.user_id,
-            "connections": len(self._connections),
-            "sent": self._sent,
-            "failed": self._failed,
-            "waiting": len(self._recovery),
-            "active": self._active,
-        }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from .records import Message, WebSocket
@@ -29,14 +30,14 @@ class ReferenceWebSocketManager:
 
     def __init__(self) -> None:
         self._users: dict[str, list[_Connection]] = {}
-        self._kept: dict[str, deque[Message]] = {}
+        self._kept: dict[str, list[Message]] = {}
         self._threads: dict[str, str] = {}
 
     async def connect_user(self, user_id: str, websocket: WebSocket) -> None:
         """Serve one more connection, starting with what the user missed."""
-        connection = _Connection(user_id, websocket, self._kept.pop(user_id, deque()))
+        connection = _Connection(user_id, websocket)
         self._users.setdefault(user_id, []).append(connection)
-        self._flush(connection)
+        self._put(connection, self._kept.pop(user_id, ()))
 
     async def disconnect_user(self, user_id: str, websocket: WebSocket, code: int = 1000, reason: str = "") -> None:
         """Stop serving a connection; nothing is sent to it once this has returned."""
@@ -47,10 +48,9 @@ class ReferenceWebSocketManager:
     async def send_to_user(self, user_id: str, message: Message) -> bool:
         """Deliver to each connection of the user, or keep for the next one; True: it will arrive."""
         for connection in self._users.get(user_id, ()):
-            connection.backlog.append(message)
-            self._flush(connection)
+            self._put(connection, (message,))
         if user_id not in self._users:
-            self._kept.setdefault(user_id, deque()).append(message)
+            self._kept.setdefault(user_id, []).append(message)
         return True
 
     async def emit_critical_event(self, user_id: str, event_type: str, data: Message) -> bool:
@@ -88,7 +88,8 @@ class ReferenceWebSocketManager:
     def is_connection_active(self, user_id: str) -> bool:
         return user_id in self._users
 
-    def _flush(self, connection: _Connection) -> None:
+    def _put(self, connection: _Connection, messages: Iterable[Message]) -> None:
+        connection.backlog.extend(messages)
         if connection.backlog and connection.sender is None:
             connection.sender = asyncio.create_task(self._send(connection))
 
@@ -103,12 +104,11 @@ class ReferenceWebSocketManager:
 
     def _drop(self, connection: _Connection) -> None:
         mine = self._users.get(connection.user_id, [])
-        if connection not in mine:
-            return
-        mine.remove(connection)
-        if not mine:
-            del self._users[connection.user_id]
-            if connection.backlog:
-                self._kept[connection.user_id] = connection.backlog
-        if connection.sender is not None and connection.sender is not asyncio.current_task():
-            connection.sender.cancel()
+        if connection in mine:
+            mine.remove(connection)
+            if not mine:
+                del self._users[connection.user_id]
+                if connection.backlog:
+                    self._kept[connection.user_id] = list(connection.backlog)
+            if connection.sender is not None and connection.sender is not asyncio.current_task():
+                connection.sender.cancel()

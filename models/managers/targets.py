@@ -1,346 +1,27 @@
-"""The standing targets: an adapter for each manager, plugged in the way its application uses it."""
+"""The standing targets by name."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import replace
-from typing import Any, ClassVar
-
-from ...fuzzer.targets import Adapter, Client, Event, Limits, Target
-from ...fuzzer.world import latency
-from . import (
-    DegradedWebSocketManager,
-    EmergencyWebSocketManager,
-    IsolatedWebSocketManager,
-    OutboxWebSocketManager,
-    ReferenceWebSocketManager,
-    UnifiedWebSocketManager,
-    WebSocketManagerAdapter,
-    WebSocketManagerFactory,
+from ...fuzzer.targets import Adapter, Target
+from .adapters import (
+    DegradedAdapter,
+    EmergencyAdapter,
+    FactoryAdapter,
+    IsolatedAdapter,
+    OwnIdsAdapter,
+    SingletonAdapter,
+    UnifiedAdapter,
 )
-from .factory import isolation_key
-from .golden_path import AuthenticationError, GoldenPathEndpoint, SharedLoginEndpoint
-from .records import ConnectionRecord, UserContext
+from .keeping import (
+    BreakerAdapter,
+    GoldenPathAdapter,
+    OutboxAdapter,
+    PooledRunsAdapter,
+    ReferenceAdapter,
+    SharedLoginAdapter,
+)
 
 __all__ = ("MANAGERS", "STANDING", "TARGETS")
-
-DEVICES = ("browser", "mobile")
-
-
-def context_of(user: str, connection: str | None = None) -> UserContext:
-    """The context of a user's request on a connection."""
-    return UserContext(user, f"thread-{user}", f"run-{user}", f"request-{connection or user}", connection)
-
-
-class IsolatedAdapter(Adapter):
-    """One `IsolatedWebSocketManager` for each user; a new one after a clean-up."""
-
-    limits = Limits(idle=1800.0)
-    offline_delivery = True
-    checks_identity = True
-
-    def __init__(self) -> None:
-        self.managers: dict[str, IsolatedWebSocketManager] = {}
-
-    def manager(self, user: str) -> IsolatedWebSocketManager:
-        return self.managers.setdefault(user, IsolatedWebSocketManager(context_of(user)))
-
-    async def connect(self, client: Client) -> None:
-        manager = client.state["manager"] = self.manager(client.user)
-        await manager.add_connection(ConnectionRecord(client.id, client.identity or "", client.websocket))
-
-    async def emit(self, event: Event) -> bool:
-        return await self.manager(event.to or "").send_to_user(event.payload)
-
-    async def emit_critical(self, event: Event) -> bool:
-        return await self.manager(event.to or "").emit_critical_event(event.type, event.data)
-
-    async def disconnect(self, client: Client) -> None:
-        manager: IsolatedWebSocketManager = client.state["manager"]
-        if manager.active:
-            await manager.remove_connection(client.id)
-
-    async def clean_up(self, user: str) -> None:
-        manager = self.managers.pop(user, None)
-        if manager is not None:
-            await manager.cleanup_all_connections()
-
-    def registry(self) -> Iterable[str]:
-        return [name for manager in self.managers.values() for name in manager.get_user_connections()]
-
-    def is_active(self, user: str) -> bool:
-        return user in self.managers and self.managers[user].is_connection_active(user)
-
-
-class FactoryAdapter(Adapter):
-    """`WebSocketManagerFactory`: a manager for every device of a user, at most two a user.
-
-    Every third connection comes from an older mobile app, which names its device in the other attribute of the context.
-    """
-
-    limits = Limits(connections_per_user=2, idle=1800.0)
-
-    def __init__(self) -> None:
-        self.factory = WebSocketManagerFactory(max_managers_per_user=2)
-        self.clients: list[Client] = []
-
-    @staticmethod
-    def device(client: Client) -> str:
-        return DEVICES[int(client.id[1:]) % 3 == 2]
-
-    def context(self, client: Client) -> UserContext:
-        device = self.device(client)
-        base = context_of(client.user, device if device == "browser" else None)
-        return replace(base, request_id=f"request-{client.id}", websocket_client_id=device)
-
-    def key(self, client: Client) -> str:
-        return isolation_key(self.context(client))
-
-    async def connect(self, client: Client) -> None:
-        manager = self.factory.create_manager(self.context(client))
-        self.clients.append(client)
-        await manager.add_connection(ConnectionRecord(client.id, client.user, client.websocket))
-
-    async def emit(self, event: Event) -> bool:
-        delivered = False
-        for key in dict.fromkeys(self.key(client) for client in self.clients if client.user == event.to):
-            manager = self.factory.get_manager(key)
-            if manager is not None and manager.active and await manager.send_to_user(event.payload):
-                delivered = True
-        return delivered
-
-    async def disconnect(self, client: Client) -> None:
-        manager = self.factory.get_manager(self.key(client))
-        self._forget(client)
-        if manager is not None and manager.active:
-            await manager.remove_connection(client.id)
-            if not manager.get_user_connections():
-                await self.factory.cleanup_manager(self.key(client))
-
-    async def log_out(self, client: Client) -> None:
-        manager = self.factory.get_manager(self.key(client))
-        self._forget(client)
-        if manager is not None and manager.active:
-            if manager.get_user_connections() == [client.id]:
-                await self.factory.cleanup_manager(self.key(client))
-            else:
-                await manager.remove_connection(client.id)
-
-    def _forget(self, client: Client) -> None:
-        if client in self.clients:
-            self.clients.remove(client)
-
-    def registry(self) -> Iterable[str]:
-        managers = {key: self.factory.get_manager(key) for key in map(self.key, self.clients)}
-        return [name for manager in managers.values() if manager is not None for name in manager.get_user_connections()]
-
-    def is_active(self, user: str) -> bool:
-        managers = [self.factory.get_manager(f"{user}:{device}") for device in DEVICES]
-        return any(manager is not None and manager.is_connection_active(user) for manager in managers)
-
-
-class FallbackAdapter(Adapter):
-    """A fallback manager for each user, made by ``new``."""
-
-    checks_identity = True
-    new: ClassVar[Callable[..., Any]]
-
-    def __init__(self) -> None:
-        self.managers: dict[str, Any] = {}
-
-    def manager(self, user: str) -> Any:
-        if user not in self.managers:
-            self.managers[user] = type(self).new(user)
-        return self.managers[user]
-
-    async def connect(self, client: Client) -> None:
-        manager = self.manager(client.user)
-        if client.identity == client.user:
-            client.state["id"] = await manager.connect_user(client.user, client.websocket)
-        else:
-            client.state["id"] = client.id
-            await manager.add_connection(ConnectionRecord(client.id, client.identity or "", client.websocket))
-
-    async def emit(self, event: Event) -> bool:
-        return bool(await self.manager(event.to or "").send_to_user(event.payload))
-
-    async def emit_critical(self, event: Event) -> bool:
-        return bool(await self.manager(event.to or "").emit_critical_event(event.type, event.data))
-
-    async def disconnect(self, client: Client) -> None:
-        await self.manager(client.user).disconnect_user(client.identity or "", client.websocket, 1000, "left")
-
-    async def clean_up(self, user: str) -> None:
-        await self.manager(user).cleanup_all_connections()
-
-    def registry(self) -> Iterable[object]:
-        return [
-            manager.get_connection(name).websocket
-            for manager in self.managers.values()
-            for name in manager.get_user_connections()
-        ]
-
-
-class EmergencyAdapter(FallbackAdapter):
-    """`EmergencyWebSocketManager`, one for each user."""
-
-    new = staticmethod(lambda user: EmergencyWebSocketManager(context_of(user)))
-
-    def is_active(self, user: str) -> bool:
-        return any(manager.is_connection_active(user) for manager in self.managers.values())
-
-
-class DegradedAdapter(FallbackAdapter):
-    """`DegradedWebSocketManager`, one for each user."""
-
-    new = staticmethod(lambda user: DegradedWebSocketManager({"user_id": user}))
-
-
-class UnifiedAdapter(Adapter):
-    """`UnifiedWebSocketManager`, shared by all."""
-
-    offline_delivery = True
-    disconnect_overlaps = True
-
-    def __init__(self) -> None:
-        self.manager = UnifiedWebSocketManager()
-        self.ids: dict[str, Client] = {}
-
-    async def connect(self, client: Client) -> None:
-        self.ids[await self.manager.connect_user(client.user, client.websocket)] = client
-
-    async def emit(self, event: Event) -> bool:
-        return await self.manager.send_to_user(event.to or "", event.payload)
-
-    async def emit_critical(self, event: Event) -> bool:
-        return await self.manager.emit_critical_event(event.to or "", event.type, event.data)
-
-    async def emit_to_thread(self, event: Event, thread: str) -> bool:
-        return await self.manager.send_to_thread(thread, event.payload)
-
-    async def broadcast(self, event: Event) -> None:
-        await self.manager.broadcast(event.payload)
-
-    async def disconnect(self, client: Client) -> None:
-        await self.manager.disconnect_user(client.user, client.websocket)
-
-    def registry(self) -> Iterable[object]:
-        known = self.manager.get_stats()["registered"]
-        return [self.ids[name] for name in known if name in self.ids]
-
-    def is_active(self, user: str) -> bool:
-        return self.manager.is_connection_active(user)
-
-
-class SingletonAdapter(Adapter):
-    """`WebSocketManagerAdapter` over a factory that allows two managers a user."""
-
-    limits = Limits(connections_per_user=2)
-
-    def __init__(self) -> None:
-        self.manager = WebSocketManagerAdapter(WebSocketManagerFactory(max_managers_per_user=2))
-
-    async def connect(self, client: Client) -> None:
-        await self.manager.connect_user(client.user, client.websocket)
-
-    async def emit(self, event: Event) -> bool:
-        return await self.manager.send_to_user(event.to or "", event.payload)
-
-    async def broadcast(self, event: Event) -> None:
-        await self.manager.broadcast_to_all(event.payload)
-
-    async def disconnect(self, client: Client) -> None:
-        await self.manager.disconnect_user(client.user, client.websocket)
-
-
-class KeepingAdapter(Adapter):
-    """The managers that keep every promise."""
-
-    offline_delivery = True
-    new: ClassVar[Callable[[], ReferenceWebSocketManager | OutboxWebSocketManager]]
-
-    def __init__(self) -> None:
-        self.manager = type(self).new()
-
-    async def connect(self, client: Client) -> None:
-        await self.manager.connect_user(client.user, client.websocket)
-
-    async def emit(self, event: Event) -> bool:
-        return await self.manager.send_to_user(event.to or "", event.payload)
-
-    async def emit_critical(self, event: Event) -> bool:
-        return await self.manager.emit_critical_event(event.to or "", event.type, event.data)
-
-    async def emit_to_thread(self, event: Event, thread: str) -> bool:
-        self.manager.bind_thread(thread, event.to or "")
-        return await self.manager.send_to_thread(thread, event.payload)
-
-    async def broadcast(self, event: Event) -> None:
-        await self.manager.broadcast(event.payload)
-
-    async def disconnect(self, client: Client) -> None:
-        await self.manager.disconnect_user(client.user, client.websocket)
-
-    async def clean_up(self, user: str) -> None:
-        await self.manager.clean_up_user(user)
-
-    async def shut_down(self) -> None:
-        await self.manager.shutdown()
-
-    def registry(self) -> Iterable[object]:
-        return self.manager.connections()
-
-    def is_active(self, user: str) -> bool:
-        return self.manager.is_connection_active(user)
-
-
-class ReferenceAdapter(KeepingAdapter):
-    """`ReferenceWebSocketManager`, shared by all."""
-
-    new = ReferenceWebSocketManager
-
-
-class OutboxAdapter(KeepingAdapter):
-    """`OutboxWebSocketManager`, shared by all."""
-
-    new = OutboxWebSocketManager
-
-
-class TokenService:
-    """Validates tokens after a simulated delay."""
-
-    async def validate(self, token: str) -> str:
-        await latency("auth")
-        kind, _, user = token.partition("-")
-        if kind != "token":
-            raise AuthenticationError(f"{token} is not valid")
-        return user
-
-
-class GoldenPathAdapter(KeepingAdapter):
-    """The golden-path endpoint before the reference manager."""
-
-    endpoint_class: ClassVar[type[GoldenPathEndpoint]] = GoldenPathEndpoint
-    new = ReferenceWebSocketManager
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.endpoint = self.endpoint_class(self.manager, TokenService())
-
-    async def connect(self, client: Client) -> None:
-        self.endpoint.accept(client.id, client.websocket)
-
-    async def authenticate(self, client: Client, token: str) -> str:
-        return await self.endpoint.authenticate(client.id, token)
-
-    async def disconnect(self, client: Client) -> None:
-        await self.endpoint.disconnect(client.id)
-
-
-class SharedLoginAdapter(GoldenPathAdapter):
-    """The endpoint whose handshakes share the user being logged in."""
-
-    endpoint_class = SharedLoginEndpoint
 
 
 def _target(name: str, adapter: type[Adapter]) -> Target:
@@ -360,11 +41,14 @@ MANAGERS: tuple[Target, ...] = (
 
 STANDING: tuple[Target, ...] = (
     *MANAGERS,
+    _target("unified-own-ids", OwnIdsAdapter),
     _target("golden-path-shared-login", SharedLoginAdapter),
+    _target("golden-path-pooled-runs", PooledRunsAdapter),
+    _target("golden-path-breaker", BreakerAdapter),
     _target("golden-path", GoldenPathAdapter),
     _target("reference", ReferenceAdapter),
     _target("outbox", OutboxAdapter),
 )
-"""The seven, the golden path, and those that must survive."""
+"""The seven, what is put before and behind them, and those that must survive."""
 
 TARGETS: dict[str, Target] = {target.name: target for target in STANDING}
