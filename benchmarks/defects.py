@@ -359,7 +359,7 @@ def _first(worker: Worker, looks: Looks, batch: Batch) -> tuple[int, Finding] | 
     """At which execution of a program one of its findings looked so, and that finding made minimal."""
     for signature, finding in batch.findings.items():
         if looks.may(finding) and soundness_doubt(worker, finding) is None:
-            small = minimise(worker, finding)
+            small, _ = minimise(worker, finding)
             if not looks.may(small):  # the minimum of its signature is another defect's
                 small = _smaller(worker, looks, finding)
             if looks.show(small):

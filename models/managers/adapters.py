@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, ClassVar, TypeGuard
 
-from ...fuzzer.targets import Adapter, Client, Event, Limits
+from ...fuzzer.targets import Adapter, Client, Event, Policy
 from . import (
     DegradedWebSocketManager,
     EmergencyWebSocketManager,
@@ -45,8 +45,7 @@ def in_use(manager: IsolatedWebSocketManager | None) -> TypeGuard[IsolatedWebSoc
 class IsolatedAdapter(Adapter):
     """One `IsolatedWebSocketManager` for each user; a new one after a clean-up."""
 
-    limits = Limits(idle=1800.0)
-    offline_delivery = True
+    policy = Policy(idle=1800.0, kept="next")
     checks_identity = True
 
     def __init__(self) -> None:
@@ -88,7 +87,7 @@ class FactoryAdapter(Adapter):
     Every third connection comes from an older mobile app, which names its device in the other attribute of the context.
     """
 
-    limits = Limits(connections_per_user=2, idle=1800.0)
+    policy = Policy(per_user=2, idle=1800.0)
 
     def __init__(self) -> None:
         self.factory = WebSocketManagerFactory(max_managers_per_user=2)
@@ -209,7 +208,7 @@ class DegradedAdapter(FallbackAdapter):
 class UnifiedAdapter(Adapter):
     """`UnifiedWebSocketManager`, shared by all."""
 
-    offline_delivery = True
+    policy = Policy(kept="each")
     disconnect_overlaps = True
 
     def __init__(self) -> None:
@@ -262,7 +261,7 @@ class OwnIdsAdapter(UnifiedAdapter):
 class SingletonAdapter(Adapter):
     """`WebSocketManagerAdapter` over a factory that allows two managers a user."""
 
-    limits = Limits(connections_per_user=2)
+    policy = Policy(per_user=2)
 
     def __init__(self) -> None:
         self.manager = WebSocketManagerAdapter(WebSocketManagerFactory(max_managers_per_user=2))

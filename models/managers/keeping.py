@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import ClassVar
 
-from ...fuzzer.targets import Adapter, Client, Event
+from ...fuzzer.targets import Adapter, Client, Event, Policy
 from ...fuzzer.world import latency
 from . import OutboxWebSocketManager, ReferenceWebSocketManager
 from .golden_path import (
@@ -30,7 +30,7 @@ __all__ = (
 class KeepingAdapter(Adapter):
     """The managers that keep every promise; a client is who its token says."""
 
-    offline_delivery = True
+    policy = Policy(kept="next")
     checks_identity = True
     new: ClassVar[Callable[[], ReferenceWebSocketManager | OutboxWebSocketManager]]
 
@@ -113,6 +113,7 @@ class GoldenPathAdapter(KeepingAdapter):
         run, user = event.run or "", event.to or ""
         if run not in self.runs:
             self.runs[run] = self.endpoint.begin_run(user, run)
+        await latency("agent")
         return await self.runs[run].emit(event.type, event.data)
 
     async def disconnect(self, client: Client) -> None:
