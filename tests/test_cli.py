@@ -136,7 +136,6 @@ class Plain: ...
         ("adapters:Nothing", "has no 'Nothing'"),
         ("adapters:Plain", "neither an ASGI or aiohttp application"),
         ("adapters:Incomplete", "lacks disconnect"),
-        ("adapters:Loops", "blocked the event loop"),
         ("adapters:Fails", "connect of a single user fails with KeyError: 'settings'"),
         ("adapters:Asks", "must take no arguments; it asks for url"),
         ("adapters:Reaches", "loop.create_connection("),
@@ -150,6 +149,14 @@ def test_a_bad_target_is_one_clear_line(tmp_path: Path, target: str, message: st
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith("crosswire: ")
     assert message in done.stderr
+
+
+def test_a_target_that_never_gives_the_loop_back_is_a_finding(tmp_path: Path) -> None:
+    (tmp_path / "adapters.py").write_text(ADAPTERS)
+    done = crosswire("run", "adapters:Loops", "reference", "--max-executions", "10", cwd=tmp_path, expect=1)
+    assert "BlocksLoop (liveness)" in done.stdout
+    assert "in Loops.connect (adapters.py:" in done.stdout
+    assert "No promise broken by: reference" in done.stdout
 
 
 def test_a_single_user_who_waits_for_ever_is_a_finding(tmp_path: Path) -> None:

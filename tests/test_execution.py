@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
+from threading import Lock
 from typing import Any
 
 import pytest
@@ -14,14 +16,17 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import run_state_machine_as_test
 
+import crosswire.fuzzer.engine.execution as engine
 from crosswire.fuzzer.campaigns.explore import explore
 from crosswire.fuzzer.core.history import to_json
 from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.engine.execution import TargetError, Worker
 from crosswire.fuzzer.engine.schedule import Deliver
+from crosswire.fuzzer.findings.finding import Finding, judged, soundness_doubt
 from crosswire.fuzzer.search import RandomWalk
 from crosswire.fuzzer.targets import Adapter, Client, Event, Target
 from crosswire.fuzzer.world import InOrder
+from crosswire.models.isolation.violations import BlocksLoop
 from crosswire.models.managers.targets import TARGETS
 from crosswire.strategies import machine_for
 
@@ -155,7 +160,6 @@ ONE = Program((Operation("connect", "c0", "u0"),))
     [
         (CannotBeMade, "making the adapter failed: OSError: no database"),
         (ReachesOut, r"subprocess\.Popen"),
-        (Loops, r"blocked the event loop .* Loops\.connect"),
     ],
 )
 def test_a_target_that_cannot_be_fuzzed_is_an_error(adapter: type[Adapter], message: str) -> None:
@@ -164,6 +168,103 @@ def test_a_target_that_cannot_be_fuzzed_is_an_error(adapter: type[Adapter], mess
         worker.run(ONE, InOrder())
     good = Worker(Target("good", Broken, Broken))
     assert [row.kind for row in good.run(ONE, InOrder()).history][:2] == ["invoked", "returned"]
+
+
+def test_a_target_that_keeps_the_thread_is_broken_off_and_named() -> None:
+    worker = Worker(Target("loops", Loops, Loops), patience=0.5)
+    shown = judged(worker, worker.run(ONE, InOrder()))
+    assert shown.execution.blocked is not None
+    assert shown.execution.blocked.place.function == "Loops.connect"
+    (violation,) = shown.violations
+    assert isinstance(violation, BlocksLoop)
+    assert "more than 0.5 s, in Loops.connect" in violation.message
+    assert soundness_doubt(worker, Finding(violation, shown.execution)) is None
+
+
+class Slow(Broken):
+    def connect(self, client: Client) -> Any:
+        began = time.process_time()
+        while time.process_time() - began < 1.5:
+            pass
+
+
+def test_what_only_takes_its_time_is_doubted() -> None:
+    worker = Worker(Target("slow", Slow, Slow), patience=0.5)
+    shown = judged(worker, worker.run(ONE, InOrder()))
+    (violation,) = shown.violations
+    doubt = soundness_doubt(worker, Finding(violation, shown.execution))
+    assert doubt is not None
+    assert "in the end" in doubt
+    assert worker.patience == 0.5
+
+
+class Swallows(Broken):
+    def connect(self, client: Client) -> Any:
+        try:
+            while True:
+                pass
+        except BaseException:
+            return None
+
+
+class Waits(Broken):
+    def connect(self, client: Client) -> Any:
+        lock = Lock()
+        lock.acquire()
+        lock.acquire()
+
+
+def test_who_swallows_the_breaking_off_is_broken_off_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = Worker(Target("swallows", Swallows, Swallows), patience=0.5)
+    assert worker.run(ONE, InOrder()).blocked is not None
+    monkeypatch.setattr(engine, "WAITING", 1.0)
+    worker = Worker(Target("waits", Waits, Waits))
+    blocked = worker.run(ONE, InOrder()).blocked
+    assert blocked is not None and blocked.waiting
+
+
+class Ends(Broken):
+    def emit(self, event: Event) -> Any:
+        raise {"u0": SystemExit(0), "u1": KeyboardInterrupt(), "u2": Odd(), "u3": Odd("x" * 50_000_000)}[event.sender]
+
+
+class Odd(BaseException):
+    def __str__(self) -> str:
+        if not self.args:
+            raise RuntimeError("no text")
+        return str(self.args[0])
+
+
+@pytest.mark.parametrize(
+    ("user", "said"),
+    [
+        ("u0", "SystemExit: 0"),
+        ("u1", "KeyboardInterrupt: "),
+        ("u2", "Odd: <no text: RuntimeError>"),
+        ("u3", "(50,000,000 characters)"),
+    ],
+)
+def test_what_would_end_the_process_is_the_operations_fault(user: str, said: str) -> None:
+    worker = Worker(Target("ends", Ends, Ends))
+    program = Program((Operation("connect", "c0", "u0"), Operation("emit", user=user, to="u0")))
+    shown = judged(worker, worker.run(program, InOrder()))
+    assert "rest" in [row.kind for row in shown.execution.history]
+    (violation,) = (found for found in shown.violations if found.kind == "UnhandledError")
+    assert said in violation.message
+    assert "Ends.emit" in violation.message
+    assert len(violation.message) < 1000
+
+
+def test_ctrl_c_is_nobodys_fault_but_the_persons() -> None:
+    class Presses(Broken):
+        def connect(self, client: Client) -> Any:
+            signal.raise_signal(signal.SIGINT)
+
+    worker = Worker(Target("presses", Presses, Presses))
+    with pytest.raises(KeyboardInterrupt):
+        worker.run(ONE, InOrder())
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert Worker(Target("good", Broken, Broken)).run(ONE, InOrder()).history
 
 
 def test_somebody_elses_alarm_goes_on() -> None:

@@ -73,6 +73,8 @@ def explore(
 
     orderly = execute(Written(written), "written")
     yield orderly
+    if orderly.execution.blocked is not None:
+        return
     if orderly.execution.schedule.deviations:
         orderly = execute(InOrder(), "fifo")
         yield orderly
@@ -88,3 +90,5 @@ def explore(
         quiet = 0 if result.news else quiet + 1
         turns.seen(result.execution, result.news)
         yield replace(result, proven=turns.proven)
+        if result.execution.blocked is not None:  # other schedules would cost as much, and hardly show anything else
+            return

@@ -18,6 +18,7 @@ from ..core.errors import CrosswireError
 from ..core.history import Content, Detail, EventId, Failure, Remains, Row, RowKind, Sleep, Spin
 from ..core.program import AT_ONCE, Operation, Program
 from ..core.stacks import Place, raised_at, unretrieved, waits_at
+from ..core.text import cut, said
 from ..targets.adapter import Target
 from ..targets.policy import REST
 from ..world import Outer, OutsideWorldError
@@ -28,6 +29,9 @@ from .unawaited import forgotten, watched
 
 __all__ = ("Driver", "Lane", "TargetError", "brief", "failure")
 
+
+NAME = 100
+"""Characters of a name that are kept; what is longer is meant to hurt."""
 
 BLOCKING = 0.1
 """Seconds for which a target may keep the loop's thread: asyncio's own limit (loop.slow_callback_duration)."""
@@ -152,7 +156,7 @@ class Driver(ABC):
                 yield self.remaining(task, waits_at(task), self.served_by(task))
 
     def remaining(self, task: Any, place: Place, of: str | int | None) -> Remains:
-        name = task.get_coro().__qualname__
+        name = cut(task.get_coro().__qualname__, NAME)
         return Remains(f"task {name}", place, name, True, of)
 
     @abstractmethod
@@ -348,9 +352,9 @@ class Driver(ABC):
 
 def failure(error: BaseException) -> Failure:
     """An exception as a row has it."""
-    return Failure(brief(error), raised_at(error), type(error).__name__)
+    return Failure(brief(error), raised_at(error), cut(type(error).__name__, NAME))
 
 
 def brief(error: object) -> str:
     """An exception in a line: its class and what it says."""
-    return f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else str(error)
+    return f"{cut(type(error).__name__, NAME)}: {said(error)}" if isinstance(error, BaseException) else said(error)

@@ -12,9 +12,10 @@ from typing import Any
 from ..core.history import Aim, Detail, EventId, Failure, RowKind
 from ..core.program import CRITICAL_EVENTS, Operation, Program
 from ..core.stacks import Place, waits_at
+from ..core.text import cut
 from ..targets.adapter import Adapter, Client, Event, Target, registered
 from ..targets.websocket import FakeWebSocket
-from ..world import Outer, OutsideWorldError
+from ..world import Interrupted, Outer, OutsideWorldError, TargetBlockedError
 from ..world.external import operation
 from .base import Driver, Lane, failure
 
@@ -120,8 +121,14 @@ class ManagerDriver(Driver):
             kind, detail = RowKind.RAISED, Failure(type(error).__name__, Place(), type(error).__name__)
         except Exception as error:
             kind, detail = RowKind.RAISED, failure(error)
+        except (Interrupted, TargetBlockedError, GeneratorExit):
+            raise
+        except BaseException as error:  # it would end the process, and everybody's connection with it
+            kind, detail = RowKind.RAISED, failure(error)
+            if number is not None:
+                self.record(RowKind.UNHANDLED, number, None, detail)
         else:
-            kind, detail = RowKind.RETURNED, result if isinstance(result, str | bool | int) else None
+            kind, detail = RowKind.RETURNED, _answer(result)
         self._finish(number, lane, kind, detail)
 
     def _finish(self, number: int | None, lane: Lane, kind: RowKind, detail: Detail) -> None:
@@ -293,6 +300,15 @@ class ManagerDriver(Driver):
 
     def do_shut_down(self, number: int, op: Operation, lane: Lane) -> None:
         self._invoke(number, lane, self.adapter.shut_down)  # type: ignore[attr-defined]
+
+
+def _answer(result: object) -> str | int | None:
+    """What an operation gave back, where that is a word or a number: of ours, not of a class of the target's."""
+    if isinstance(result, bool):
+        return result
+    if isinstance(result, int):
+        return int.__index__(result)
+    return cut(str.__str__(result)[:]) if isinstance(result, str) else None
 
 
 def credentials(op: Operation, user: str | None = None) -> tuple[str, str | None]:

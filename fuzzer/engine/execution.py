@@ -9,14 +9,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from time import process_time
 from types import FrameType
 
 from ..core.history import History
 from ..core.program import Program
-from ..core.stacks import innermost
+from ..core.stacks import Place, innermost
 from ..drivers import TargetError, driver_for
 from ..targets.adapter import Target
-from ..world import Chooser, TargetBlockedError, WorldLoop
+from ..world import Chooser, Interrupted, TargetBlockedError, WorldLoop
 from ..world.identity import number_loaded, numbering_imports
 from ..world.stock import StockLoop
 from .schedule import Recorded, Schedule, Visible
@@ -30,34 +31,58 @@ time that takes.  An application's modules are large and full of cycles."""
 THOROUGH = 40
 """Of so many collections one looks at all objects, the others at those made lately."""
 
-BLOCKED = 5
-"""Real seconds after which an execution that has not given the thread back is broken off."""
+PATIENCE = 5.0
+"""Seconds of processor time after which an execution that has not given the thread back is broken off."""
 
-BLOCKED_OVER_SOCKETS = 60
-"""The same on the stock loop, where kernels are waited for."""
+WAITING = 30.0
+"""Real seconds without any processor time used after which it is: it waits for what no other thread can bring."""
+
+WAITING_FOR_KERNELS = 60.0
+"""The same on the stock loop, over real sockets."""
+
+TICK = 0.5
+"""Real seconds between two looks at it."""
+
+
+@dataclass(frozen=True)
+class Blocked:
+    """The target kept the thread: where, and for how long; ``waiting`` where it did nothing meanwhile."""
+
+    place: Place
+    seconds: float
+    waiting: bool
 
 
 @dataclass(frozen=True)
 class Execution:
-    """What one execution left: the history, the schedule it followed, and the order in which events became visible."""
+    """What one execution left: the history, the schedule it followed, and the order in which events became visible.
+
+    ``blocked`` says that it was broken off there, since the target would not give the thread back.
+    """
 
     program: Program
     schedule: Schedule
     history: History
     visible: tuple[Visible, ...]
+    blocked: Blocked | None = None
 
 
 class Worker:
-    """Runs executions of one target on one loop, one after the other; by default in a world of its own."""
+    """Runs executions of one target on one loop, one after the other; by default in a world of its own.
 
-    def __init__(self, target: Target, loop: WorldLoop | StockLoop | None = None) -> None:
+    ``patience`` is for how many seconds of processor time an execution may keep the thread.
+    """
+
+    def __init__(self, target: Target, loop: WorldLoop | StockLoop | None = None, patience: float = PATIENCE) -> None:
         self.target = target
         self.loop = loop if loop is not None else WorldLoop()
         self.executions = 0
+        self.patience = patience
         self.blocked: TargetBlockedError | None = None
         self.frames: list[tuple[str, object]] = []
         """What clients received in the last execution, as it was sent."""
         self._began = False
+        self.interrupted = False
 
     @contextmanager
     def session(self) -> Iterator[Worker]:
@@ -78,37 +103,50 @@ class Worker:
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
-        """Break an execution off that keeps this thread busy for `BLOCKED` real seconds.
+        """Break an execution off that keeps this thread for too long, and tell Ctrl-C from what a target raises.
 
-        By the alarm signal, so only on the main thread of systems that have it.
+        Processor time is what counts: on a machine that is busy with other things nothing takes longer by it.  By
+        signals, so only on the main thread of systems that have them.
         """
         if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
             yield
             return
-        seen, ticks = -1, 0
-        limit = BLOCKED if isinstance(self.loop, WorldLoop) else BLOCKED_OVER_SOCKETS
+        longest = WAITING if isinstance(self.loop, WorldLoop) else WAITING_FOR_KERNELS
+        seen, began, used, still = -1, 0.0, 0.0, 0
 
         def tick(number: int, frame: FrameType | None) -> None:
-            nonlocal seen, ticks
+            nonlocal seen, began, used, still
+            now = process_time()
             if not self.loop.is_running() or seen != self.executions:
-                seen, ticks = self.executions, 0
+                seen, began, used, still = self.executions, now, now, 0
                 return
-            ticks += 1
-            if ticks >= limit:
-                ticks = 0
-                self.blocked = TargetBlockedError(innermost(frame), limit)
+            still = still + 1 if now - used < TICK / 50 else 0
+            used = now
+            if now - began >= self.patience or still * TICK >= longest:
+                waiting = now - began < self.patience
+                seen = -1
+                self.blocked = TargetBlockedError(innermost(frame), longest if waiting else self.patience, waiting)
                 raise self.blocked
 
+        def interrupt(number: int, frame: FrameType | None) -> None:
+            self.interrupted = True
+            raise Interrupted
+
+        by_hand = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        if by_hand:
+            signal.signal(signal.SIGINT, interrupt)
         before = signal.signal(signal.SIGALRM, tick)
-        timer = signal.setitimer(signal.ITIMER_REAL, 1.0, 1.0)
-        began = time.perf_counter()
+        timer = signal.setitimer(signal.ITIMER_REAL, TICK, TICK)
+        entered = time.perf_counter()
         try:
             yield
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0.0)
             signal.signal(signal.SIGALRM, before)
+            if by_hand:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
             if timer[0]:  # somebody else's alarm, a test runner's time limit say: let it go on
-                left = max(timer[0] - (time.perf_counter() - began), 0.001)
+                left = max(timer[0] - (time.perf_counter() - entered), 0.001)
                 signal.setitimer(signal.ITIMER_REAL, left, timer[1])
 
     def run(self, program: Program, chooser: Chooser) -> Execution:
@@ -134,13 +172,20 @@ class Worker:
         with run.around():
             try:
                 loop.run_world(run.context, run.begin)
-                if self.blocked is not None:
+                if self.blocked is not None:  # and the target swallowed it
                     raise self.blocked
+                if self.interrupted:
+                    raise Interrupted
                 run.end()
                 return Execution(program, Schedule(tuple(loop.deviations)), tuple(run.history), tuple(loop.visible))
             except TargetBlockedError as error:
                 self.blocked = None
-                raise TargetError(f"{self.target.name}: {error}") from None
+                kept = Blocked(error.where, error.seconds, error.waiting)
+                decided = Schedule(tuple(loop.deviations)), tuple(run.history), tuple(loop.visible)
+                return Execution(program, *decided, blocked=kept)
+            except Interrupted:
+                self.interrupted = False
+                raise
             finally:
                 loop.reset()
                 self.executions += 1

@@ -6,10 +6,10 @@ import hashlib
 from dataclasses import dataclass, replace
 
 from ...models.isolation import judge
-from ...models.isolation.violations import HeldUp, Violation
+from ...models.isolation.violations import BlocksLoop, HeldUp, Violation
 from ..core.history import History, Row, RowKind, usable
 from ..core.program import Operation, Program
-from ..engine.execution import Execution, Worker
+from ..engine.execution import PATIENCE, Execution, Worker
 from ..engine.schedule import Guided
 from ..search import Proven
 
@@ -45,8 +45,18 @@ def digest(program: Program) -> int:
 
 
 def judged(worker: Worker, execution: Execution, strategy: str = "") -> Judged:
-    """Apply the model to an execution."""
-    return Judged(execution, tuple(judge(worker.target, execution.program, execution.history)), strategy)
+    """Apply the model to an execution.
+
+    Of one that was broken off since the target kept the thread only that can be said: what had not happened yet may
+    have been about to.
+    """
+    kept = execution.blocked
+    if kept is None:
+        return Judged(execution, tuple(judge(worker.target, execution.program, execution.history)), strategy)
+    spent = f"waited there for more than {kept.seconds:g} s" if kept.waiting else f"took more than {kept.seconds:g} s"
+    message = f"the target never gave the event loop's thread back: it {spent}, in {kept.place}"
+    violation = BlocksLoop(message, kept.place.function, (max(len(execution.history) - 1, 0),))
+    return Judged(execution, (violation,), strategy)
 
 
 ENDS = (RowKind.RETURNED, RowKind.RAISED, RowKind.CANCELLED)
@@ -60,7 +70,9 @@ def soundness_doubt(worker: Worker, finding: Finding) -> str | None:
     executed once more with nobody stalling: where it is as slow then, nobody held it up.
     """
     execution = finding.execution
-    again = worker.replay(execution.program, execution.schedule)
+    again = _patiently(worker, execution)
+    if execution.blocked is not None and again.blocked is None:
+        return "it takes its time, and gives the event loop's thread back in the end"
     if again.history != execution.history:
         return "its schedule gave another history the second time: the target is not deterministic"
     if isinstance(finding.violation, HeldUp):
@@ -91,6 +103,15 @@ def _place(history: History, like: Row) -> int | None:
         ),
         None,
     )
+
+
+def _patiently(worker: Worker, execution: Execution) -> Execution:
+    """Replay with all the patience there is, however little a worker has become used to."""
+    before, worker.patience = worker.patience, max(worker.patience, PATIENCE)
+    try:
+        return worker.replay(execution.program, execution.schedule)
+    finally:
+        worker.patience = before
 
 
 def _calm(operation: Operation) -> Operation:

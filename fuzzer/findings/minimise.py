@@ -49,7 +49,9 @@ class Trials:
     def believed(self, program: Program, chooser: Chooser, signature: str) -> Finding | None:
         """Return the finding, where it shows and is to be believed."""
         found = self.shows(program, chooser, signature)
-        return found if found is not None and soundness_doubt(self.worker, found) is None else None
+        if found is None or found.execution.blocked is not None:  # to wait for that once more tells nothing
+            return found
+        return found if soundness_doubt(self.worker, found) is None else None
 
 
 def minimise(worker: Worker, finding: Finding, over: Callable[[], bool] = lambda: False) -> tuple[Finding, bool]:
@@ -201,4 +203,6 @@ def _renamed(trials: Trials, best: Finding, signature: str) -> Finding | None:
     found = trials.shows(program, Recorded(best.execution.schedule), signature)
     if found is None or len(found.execution.schedule) > len(best.execution.schedule):
         return None
+    if found.execution.blocked is not None:
+        return found
     return found if soundness_doubt(trials.worker, found) is None else None

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from ..core.errors import UsageError
 from ..core.stacks import raised_at
+from ..core.text import cut, said
 from .adapter import Target
 from .fresh import FreshModule, taken_up, taking_up
 from .policy import Limits, Policy
@@ -151,10 +152,11 @@ def load_module(name: str, module_name: str) -> Any:
         sys.path.insert(0, os.getcwd())
     try:
         return taken_up(module_name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         place = raised_at(error)
+        failed = "ended the program with" if isinstance(error, SystemExit) else "failed with"
         raise UnknownTargetError(
-            f"target {name!r}: importing {module_name!r} failed with {type(error).__name__}: {error}"
+            f"target {name!r}: importing {module_name!r} {failed} {cut(type(error).__name__, 100)}: {said(error)}"
             + (f", in {place}" if place and "importlib" not in place else "")
         ) from error
 
@@ -205,9 +207,9 @@ def _found(name: str, value: Any, fresh: FreshModule, attribute: str) -> _Found:
         try:
             with taking_up():
                 made = value()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise UnknownTargetError(
-                f"target {name!r}: calling {attribute}() failed with {type(error).__name__}: {error}"
+                f"target {name!r}: calling {attribute}() failed with {cut(type(error).__name__, 100)}: {said(error)}"
                 f", in {raised_at(error)}"
             ) from error
         kind = kind_of(made)

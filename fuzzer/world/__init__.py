@@ -1,6 +1,6 @@
 """The deterministic world an execution runs in: event loop, virtual clock, external events, controlled entropy."""
 
-from .errors import OutsideWorldError, TargetBlockedError
+from .errors import Interrupted, OutsideWorldError, TargetBlockedError
 from .external import CARRY_ON, Chooser, External, InOrder, Key
 from .loop import WorldLoop
 from .outer import Outer, latency
@@ -10,6 +10,7 @@ __all__ = (
     "Chooser",
     "External",
     "InOrder",
+    "Interrupted",
     "Key",
     "Outer",
     "OutsideWorldError",

@@ -2,11 +2,14 @@
 
 * `OutsideWorldError`: the target reached for something the world does not simulate.
 * `TargetBlockedError`: the target kept the loop's thread busy and never gave it back.
+* `Interrupted`: a person pressed Ctrl-C, which is none of the target's doing.
 """
 
 from __future__ import annotations
 
-__all__ = ("OutsideWorldError", "TargetBlockedError")
+from ..core.stacks import Place
+
+__all__ = ("Interrupted", "OutsideWorldError", "TargetBlockedError")
 
 
 class OutsideWorldError(RuntimeError):
@@ -21,11 +24,19 @@ class OutsideWorldError(RuntimeError):
 
 
 class TargetBlockedError(BaseException):
-    """The target blocked the event loop in real time; ``where`` is the file and line it was seen at.
+    """The target kept the event loop's thread; ``where`` it was seen at, after so many seconds.
 
+    ``waiting`` says that these are real seconds in which it did nothing; else they are seconds of processor time.
     A `BaseException`, so that a target's ``except Exception`` cannot swallow it.
     """
 
-    def __init__(self, where: str, seconds: float) -> None:
-        super().__init__(f"the target blocked the event loop for more than {seconds:g} s of real time, at {where}")
+    def __init__(self, where: Place, seconds: float, waiting: bool = False) -> None:
+        spent = "waited for" if waiting else "took"
+        super().__init__(f"the target blocked the event loop: it {spent} more than {seconds:g} s, in {where}")
         self.where = where
+        self.seconds = seconds
+        self.waiting = waiting
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, as the engine raises it: a plain `KeyboardInterrupt` inside an execution is raised by the target."""

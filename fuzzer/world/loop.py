@@ -23,7 +23,7 @@ from typing import Any, cast
 from weakref import ref
 
 from .entropy import Entropy
-from .errors import TargetBlockedError
+from .errors import Interrupted, TargetBlockedError
 from .external import Chooser, External, InOrder
 from .identity import NumberedFuture, NumberedTask
 from .network import connection
@@ -275,9 +275,9 @@ class WorldLoop(Outer, asyncio.AbstractEventLoop):
                             context.run(callback, args[0])
                         else:
                             context.run(callback, *args)
-                    except (SystemExit, KeyboardInterrupt, TargetBlockedError):
+                    except (Interrupted, TargetBlockedError):
                         raise
-                    except BaseException as error:  # a CancelledError too, as in asyncio's own Handle
+                    except BaseException as error:  # also what would end a process: its fault, not the end of ours
                         self.call_exception_handler(
                             {"message": f"Exception in callback {_name(callback)}", "exception": error}
                         )

@@ -12,9 +12,10 @@ offline delivery          `OfflineLoss`, `OfflineDuplicate`, `OfflineDisorder`
 independence              `HeldUp`
 order                     `Disorder`
 golden path               `BrokenGoldenPath`
-liveness                  `Stuck`, `Spinning`
+liveness                  `Stuck`, `Spinning`, `BlocksLoop`, `KillsProcess`
 consistency               `MissingEntry`, `GhostEntry`, `WrongAnswer`
-hygiene                   `UnhandledError`, `BlockedLoop`, `LeftOpen`, `LeftBehind`, `LeakedEntry`
+hygiene                   `UnhandledError`, `BlockedLoop`, `LeftOpen`, `LeftBehind`, `LeakedEntry`,
+                          `EatsMemory`
 availability              `Refused`, `Dropped`
 ========================  ===================================================================
 """
@@ -30,15 +31,18 @@ from ...fuzzer.core.choices import PROMISES
 __all__ = (
     "BadTokenAccepted",
     "BlockedLoop",
+    "BlocksLoop",
     "BrokenGoldenPath",
     "CrossUserLeak",
     "Disorder",
     "Dropped",
     "DuplicateEvent",
     "EarlyDelivery",
+    "EatsMemory",
     "FalseFailure",
     "GhostEntry",
     "HeldUp",
+    "KillsProcess",
     "LateDelivery",
     "LeakedEntry",
     "LeftBehind",
@@ -219,6 +223,20 @@ class Spinning(Violation):
     promise = "liveness"
 
 
+class BlocksLoop(Violation):
+    """The target kept the event loop's thread and did not give it back."""
+
+    __slots__ = ()
+    promise = "liveness"
+
+
+class KillsProcess(Violation):
+    """The target ended the process it runs in, and everybody's connection with it."""
+
+    __slots__ = ()
+    promise = "liveness"
+
+
 class MissingEntry(Violation):
     """At rest, the target does not know a connection that is up."""
 
@@ -270,6 +288,13 @@ class LeftBehind(Violation):
 
 class LeakedEntry(Violation):
     """The last client has left, and the registry is not empty."""
+
+    __slots__ = ()
+    promise = "hygiene"
+
+
+class EatsMemory(Violation):
+    """The target took more memory than it was given."""
 
     __slots__ = ()
     promise = "hygiene"
