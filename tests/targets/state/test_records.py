@@ -87,7 +87,7 @@ RESTORED: dict[str, tuple[Use, Use]] = {
     "__dict__ replaced": (lambda m: setattr(m.plain, "__dict__", {"y": 2}), lambda m: vars(m.plain)),
     "__class__": (lambda m: setattr(m.plain, "__class__", m.Lazy), lambda m: type(m.plain).__name__),
     "slots": (
-        lambda m: (setattr(m.slotted, "a", 2), setattr(m.slotted, "b", 2)),
+        lambda m: [setattr(m.slotted, name, 2) for name in "ab"],  # type: ignore[func-returns-value]
         lambda m: (m.slotted.a, hasattr(m.slotted, "b")),
     ),
     "slot deleted": (lambda m: delattr(m.slotted, "a"), lambda m: hasattr(m.slotted, "a")),
