@@ -73,6 +73,11 @@ class Link(ABC):
         """Read again."""
 
     @property
+    def ends(self) -> tuple[object, ...]:
+        """The objects that stand for this connection at the server's end."""
+        return (self,)
+
+    @property
     @abstractmethod
     def over(self) -> bool:
         """Whether the server has let go of the connection."""

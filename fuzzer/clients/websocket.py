@@ -156,6 +156,11 @@ class WebSocketLink(Link):
             self._transport.outflow.resume()
 
     @property
+    def ends(self) -> tuple[object, ...]:
+        served = getattr(self._transport, "get_protocol", None)  # what stands in for it over sockets has none
+        return (self, self._transport) if served is None else (self, self._transport, served())
+
+    @property
     def over(self) -> bool:
         return self._over
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
 from typing import Any
@@ -24,7 +24,7 @@ from ..targets.policy import REST
 from ..world import Outer, OutsideWorldError
 from ..world.entropy import CLOCK_START
 from ..world.outer import GRAIN
-from .evidence import about
+from .evidence import Connections, about
 from .unawaited import forgotten, watched
 
 __all__ = ("Driver", "Lane", "TargetError", "brief", "failure")
@@ -81,8 +81,6 @@ class Driver(ABC):
         self.made: dict[str, EventId] = {}
         self.up: dict[str, bool] = {}
         self.left: set[str] = set()
-        self.numbers: dict[int, str] = {}
-        """the connections, by the number that their address ends in"""
         self.moved_at = CLOCK_START
         """when something of the program's last happened"""
         self.seen = 0
@@ -163,9 +161,9 @@ class Driver(ABC):
     def served_by(self, task: Any) -> str | int | None:
         """On whose behalf a task was made; None where no client and no operation had anything to do with it."""
 
-    def told(self) -> Container[str]:
-        """The connections of which the target has been handed the news that the client is gone."""
-        return ()
+    @abstractmethod
+    def connections(self) -> Connections:
+        """What is known of the clients' connections at the server's end."""
 
     def uncaught(self) -> Iterator[BaseException]:
         """Exceptions that a library caught for want of anybody else, and said so; each once."""
@@ -212,7 +210,7 @@ class Driver(ABC):
         """Note an exception that nobody handled, unless it only says of a client that it is not there."""
         if not isinstance(error, BaseException):
             self.record(RowKind.UNHANDLED, None, None, Failure(str(error), Place(), str(error).partition(":")[0]))
-        elif about(error, self.numbers, self.told()) not in self.left:
+        elif about(error, self.connections()) not in self.left:
             self.record(RowKind.UNHANDLED, None, None, failure(error))
 
     making = "making the adapter"

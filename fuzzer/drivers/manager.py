@@ -18,6 +18,7 @@ from ..targets.websocket import FakeWebSocket
 from ..world import Interrupted, Outer, OutsideWorldError, TargetBlockedError
 from ..world.external import operation
 from .base import Driver, Lane, failure
+from .evidence import Connections
 
 __all__ = ("ManagerDriver", "credentials")
 
@@ -65,6 +66,9 @@ class ManagerDriver(Driver):
 
     def under_way(self) -> bool:
         return self.running > 0
+
+    def connections(self) -> Connections:
+        return Connections()  # fake websockets say themselves whose they are
 
     def served_by(self, task: Any) -> str | None:
         return None if task in self.loop.tasks[: self.at_start] else "an operation"
@@ -171,7 +175,6 @@ class ManagerDriver(Driver):
         token, identity = credentials(op)
         client = Client(op.connection, op.user, token, identity, websocket)
         self.clients[op.connection] = client
-        self.numbers[len(self.numbers)] = op.connection
         self.up[op.connection] = False
         self._invoke(number, lane, self.adapter.connect, client)
 

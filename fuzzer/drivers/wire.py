@@ -24,6 +24,7 @@ from ..targets.traits import WireTraits
 from ..targets.wire import Frame, Login, Outgoing, Reading, Wire
 from ..world import Outer
 from .base import Driver, Lane, failure
+from .evidence import Connections
 from .manager import credentials
 
 __all__ = ("WireDriver",)
@@ -194,8 +195,11 @@ class WireDriver(Driver):
             self.record(RowKind.RETURNED, self.ending, None, None)
             self.ending = None
 
-    def told(self) -> set[str]:
-        return {name for name, client in self.clients.items() if client.link.told}
+    def connections(self) -> Connections:
+        known = Connections()
+        for client in self.clients.values():
+            known.add(client.link)
+        return known
 
     def uncaught(self) -> Iterator[BaseException]:
         heard, self.logs.heard = self.logs.heard, []
@@ -354,7 +358,6 @@ class WireDriver(Driver):
         login = Login(name, op.user, token, identity, self.room_of(op))
         client = WireClient(self, number, lane, login, self.wire)
         client.link = self.service.connect(name, len(self.clients), client, op.pace)
-        self.numbers[len(self.clients)] = name
         self.clients[name] = client
         self.up[name] = False
         lane.running = number

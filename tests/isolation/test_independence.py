@@ -1,0 +1,195 @@
+"""Independence: who does not read delays nobody else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from crosswire.fuzzer.core.history import RowKind
+from crosswire.fuzzer.world.network import DIALLED
+
+from .story import NOBODY, Story, circumstances, kinds, managed, served
+
+
+def held(
+    seconds: float = 5.0,
+    *,
+    stalled: str = "c1",
+    waited_out: bool = False,
+    operation: Any = "emit",
+    key: tuple[str | int, ...] | None = None,
+) -> Story:
+    """A client stalls while an operation of u2's is under way: an emit to u0, or a connect."""
+    story = managed("u0", "u1")
+    story.stall(stalled)
+    number = story.begin("emit", None, "u2", to="u0") if operation == "emit" else story.begin("connect", "c2", "u2")
+    if key is not None:
+        own = number if key[-1] == "own" else key[-1]
+        story.mark(RowKind.CLOCK, ((*key[:-1], own),))
+    story.wait(seconds).resume(stalled, waited_out=waited_out)
+    if operation == "emit":
+        story.hears("c0", number)
+    return story.end(number).rest()
+
+
+def test_nobody_is_held_up_for_longer_than_the_delay() -> None:
+    assert kinds(held()) == ["HeldUp"]
+    assert kinds(held(0.5)) == []
+    assert kinds(held(), delay=9.0) == []
+    assert list(circumstances(held())) == ["emit"]
+    assert list(circumstances(held(operation="connect"))) == ["connection"]
+    assert "took 5 s while c1 was not reading; the limit is 1 s" in held().judged()[0].message
+
+
+def test_nobody_is_to_blame_where_nobody_stalls() -> None:
+    story = managed("u0", "u1")
+    number = story.begin("emit", None, "u2", to="u0")
+    assert kinds(story.wait(9.0).hears("c0", number).end(number).rest()) == []
+    story = managed("u0", "u1").stall("c1").wait(9.0).resume("c1")
+    number = story.begin("emit", None, "u2", to="u0")
+    assert kinds(story.wait(9.0).hears("c0", number).end(number).rest()) == []
+    story = managed("u0", "u1")
+    number = story.begin("emit", None, "u2", to="u0")
+    story.wait(9.0).hears("c0", number).end(number).stall("c1").resume("c1").rest()
+    assert kinds(story) == []
+
+
+def test_whoever_is_spoken_to_is_waited_for() -> None:
+    story = held(stalled="c0")
+    assert kinds(story) == []
+
+
+def test_a_room_is_waited_for_by_whoever_speaks_in_it() -> None:
+    for member, want in (("c1", []), ("c0", ["HeldUp"])):
+        story = managed("u0", "u1")
+        story.done("join", member, room="a")
+        story.stall("c1")
+        number = story.begin("emit_to_room", None, "u2", room="a")
+        story.wait(5.0)
+        if member == "c0":
+            story.hears("c0", number)
+        story.resume("c1").end(number).rest()
+        assert kinds(story) == want
+
+
+def test_a_stall_that_everything_waited_out_needs_no_clock() -> None:
+    assert kinds(held(0.0, waited_out=True)) == ["HeldUp"]
+    assert "the stall had no end of its own" in held(0.0, waited_out=True).judged()[0].message
+    assert "no end of its own" not in held().judged()[0].message
+    assert kinds(held(0.0)) == []
+
+
+def test_what_began_before_or_ended_within_a_stall_was_not_held_up_by_it() -> None:
+    story = managed("u0", "u1")
+    number = story.begin("emit", None, "u2", to="u0")
+    story.stall("c1").resume("c1", waited_out=True).hears("c0", number).end(number).rest()
+    assert kinds(story) == []
+    story = managed("u0", "u1").stall("c1")
+    number = story.begin("emit", None, "u2", to="u0")
+    story.hears("c0", number).end(number).resume("c1", waited_out=True).rest()
+    assert kinds(story) == []
+
+
+def test_operations_of_the_server_wait_for_whom_they_like() -> None:
+    story = managed("u0", "u1").stall("c1")
+    number = story.begin("clean_up", None, "u2")
+    assert kinds(story.wait(9.0).resume("c1").end(number).rest()) == []
+
+
+# -- where nobody answers ------------------------------
+
+
+def late(seconds: float, *, name: str = "c1", stalled: str = "c2", waited_out: bool = False) -> Story:
+    story = served("u0", "u1", "u2").stall(stalled)
+    number = story.begin("emit", "c0", "u0", to="u1" if name == "c1" else "u0")
+    story.wait(seconds)
+    if waited_out:
+        story.resume(stalled, waited_out=True).hears(name, number)
+    else:
+        story.hears(name, number).resume(stalled)
+    return story.end(number, NOBODY).rest()
+
+
+def test_an_event_arrives_in_time() -> None:
+    assert kinds(late(5.0)) == ["HeldUp"]
+    assert list(circumstances(late(5.0))) == ["emit, late"]
+    assert kinds(late(0.5)) == []
+    assert kinds(late(0.0, waited_out=True)) == ["HeldUp"]
+    assert kinds(late(5.0, stalled="c1")) == []
+    assert kinds(late(5.0, stalled="c0")) == []
+
+
+def test_who_need_not_hear_may_hear_late() -> None:
+    assert kinds(late(5.0, name="c0")) == []
+    story = served("u0", "u2").stall("c1")
+    login = story.begin("connect", "c2", "u1")
+    number = story.begin("emit", "c0", "u0", to="u1")
+    story.wait(5.0).hears("c2", number).resume("c1").end(login, "u1").end(number, NOBODY).rest()
+    assert "emit, late" not in circumstances(story)
+
+
+# -- excuses ------------------------------
+
+
+@pytest.mark.parametrize(
+    ("key", "itself"),
+    [
+        (("latency", "db", "own"), True),
+        (("latency", "db", -1), True),
+        (("latency", "db", 99), False),
+        (("job", 1, "own"), True),
+        (("frame", "c0"), True),
+        (("frame", "c1"), False),
+        (("bytes", f"{DIALLED}redis"), True),
+        (("bytes", "c1"), False),
+        (("lost", "c0"), True),
+        (("connect", "c0"), True),
+        (("pong", "c0"), True),
+        (("notice", 0), True),
+        (("start", "own"), False),
+    ],
+)
+def test_who_waits_for_something_of_its_own_is_held_up_by_nobody(key: tuple[str | int, ...], itself: bool) -> None:
+    story = held(key=key)
+    assert kinds(story) == ([] if itself else ["HeldUp"])
+    assert story.excused() == (["waits_for_itself"] if itself else [])
+
+
+def test_what_the_clock_passed_before_or_after_excuses_nothing() -> None:
+    story = managed("u0", "u1").mark(RowKind.CLOCK, (("frame", "c0"),)).stall("c1")
+    number = story.begin("emit", None, "u2", to="u0")
+    story.wait(5.0).resume("c1").hears("c0", number).end(number).mark(RowKind.CLOCK, (("frame", "c0"),)).rest()
+    assert kinds(story) == ["HeldUp"]
+
+
+def test_how_long_a_cancellation_takes_is_the_targets_affair() -> None:
+    story = managed("u0", "u1").stall("c1")
+    number = story.begin("emit", None, "u2", to="u0")
+    story.done("cancel", None, "u2", detail=number)
+    story.wait(5.0).resume("c1").end(number, None, RowKind.CANCELLED).rest()
+    assert kinds(story) == []
+
+
+def test_a_tab_may_wait_for_its_own_users_others_where_declared() -> None:
+    story = managed("u0", "u1").stall("c1")
+    number = story.begin("connect", "c2", "u1")
+    story.wait(5.0).resume("c1").end(number).rest()
+    assert kinds(story) == ["HeldUp"]
+    assert "c1, another of u1's own, was not reading" in story.judged()[0].message
+    assert "allowed if declared: tabs_wait" in story.judged()[0].message
+    assert kinds(story, tabs_wait=True) == []
+    assert story.excused(tabs_wait=True) == ["own_tab"]
+    assert kinds(held(operation="connect"), tabs_wait=True) == ["HeldUp"]
+    assert kinds(held(), tabs_wait=True) == ["HeldUp"]
+
+
+def test_a_connection_that_was_turned_away_is_judged_as_such() -> None:
+    story = served("u0", "u1").stall("c1")
+    number = story.begin("connect", "c2", "u2", token="invalid")
+    story.wait(5.0).resume("c1").end(number, False).rest()
+    assert kinds(story) == []
+    assert story.excused() == ["turned_away"]
+    story = managed("u0", "u1").stall("c1")
+    number = story.begin("connect", "c2", "u2")
+    assert "HeldUp" in kinds(story.wait(5.0).resume("c1").end(number, False).rest())

@@ -1,0 +1,427 @@
+"""No loss and no duplicate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from crosswire.fuzzer.core.history import Failure, Outcome, Row, RowKind
+from crosswire.fuzzer.core.stacks import Place
+
+from .story import NOBODY, Story, circumstances, kinds, managed, served
+
+REFUSED = Failure("KeyError: 'u1'", Place("Hub.emit", "hub.py", 3), "KeyError")
+
+
+def silence(story: Story, said: Any = None, kind: RowKind = RowKind.RETURNED) -> Story:
+    """u0 emits to u1, and nobody hears it."""
+    over = "c0" if story.target.traits.by_wire else None
+    number = story.begin("emit", over, "u0", to="u1")
+    return story.end(number, NOBODY if over else said, kind).rest()
+
+
+@pytest.mark.parametrize("make", [served, managed])
+def test_an_event_arrives(make: Any) -> None:
+    assert kinds(silence(make("u0", "u1"))) == ["LostEvent"]
+    assert kinds(silence(make("u0", "u2"))) == []
+    story = make("u0", "u1", "u1")
+    over = "c0" if story.target.traits.by_wire else None
+    number = story.begin("emit", over, "u0", to="u1")
+    story.hears("c1", number).end(number, NOBODY if over else None).rest()
+    (lost,) = story.judged()
+    assert lost.circumstance.endswith("another connection got it")
+
+
+def test_how_it_ended_is_part_of_the_circumstance() -> None:
+    said = {
+        "it reported success": silence(managed("u0", "u1"), True),
+        "it reported failure": silence(managed("u0", "u1"), False),
+        "nobody answered": silence(served("u0", "u1")),
+        "it raised KeyError in Hub.emit": silence(managed("u0", "u1"), REFUSED, RowKind.RAISED),
+        "it raised KeyError": silence(managed("u0", "u1"), REFUSED._replace(place=Place()), RowKind.RAISED),
+    }
+    for how, story in said.items():
+        assert list(circumstances(story)) == [f"emit, {how}, nobody got it"]
+
+
+def test_the_way_in_is_part_of_the_circumstance() -> None:
+    for thread, path in (("t0", "emit_to_thread"), ("u1", "emit")):
+        story = managed("u1")
+        story.done("emit_to_thread", None, "u0", to="u1", thread=thread)
+        assert list(circumstances(story.rest())) == [f"{path}, it reported success, nobody got it"]
+
+
+def test_before_the_next_rest_nothing_is_lost() -> None:
+    story = managed("u0", "u1")
+    story.done("emit", None, "u0", to="u1")
+    assert kinds(story) == []
+
+
+def test_an_operation_that_has_not_finished_owes_nothing() -> None:
+    story = managed("u0", "u1").rest()
+    story.begin("emit", None, "u0", to="u1")
+    assert kinds(story.rest()) == []
+
+
+@pytest.mark.parametrize("moment", ["before", "while"])
+def test_who_was_not_there_all_the_time_is_not_owed(moment: str) -> None:
+    story = managed("u0")
+    login = story.begin("connect", "c1", "u1")
+    number = story.begin("emit", None, "u0", to="u1")
+    story.end(login).end(number).rest()
+    assert kinds(story) == []
+    story = managed("u0", "u1")
+    if moment == "before":
+        story.leave("c1")
+    number = story.begin("emit", None, "u0", to="u1")
+    if moment == "while":
+        story.leave("c1")
+    assert kinds(story.end(number).rest()) == []
+
+
+def test_whom_the_server_closed_is_not_owed() -> None:
+    story = managed("u0", "u1").closed("c1")
+    assert kinds(silence(story)) == []
+
+
+def test_who_hears_something_else_is_owed_all_the_same() -> None:
+    story = managed("u0", "u1")
+    number = story.begin("emit", None, "u0", to="u1")
+    story.hears("c1", word="error", during=number).end(number).rest()
+    (replaced,) = story.judged()
+    assert replaced.kind == "ReplacedEvent"
+    assert "instead of e2, c1 received <error>" in replaced.message
+    story = managed("u0", "u1", "u1")
+    number = story.begin("emit", None, "u0", to="u1")
+    story.hears("c2", word="error", during=number).end(number).rest()
+    assert kinds(story) == ["LostEvent", "ReplacedEvent"]
+    assert next(circumstances(story)) == "emit, it reported success, another connection was sent something"
+
+
+def test_a_frame_that_never_arrived_beside_another_is_a_loss() -> None:
+    story = managed("u0", "u1")
+    number = story.begin("emit", None, "u0", to="u1")
+    story.send("c1", number).send("c1", word="error", during=number).end(number).rest()
+    assert kinds(story) == ["LostEvent"]
+
+
+def test_who_emits_over_a_connection_need_not_hear_it_there() -> None:
+    for name, want in (("c0", []), ("c1", ["LostEvent"])):
+        story = served("u0", "u0")
+        number = story.begin("emit", name, "u0", to="u0")
+        story.hears("c1", number).end(number, NOBODY).rest()
+        assert kinds(story) == (want if name == "c0" else ["LostEvent"])
+
+
+def test_several_events_in_a_frame_arrive_together() -> None:
+    story = managed("u0", "u1")
+    first = story.begin("emit", None, "u0", to="u1")
+    second = story.begin("emit", None, "u0", to="u1")
+    story.hears("c1", second, first).end(first).end(second).rest()
+    assert kinds(story) == []
+
+
+# -- agents ------------------------------
+
+
+def test_a_run_arrives_whole_at_whoever_asked() -> None:
+    story = served("u0", "u0")
+    number = story.begin("run_agent", "c0", "u0", to="u0")
+    story.run(number, "c0").end(number, NOBODY).rest()
+    assert kinds(story) == []
+    story = served("u0")
+    number = story.begin("run_agent", "c0", "u0", to="u0")
+    story.run(number, "c0", ("agent_started", "agent_thinking", "tool_executing", "tool_completed"))
+    assert kinds(story.end(number, NOBODY).rest()) == ["BrokenGoldenPath"]
+    assert list(circumstances(story)) == ["missing, nobody answered"]
+
+
+def test_a_run_of_the_applications_own_arrives_everywhere() -> None:
+    story = managed("u0", "u0")
+    number = story.begin("run_agent", None, "u0", to="u0")
+    story.run(number, "c0").end(number).rest()
+    assert kinds(story) == ["BrokenGoldenPath"] * 5
+
+
+# -- excuses ------------------------------
+
+
+def test_what_was_cancelled_is_owed_to_nobody() -> None:
+    story = managed("u0", "u1")
+    number = story.begin("emit", None, "u0", to="u1")
+    story.done("cancel", None, "u0", detail=number)
+    story.end(number).rest()
+    assert kinds(story) == []
+    assert story.excused() == ["cancelled"]
+
+
+def test_a_client_that_went_may_have_taken_its_words_along() -> None:
+    for how, heard, want in (("disconnect", False, []), ("disconnect", True, ["LostEvent"]), ("abort", True, [])):
+        story = served("u0", "u1", "u1")
+        number = story.begin("emit", "c0", "u0", to="u1")
+        if heard:
+            story.hears("c2", number)
+        leaving = story.begin(how, "c0")  # type: ignore[arg-type]
+        story.mark(RowKind.GONE, how, "c0", leaving).end(leaving, NOBODY).end(number, NOBODY).rest()
+        assert kinds(story) == want
+        assert set(story.excused()) <= {"perhaps_unheard"}
+
+
+def test_what_was_confirmed_was_heard() -> None:
+    story = served("u0", "u1")
+    number = story.begin("emit", "c0", "u0", to="u1")
+    leaving = story.begin("disconnect", "c0")
+    story.mark(RowKind.GONE, "disconnect", "c0", leaving).end(number, None).end(leaving, NOBODY).rest()
+    assert kinds(story) == ["LostEvent"]
+
+
+def test_who_left_long_after_was_heard() -> None:
+    story = silence(served("u0", "u1"))
+    story.leave("c0").rest()
+    assert kinds(story) == ["LostEvent"]
+
+
+def test_something_sent_meanwhile_shows_that_it_was_heard() -> None:
+    story = served("u0", "u1")
+    number = story.begin("emit", "c0", "u0", to="u1")
+    story.hears("c1", word="error", during=number)
+    leaving = story.begin("disconnect", "c0")
+    story.mark(RowKind.GONE, "disconnect", "c0", leaving).end(leaving, NOBODY).end(number, NOBODY).rest()
+    assert kinds(story) == ["ReplacedEvent"]
+
+
+def test_whose_login_is_ended_by_the_server_need_not_be_heard() -> None:
+    story = served("u0", "u1")
+    number = story.begin("emit", "c0", "u0", to="u1")
+    cleaning = story.begin("clean_up", None, "u0")
+    story.end(cleaning).end(number, NOBODY).closed("c0").rest()
+    assert kinds(story) == []
+
+
+def test_a_login_that_nobody_confirms_is_done_before_what_follows_it() -> None:
+    story = served("u1")
+    login = story.begin("connect", "c1", "u0")
+    number = story.begin("emit", "c1", "u0", to="u1")
+    story.end(login, NOBODY).end(number, NOBODY).rest()
+    assert kinds(story) == ["LostEvent"]
+    story = served("u1")
+    login = story.begin("connect", "c1", "u0")
+    number = story.begin("emit", "c1", "u0", to="u1")
+    story.end(login, "u0").end(number, NOBODY).rest()
+    assert kinds(story) == []
+
+
+def test_refusing_honestly_is_declared() -> None:
+    story = silence(managed("u0", "u1"), False)
+    assert kinds(story, may_refuse=True) == []
+    assert story.excused(may_refuse=True) == ["refused_honestly"]
+    assert "may_refuse" in story.judged()[0].message
+    assert kinds(silence(managed("u0", "u1"), True), may_refuse=True) == ["LostEvent"]
+    assert kinds(silence(managed("u0", "u1"), REFUSED, RowKind.RAISED), may_refuse=True) == ["LostEvent"]
+
+
+@pytest.mark.parametrize(("rate", "apart", "lost"), [((1, 5.0), 0.0, 0), ((2, 5.0), 0.0, 1), ((1, 5.0), 6.0, 1)])
+def test_beyond_its_rate_a_user_is_owed_nothing(rate: tuple[int, float], apart: float, lost: int) -> None:
+    story = managed("u0", "u1")
+    first = story.begin("emit", None, "u0", to="u1")
+    story.hears("c1", first).end(first).wait(apart)
+    silence(story)
+    assert kinds(story, rate=rate) == ["LostEvent"] * lost
+    assert ("beyond_rate" in story.excused(rate=rate)) == (not lost)
+
+
+def test_others_do_not_count_towards_a_users_rate() -> None:
+    story = managed("u0", "u1")
+    first = story.begin("emit", None, "u2", to="u1")
+    story.hears("c1", first).end(first)
+    assert kinds(silence(story), rate=(1, 5.0)) == ["LostEvent"]
+    story = managed("u0", "u1")
+    run = story.begin("run_agent", None, "u0", to="u0")
+    story.run(run, "c0").end(run)
+    assert kinds(silence(story), rate=(5, 5.0)) == []
+    assert kinds(silence(story), rate=(9, 5.0)) == ["LostEvent", "LostEvent"]
+
+
+def test_beyond_a_backlog_a_connection_is_owed_nothing() -> None:
+    for backlog, read, want in ((1, False, []), (2, False, ["LostEvent"]), (1, True, ["LostEvent"])):
+        story = managed("u0", "u1")
+        first = story.begin("emit", None, "u2", to="u1")
+        story.send("c1", first).end(first)
+        if read:
+            story.receive("c1")
+        number = story.begin("emit", None, "u0", to="u1")
+        if not read:
+            story.receive("c1")
+        story.end(number).rest()
+        assert kinds(story, backlog=backlog) == want
+        assert ("beyond_backlog" in story.excused(backlog=backlog)) == (not want)
+    story = managed("u0", "u1")
+    first = story.begin("emit", None, "u2", to="u0")
+    story.send("c0", first).end(first)
+    number = story.begin("emit", None, "u0", to="u1")
+    assert kinds(story.receive("c0").end(number).rest(), backlog=1) == ["LostEvent"]
+
+
+def test_what_comes_later_fills_no_backlog() -> None:
+    story = silence(managed("u0", "u1"))
+    late = story.begin("emit", None, "u0", to="u1")
+    story.hears("c1", late).end(late).rest()
+    assert kinds(story, backlog=1) == ["LostEvent"]
+
+
+def test_at_most_once_may_be_never() -> None:
+    story = silence(managed("u0", "u1"))
+    assert kinds(story, delivery="at most once") == []
+    assert kinds(story, delivery="at least once") == ["LostEvent"]
+
+
+# -- slowness ------------------------------
+
+
+def slow(story: Story, seconds: float) -> Story:
+    """c1 lets a frame lie for so long."""
+    number = story.begin("emit", None, "u0", to="u1")
+    return story.send("c1", number).wait(seconds).receive("c1").end(number)
+
+
+def test_slowness_ends() -> None:
+    story = silence(slow(managed("u0", "u1"), 5.0).rest())
+    assert kinds(story) == ["LostEvent"]
+    assert list(circumstances(story)) == [
+        "emit, it reported success, nobody got it, given up and left open",
+    ]
+    assert kinds(story, slow="forgotten") == []
+    assert story.excused(slow="forgotten") == ["forgotten"]
+
+
+def test_while_a_frame_lies_for_long_nothing_is_owed() -> None:
+    assert kinds(silence(slow(managed("u0", "u1"), 5.0))) == []
+    assert kinds(silence(slow(managed("u0", "u1"), 0.5))) == ["LostEvent"]
+    assert kinds(silence(slow(managed("u0", "u1"), 5.0)), delay=10.0) == ["LostEvent"]
+
+
+def test_a_stall_that_lasts_is_slowness_too() -> None:
+    for seconds, want in ((5.0, []), (0.5, ["LostEvent"])):
+        story = managed("u0", "u1").stall("c1").wait(seconds).resume("c1")
+        assert kinds(silence(story)) == want
+
+
+def test_a_frame_that_lies_at_rest_is_slowness_without_end() -> None:
+    story = managed("u0", "u1")
+    number = story.begin("emit", None, "u0", to="u1")
+    story.send("c1", number).end(number).wait(5.0).rest()
+    assert kinds(silence(story)) == []
+
+
+def test_who_was_never_slow_was_not_forgotten() -> None:
+    assert kinds(silence(managed("u0", "u1")), slow="forgotten") == ["LostEvent"]
+
+
+# -- false failures ------------------------------
+
+
+def failed(*, late: bool, closed: bool = False, known: tuple[str, ...] | None = None, others: int = 0) -> Story:
+    story = managed("u1", *["u1"] * others)
+    number = story.begin("emit", None, "u0", to="u1")
+    story.send("c0", number)
+    if late:
+        story.end(number, False).receive("c0")
+    else:
+        story.receive("c0").end(number, False)
+    if closed:
+        story.closed("c0")
+    story.rest()
+    return story if known is None else story.mark(RowKind.REGISTRY, known)
+
+
+def test_failure_is_false_where_the_event_had_arrived() -> None:
+    assert kinds(failed(late=False)) == ["FalseFailure"]
+    assert kinds(failed(late=True)) == []
+    assert failed(late=True).excused() == ["unread_at_failure"]
+
+
+def test_failure_is_false_where_the_client_is_given_up_and_left_open() -> None:
+    assert "FalseFailure" in kinds(failed(late=True, known=()))
+    assert kinds(failed(late=True, known=("c0",))) == []
+    assert "FalseFailure" not in kinds(failed(late=True, known=(), closed=True))
+
+
+def test_failure_is_honest_where_the_client_was_closed_or_another_missed_it() -> None:
+    assert kinds(failed(late=False, closed=True)) == []
+    assert failed(late=False, closed=True).excused() == ["given_up"]
+    assert kinds(failed(late=False, others=1)) == ["LostEvent"]
+
+
+def test_failure_may_say_that_nobody_knows() -> None:
+    assert kinds(failed(late=False), failure="unknown") == []
+    assert "failure" in failed(late=False).judged()[0].message
+
+
+def test_a_cancelled_failure_is_none() -> None:
+    story = managed("u1")
+    number = story.begin("emit", None, "u0", to="u1")
+    story.hears("c0", number)
+    story.done("cancel", None, "u0", detail=number)
+    assert kinds(story.end(number, False).rest()) == []
+
+
+def test_success_is_no_failure() -> None:
+    story = managed("u1")
+    number = story.begin("emit", None, "u0", to="u1")
+    assert kinds(story.hears("c0", number).end(number, True).rest()) == []
+    story = managed("u1")
+    number = story.begin("emit", None, "u0", to="u1")
+    story.end(number, False).hears("c0", number).rest()
+    assert kinds(story) == []
+
+
+# -- duplicates ------------------------------
+
+
+def twice(name: str, over: str | None) -> Story:
+    story = served("u0", "u0") if over else managed("u0", "u0")
+    number = story.begin("emit", over, "u0", to="u0")
+    story.hears(name, number)
+    for other in {"c0", "c1"} - {name}:
+        story.hears(other, number)
+    return story.hears(name, number).end(number, NOBODY if over else None).rest()
+
+
+def test_an_event_arrives_once_on_each_connection() -> None:
+    assert kinds(twice("c1", "c0")) == ["DuplicateEvent"]
+    assert kinds(twice("c1", None)) == ["DuplicateEvent"]
+    assert kinds(twice("c1", None), delivery="at least once") == []
+    assert twice("c1", None).excused(delivery="at least once") == ["at_least_once"]
+    assert list(circumstances(twice("c1", None))) == ["emit"]
+
+
+def test_whoever_said_it_may_be_quoted() -> None:
+    assert kinds(twice("c0", "c0")) == []
+    assert twice("c0", "c0").excused() == ["quoted"]
+
+
+def test_a_run_is_no_quotation() -> None:
+    story = served("u0")
+    number = story.begin("run_agent", "c0", "u0", to="u0")
+    story.run(number, "c0").hears("c0", (number, "agent_completed")).end(number, NOBODY).rest()
+    assert kinds(story) == ["DuplicateEvent"]
+
+
+def test_what_was_sent_twice_and_read_once_is_once() -> None:
+    story = managed("u0")
+    number = story.begin("emit", None, "u0", to="u0")
+    story.hears("c0", number).send("c0", number).end(number).rest()
+    assert kinds(story) == []
+
+
+def test_rows_say_how_an_operation_ended() -> None:
+    ways = {
+        (RowKind.RETURNED, None): Outcome.OK,
+        (RowKind.RETURNED, False): Outcome.FAIL,
+        (RowKind.RETURNED, NOBODY): Outcome.INDETERMINATE,
+        (RowKind.RAISED, None): Outcome.FAIL,
+        (RowKind.SENT, None): None,
+    }
+    for (kind, said), outcome in ways.items():
+        assert Row(0.0, kind, 0, None, said).outcome is outcome

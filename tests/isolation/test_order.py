@@ -1,0 +1,91 @@
+"""Order: what one emitter says arrives in the order it was said in."""
+
+from __future__ import annotations
+
+from crosswire.fuzzer.core.program import CRITICAL_EVENTS
+
+from .story import NOBODY, Story, circumstances, kinds, managed, served
+
+
+def two(*, overlap: bool = False, users: tuple[str, str] = ("u0", "u0"), backwards: bool = True) -> Story:
+    story = managed("u1")
+    first = story.begin("emit", None, users[0], to="u1")
+    if not overlap:
+        story.end(first)
+    second = story.begin("emit", None, users[1], to="u1")
+    for event in (second, first) if backwards else (first, second):
+        story.hears("c0", event)
+    if overlap:
+        story.end(first)
+    return story.end(second).rest()
+
+
+def test_one_after_the_other() -> None:
+    assert kinds(two()) == ["Disorder"]
+    assert kinds(two(backwards=False)) == []
+    assert kinds(two(overlap=True)) == []
+    assert kinds(two(users=("u0", "u2"))) == []
+    assert "u0 emitted e1 before e2, and c0 received it after" in two().judged()[0].message
+
+
+def test_a_connection_keeps_the_order_of_what_is_said_on_it() -> None:
+    for second_over, want in (("c0", ["Disorder"]), ("c1", [])):
+        story = served("u0", "u0", "u1")
+        first = story.begin("emit", "c0", "u0", to="u1")
+        second = story.begin("emit", second_over, "u0", to="u1")
+        story.hears("c2", second).hears("c2", first).end(first, NOBODY).end(second, NOBODY).rest()
+        assert kinds(story) == want
+    story = served("u0", "u1")
+    first = story.begin("emit", "c0", "u0", to="u1")
+    second = story.begin("emit", "c0", "u0", to="u1")
+    assert kinds(story.hears("c1", first).hears("c1", second).end(first, NOBODY).end(second, NOBODY).rest()) == []
+
+
+def test_what_is_in_one_frame_is_read_together() -> None:
+    story = managed("u1")
+    first, second = (story.done("emit", None, "u0", to="u1") for _ in range(2))
+    assert kinds(story.hears("c0", second, first).rest()) == ["LostEvent"] * 0
+
+
+def test_the_steps_of_a_run() -> None:
+    story = served("u0")
+    run = story.begin("run_agent", "c0", "u0", to="u0")
+    story.run(run, "c0", (*CRITICAL_EVENTS[1::-1], *CRITICAL_EVENTS[2:])).end(run, NOBODY).rest()
+    assert kinds(story) == ["BrokenGoldenPath"]
+    assert list(circumstances(story)) == ["out of order"]
+
+
+def test_only_the_first_arrival_counts() -> None:
+    story = managed("u1", delivery="at least once")
+    first = story.done("emit", None, "u0", to="u1")
+    story.hears("c0", first)
+    second = story.done("emit", None, "u0", to="u1")
+    assert kinds(story.hears("c0", second).hears("c0", first).rest()) == []
+
+
+def test_kept_events_that_are_overtaken_are_told_apart() -> None:
+    story = managed("u0", kept="next")
+    first = story.done("emit", None, "u0", to="u1")
+    login = story.begin("connect", "c1", "u1")
+    story.end(login)
+    second = story.begin("emit", None, "u0", to="u1")
+    story.hears("c1", second).hears("c1", first).end(second).rest()
+    assert kinds(story) == ["OfflineDisorder"]
+
+
+def test_whoever_said_it_may_be_quoted_in_any_order() -> None:
+    story = served("u0", "u1")
+    first = story.begin("emit", "c0", "u0", to="u1")
+    second = story.begin("emit", "c0", "u0", to="u1")
+    story.hears("c0", second).hears("c0", first).hears("c1", first).hears("c1", second)
+    story.end(first, NOBODY).end(second, NOBODY).rest()
+    assert kinds(story) == []
+    assert story.excused() == ["quoted"]
+
+
+def test_each_connection_has_an_order_of_its_own() -> None:
+    story = managed("u1", "u1")
+    first = story.begin("emit", None, "u0", to="u1")
+    second = story.begin("emit", None, "u0", to="u1")
+    story.hears("c0", first).hears("c1", first).hears("c0", second).hears("c1", second).end(first).end(second).rest()
+    assert kinds(story) == []
