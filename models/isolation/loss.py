@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ...fuzzer.core.history import RowKind
 from . import violations as v
-from .audience import absent, may_not_hear, must_hear, surely_in
+from .audience import absent, must_hear, surely_in
 from .index import EMITS, HistoryIndex
 from .records import Connection, Event
 from .spans import NEVER
@@ -126,8 +126,7 @@ def beyond_backlog(index: HistoryIndex, b: Breach) -> bool:
     may_wait = sum(
         other is not b.event
         and other.by.began < b.until
-        and may_not_hear(other, b.connection, b.since) is None
-        and all(d.received > b.since for d in other.deliveries if d.connection is b.connection)
+        and any(d.connection is b.connection and d.received > b.since for d in other.deliveries)
         for other in index.events.values()
     )
     return may_wait >= index.policy.backlog

@@ -1,0 +1,467 @@
+"""Liveness, consistency, hygiene: how the target behaves, and what it says of itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from crosswire.fuzzer.core.history import Failure, Remains, RowKind, Sleep, Spin
+from crosswire.fuzzer.core.stacks import Place
+
+from .story import NOBODY, Story, circumstances, kinds, managed, served
+
+SOMEWHERE = Place("Hub.send", "hub.py", 7)
+KEY_ERROR = Failure("KeyError: 'u1'", SOMEWHERE, "KeyError")
+
+# -- liveness ------------------------------
+
+
+def test_what_never_finishes_is_said_once_for_each_place() -> None:
+    story = managed("u0")
+    numbers = [story.begin("emit", None, "u0", to="u0") for _ in range(3)]
+    places = (SOMEWHERE, Place("Hub.send", "hub.py", 9), Place("Hub.lock", "hub.py", 2))
+    for number, place in zip(numbers, places, strict=True):
+        story.mark(RowKind.STUCK, place, None, number)
+    assert kinds(story) == ["Stuck", "Stuck"]
+    assert list(circumstances(story)) == ["Hub.send", "Hub.lock"]
+    assert "operation 1 (emit u0 -> u0) never finished" in story.judged()[0].message
+
+
+def test_where_nothing_of_the_targets_waits_the_loop_does() -> None:
+    story = managed("u0")
+    story.mark(RowKind.STUCK, Place(), None, story.begin("emit", None, "u0", to="u0"))
+    assert "waits in the event loop" in story.judged()[0].message
+
+
+def test_a_busy_loop_is_a_livelock_and_a_period_is_none() -> None:
+    assert kinds(managed("u0").mark(RowKind.SPINNING, Spin.BUSY)) == ["Spinning"]
+    story = managed("u0").mark(RowKind.SPINNING, Spin.PERIOD)
+    assert kinds(story) == []
+    assert story.excused() == ["periodic"]
+
+
+# -- consistency ------------------------------
+
+
+def test_the_registry_has_who_is_up() -> None:
+    story = managed("u0").rest()
+    assert kinds(story.mark(RowKind.REGISTRY, ())) == ["MissingEntry"]
+    assert list(circumstances(story)) == [""]
+    assert kinds(managed("u0").rest().mark(RowKind.REGISTRY, ("c0",))) == []
+
+
+def test_the_registry_need_not_have_who_is_perhaps_up() -> None:
+    story = managed()
+    story.begin("connect", "c0", "u0")
+    assert kinds(story.mark(RowKind.REGISTRY, ())) == []
+    story = managed("u0")
+    story.begin("disconnect", "c0")
+    assert kinds(story.mark(RowKind.REGISTRY, ())) == []
+    assert kinds(managed("u0").closed("c0").mark(RowKind.REGISTRY, ())) == []
+
+
+def test_who_was_given_up_and_left_open_is_told_apart() -> None:
+    story = managed("u0").stall("c0").wait(9.0).resume("c0").mark(RowKind.REGISTRY, ())
+    assert kinds(story) == []
+    story.rest().mark(RowKind.REGISTRY, ())
+    assert kinds(story) == ["MissingEntry"]
+    assert list(circumstances(story)) == [", given up and left open"]
+    assert kinds(story, slow="forgotten") == []
+    assert story.excused(slow="forgotten") == ["forgotten"]
+
+
+@pytest.mark.parametrize(("how", "said"), [("disconnect", "left"), ("abort", "left"), ("log_out", "log_out")])
+def test_the_registry_has_nobody_who_is_gone(how: Any, said: str) -> None:
+    story = managed("u0", "u1")
+    story.done(how, "c0")
+    story.mark(RowKind.REGISTRY, ("c0", "c1")).mark(RowKind.REGISTRY, ("c0", "c1"))
+    assert kinds(story) == ["GhostEntry"]
+    assert list(circumstances(story)) == [said]
+    story = managed("u0")
+    story.done(how, "c0")
+    assert kinds(story.mark(RowKind.REGISTRY, ("c0",))) == ["LeakedEntry"]
+
+
+def test_the_registry_may_have_who_is_perhaps_gone() -> None:
+    story = managed("u0")
+    leaving = story.begin("disconnect", "c0")
+    story.mark(RowKind.REGISTRY, ("c0",))
+    assert kinds(story.end(leaving)) == []
+    story = managed("u0")
+    story.end(story.begin("log_out", "c0"), KEY_ERROR, RowKind.RAISED)
+    assert kinds(story.mark(RowKind.REGISTRY, ("c0",))) == []
+
+
+def test_without_log_out_the_connection_is_still_the_users() -> None:
+    story = managed("u0", "u1")
+    story.done("log_out", "c0")
+    story.mark(RowKind.REGISTRY, ("c0", "c1")).mark(RowKind.ACTIVE, ("u0", "u1"))
+    assert kinds(story) == ["GhostEntry", "WrongAnswer"]
+    assert kinds(story, logs_out=False) == []
+    assert story.excused(logs_out=False) == ["kept_open", "kept_open"]
+    story = managed("u0", "u1")
+    story.done("expire", "c0")
+    assert kinds(story.mark(RowKind.REGISTRY, ("c0", "c1")), logs_out=False) == ["GhostEntry"]
+
+
+def test_an_answer_is_right() -> None:
+    for active, want in ((("u0",), []), ((), ["WrongAnswer"]), (("u0", "u1"), ["WrongAnswer"])):
+        story = managed("u0")
+        story.done("emit", None, "u0", to="u1")
+        assert kinds(story.mark(RowKind.ACTIVE, active)) == want
+    story = managed("u0", "u1").mark(RowKind.ACTIVE, ("u1",))
+    assert list(circumstances(story)) == ["is not"]
+
+
+def test_an_answer_about_who_comes_or_goes_is_either() -> None:
+    story = managed()
+    story.begin("connect", "c0", "u0")
+    assert kinds(story.mark(RowKind.ACTIVE, ("u0",)).mark(RowKind.ACTIVE, ())) == []
+    story = managed("u0")
+    story.begin("disconnect", "c0")
+    assert kinds(story.mark(RowKind.ACTIVE, ("u0",)).mark(RowKind.ACTIVE, ())) == []
+
+
+def test_a_foreign_login_says_nothing_of_whom_it_asked_to_be() -> None:
+    story = managed()
+    story.connect("c0", "u0", token="u1", said=None)
+    assert kinds(story.mark(RowKind.ACTIVE, ()).mark(RowKind.ACTIVE, ("u0", "u1"))) == []
+
+
+def test_after_a_crossed_login_answers_are_not_counted_again() -> None:
+    story = managed(two_steps=True)
+    story.done("connect", "c0", "u0")
+    story.done("authenticate", "c0", said="u1")
+    assert kinds(story.mark(RowKind.ACTIVE, ("u1",))) == ["WrongIdentity"]
+
+
+def test_one_who_is_up_is_enough() -> None:
+    story = managed("u0", "u0")
+    story.leave("c0").mark(RowKind.ACTIVE, ("u0",))
+    assert kinds(story) == []
+    assert kinds(story.mark(RowKind.ACTIVE, ())) == ["WrongAnswer"]
+
+
+def test_a_clean_up_ends_every_login_of_its_user() -> None:
+    story = managed("u0", "u1").closed("c0")
+    story.done("clean_up", None, "u0")
+    story.mark(RowKind.REGISTRY, ("c0", "c1"))
+    assert kinds(story) == ["GhostEntry"]
+    assert list(circumstances(story)) == ["clean_up"]
+
+
+@pytest.mark.parametrize("kind", ["sweep", "pause"])
+def test_time_that_passes_may_end_an_idle_login(kind: Any) -> None:
+    for idle, want in ((60.0, []), (None, ["MissingEntry"]), (600.0, [] if kind == "sweep" else ["MissingEntry"])):
+        story = managed("u0", idle=idle)
+        story.done(kind, seconds=40.0 if kind == "pause" else None)
+        assert kinds(story.rest().mark(RowKind.REGISTRY, ())) == want
+    story = managed("u0", session=60.0)
+    story.done(kind, seconds=40.0 if kind == "pause" else None)
+    assert kinds(story.rest().mark(RowKind.REGISTRY, ())) == []
+
+
+# -- hygiene ------------------------------
+
+
+def test_exceptions_are_handled() -> None:
+    story = managed().mark(RowKind.UNHANDLED, KEY_ERROR)
+    assert kinds(story) == ["UnhandledError"]
+    assert list(circumstances(story)) == ["KeyError in Hub.send"]
+    assert story.judged()[0].message == "nobody handled KeyError: 'u1', raised in Hub.send (hub.py:7)"
+    story = managed().mark(RowKind.UNHANDLED, KEY_ERROR._replace(place=Place()))
+    assert "raised in the event loop" in story.judged()[0].message
+
+
+def test_coroutines_are_awaited() -> None:
+    story = managed().mark(RowKind.UNHANDLED, Failure("RuntimeWarning: ...", SOMEWHERE, "never awaited"))
+    assert list(circumstances(story)) == ["never awaited Hub.send"]
+    assert story.judged()[0].message == "nobody awaited Hub.send (hub.py:7)"
+
+
+@pytest.mark.parametrize(("kind", "broken"), [("clean_up", True), ("shut_down", True), ("emit", False)])
+def test_what_the_server_does_by_itself_does_not_raise(kind: Any, broken: bool) -> None:
+    story = managed()
+    number = story.begin(kind, None, "u0" if kind != "shut_down" else None, to="u0" if kind == "emit" else None)
+    story.end(number, KEY_ERROR, RowKind.RAISED)
+    assert kinds(story) == (["UnhandledError"] if broken else [])
+
+
+def test_the_loops_thread_is_left_alone() -> None:
+    story = managed().mark(RowKind.BLOCKED, Sleep(SOMEWHERE, 0.5))
+    assert kinds(story) == ["BlockedLoop"]
+    assert list(circumstances(story)) == ["Hub.send"]
+    assert "stood still for 0.5 s" in story.judged()[0].message
+
+
+def outlived(remains: Remains, emptied: float = 0.0) -> Story:
+    return managed().mark(RowKind.EMPTIED).wait(emptied).mark(RowKind.LEFT, remains)
+
+
+TASK = Remains("task Hub.watch", SOMEWHERE, "Hub.watch", True, "c0")
+
+
+def test_nothing_outlives_the_shut_down() -> None:
+    assert kinds(outlived(TASK)) == ["LeftBehind"]
+    assert list(circumstances(outlived(TASK))) == ["Hub.watch"]
+    assert "it waits in Hub.send (hub.py:7)" in outlived(TASK).judged()[0].message
+    assert "waits" not in outlived(TASK._replace(place=Place())).judged()[0].message
+
+
+def test_what_the_programs_end_cancels_is_not_left_behind() -> None:
+    assert kinds(outlived(TASK._replace(of=None))) == []
+    assert outlived(TASK._replace(of=None)).excused() == ["run_cancels"]
+    connection = Remains("connection c0", SOMEWHERE, "connection", False, None)
+    assert kinds(outlived(connection)) == ["LeftBehind"]
+
+
+def test_a_task_may_outlive_its_client_for_the_declared_grace() -> None:
+    assert kinds(outlived(TASK, 3.0), grace=5.0) == []
+    assert outlived(TASK, 3.0).excused(grace=5.0) == ["within_grace"]
+    assert kinds(outlived(TASK, 5.0), grace=5.0) == ["LeftBehind"]
+    assert kinds(outlived(TASK, 9.0), grace=5.0) == ["LeftBehind"]
+    assert "grace" in outlived(TASK).judged()[0].message
+    assert kinds(outlived(Remains("connection c0", SOMEWHERE, "connection", False, "c0")), grace=5.0) == ["LeftBehind"]
+
+
+def test_a_clean_up_closes_what_was_up() -> None:
+    story = managed("u0", "u1")
+    story.done("clean_up", None, "u0")
+    assert kinds(story.rest()) == ["LeftOpen"]
+    story = managed("u0", "u1")
+    cleaning = story.begin("clean_up", None, "u0")
+    assert kinds(story.closed("c0").end(cleaning).rest()) == []
+    story = managed("u0", "u1")
+    story.done("clean_up", None, "u0")
+    assert kinds(story.closed("c0").rest()) == []
+    assert kinds(story) == []
+
+
+def test_a_clean_up_that_failed_or_has_not_rested_is_not_judged() -> None:
+    story = managed("u0").rest()
+    story.done("clean_up", None, "u0")
+    assert kinds(story) == []
+    for said in (False,):
+        story = managed("u0")
+        story.done("clean_up", None, "u0", said=said)
+        assert kinds(story.rest()) == []
+
+
+def test_a_clean_up_need_not_close_who_came_meanwhile_or_went_before() -> None:
+    story = managed()
+    login = story.begin("connect", "c0", "u0")
+    story.done("clean_up", None, "u0")
+    assert kinds(story.end(login).rest()) == []
+    story = managed("u0")
+    story.leave("c0")
+    story.done("clean_up", None, "u0")
+    assert kinds(story.rest()) == []
+    story = managed()
+    story.connect("c0", "u0", token="u1", said=None)
+    story.done("clean_up", None, "u1")
+    assert kinds(story.rest()) == []
+
+
+def test_what_ended_inside_a_clean_up_is_not_left_open() -> None:
+    story = managed("u0")
+    cleaning = story.begin("clean_up", None, "u0")
+    story.done("log_out", "c0")
+    assert kinds(story.end(cleaning).rest()) == []
+    assert story.excused() == ["ended_meanwhile"]
+    story = managed("u0")
+    cleaning = story.begin("clean_up", None, "u0")
+    story.end(cleaning)
+    story.done("log_out", "c0")
+    assert kinds(story.rest()) == ["LeftOpen"]
+
+
+# -- availability ------------------------------
+
+
+def refused(story: Story, *, said: Any = False, kind: RowKind = RowKind.RETURNED) -> Story:
+    return story.end(story.begin("connect", "c9", "u9"), said, kind).rest()
+
+
+def test_users_are_let_in() -> None:
+    assert kinds(refused(managed("u0"))) == ["Refused"]
+    assert list(circumstances(refused(managed("u0")))) == ["it reported failure"]
+    assert kinds(refused(managed("u0"), said=KEY_ERROR, kind=RowKind.RAISED)) == ["Refused"]
+    assert kinds(refused(managed("u0"), said=None)) == []
+    assert kinds(refused(managed("u0"), said=None, kind=RowKind.CANCELLED)) == []
+
+
+def test_what_the_server_said_is_the_circumstance() -> None:
+    story = served("u0")
+    login = story.begin("connect", "c1", "u1")
+    story.closed("c1", "HTTP 503").end(login, False)
+    assert list(circumstances(story)) == ["HTTP 503"]
+    story = served("u0")
+    login = story.begin("connect", "c1", "u1")
+    story.end(login, False).closed("c1", "closed with 1000")
+    assert list(circumstances(story)) == ["it reported failure"]
+
+
+def test_bad_tokens_are_refused_with_reason() -> None:
+    for token in ("invalid", "u1"):
+        story = managed()
+        story.connect("c0", "u0", token=token, said=False)
+        assert kinds(story) == []
+
+
+def test_a_login_in_two_steps_is_refused_by_none() -> None:
+    for said, want in ((None, ["Refused"]), (False, ["Refused"]), ("u0", [])):
+        story = managed(two_steps=True)
+        story.done("connect", "c0", "u0")
+        story.done("authenticate", "c0", said=said)
+        assert kinds(story) == want
+    story = managed(two_steps=True)
+    story.done("connect", "c0", "u0")
+    story.done("authenticate", "c0", said="u0")
+    story.done("authenticate", "c0", said=None)
+    assert kinds(story) == []
+
+
+def test_who_left_was_not_refused() -> None:
+    story = served("u0")
+    login = story.begin("connect", "c1", "u1")
+    leaving = story.begin("abort", "c1")
+    story.mark(RowKind.GONE, "abort", "c1", leaving).end(login, False).end(leaving, NOBODY)
+    assert kinds(story) == []
+    story = served("u0")
+    login = story.begin("connect", "c1", "u1")
+    story.end(login, False)
+    assert kinds(story.leave("c1")) == ["Refused"]
+
+
+def test_after_a_cancellation_or_a_shut_down_nothing_is_available() -> None:
+    story = managed()
+    login = story.begin("connect", "c0", "u0")
+    story.done("cancel", "c0", detail=login)
+    assert kinds(refused(story.end(login))) == []
+    story = managed("u0")
+    story.done("shut_down")
+    assert kinds(refused(story)) == []
+
+
+@pytest.mark.parametrize(("policy", "users"), [({"per_user": 2}, ("u9", "u9")), ({"connections": 2}, ("u0", "u9"))])
+def test_beyond_the_limits_users_may_be_refused(policy: dict[str, Any], users: tuple[str, ...]) -> None:
+    name = "user_limit" if "per_user" in policy else "server_limit"
+    assert kinds(refused(managed(*users)), **policy) == []
+    assert refused(managed(*users)).excused(**policy) == [name]
+    assert kinds(refused(managed(users[0])), **policy) == ["Refused"]
+    assert "per_user" in refused(managed("u9")).judged()[0].message
+    gone = managed(*users)
+    gone.leave("c0")
+    assert kinds(refused(gone), **policy) == ["Refused"]
+    assert kinds(refused(managed(*users).closed("c0")), **policy) == ["Refused"]
+    leaving = managed(*users)
+    number = leaving.begin("disconnect", "c0")
+    assert kinds(refused(leaving).end(number), **policy) == []
+    later = refused(managed(users[0]))
+    later.connect("c1", users[1], said=None)
+    assert kinds(later, **policy) == ["Refused"]
+
+
+def test_others_of_other_users_do_not_count() -> None:
+    assert kinds(refused(managed("u0", "u0")), per_user=2) == ["Refused"]
+
+
+@pytest.mark.parametrize("kind", ["clean_up", "sweep", "expire"])
+def test_what_the_server_ends_meanwhile_may_be_refused(kind: Any) -> None:
+    story = managed("u0")
+    login = story.begin("connect", "c9", "u9")
+    ending = story.begin(kind, "c0" if kind == "expire" else None, "u9" if kind == "clean_up" else None)
+    story.end(login, False).end(ending).rest()
+    assert kinds(story) == []
+    assert story.excused() == ["ended_by_server"]
+    story = managed("u0").closed("c0")
+    story.done(kind, "c0" if kind == "expire" else None, "u0" if kind == "clean_up" else None)
+    assert kinds(refused(story)) == ["Refused"]
+
+
+def test_who_does_not_read_may_be_given_up() -> None:
+    story = managed()
+    login = story.begin("connect", "c0", "u0")
+    story.stall("c0").end(login, False)
+    assert kinds(story) == []
+    assert story.excused() == ["did_not_read"]
+    story = managed()
+    login = story.begin("connect", "c0", "u0")
+    story.stall("c0").resume("c0").end(login, False)
+    assert kinds(story) == []
+    story = managed()
+    login = story.begin("connect", "c0", "u0")
+    assert kinds(story.end(login, False).stall("c0")) == ["Refused"]
+
+
+def test_who_waits_for_something_of_its_own_may_be_refused() -> None:
+    story = managed()
+    login = story.begin("connect", "c0", "u0")
+    story.mark(RowKind.CLOCK, (("latency", "db", login),)).end(login, False)
+    assert kinds(story) == []
+    assert story.excused() == ["waits_for_itself"]
+
+
+def test_a_server_does_not_hang_up_on_who_did_nothing_wrong() -> None:
+    assert kinds(served("u0").closed("c0")) == ["Dropped"]
+    assert list(circumstances(served("u0").closed("c0"))) == ["closed with 1000"]
+    assert kinds(managed("u0").closed("c0")) == []
+    assert "c1 had left before" in served("u0", "u1").leave("c1").closed("c0").judged()[0].message
+    assert "left before" not in served("u0", "u1").closed("c0").leave("c1").judged()[0].message
+
+
+def test_a_server_may_hang_up_on_who_leaves_or_was_slow() -> None:
+    story = served("u0")
+    leaving = story.begin("disconnect", "c0")
+    assert kinds(story.closed("c0").end(leaving, NOBODY)) == []
+    story = served("u0")
+    login = story.begin("connect", "c1", "u1")
+    assert kinds(story.closed("c1").end(login, "u1")) == []
+    story = served("u0", "u1")
+    number = story.begin("emit", "c1", "u1", to="u0")
+    story.send("c0", number).wait(5.0)
+    story.receive("c0").end(number, NOBODY).closed("c0")
+    assert "Dropped" not in kinds(story)
+    story = served("u0")
+    story.done("shut_down")
+    assert kinds(story.closed("c0")) == []
+
+
+@pytest.mark.parametrize(
+    ("policy", "name"),
+    [({"session": 1.0}, "session_over"), ({"idle": 1.0}, "silent"), ({}, None), ({"idle": 9.0}, None)],
+)
+def test_sessions_and_idle_clients_may_be_ended(policy: dict[str, Any], name: str | None) -> None:
+    story = served("u0").wait(1.0).closed("c0")
+    assert kinds(story, **policy) == ([] if name else ["Dropped"])
+    assert story.excused(**policy) == ([name] if name else [])
+
+
+def test_who_has_spoken_lately_is_not_idle() -> None:
+    story = served("u0").wait(0.9)
+    story.done("emit", "c0", "u0", to="u9", said=NOBODY)
+    story.wait(0.9).closed("c0")
+    assert kinds(story, idle=1.0) == ["Dropped"]
+    assert kinds(story, session=1.0) == []
+
+
+def test_whoever_was_quiet_for_long_may_have_missed_a_heartbeat() -> None:
+    assert kinds(served("u0").wait(1.5).closed("c0")) == []
+    assert served("u0").wait(1.5).closed("c0").excused() == ["quiet_for_long"]
+    assert kinds(served("u0").wait(1.5).closed("c0"), delay=2.0) == ["Dropped"]
+
+
+def test_older_connections_may_be_closed_for_newer_ones() -> None:
+    assert kinds(served("u0", "u0").closed("c0"), per_user=1) == []
+    story = served("u0", "u0").leave("c1").closed("c0")
+    assert kinds(story, per_user=1) == []
+    assert kinds(served("u0", "u1").closed("c0"), per_user=1) == ["Dropped"]
+    assert kinds(served("u0", "u1").closed("c0"), connections=1) == []
+    assert kinds(served("u0", "u0").closed("c0"), per_user=2) == ["Dropped"]
+
+
+def test_whoever_stalled_may_be_hung_up_on() -> None:
+    story = served("u0").stall("c0").resume("c0").closed("c0")
+    assert kinds(story) == []
+    assert story.excused() == ["did_not_read"]

@@ -1,0 +1,193 @@
+"""What drivers record of applications: errors and whose they are, rooms, policies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from crosswire.fuzzer.core.program import Operation, Program
+from crosswire.fuzzer.engine.execution import Worker
+from crosswire.fuzzer.findings.finding import judged
+from crosswire.fuzzer.search import RandomWalk
+from crosswire.fuzzer.targets import JsonWire, Limits, Policy, application
+from crosswire.fuzzer.targets.wire import TEXT
+
+SETTLE = Operation("settle")
+EVERYBODY = JsonWire(path="/{user}", to_user=None, to_all="{event}")
+
+
+def connect(number: int, user: str, **fields: Any) -> Operation:
+    return Operation("connect", f"c{number}", user, **fields)
+
+
+def say(number: int, user: str) -> Operation:
+    return Operation("broadcast", f"c{number}", user)
+
+
+TALK = (
+    connect(0, "u0"),
+    connect(1, "u1"),
+    SETTLE,
+    say(0, "u0"),
+    say(1, "u1"),
+    SETTLE,
+    Operation("abort", "c1"),
+    SETTLE,
+)
+LEAVES = (connect(0, "u0"), connect(1, "u1"), SETTLE, say(0, "u0"), Operation("disconnect", "c1"), say(0, "u0"), SETTLE)
+
+
+def verdicts(name: str, operations: tuple[Operation, ...], wire: JsonWire = EVERYBODY, **policy: Any) -> set[str]:
+    """What the model says over some schedules."""
+    declared = Policy(**policy) if policy else None
+    worker = Worker(application(f"tests.isolation.chats:{name}", wire=wire, policy=declared))
+    program = Program(operations)
+    with worker.session():
+        runs = [judged(worker, worker.run(program, RandomWalk(seed))) for seed in range(12)]
+    return {violation.kind for run in runs for violation in run.violations}
+
+
+@pytest.mark.parametrize("program", [TALK, LEAVES], ids=["talk", "leaves"])
+@pytest.mark.parametrize("name", ["plain", "lets_go", "logs"])
+def test_a_client_that_leaves_and_an_error_that_is_logged_are_handled(
+    name: str, program: tuple[Operation, ...]
+) -> None:
+    assert verdicts(name, program) == set()
+
+
+@pytest.mark.parametrize("name", ["database_down", "fails"])
+def test_errors_that_are_no_clients_are_not(name: str) -> None:
+    assert "UnhandledError" in verdicts(name, TALK)
+
+
+@pytest.mark.parametrize("via", [None, "uvicorn"])
+def test_an_application_may_end_with_its_client_and_not_ask_again(via: str | None) -> None:
+    for name, want in (("ends", set()), ("asks_again", {"UnhandledError"} if via is None else None)):
+        worker = Worker(application(f"tests.isolation.chats:{name}", wire=TEXT, via=via))
+        with worker.session():
+            found = {
+                v.kind for v in judged(worker, worker.run(Program(LEAVES[:2] + LEAVES[4:]), RandomWalk(1))).violations
+            }
+        if want is not None:
+            assert (found & {"UnhandledError"}) == want
+
+
+# -- policies ------------------------------
+
+
+def test_tasks_may_outlive_their_client_for_the_declared_grace() -> None:
+    assert "LeftBehind" in verdicts("lingers", TALK)
+    assert verdicts("lingers", TALK, grace=30.0) == set()
+    assert "LeftBehind" in verdicts("lingers", TALK, grace=1.0)
+
+
+def test_newer_connections_may_close_older_ones_where_declared() -> None:
+    program = (connect(0, "u0"), SETTLE, connect(1, "u0"), SETTLE)
+    assert verdicts("newest_wins", program) == {"Dropped"}
+    assert verdicts("newest_wins", program, per_user=1) == set()
+    assert verdicts("newest_wins", program, per_user=2) == {"Dropped"}
+
+
+def test_beyond_a_rate_nobody_is_heard_where_declared() -> None:
+    program = (connect(0, "u0"), connect(1, "u1"), SETTLE, *(say(0, "u0") for _ in range(4)), SETTLE)
+    assert verdicts("three_only", program) == {"LostEvent"}
+    assert verdicts("three_only", program, rate=(3, 60.0)) == set()
+    assert verdicts("three_only", program, rate=(4, 60.0)) == {"LostEvent"}
+
+
+def test_limits_and_policy_say_the_same() -> None:
+    target = application(
+        "tests.isolation.chats:plain", wire=EVERYBODY, limits=Limits(delay=3.0, connections_per_user=2)
+    )
+    assert target.traits.policy == Policy(delay=3.0, per_user=2, rest=30.0)
+    target = application("tests.isolation.chats:plain", wire=EVERYBODY, offline_delivery=True)
+    assert target.traits.policy == Policy(rest=15.0, kept="next")
+    assert target.traits.offline_delivery
+
+
+# -- rooms ------------------------------
+
+BY_PATH = JsonWire(path="/hall/{room}", to_user=None, to_room="{event}")
+BY_FRAMES = JsonWire(
+    path="/{user}",
+    to_user=None,
+    join={"join": "{room}"},
+    leave={"leave": "{room}"},
+    joined={"joined": "{room}"},
+    to_room={"room": "{room}", "text": "{event}"},
+)
+SILENT = JsonWire(
+    path="/{user}",
+    to_user=None,
+    join={"join": "{room}"},
+    leave={"leave": "{room}"},
+    to_room={"room": "{room}", "text": "{event}"},
+)
+
+HALLS = (
+    connect(0, "u0", room="a"),
+    connect(1, "u1", room="a"),
+    connect(2, "u2", room="b"),
+    SETTLE,
+    Operation("emit_to_room", "c0", "u0", room="a"),
+    Operation("emit_to_room", "c2", "u2", room="b"),
+    SETTLE,
+)
+
+
+def room(kind: Any, number: int, name: str) -> Operation:
+    return Operation(kind, f"c{number}", f"u{number}" if kind == "emit_to_room" else None, room=name)
+
+
+MEMBERS = (
+    connect(0, "u0"),
+    connect(1, "u1"),
+    connect(2, "u2"),
+    SETTLE,
+    room("join", 0, "a"),
+    room("join", 1, "a"),
+    room("join", 1, "b"),
+    SETTLE,
+    room("emit_to_room", 0, "a"),
+    room("leave", 1, "a"),
+    SETTLE,
+    room("emit_to_room", 0, "a"),
+    room("join", 2, "b"),
+    room("emit_to_room", 1, "b"),
+    SETTLE,
+)
+
+
+def test_rooms_by_the_path() -> None:
+    assert BY_PATH.rooms_at_connect
+    assert verdicts("halls", HALLS, BY_PATH) == set()
+    assert verdicts("one_hall", HALLS, BY_PATH) == {"CrossUserLeak"}
+
+
+def test_rooms_by_frames() -> None:
+    assert verdicts("joined", MEMBERS, BY_FRAMES) == set()
+    assert verdicts("joined_silently", MEMBERS, SILENT) == set()
+    assert verdicts("joined_by_nobody", MEMBERS, BY_FRAMES) == {"CrossUserLeak"}
+
+
+def test_a_server_that_should_confirm_and_does_not_owes_nothing() -> None:
+    assert verdicts("joined_silently", MEMBERS, BY_FRAMES) == set()
+
+
+def test_rooms_of_users_are_fixed_by_the_wire() -> None:
+    by_user = JsonWire(path="/hall/a", to_user=None, to_room="{event}", rooms={"u0": ["a"], "u1": ["a"]})
+    program = tuple(op for op in HALLS if op.connection != "c2")
+    assert verdicts("halls", program, by_user) == set()
+    strangers = JsonWire(path="/hall/a", to_user=None, to_room="{event}", rooms={"u0": ["a"], "u1": ["b"]})
+    assert verdicts("halls", program, strangers) == {"CrossUserLeak"}
+
+
+def test_what_a_wire_offers_of_rooms() -> None:
+    kinds = ("join", "leave", "emit_to_room", "log_out")
+    assert [BY_FRAMES.offers(kind) for kind in kinds] == [True, True, True, False]
+    assert [BY_PATH.offers(kind) for kind in kinds] == [False, False, True, False]
+    signs_off = JsonWire(leave={"type": "logout"})
+    assert [signs_off.offers(kind) for kind in kinds] == [False, False, False, True]
+    both = JsonWire(leave={"leave": "{room}"}, logout={"type": "logout"})
+    assert [both.offers(kind) for kind in kinds] == [False, True, False, True]
