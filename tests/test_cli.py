@@ -90,12 +90,6 @@ def test_explain_draws_lanes(found: tuple[Path, dict[str, Any]]) -> None:
     assert ">>" in done.stdout
 
 
-def test_managers_prints_the_matrix(tmp_path: Path) -> None:
-    done = crosswire("managers", cwd=tmp_path, expect=0)
-    assert "send_to_user" in done.stdout
-    assert re.search(r"Unified / Connection \(the same class\)\s*│\s*0 ", done.stdout)
-
-
 ADAPTERS = """
 from crosswire.fuzzer.targets import Adapter
 import asyncio

@@ -58,7 +58,7 @@ def test_each_manager_has_the_methods_of_its_original() -> None:
     assert list(sizes.values()) == [13, 6, 10, 10, 33, 8, 33]
     waits = table["wait_for_connection"][SHORT["Unified"]]
     assert waits is not None
-    assert str(waits) == "async (user_id, timeout, check_interval)"
+    assert str(waits) == "async (user_id, timeout=, check_interval=)"
 
 
 def code_lines(manager: type) -> int:

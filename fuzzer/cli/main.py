@@ -153,15 +153,21 @@ def init(
 @app.command()
 def plot(
     files: Annotated[
-        list[Path] | None, typer.Argument(help="Counterexamples whose lanes to draw; without any, the store.")
+        list[str] | None,
+        typer.Argument(help="Counterexamples whose lanes to draw; without any, the store. With --managers: classes."),
     ] = None,
+    managers: Annotated[
+        bool, typer.Option("--managers", help="How far classes differ, named as module:Class; or the seven managers.")
+    ] = False,
     results: Annotated[Path, typer.Option(help="Results folder.")] = RESULTS,
     out: Annotated[Path | None, typer.Option(help="Folder for the pictures. Default: plots in results.")] = None,
 ) -> None:
-    """Draw failure frequencies, discovery and survival, or a counterexample's lanes, as SVG and PNG."""
-    from .plotting import write_plots
+    """Draw failure frequencies, discovery and survival, a counterexample's lanes, or interfaces, as SVG and PNG."""
+    from .plotting import write_interfaces, write_plots
 
-    for path in write_plots(results, out if out is not None else results / "plots", files or []):
+    folder = out if out is not None else results / "plots"
+    named = files or []
+    for path in write_interfaces(named, folder) if managers else write_plots(results, folder, list(map(Path, named))):
         print(path)
 
 
@@ -219,11 +225,22 @@ def explain(
 
 
 @app.command()
-def managers() -> None:
-    """Print the interface matrix of the seven managers, and how far each pair differs."""
-    from .managers import print_matrix
+def managers(
+    classes: Annotated[
+        list[str] | None, typer.Argument(help="Classes, as module:Class; without any, the seven standing managers.")
+    ] = None,
+    adapter: Annotated[
+        str | None,
+        typer.Option(help="Say instead which methods of this module:Class fit which operation of an adapter."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Print which methods and properties classes have, and how far each pair differs."""
+    from .managers import print_adapter, print_matrix
 
-    print_matrix()
+    if adapter is not None:
+        raise typer.Exit(0 if print_adapter(adapter, as_json) else 1)
+    print_matrix(classes or (), as_json)
 
 
 def main() -> None:

@@ -1,36 +1,175 @@
-"""``crosswire managers``: which methods managers have, and how far they differ."""
+"""``crosswire managers``: which members classes have in which form, how far they differ, and what an adapter calls."""
 
 from __future__ import annotations
 
-import sys
+import json
+from collections.abc import Sequence
+from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from ...models.managers.interface import SEVEN, differences, matrix
+from ...models.managers.fitting import OPERATIONS, Fitting, fitting
+from ...models.managers.interface import SEVEN, Difference, Member, differences, matrix
+from ..targets.applications import UnknownTargetError, load_module
 
-__all__ = ("print_matrix",)
+__all__ = ("named_classes", "print_adapter", "print_matrix")
+
+Classes = Sequence[tuple[str, type]]
+
+SORTS = {"async": "a", "sync": "s", "async iterator": "i", "property": "p"}
 
 
-def print_matrix() -> None:
-    """Print the interface matrix of the seven managers, and how far each pair differs."""
-    console = Console(width=max(Console().width, 140) if not sys.stdout.isatty() else None)
-    short = {name: name.replace("WebSocket", "").replace("Manager", "") or name for name, _ in SEVEN}
-    table = Table(title="Methods: a = async, s = sync, with their parameters; . = absent")
-    table.add_column("method")
-    for name, _ in SEVEN:
-        table.add_column(short[name], overflow="fold")
-    for method, row in matrix().items():
+def named_classes(names: Sequence[str]) -> Classes:
+    """The classes behind ``module:Class``; the seven managers where none is named.  Raises `UnknownTargetError`."""
+    if not names:
+        return SEVEN
+    found: dict[str, type] = {}
+    for name in names:
+        module, _, attributes = name.partition(":")
+        value: Any = load_module(name, module)
+        for attribute in attributes.split("."):
+            value = getattr(value, attribute, None)
+        if not isinstance(value, type):
+            raise UnknownTargetError(f"{name!r} is no class: name one as module:Class")
+        short = attributes.rpartition(".")[2]
+        found[name if short in found else short] = value
+    return tuple(found.items())
+
+
+def print_matrix(names: Sequence[str] = (), as_json: bool = False) -> None:
+    """Print the members of every class, and how far each pair differs."""
+    classes = named_classes(names)
+    rows, pairs = matrix(classes), differences(classes)
+    if as_json:
+        print(json.dumps(_as_data(classes, rows, pairs), indent=2))
+        return
+    console = Console(highlight=False)
+    for number, (name, _) in enumerate(classes, 1):
+        have = sum(forms[name] is not None for forms in rows.values())
+        console.print(Text(f"{number:>3}  {name}: {have}"))
+    console.print(_matrix_table(classes, rows))
+    if len(classes) > 1:
+        console.print(_pairs_table(classes, pairs))
+    if len(classes) == 2:
+        _print_pair(console, pairs[0], rows)
+
+
+def _matrix_table(classes: Classes, rows: dict[str, dict[str, Member | None]]) -> Table:
+    """One row a member; forms that differ are numbered, and told apart in the last column."""
+    table = Table(
+        title="a async, s sync, i async iterator, p property, . absent; = may be left out",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("member", overflow="fold")
+    for number in range(1, len(classes) + 1):
+        table.add_column(str(number), no_wrap=True)
+    table.add_column("called with", overflow="fold")
+    for member, forms in rows.items():
+        kinds = list(dict.fromkeys(form for form in forms.values() if form is not None))
         cells = [
-            "." if form is None else f"{'a' if form.is_async else 's'} ({', '.join(form.parameters)})"
-            for form in row.values()
+            "." if form is None else SORTS[form.sort] + (str(kinds.index(form) + 1) if len(kinds) > 1 else "")
+            for form in forms.values()
         ]
-        table.add_row(method, *cells)
-    console.print(table)
-    pairs = Table(title="Differences of every pair: methods only one has, and methods both have in different forms")
-    for heading in ("pair", "differences", "only left", "only right", "in another form"):
-        pairs.add_column(heading, justify="left" if heading == "pair" else "right")
-    for pair in differences():
-        name = f"{short[pair.left]} / {short[pair.right]}" + (" (the same class)" if pair.same_class else "")
-        pairs.add_row(name, *map(str, (len(pair), len(pair.only_left), len(pair.only_right), len(pair.changed))))
-    console.print(pairs)
+        told = [form.called_with for form in kinds]
+        if len(kinds) > 1:
+            told = [f"{at} {form.called_with or 'read'}" for at, form in enumerate(kinds, 1)]
+        table.add_row(Text(member), *cells, Text("\n".join(told)))
+    return table
+
+
+def _pairs_table(classes: Classes, pairs: Sequence[Difference]) -> Table:
+    table = Table(
+        title="Differences of pairs (= the same class)", title_justify="left", box=SIMPLE_HEAD, pad_edge=False
+    )
+    for heading in ("pair", "differences", "only left", "only right", "other form"):
+        table.add_column(heading, justify="left" if heading == "pair" else "right", overflow="fold")
+    short = _short(classes)
+    for pair in pairs:
+        name = f"{short[pair.left]} {'=' if pair.same_class else '/'} {short[pair.right]}"
+        counts = (len(pair), len(pair.only_left), len(pair.only_right), len(pair.changed))
+        table.add_row(Text(name), *map(str, counts))
+    return table
+
+
+def _short(classes: Classes) -> dict[str, str]:
+    """Names without what all of them are, where that tells them apart still."""
+    short = {name: name.replace("WebSocket", "").replace("Manager", "") or name for name, _ in classes}
+    return short if len(set(short.values())) == len(short) else {name: name for name in short}
+
+
+def _print_pair(console: Console, pair: Difference, rows: dict[str, dict[str, Member | None]]) -> None:
+    for side, names in ((pair.left, pair.only_left), (pair.right, pair.only_right)):
+        console.print(Text(f"only {side}: {', '.join(names) or 'nothing'}"))
+    for name in pair.changed:
+        console.print(Text(f"{name}: {pair.left} {rows[name][pair.left]}; {pair.right} {rows[name][pair.right]}"))
+
+
+def _as_data(
+    classes: Classes, rows: dict[str, dict[str, Member | None]], pairs: Sequence[Difference]
+) -> dict[str, Any]:
+    """The same as plain data."""
+    return {
+        "classes": [name for name, _ in classes],
+        "members": {
+            member: {
+                name: None
+                if form is None
+                else {
+                    "sort": form.sort,
+                    "parameters": [{"name": p.name, "optional": p.optional, "how": p.how} for p in form.parameters],
+                }
+                for name, form in forms.items()
+            }
+            for member, forms in rows.items()
+        },
+        "pairs": [
+            {
+                "left": pair.left,
+                "right": pair.right,
+                "differences": len(pair),
+                "only_left": pair.only_left,
+                "only_right": pair.only_right,
+                "changed": pair.changed,
+                "same_class": pair.same_class,
+            }
+            for pair in pairs
+        ],
+    }
+
+
+def print_adapter(name: str, as_json: bool = False) -> bool:
+    """Print which methods of a class fit which operation of an adapter; whether nothing is wrong with it."""
+    ((short, owner),) = named_classes([name])
+    found = fitting(owner)
+    if as_json:
+        print(json.dumps(_fitting_data(short, found), indent=2))
+        return not found.faults
+    console = Console(highlight=False)
+    for operation, fits in found.fits.items():
+        asked = f"{operation}({', '.join(OPERATIONS[operation].parameters)})"
+        console.print(Text(asked if fits else f"{asked}: none"))
+        for fit in fits:
+            console.print(Text(f"    {fit}"))
+    if found.rest:
+        console.print(Text(f"no operation: {', '.join(found.rest)}"))
+    for fault in found.faults:
+        console.print(Text(fault))
+    return not found.faults
+
+
+def _fitting_data(name: str, found: Fitting) -> dict[str, Any]:
+    return {
+        "class": name,
+        "operations": {
+            operation: [{"method": fit.method, "call": fit.call, "lacks": fit.lacks} for fit in fits]
+            for operation, fits in found.fits.items()
+        },
+        "no_operation": found.rest,
+        "faults": found.faults,
+    }

@@ -12,7 +12,7 @@ from ..store import Store, StoreError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ("write_plots", "write_report")
+__all__ = ("write_interfaces", "write_plots", "write_report")
 
 
 def write_plots(results: Path, out: Path, files: list[Path]) -> list[Path]:
@@ -36,6 +36,21 @@ def write_plots(results: Path, out: Path, files: list[Path]) -> list[Path]:
             figures["users"] = by_users(counts)
             figures["discovery"] = discovery_curve(store.samples(campaigns[-1].id))
             figures["survival"] = survival_curves(store.firsts())
+    return _saved(figures, out)
+
+
+def write_interfaces(names: list[str], out: Path) -> list[Path]:
+    """Draw how far the interfaces of classes differ; the seven managers' where none is named."""
+    from ...models.managers.interface import differences
+    from ..reports.plots import interface_map
+    from .managers import named_classes
+
+    classes = named_classes(names)
+    return _saved({"managers": interface_map([name for name, _ in classes], differences(classes))}, out)
+
+
+def _saved(figures: dict[str, Figure], out: Path) -> list[Path]:
+    """Write each figure as SVG and PNG; gives the files."""
     out.mkdir(parents=True, exist_ok=True)
     written = []
     for name, drawn in figures.items():

@@ -1,11 +1,14 @@
-"""The interface matrix: which manager has which public method, and how far two managers differ."""
+"""The interface matrix: which class has which public members in which form, and how far any two classes differ."""
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from types import FunctionType
+from typing import Any, Literal
 
 from . import (
     DegradedWebSocketManager,
@@ -17,7 +20,7 @@ from . import (
     WebSocketManagerFactory,
 )
 
-__all__ = ("SEVEN", "Difference", "Method", "differences", "matrix", "methods")
+__all__ = ("SEVEN", "Difference", "Member", "Parameter", "Sort", "differences", "matrix", "members")
 
 SEVEN: tuple[tuple[str, type], ...] = (
     ("IsolatedWebSocketManager", IsolatedWebSocketManager),
@@ -29,22 +32,55 @@ SEVEN: tuple[tuple[str, type], ...] = (
     ("WebSocketConnectionManager", WebSocketConnectionManager),
 )
 
+Sort = Literal["async", "sync", "async iterator", "property"]
+"""How a member is used: awaited, called, walked with ``async for``, or read."""
+
 
 @dataclass(frozen=True, slots=True)
-class Method:
-    """One public method: whether it is ``async``, and the names of its parameters."""
+class Parameter:
+    """A parameter as callers see it.  ``how``: by position or name, by position only, by name only, or any number."""
 
     name: str
-    is_async: bool
-    parameters: tuple[str, ...]
+    optional: bool = False
+    how: Literal["", "/", "*", "**", "name"] = ""
 
     def __str__(self) -> str:
-        return f"{'async' if self.is_async else 'sync'} ({', '.join(self.parameters)})"
+        shown = f"{self.how}{self.name}" if self.how in ("*", "**") else self.name
+        return f"{shown}=" if self.optional else shown
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A public method or property in the form it has in one class."""
+
+    name: str
+    sort: Sort
+    parameters: tuple[Parameter, ...] = ()
+
+    @property
+    def called_with(self) -> str:
+        """The parameters as they stand in a definition; a ``=`` after those that may be left out."""
+        if self.sort == "property":
+            return ""
+        words: list[str] = []
+        for at, parameter in enumerate(self.parameters):
+            before = self.parameters[at - 1].how if at else None
+            if parameter.how == "name" and before not in ("name", "*"):
+                words.append("*")
+            if before == "/" and parameter.how != "/":
+                words.append("/")
+            words.append(str(parameter))
+        if self.parameters and self.parameters[-1].how == "/":
+            words.append("/")
+        return f"({', '.join(words)})"
+
+    def __str__(self) -> str:
+        return f"{self.sort} {self.called_with}".strip()
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How two managers differ: methods only one of them has, and methods both have in different forms."""
+    """How two classes differ: members only one of them has, and members both have in different forms."""
 
     left: str
     right: str
@@ -57,28 +93,62 @@ class Difference:
         return len(self.only_left) + len(self.only_right) + len(self.changed)
 
 
-def methods(manager: type) -> dict[str, Method]:
-    """The public methods of a class, by name."""
+_HOW: dict[Any, Literal["", "/", "*", "**", "name"]] = {
+    inspect.Parameter.POSITIONAL_ONLY: "/",
+    inspect.Parameter.POSITIONAL_OR_KEYWORD: "",
+    inspect.Parameter.KEYWORD_ONLY: "name",
+    inspect.Parameter.VAR_POSITIONAL: "*",
+    inspect.Parameter.VAR_KEYWORD: "**",
+}
+
+
+def members(owner: type) -> dict[str, Member]:
+    """The public methods and properties of a class, inherited ones too, by name.
+
+    Decorators are seen through where they say what they wrap.  What comes from classes written in C is left out.
+    """
     found = {}
-    for name, member in inspect.getmembers(manager, inspect.isfunction):
+    for name, raw in inspect.getmembers_static(owner):
         if not name.startswith("_"):
-            parameters = tuple(inspect.signature(member).parameters)[1:]
-            found[name] = Method(name, inspect.iscoroutinefunction(member), parameters)
+            member = _member(owner, name, raw)
+            if member is not None:
+                found[name] = member
     return found
 
 
-def matrix(managers: Sequence[tuple[str, type]] = SEVEN) -> dict[str, dict[str, Method | None]]:
-    """Method -> manager -> its form there, or None."""
-    tables = {name: methods(manager) for name, manager in managers}
-    names = sorted({method for table in tables.values() for method in table})
-    return {method: {name: tables[name].get(method) for name, _ in managers} for method in names}
+def _member(owner: type, name: str, raw: object) -> Member | None:
+    if isinstance(raw, property | functools.cached_property):
+        return Member(name, "property")
+    unbound = isinstance(raw, staticmethod | classmethod)
+    function: Any = raw.__func__ if isinstance(raw, staticmethod | classmethod) else getattr(raw, "func", raw)
+    if not isinstance(inspect.unwrap(function), FunctionType):
+        return None
+    parameters = list(inspect.signature(getattr(owner, name)).parameters.values())
+    said = (Parameter(p.name, p.default is not p.empty, _HOW[p.kind]) for p in parameters[0 if unbound else 1 :])
+    return Member(name, _sort(function), tuple(said))
 
 
-def differences(managers: Sequence[tuple[str, type]] = SEVEN) -> list[Difference]:
-    """Every pair of managers, compared."""
+def _sort(function: Any) -> Sort:
+    for layer in (function, inspect.unwrap(function)):
+        if inspect.iscoroutinefunction(layer):
+            return "async"
+        if inspect.isasyncgenfunction(layer):
+            return "async iterator"
+    return "sync"
+
+
+def matrix(classes: Sequence[tuple[str, type]] = SEVEN) -> dict[str, dict[str, Member | None]]:
+    """Member -> class -> its form there, or None."""
+    tables = {name: members(owner) for name, owner in classes}
+    names = sorted({member for table in tables.values() for member in table})
+    return {member: {name: tables[name].get(member) for name, _ in classes} for member in names}
+
+
+def differences(classes: Sequence[tuple[str, type]] = SEVEN) -> list[Difference]:
+    """Every pair of classes, compared."""
     found = []
-    for (left, left_class), (right, right_class) in combinations(managers, 2):
-        ours, theirs = methods(left_class), methods(right_class)
+    for (left, left_class), (right, right_class) in combinations(classes, 2):
+        ours, theirs = members(left_class), members(right_class)
         found.append(
             Difference(
                 left,

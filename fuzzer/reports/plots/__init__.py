@@ -2,6 +2,7 @@
 
 from .curves import discovery_curve, survival_curves
 from .frequencies import by_users, heat_map
+from .interfaces import interface_map
 from .lanes import lanes_figure
 
-__all__ = ("by_users", "discovery_curve", "heat_map", "lanes_figure", "survival_curves")
+__all__ = ("by_users", "discovery_curve", "heat_map", "interface_map", "lanes_figure", "survival_curves")

@@ -1,0 +1,39 @@
+"""How far the interfaces of classes differ, as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from ....models.managers.interface import Difference
+from .style import figure
+
+__all__ = ("interface_map",)
+
+
+def interface_map(names: Sequence[str], pairs: Sequence[Difference]) -> Figure:
+    """Classes down and across; each cell the number of members in which the two differ."""
+    count = len(names)
+    table = np.zeros((count, count), dtype=int)
+    for pair in pairs:
+        left, right = names.index(pair.left), names.index(pair.right)
+        table[left, right] = table[right, left] = len(pair)
+    made, axes = figure(3.2 + 0.62 * count, 2.4 + 0.42 * count)
+    edges = np.arange(count + 1) - 0.5
+    most = max(int(table.max()), 1)
+    axes.pcolormesh(edges, edges, np.ma.masked_where(table == 0, table), cmap="cividis_r", vmin=0, vmax=most)
+    axes.invert_yaxis()
+    for row in range(count):
+        for column in range(count):
+            text = "·" if row == column else str(table[row, column])
+            dark = table[row, column] > 0.55 * most
+            axes.text(column, row, text, ha="center", va="center", fontsize=9, color="white" if dark else "#333333")
+    axes.set_xticks(range(count), names, fontsize=8, rotation=40, ha="right")
+    axes.set_yticks(range(count), names, fontsize=8)
+    axes.tick_params(which="both", length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    axes.set_title("Members that differ: in one class only, or in another form", fontsize=11, loc="left")
+    return made
