@@ -166,12 +166,16 @@ class ManagerDriver(Driver):
         self.record(RowKind.GONE, number, connection, how)
         self.clients[connection].websocket.leave()
 
+    def websocket(self, connection: str) -> FakeWebSocket:
+        """The server's side of a new connection."""
+        return FakeWebSocket(connection, len(self.clients), self)
+
     def do_connect(self, number: int, op: Operation, lane: Lane) -> None:
         assert op.connection is not None and op.user is not None
         if op.connection in self.clients:
             self.skip(number)
             return
-        websocket = FakeWebSocket(op.connection, len(self.clients), self)
+        websocket = self.websocket(op.connection)
         token, identity = credentials(op)
         client = Client(op.connection, op.user, token, identity, websocket)
         self.clients[op.connection] = client

@@ -6,7 +6,7 @@ import gc
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from time import process_time
@@ -15,9 +15,9 @@ from types import FrameType
 from ..core.history import History
 from ..core.program import Program
 from ..core.stacks import Place, innermost
-from ..drivers import TargetError, driver_for
+from ..drivers import Driver, TargetError, driver_for
 from ..targets.adapter import Target
-from ..world import Chooser, Interrupted, TargetBlockedError, WorldLoop
+from ..world import Chooser, Interrupted, Outer, TargetBlockedError, WorldLoop
 from ..world.identity import number_loaded, numbering_imports
 from ..world.stock import StockLoop
 from .schedule import Recorded, Schedule, Visible
@@ -73,8 +73,15 @@ class Worker:
     ``patience`` is for how many seconds of processor time an execution may keep the thread.
     """
 
-    def __init__(self, target: Target, loop: WorldLoop | StockLoop | None = None, patience: float = PATIENCE) -> None:
+    def __init__(
+        self,
+        target: Target,
+        loop: WorldLoop | StockLoop | None = None,
+        patience: float = PATIENCE,
+        drive: Callable[[Target, Program, Outer], Driver] = driver_for,
+    ) -> None:
         self.target = target
+        self.drive = drive
         self.loop = loop if loop is not None else WorldLoop()
         self.executions = 0
         self.patience = patience
@@ -166,7 +173,7 @@ class Worker:
         """Execute, within a session, and leave what that changed as it is; raises `TargetError`."""
         loop = self.loop
         loop.chooser = chooser
-        run = driver_for(self.target, program, loop)
+        run = self.drive(self.target, program, loop)
         loop.idle = run.when_idle
         loop.clock_hook = run.clock_moves
         with run.around():

@@ -55,7 +55,7 @@ class AsgiService(Service):
     """
 
     def __init__(self, app: Application) -> None:
-        self._app = app
+        self.app = app
         self._state: dict[str, Any] = {}
         self._events: asyncio.Queue[dict[str, Any]]
         self._said: asyncio.Future[str | None]
@@ -84,7 +84,7 @@ class AsgiService(Service):
     async def _live(self) -> None:
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self._state}
         try:
-            await self._app(scope, self._events.get, self._hear)
+            await self.app(scope, self._events.get, self._hear)
         except Exception as error:
             if self._said.done():
                 raise
@@ -104,7 +104,7 @@ class AsgiService(Service):
 
     def connect(self, name: str, number: int, peer: Peer, pace: Pace | None) -> Link:
         loop = cast(Outer, asyncio.get_running_loop())
-        return AsgiLink(name, peer, pace, loop, self._app, number, self._state)
+        return AsgiLink(name, peer, pace, loop, self.app, number, self._state)
 
 
 class ListeningService(Service):
@@ -117,13 +117,13 @@ class ListeningService(Service):
         self, serving: AbstractAsyncContextManager[Any], *, port: int | None = None, compression: bool = False
     ) -> None:
         self._serving = serving
-        self._port = port
-        self._compression = compression
+        self.port = port
+        self.compression = compression
 
     async def __aenter__(self) -> ListeningService:
         await self._serving.__aenter__()
         ports = cast(Outer, asyncio.get_running_loop()).listeners
-        if self._port is None and len(ports) > 1:
+        if self.port is None and len(ports) > 1:
             listed = ", ".join(map(str, sorted(ports)))
             await self._serving.__aexit__(None, None, None)
             raise RuntimeError(f"it listens on ports {listed}: say to which clients connect, with ?port=N")
@@ -136,9 +136,9 @@ class ListeningService(Service):
         loop = cast(Outer, asyncio.get_running_loop())
 
         def dial(link: WebSocketLink) -> None:
-            loop.dial(name, link, self._port, number)
+            loop.dial(name, link, self.port, number)
 
-        return WebSocketLink(name, peer, pace, dial, compression=self._compression)
+        return WebSocketLink(name, peer, pace, dial, compression=self.compression)
 
 
 @asynccontextmanager

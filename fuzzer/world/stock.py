@@ -2,32 +2,55 @@
 
 `StockLoop` is `asyncio.SelectorEventLoop`: its ready queue, timers and transports.  What is ours sits where asyncio
 lets one put it, in the selector: before every wait the gate decides which pending external event becomes visible, and
-where nothing is left, the clock is moved rather than waited for.  Simulated clients are at the far
-end of real loopback sockets; see `sockets`.
+where nothing is left, the clock is moved rather than waited for.  Clients are at the far ends of real loopback sockets,
+outside of the loop (`FarEnd`); servers are asyncio's own, on ports the kernel chose, and nothing of theirs is changed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import selectors
+import socket
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import Context, copy_context
-from typing import Any
+from time import perf_counter
+from typing import Any, Protocol
 
+from ..core.stacks import waits_at
 from .entropy import WAYS_OUT, Entropy
 from .external import External
 from .identity import NumberedTask
-from .network import Networked, Outside, connection
+from .network import Networked, connection
 from .outer import Outer
-from .sockets import SocketEnd
 
-__all__ = ("StockLoop",)
+__all__ = ("FarEnd", "StockLoop")
 
 MAX_BOUNDARIES = 200_000
 """Waits after which an execution counts as spinning; real sockets take more of them than connections in memory."""
 
-SETTLE = 0.02
+SETTLE = 0.005
 """Real seconds to wait for the kernel to pass something on, after a client has done something to its socket."""
+
+
+class FarEnd(Protocol):
+    """The far end of a connection, on a real socket outside of the loop."""
+
+    name: str
+    address: tuple[str, int]
+    backlog: int
+    """The most bytes, made for the purpose, that have lain unread between the server and this end."""
+
+    def served_by(self, transport: asyncio.Transport, sock: socket.socket) -> None:
+        """Learn which transport is the server's end, and its socket."""
+
+    def pump(self) -> bool:
+        """Read and write what can be; gives whether the server's kernel may have news of it."""
+
+    def settle(self) -> None:
+        """The kernels have come to rest: what was to be read has been."""
+
+    def hang_up(self) -> None:
+        """Close, at the end of it all."""
 
 
 class _Gate(selectors.BaseSelector):
@@ -56,14 +79,19 @@ class _Gate(selectors.BaseSelector):
         loop = self.loop
         if loop is None or not loop.gated:
             return self._real.select(0)
+        if perf_counter() > loop.until:
+            loop.out_of_time = True
+            loop.stop()
+            return []
         busy = timeout is not None and timeout <= 0
         loop.pump()
         if not busy:
             seen = self._real.select(SETTLE if loop.stirred else 0)
             loop.stirred = False
             loop.pump()
-            if seen:
+            if seen or loop.stirred:
                 return seen  # the kernels are not done yet with what was visible before
+            loop.settle()
         loop.boundary(busy, None if timeout is None else loop.time() + timeout)
         return self._real.select(SETTLE if loop.stirred else 0)
 
@@ -84,8 +112,17 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
         self._deadline: float | None = None
         self._boundaries = 0
         self._ready_now = False
-        self._ends: dict[str, SocketEnd] = {}
+        self._ends: dict[str, FarEnd] = {}
         self._real: list[asyncio.Server] = []
+        self.activity = 0
+        """Counts what might have made a server write."""
+        self.backlogs = False
+        """Whether clients that read slowly or not at all have a backlog; they are given one."""
+        self.until = float("inf")
+        """When to give up, by the real clock (`time.perf_counter`)."""
+        self.out_of_time = False
+        self.backlog: dict[str, int] = {}
+        """After an execution: the size in bytes of each backlog that a client was given."""
         self.idle = bool
         self.clock_hook = _unheard
 
@@ -111,8 +148,10 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
         """Let the event that was chosen happen, if any; ``last_visible`` is when one was before it."""
         if event is None:
             return False
+        frame = event.key[0] == "frame"
+        self.activity += not frame
         if event.key[1:2] and event.key[1] in self._ends:
-            if event.key[0] == "frame":
+            if frame:
                 self.last_visible = last_visible  # it may be a heartbeat; the client's end tells once it has read it
             event.context.run(event.callback, *event.args)  # outside the loop: the kernel tells it
             self.stirred = True
@@ -124,11 +163,41 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
     def next_deadline(self) -> float | None:
         return self._deadline
 
+    def move_clock(self, to: float) -> None:
+        self.activity += 1
+        super().move_clock(to)
+
     def pump(self) -> None:
         """Let the clients read what has come."""
         for end in list(self._ends.values()):
             if end.pump():
                 self.stirred = True
+
+    def settle(self) -> None:
+        """Tell the clients that nothing moves any more."""
+        for end in list(self._ends.values()):
+            end.settle()
+
+    # -- servers and their clients ------------------------------
+
+    def address_of(self, port: int | None) -> tuple[str, int] | None:
+        """Where the server really listens that was to listen on ``port``, or the first of all; None where none does."""
+        within = self.listener(port)
+        server = self._within.get(within.address[1]) if within is not None else None
+        if server is None or not server.sockets:
+            return None
+        host, number = server.sockets[0].getsockname()[:2]
+        return host, number
+
+    def attach(self, end: FarEnd) -> None:
+        """A client has connected."""
+        self._ends[end.name] = end
+
+    def serving(self, name: str) -> bool:
+        """Whether any code of the target's that serves a connection is still under way."""
+        return any(
+            label == name and not task.done() and waits_at(task, own=True) for task, label in self.labels.items()
+        )
 
     # -- what the loop is asked for ------------------------------
 
@@ -162,23 +231,15 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
         super().network_clear()
         self._within: dict[int, asyncio.Server] = {}
 
-    def _dialled_in(self, name: str, outside: Outside, port: int | None, number: int) -> None:
-        within = self.listener(port)
-        server = self._within.get(within.address[1]) if within is not None else None
-        if server is None or not server.sockets:
-            outside.refused()
-            return
-        self._ends[name] = end = SocketEnd(self, name, outside, server.sockets[0].getsockname()[:2])
-        self.stirred = True
-        outside.accepted(end)  # type: ignore[arg-type]  # it has what clients use of a transport
-
     def _make_socket_transport(self, sock: Any, *args: Any, **options: Any) -> Any:
         """asyncio's own way from an accepted socket to a transport: here a client learns which one is its."""
-        transport = super()._make_socket_transport(sock, *args, **options)  # type: ignore[misc]
         peer = sock.getpeername()
-        for end in self._ends.values():
-            if end.address == peer:
-                end.served_by(transport, sock)
+        end = next((end for end in self._ends.values() if end.address == peer), None)
+        if end is not None:
+            connection.set(end.name)  # for the code that will serve it, which inherits the context
+        transport = super()._make_socket_transport(sock, *args, **options)  # type: ignore[misc]
+        if end is not None:
+            end.served_by(transport, sock)
         return transport
 
     # -- running ------------------------------
@@ -196,8 +257,9 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
 
     def reset(self) -> None:
         """Forget everything of the execution before."""
+        self.backlog = {name: end.backlog for name, end in self._ends.items() if end.backlog}
         for end in self._ends.values():
-            end.close()
+            end.hang_up()
         self._ends.clear()
         self._drain(self.drivers + self.tasks)
         for server in self._real:
@@ -207,6 +269,7 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
         self._drain(asyncio.all_tasks(self))
         self.outer_clear()
         self._boundaries = 0
+        self.activity = 0
         self._deadline = None
         self.idle = bool
         self.clock_hook = _unheard

@@ -1,0 +1,527 @@
+"""A simulated client on a real socket: the far end of a loopback connection to a real server.
+
+The bytes are made and read by `websockets`' own sans-I/O protocol.  Nothing is shared with clients in memory, so what
+shows here does not depend on how those are made.  What the client does reaches the server's kernel when the schedule
+says so; how much of what the server wrote has been read is the client's affair, as everywhere.
+
+A *backlog* is what a client has not read yet.  A server's send waits only where the backlog has filled the kernels'
+buffers and the server's own up to its limit; clients whose sends have to wait are given one, of messages sent before,
+and `LoopbackLink.backlog` tells its size in bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import struct
+from collections import deque
+from contextvars import Context
+from typing import TYPE_CHECKING, Any
+
+from websockets.client import ClientProtocol
+from websockets.exceptions import InvalidStatus
+from websockets.extensions.permessage_deflate import enable_client_permessage_deflate
+from websockets.frames import Frame as WebSocketFrame
+from websockets.frames import Opcode
+from websockets.http11 import Response
+from websockets.protocol import State
+from websockets.typing import Subprotocol
+from websockets.uri import WebSocketURI
+
+from ..core.handshake import Frame, Request
+from ..core.program import Pace
+from .link import Link, Peer
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from ..world.external import External
+    from ..world.stock import StockLoop
+
+__all__ = ("LoopbackLink",)
+
+CHUNK = 65_536
+"""Bytes read at once."""
+
+RECEIVE_BUFFER = 4096
+"""Bytes that a client with a backlog asks its kernel to hold: the smaller, the smaller the backlog that is needed."""
+
+ETHERNET = 1460
+"""Bytes to a segment on such a client's link, as on any Ethernet (TCP_MAXSEG); a loopback's own are 64 KiB."""
+
+SPARE = 32 * 1024
+"""Bytes of backlog beyond the server's limit: a kernel may still take some while its last acknowledgements are due."""
+
+MOVE = 0.002
+"""Real seconds in which the kernels have moved what they can from the sender's buffer to the receiver's."""
+
+MARK = b"crosswire backlog "
+
+FILLING = WebSocketFrame(Opcode.BINARY, MARK + bytes(16_384 - len(MARK))).serialize(mask=False)
+"""One message of a backlog, as a server sends it."""
+
+GARBAGE = b"\xff\xfe not a frame \x00" * 4
+"""An opcode that does not exist, with reserved bits set (RFC 6455, section 5.2)."""
+
+PINGS = 50
+
+END = b""
+"""Stands among what is sent for the end of the stream."""
+
+OUTSIDE = Context()
+"""The context of what happens outside of the server."""
+
+
+class LoopbackLink(Link):
+    """One connection to a server that listens on a loopback address.
+
+    ``whole``: what arrives at the server are messages, as where an application is called directly, rather than bytes.
+    ``prompt``: what the client does reaches the server's kernel at once, and only its reading is the schedule's affair.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        peer: Peer,
+        pace: Pace | None,
+        loop: StockLoop,
+        port: int | None,
+        *,
+        whole: bool = False,
+        prompt: bool = False,
+        compression: bool = False,
+    ) -> None:
+        super().__init__(name, peer, pace)
+        self.backlog = 0
+        self.address = "", 0
+        """The client's end, once it is connected."""
+        self._loop = loop
+        self._port = port
+        self._whole = whole
+        self._prompt = prompt
+        self._compression = compression
+        self._protocol: ClientProtocol
+        self._socket: socket.socket | None = None
+        self._server_end: asyncio.Transport | None = None
+        self._server_socket: socket.socket | None = None
+        self._arriving: External | None = None
+        self._leading: External | None = None
+        self._queue: deque[tuple[str, bytes]] = deque()
+        self._unsent = bytearray()
+        self._inbox: deque[tuple[str, Frame]] = deque()
+        self._fragments: list[bytes] = []
+        self._text = True
+        self._open = False
+        self._gone = False
+        self._vanished = False
+        self._closed = False
+        self._ended = False
+        self._told_end = False
+        self._served = False
+        self._offered: External | None = None
+        self._taking = False
+        self._dry = -1
+        self._filled = 0
+        self._owed = -1
+
+    # -- what the client does ------------------------------
+
+    def open(self, request: Request) -> None:
+        path, _, query = request.path.partition("?")
+        self._protocol = ClientProtocol(
+            WebSocketURI(False, "testserver", 80, path, query),
+            extensions=enable_client_permessage_deflate(None) if self._compression else None,
+            subprotocols=[Subprotocol(name) for name in request.subprotocols] or None,
+            max_size=None,
+        )
+        handshake = self._protocol.connect()
+        for key, value in request.headers:
+            handshake.headers[key] = value
+        self._protocol.send_request(handshake)
+        self._arriving = self._loop.external(("connect", self.name), self._connect, context=OUTSIDE)
+
+    def _connect(self) -> None:
+        self._arriving = None
+        if self._closed:
+            return
+        address = self._loop.address_of(self._port)
+        if address is None:
+            self._closed = True
+            self._turned_away("connection refused")
+            return
+        self._socket = end = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        if self._loop.backlogs:
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+            with contextlib.suppress(AttributeError, OSError):  # not on every system
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, ETHERNET)
+        end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        end.connect(address)
+        end.setblocking(False)
+        self.address = end.getsockname()
+        self._loop.attach(self)
+        self._flush_protocol("connect" if self._whole else "bytes")
+
+    def send(self, frame: Frame, *, heartbeat: bool = False) -> None:
+        if self._protocol.state is not State.OPEN:
+            return
+        if isinstance(frame, str):
+            self._protocol.send_text(frame.encode())
+        else:
+            self._protocol.send_binary(frame)
+        self._flush_protocol("pong" if heartbeat else "bytes")
+
+    def close(self) -> None:
+        if not self._open:
+            self.abort()
+            return
+        self._gone = True
+        if self._protocol.state is State.OPEN:
+            self._protocol.send_close(1000)
+            self._flush_protocol("lost" if self._whole else "bytes")
+        if self._filled and self._prompt:
+            self._lost()  # as a tab that is closed, with all it has not read
+        self.resume()
+
+    def abort(self) -> None:
+        self._gone = True
+        self.stalled = False
+        if self._socket is None:
+            if self._arriving is not None:
+                self._loop.withdraw(self._arriving)
+            self._closed = True
+            self.peer.served()
+            return
+        self._queue.clear()
+        self._withdraw()
+        if self._leading is not None:
+            self._loop.withdraw(self._leading)
+        if self._prompt:
+            self._reset()
+        elif not self._closed:
+            self._vanished = True
+            self._leading = self._loop.external(("lost", self.name), self._reset, context=OUTSIDE)
+
+    def misbehave(self, how: str) -> None:
+        closing = self._socket is None or self._protocol.state is not State.OPEN
+        if how == "flood":  # who does that stays
+            for number in range(0 if closing else PINGS):
+                self._protocol.send_ping(b"%d" % number)
+            self._flush_protocol("bytes")
+        elif closing:
+            self.abort()
+        else:
+            self._gone = True
+            if how == "garble":
+                self._say("bytes", GARBAGE)
+            else:
+                self._protocol.send_text(b"cut short" * 8)
+                data = b"".join(self._protocol.data_to_send())
+                self._say("bytes", data[: len(data) // 2])
+                self._say("bytes", END)
+            self.resume()
+
+    def stall(self) -> None:
+        self.stalled = True
+        self._taking = False
+        self._withdraw()
+
+    def resume(self) -> None:
+        self.stalled = False
+        self._dry = -1
+
+    def released_after(self, messages: int) -> None:
+        """The server closes: behind so many messages that are due, nothing but its goodbye is left to read."""
+        self._owed = messages
+
+    @property
+    def over(self) -> bool:
+        return self._closed and (not self._whole or self._served or not self._loop.serving(self.name))
+
+    # -- what reaches the server ------------------------------
+
+    def _flush_protocol(self, kind: str) -> None:
+        """Send what the protocol has to say; ``kind`` names the event of its arrival, unless it has none."""
+        for piece in self._protocol.data_to_send():
+            if kind in ("connect", "answer") or self._prompt:
+                self._write(piece)
+            else:
+                self._say(kind, piece)
+
+    def _say(self, kind: str, piece: bytes) -> None:
+        if self._closed:
+            return
+        half = len(piece) // 2
+        if self.pace == "split" and half and kind != "pong":
+            self._queue.append((kind, piece[:half]))
+            piece = piece[half:]
+        self._queue.append((kind, piece))
+        self._advance()
+
+    def _advance(self) -> None:
+        if self._leading is None and self._queue and not self._closed:
+            self._leading = self._loop.external((self._queue[0][0], self.name), self._arrives, context=OUTSIDE)
+
+    def _arrives(self) -> None:
+        self._leading = None
+        if self._closed or not self._queue:
+            return
+        kind, piece = self._queue.popleft()
+        if self.pace == "merged" and piece:
+            while self._queue and self._queue[0][0] == kind and self._queue[0][1]:
+                piece += self._queue.popleft()[1]
+        self._write(piece)
+        self._advance()
+
+    def _write(self, piece: bytes) -> None:
+        if self._socket is None or self._closed:
+            return
+        self._loop.stirred = True
+        if piece == END:
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_WR)
+        else:
+            self._unsent += piece
+            self._flush()
+
+    def _flush(self) -> bool:
+        """Give the kernel what it takes; whether it took anything."""
+        if not self._unsent or self._socket is None or self._closed:
+            return False
+        try:
+            sent = self._socket.send(self._unsent)
+        except OSError:
+            return False
+        del self._unsent[:sent]
+        return True
+
+    def _reset(self) -> None:
+        """Go without a word."""
+        if not self._closed and self._socket is not None:
+            self._loop.stirred = True
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self._lost()
+
+    # -- what the client reads ------------------------------
+
+    def served_by(self, transport: asyncio.Transport, sock: socket.socket) -> None:
+        """The server's end of this connection."""
+        self._server_end, self._server_socket = transport, sock
+
+    @property
+    def _held(self) -> bool:
+        """Whether the client reads only what the schedule lets it."""
+        return self._open and not self._gone and (self.stalled or (self.pace == "slow" and self._owed != 0))
+
+    def pump(self) -> bool:
+        """Read what has come, as far as the client reads now; whether the server's kernel has news of it."""
+        moved = self._flush()
+        if self._socket is None or self._closed:
+            self._tell_served()
+            return moved
+        if self._vanished:  # it reads no more, and the server's kernel has not heard
+            if self._filled or not self._whole:
+                self._fill()
+            return moved
+        if not self._held:
+            waiting = self._server_end is not None and self._server_end.get_write_buffer_size() > 0
+            read = self._read()
+            while self._inbox:
+                self._deliver()
+            return (read and (waiting or self._closed)) or moved
+        if self._taking:
+            moved = self._read() or moved
+            if self._inbox:
+                self._taking = False
+                self._deliver()
+        elif not self.stalled:
+            self._offer()
+        self._fill()
+        return moved
+
+    def settle(self) -> None:
+        """Nothing moves any more: what was read had no message in it."""
+        if self._taking:
+            self._taking = False
+            self._dry = self._loop.activity
+            self._fill()
+
+    def _offer(self) -> None:
+        """Reading on is an external event, where there may be something to read."""
+        if self._offered is None and (self._inbox or self._has_news()):
+            self._offered = self._loop.external(("frame", self.name), self._take, context=OUTSIDE)
+
+    def _has_news(self) -> bool:
+        if self._filled:  # whether a send waits behind a backlog cannot be seen from here
+            return self._dry != self._loop.activity
+        assert self._socket is not None
+        try:
+            self._socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        return True
+
+    def _take(self) -> None:
+        self._offered = None
+        if self._inbox:
+            self._deliver()
+        elif not self._closed:
+            self._taking = True
+
+    def _withdraw(self) -> None:
+        if self._offered is not None:
+            self._loop.withdraw(self._offered)
+            self._offered = None
+
+    def _read(self) -> bool:
+        assert self._socket is not None
+        moved = False
+        while not self._ended:
+            try:
+                data = self._socket.recv(CHUNK)
+            except BlockingIOError:
+                break
+            except OSError:
+                data = END
+            moved = True
+            self._ended = not data
+            self._understand(data)
+        return moved
+
+    def _understand(self, data: bytes) -> None:
+        protocol = self._protocol
+        if data:
+            protocol.receive_data(data)
+        else:
+            protocol.receive_eof()
+        events = protocol.events_received()
+        for event in events:
+            self._interpret(event)
+        if protocol.handshake_exc is not None and not self._open and ("refused", "") not in self._inbox:
+            self._inbox.append(("refused", ""))
+        beats = any(isinstance(event, WebSocketFrame) and event.opcode is Opcode.PING for event in events)
+        self._flush_protocol("answer" if self._whole else "pong" if beats else "bytes")
+        if self._ended:
+            self._inbox.append(("end", ""))
+
+    def _interpret(self, event: Any) -> None:
+        if isinstance(event, Response):
+            if self._protocol.handshake_exc is None:
+                self._open = True
+                self._inbox.append(("opened", ""))
+            return
+        assert isinstance(event, WebSocketFrame)
+        if event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+            if event.opcode is Opcode.BINARY and event.data[: len(MARK)] == MARK:
+                self._filled -= len(FILLING)
+                return
+            if event.opcode is not Opcode.CONT:
+                self._text = event.opcode is Opcode.TEXT
+            self._fragments.append(bytes(event.data))
+            if event.fin:
+                data = b"".join(self._fragments)
+                self._fragments.clear()
+                self._inbox.append(("frame", data.decode("utf-8", "replace") if self._text else data))
+        elif event.opcode is Opcode.CLOSE and self._whole:
+            self._inbox.append(("closed", ""))
+
+    def _deliver(self) -> None:
+        """The client takes note of the next thing it has read."""
+        kind, frame = self._inbox.popleft()
+        self._loop.activity += 1
+        if kind == "end":
+            self._lost()
+        elif kind == "refused":
+            self._turned_away(_why(self._protocol.handshake_exc))
+            if not self._whole:
+                self._say("bytes", END)
+            else:
+                self._write(END)
+        elif self._gone:
+            return
+        elif kind == "opened":
+            self.peer.opened()
+        elif kind == "closed":
+            self._tell_closed()
+        else:
+            if not self.peer.written(frame):
+                self._loop.last_visible = self._loop.time()
+            self._owed -= self._owed > 0
+            self.peer.received(frame)
+
+    def _lost(self) -> None:
+        self._withdraw()
+        self._closed = True
+        assert self._socket is not None
+        self._socket.close()
+        self._loop.stirred = True
+        if self._open:
+            self._tell_closed()
+        else:
+            self._turned_away("the connection was dropped")
+        self._tell_served()
+
+    def _tell_closed(self) -> None:
+        if not self._gone and not self._told_end:
+            self._told_end = True
+            code = self._protocol.close_rcvd.code if self._protocol.close_rcvd is not None else None
+            self.peer.closed(f"closed with {int(code)}" if code is not None else "the connection was dropped")
+
+    def _turned_away(self, why: str) -> None:
+        if not self._gone and not self._told_end:
+            self._told_end = True
+            self.peer.refused(why)
+
+    def _tell_served(self) -> None:
+        if self._whole and self._closed and not self._served and not self._loop.serving(self.name):
+            self._served = True
+            self.peer.served()
+
+    # -- the backlog ------------------------------
+
+    def _fill(self) -> None:
+        """Leave the server no room to write into, where clients have a backlog."""
+        transport, sock = self._server_end, self._server_socket
+        if not self._loop.backlogs or transport is None or sock is None or transport.is_closing() or self._taking:
+            return
+        _, high = transport.get_write_buffer_limits()
+        if transport.get_write_buffer_size() > high:
+            return
+        rest = b""
+        if not transport.get_write_buffer_size():
+            rest = self._fill_kernels(sock)
+        with contextlib.suppress(RuntimeError):  # the server has ended its side of the stream
+            transport.write(rest)
+            while transport.get_write_buffer_size() <= high + SPARE:
+                transport.write(FILLING)
+                self._filled += len(FILLING)
+        self.backlog = max(self.backlog, self._filled)
+
+    def _fill_kernels(self, sock: socket.socket) -> bytes:
+        """Fill the kernels' buffers; gives what did not fit of the last message."""
+        rest = b""
+        with contextlib.suppress(OSError):
+            while select.select([], [sock], [], MOVE)[1]:  # they move bytes from one's to the other's, and have room
+                while True:
+                    if not rest:
+                        rest = FILLING
+                        self._filled += len(FILLING)
+                    try:
+                        rest = rest[sock.send(rest) :]
+                    except BlockingIOError:
+                        break
+        return rest
+
+    def hang_up(self) -> None:
+        """Leave, at the end of it all."""
+        if self._socket is not None and not self._closed:
+            self._closed = True
+            self._socket.close()
+
+
+def _why(error: BaseException | None) -> str:
+    if isinstance(error, InvalidStatus):
+        return f"HTTP {error.response.status_code}"
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,165 @@
+"""Doubts: what looked like a violation and did not show again, and where two executions of the same thing went apart.
+
+An execution is a pure function of target, program and schedule.  Where a target is not one, what it showed once proves
+nothing; it is no bug, and no reason for silence either.  A `Doubt` says what was seen, at which row the second history
+differs, in words, and what most likely made the difference.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Literal
+
+from ..core.history import Aim, Content, Detail, Failure, History, Outcome, Remains, Row, RowKind, Sleep
+from ..core.program import Operation
+
+__all__ = ("Cause", "Difference", "Doubt", "compare", "said")
+
+Cause = Literal["clock", "id", "order of a set or of addresses", "thread", "state kept between executions"]
+
+ADDRESS = re.compile(r"0x[0-9a-f]{6,}|\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
+"""What objects' addresses and random UUIDs look like."""
+
+INSTANT = re.compile(r"\b1[5-9]\d{8}(?:\.\d+|\d{3}|\d{6}|\d{9})?\b|\b20\d\d-\d\d-\d\d[T ]\d\d:\d\d")
+"""What instants of these years look like: seconds, milli-, micro- or nanoseconds since 1970, or a date and time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Where two histories of one execution go apart: the row's number, both rows, and the likely cause.
+
+    ``before`` or ``after`` is None where one history ends there.
+    """
+
+    row: int
+    before: Row | None
+    after: Row | None
+    cause: Cause
+
+    def in_words(self, operations: Sequence[Operation], first: str = "the first time", then: str = "the second") -> str:
+        """Both sides in a line, for a user."""
+        return f"{first} {said(self.before, operations)}; {then} {said(self.after, operations)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A violation that did not show again.
+
+    ``signature`` names it; ``call`` is the operation at which the histories went apart, in words, or the empty string;
+    ``reason`` is a sentence; ``difference`` is there where two histories differ at all.
+    """
+
+    signature: str
+    promise: str
+    message: str
+    reason: str
+    call: str = ""
+    difference: Difference | None = None
+
+    @property
+    def cause(self) -> Cause | None:
+        return self.difference.cause if self.difference is not None else None
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+def compare(before: History, after: History, *, jobs: bool = False) -> Difference | None:
+    """Where two histories of the same program and schedule go apart, and what most likely made them; None where equal.
+
+    ``jobs``: worker threads took part.
+    """
+    for number, (one, other) in enumerate(zip_longest(before, after)):
+        if one != other:
+            return Difference(number, one, other, _cause(before, after, one, other, jobs))
+    return None
+
+
+def _cause(before: History, after: History, one: Row | None, other: Row | None, jobs: bool) -> Cause:
+    """The likeliest of the things that differ from one execution to the next, by what the histories look like."""
+    if one is not None and other is not None:
+        shown, again = _text(one.detail), _text(other.detail)
+        if one[1:4] == other[1:4] and shown != again:
+            if ADDRESS.sub("", shown) == ADDRESS.sub("", again):
+                return "id"
+            if INSTANT.sub("", shown) == INSTANT.sub("", again):
+                return "clock"
+        if one[1:] == other[1:]:  # the same thing happened at another time
+            return "clock"
+    if _without_times(before) == _without_times(after):
+        return "thread" if jobs else "order of a set or of addresses"
+    return "thread" if jobs else "state kept between executions"
+
+
+def _without_times(history: History) -> Counter[tuple[str, int | None, str | None, Detail]]:
+    return Counter(row[1:] for row in history)
+
+
+def _text(detail: Detail) -> str:
+    """A row's detail as a person would have it."""
+    match detail:
+        case None | Aim():
+            return ""
+        case Content():
+            return str(detail)
+        case Failure():
+            return f"{detail.brief}, raised in {detail.place}" if detail.place else detail.brief
+        case Remains():
+            return detail.what
+        case Sleep():
+            return str(detail.place)
+        case tuple():
+            return ", ".join(str(part) for part in detail)
+        case Outcome():
+            return detail.value
+        case _:
+            return str(detail)
+
+
+SENTENCES: dict[RowKind, str] = {
+    RowKind.INVOKED: "{operation} began",
+    RowKind.RETURNED: "{operation} ended",
+    RowKind.RAISED: "{operation} raised {detail}",
+    RowKind.CANCELLED: "{operation} was cancelled",
+    RowKind.SKIPPED: "{operation} had nothing to do",
+    RowKind.STUCK: "{operation} never ended",
+    RowKind.SENT: "{detail} was sent to {connection}",
+    RowKind.RECEIVED: "{connection} received {detail}",
+    RowKind.REFUSED: "{detail} could not be sent to {connection}, which had gone",
+    RowKind.CLOSED: "the server closed {connection} ({detail})",
+    RowKind.GONE: "{connection} left ({detail})",
+    RowKind.STALLED: "{connection} stopped reading",
+    RowKind.RESUMED: "{connection} read again",
+    RowKind.UNHANDLED: "nobody handled {detail}",
+    RowKind.REST: "everything came to rest",
+    RowKind.REGISTRY: "the target listed {detail}",
+    RowKind.ACTIVE: "the target called {detail} connected",
+    RowKind.EMPTIED: "everybody had left",
+    RowKind.LEFT: "{detail} was left behind",
+    RowKind.BLOCKED: "the loop was blocked in {detail}",
+    RowKind.SPINNING: "the loop never came to rest",
+    RowKind.CLOCK: "time passed",
+    RowKind.BUSY: "the machine was busy for {detail} s",
+}
+
+
+def said(row: Row | None, operations: Sequence[Operation]) -> str:
+    """A row of a history in words."""
+    if row is None:
+        return "nothing more happened"
+    number = row.operation
+    operation = f"operation {number}" if number is not None else "an operation"
+    if number is not None and number < len(operations):
+        operation += f" ({operations[number]})"
+    elif number is not None:
+        operation = f"the leaving of {row.connection}" if row.connection is not None else "the shut-down"
+    detail = _text(row.detail)
+    if row.kind == RowKind.RETURNED and row.detail not in (None, True, Outcome.INDETERMINATE):
+        return f"{operation} ended with {detail}"
+    return SENTENCES[row.kind].format(
+        operation=operation, connection=row.connection or "a connection", detail=detail or "nobody"
+    )
