@@ -43,18 +43,24 @@ class State(Record):
     def lossless(self) -> bool:
         return self.write is not None
 
+    def _read(self) -> Any:
+        try:
+            return self.read(self.thing)
+        except Exception as error:  # what is closed has nothing to say
+            return type(error).__name__
+
     def take(self) -> None:
-        self.saved = self.read(self.thing)
+        self.saved = self._read()
 
     def changed(self) -> bool:
-        return bool(self.read(self.thing) != self.saved)
+        return bool(self._read() != self.saved)
 
     def put_back(self) -> Any:
         if self.write is not None:
             self.write(self.thing, self.saved)
 
     def describe(self) -> str:
-        return f"{type(self.thing).__name__}, {self.saved!r:.40} -> {self.read(self.thing)!r:.40}"
+        return f"{type(self.thing).__name__}, {self.saved!r:.40} -> {self._read()!r:.40}"
 
 
 class Spent(Record):

@@ -33,6 +33,10 @@ FAR = 512
 """Libraries' objects are all looked at after 1, 2, 4, 8 and so on executions, and after every so many; those that ever
 changed after each."""
 
+FEW = 1000
+"""So many of the project's own objects are looked at once more for what destructors wrote; of more, those that ever
+changed."""
+
 Root = tuple[str, Any]
 
 
@@ -146,7 +150,9 @@ class Snapshot:
         dropped = self._put_back(self.changed(thorough=thorough), found)
         if dropped:
             dropped.clear()
-            self._put_back([record for record in self._hot.values() if record.changed()], [])
+            small = len(self._near_ids) <= FEW
+            again = self._near.changed(all_of_them=small or thorough) + self._far.changed(all_of_them=False)
+            self._put_back(again, [])
         return found
 
     def _put_back(self, records: list[Record], found: list[Change]) -> list[Any]:

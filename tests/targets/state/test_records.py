@@ -83,11 +83,11 @@ RESTORED: dict[str, tuple[Use, Use]] = {
     "WeakKeyDictionary": (lambda m: m.weak_keys.update({m.plain: 1}), lambda m: len(m.weak_keys)),
     "bytearray": (lambda m: m.data.extend(b"z"), lambda m: bytes(m.data)),
     "array": (lambda m: m.integers.append(3), lambda m: list(m.integers)),
-    "attribute": (lambda m: setattr(m.plain, "x", 2), lambda m: vars(m.plain)),
+    "attribute": (lambda m: vars(m.plain).update(x=2), lambda m: vars(m.plain)),
     "__dict__ replaced": (lambda m: setattr(m.plain, "__dict__", {"y": 2}), lambda m: vars(m.plain)),
     "__class__": (lambda m: setattr(m.plain, "__class__", m.Lazy), lambda m: type(m.plain).__name__),
     "slots": (
-        lambda m: [setattr(m.slotted, name, 2) for name in "ab"],  # type: ignore[func-returns-value]
+        both(lambda m: setattr(m.slotted, "a", 2), lambda m: setattr(m.slotted, "b", 2)),
         lambda m: (m.slotted.a, hasattr(m.slotted, "b")),
     ),
     "slot deleted": (lambda m: delattr(m.slotted, "a"), lambda m: hasattr(m.slotted, "a")),
