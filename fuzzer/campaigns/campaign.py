@@ -23,6 +23,7 @@ from ..targets.adapter import Target
 from .events import BugFound, CampaignEvent, Finished, Phase, Progressed, Started
 from .pool import Pool
 from .preflight import preflight
+from .proof import prove
 from .rounds import Batch, Plan, run_round
 
 __all__ = ("Campaign", "Plan")
@@ -88,6 +89,7 @@ class Campaign:
         try:
             with worker.session():
                 yield Progressed(tally, Phase.STARTING)
+                prove(worker)
                 plain = preflight(worker, self.plan.promises)
                 for batch in chain([plain] if plain is not None else [], self._batches(worker)):
                     yield from self._count(worker, batch)

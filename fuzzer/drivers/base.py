@@ -78,6 +78,8 @@ class Driver(ABC):
         self.loop = loop
         self.context = copy_context()
         self.history: list[Row] = []
+        self.frames: list[tuple[str, object]] = []
+        """what clients were sent, as it was sent"""
         self.made: dict[str, EventId] = {}
         self.up: dict[str, bool] = {}
         self.left: set[str] = set()

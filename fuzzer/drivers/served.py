@@ -33,6 +33,7 @@ from ..world.external import operation
 from ..world.network import FIRST_CLIENT_PORT
 from ..world.stock import StockLoop
 from .base import Driver, Lane
+from .evidence import Connections
 from .manager import ManagerDriver
 from .wire import WireDriver
 
@@ -94,14 +95,14 @@ class ServedApplicationDriver(WireDriver):
     def __init__(self, target: Target, program: Program, loop: Outer) -> None:
         super().__init__(replace(target, create=lambda: RealService(target.create())), program, loop)
 
-    def told(self) -> set[str]:
-        service = cast(RealService, self.service)
-        return {name for name, client in self.clients.items() if _port(client.link) in service.told}
-
-    def unhandled(self, error: object) -> None:
+    def connections(self) -> Connections:
+        service, known = cast(RealService, self.service), super().connections()
         for name, client in self.clients.items():
-            self.numbers[_port(client.link) - FIRST_CLIENT_PORT] = name
-        super().unhandled(error)
+            port = _port(client.link)
+            known.numbers[port - FIRST_CLIENT_PORT] = name
+            if port in service.told:
+                known.told.add(name)
+        return known
 
     def end(self) -> None:
         """A server that waits for its handlers for ever has not shut down: say what it waits for."""
@@ -318,7 +319,6 @@ class ServedManagerDriver(ManagerDriver):
     def websocket(self, connection: str) -> FakeWebSocket:
         real = RealWebSocket(connection, len(self.clients), self, self._connections[connection])
         self.websockets[connection] = real
-        self.numbers[_port(self.links[connection]) - FIRST_CLIENT_PORT] = connection
         return real
 
     def _leave(self, number: int, connection: str, how: str) -> None:

@@ -65,6 +65,7 @@ class WireClient:
 
     def written(self, frame: Frame) -> bool:
         reading = self.wire.read(frame, self.login)
+        self.driver.frames.append((self.login.connection, frame))
         self._last = frame, reading
         self._note(RowKind.SENT, reading)
         return reading.heartbeat

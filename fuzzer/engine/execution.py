@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from time import process_time
 from types import FrameType
@@ -20,6 +20,8 @@ from ..targets.adapter import Target
 from ..world import Chooser, Interrupted, Outer, TargetBlockedError, WorldLoop
 from ..world.identity import number_loaded, numbering_imports
 from ..world.stock import StockLoop
+from .alone import CAN_FORK, TICK, Alone, AloneError
+from .difference import difference
 from .schedule import Recorded, Schedule, Visible
 
 __all__ = ("Execution", "TargetError", "Worker")
@@ -34,14 +36,14 @@ THOROUGH = 40
 PATIENCE = 5.0
 """Seconds of processor time after which an execution that has not given the thread back is broken off."""
 
+SAMPLE = 300
+"""Of so many executions one is compared with what it shows in a process of its own."""
+
 WAITING = 30.0
 """Real seconds without any processor time used after which it is: it waits for what no other thread can bring."""
 
 WAITING_FOR_KERNELS = 60.0
 """The same on the stock loop, over real sockets."""
-
-TICK = 0.5
-"""Real seconds between two looks at it."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,9 @@ class Worker:
         """What clients received in the last execution, as it was sent."""
         self._began = False
         self.interrupted = False
+        self._alone: Alone[tuple[Execution, list[tuple[str, object]]]] | None = None
+        self.samples = False
+        """Whether every so many executions one is compared with what it shows in a process of its own."""
 
     @contextmanager
     def session(self) -> Iterator[Worker]:
@@ -104,6 +109,7 @@ class Worker:
             with self.loop.entropy, self._watched(), numbering_imports(), self.target.state.set_up():
                 yield self
         finally:
+            self._leave_alone()
             gc.unfreeze()
             if enabled:
                 gc.enable()
@@ -160,20 +166,60 @@ class Worker:
         """Execute, and put back what that changed; raises `TargetError` where the target's own making is at fault."""
         state = self.target.state
         with self.session() if gc.isenabled() else nullcontext():
+            if state.way == "process" and CAN_FORK:
+                return self.alone(program, chooser)
             if not self._began:
                 state.begin()
                 self._began = True
             try:
-                return self.execute(program, chooser)
+                execution = self.execute(program, chooser)
             finally:
-                self._collect()
+                self.collect()
                 state.put_back()
+            if self.samples and not self.executions % SAMPLE:
+                self._compare(execution)
+            return execution
+
+    def alone(self, program: Program, chooser: Chooser) -> Execution:
+        """Execute, within a session, in a process of its own; raises `TargetError`.
+
+        What that process is forked from is forked from this one where there is none yet, so the first call says what
+        state all of them begin with.
+        """
+        if self._alone is None:
+            self._alone = Alone(self._perform)
+        try:
+            execution, self.frames = self._alone.run(program, chooser)
+        except AloneError as error:
+            raise TargetError(str(error)) from None
+        return execution
+
+    def _perform(self, program: Program, chooser: Chooser) -> tuple[Execution, list[tuple[str, object]]]:
+        return self.execute(program, chooser), self.frames
+
+    def _leave_alone(self) -> None:
+        if self._alone is not None:
+            self._alone.close()
+            self._alone = None
+
+    def _compare(self, execution: Execution) -> None:
+        """See whether an execution shows the same in a process of its own; where not, each gets one from now on."""
+        frames = self.frames
+        schedule = Recorded(execution.schedule)
+        with suppress(TargetError):
+            first = self.alone(execution.program, schedule).history, self.frames
+            found = difference((execution.history, frames), first)
+            if found is not None:
+                second = self.alone(execution.program, Recorded(execution.schedule)).history, self.frames
+                self.target.state.differed(self.executions, found, by_itself=difference(first, second))
+        self.frames = frames
 
     def execute(self, program: Program, chooser: Chooser) -> Execution:
         """Execute, within a session, and leave what that changed as it is; raises `TargetError`."""
         loop = self.loop
         loop.chooser = chooser
         run = self.drive(self.target, program, loop)
+        self.frames = run.frames
         loop.idle = run.when_idle
         loop.clock_hook = run.clock_moves
         with run.around():
@@ -197,7 +243,7 @@ class Worker:
                 loop.reset()
                 self.executions += 1
 
-    def _collect(self) -> None:
+    def collect(self) -> None:
         """Collect garbage where it is time to: what its destructors write is put back with the rest."""
         times, due = divmod(self.executions, APPLICATIONS if self.target.traits.by_wire else MANAGERS)
         if not due:

@@ -23,6 +23,15 @@ Way = Literal["snapshot", "modules", "process"]
 WAYS: tuple[Way, ...] = get_args(Way)
 """Each is stricter than the one before, and most targets' executions take longer."""
 
+WORDS: dict[Way, str] = {
+    "snapshot": "what they change is put back",
+    "modules": "the modules are executed anew for each",
+    "process": "each runs in a process of its own, which takes longer",
+}
+
+SHOWN = 3
+"""How many of what was not put back are listed."""
+
 _shared: Snapshot | None = None
 """State belongs to the process, so all targets that are kept apart by it share one snapshot."""
 
@@ -50,6 +59,7 @@ class Keeping:
         """What was made once for all executions, by path."""
         self.notes: list[str] = []
         """What there is to say of the choice, a line each."""
+        self.proven = False
         self._snapshot: Snapshot | None = None
         self._sources = Sources()
 
@@ -90,6 +100,46 @@ class Keeping:
         if self.way != "snapshot" or self._snapshot is None:
             return []
         return self._snapshot.restore(thorough=thorough)
+
+    def step_down(self, why: str) -> None:
+        """Take the next stricter way, and say so."""
+        before, after = self.way, self.stricter
+        if after is None or self.forced:
+            self.note(f"executions are kept apart by {before}, though {why}")
+            return
+        self.way = after
+        self.note(f"executions are not kept apart by {before}: {why}; {WORDS[after]}")
+
+    def differed(self, number: int, found: object, *, by_itself: object = None) -> None:
+        """An execution showed something else after others than alone; ``by_itself``: and so it does each time alone."""
+        if by_itself is not None:
+            self.note(f"the target is not deterministic, each execution in a process of its own: {by_itself}")
+            return
+        if not self.forced:
+            self.way = "process"
+        changed = self._named()
+        self.note(
+            f"execution {number:,} showed something else than alone: {found}"
+            + (f"; {changed}" if changed else "")
+            + ("" if self.forced else f"; {WORDS['process']}")
+        )
+
+    def _named(self) -> str:
+        """What may have been left, by module and attribute."""
+        snapshot = self._snapshot
+        if snapshot is None:
+            return ""
+        if snapshot.trouble:
+            return f"not put back: {', '.join(map(str, list(snapshot.trouble.values())[:SHOWN]))}"
+        if snapshot.opaque:
+            listed = [f"{path} ({kind})" for path, kind in snapshot.opaque.items()]
+            return f"state that cannot be seen: {', '.join(listed[:SHOWN])}"
+        return ""
+
+    def note(self, text: str) -> None:
+        """Remember something to say, once."""
+        if text not in self.notes:
+            self.notes.append(text)
 
     @property
     def snapshot(self) -> Snapshot | None:

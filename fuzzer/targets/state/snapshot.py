@@ -16,16 +16,17 @@ import sys
 import threading
 import types
 import warnings
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import filterfalse
 from operator import is_
 from typing import Any
 
 from .comparing import Watched
 from .kinds import State, environment, set_environment
 from .reach import Reach, is_own
-from .records import Mapping, Record
+from .records import Mapping, Record, Unordered
 
 __all__ = ("Change", "Snapshot")
 
@@ -47,6 +48,8 @@ class Change:
     path: str
     what: str
     lossless: bool = True
+    own: bool = True
+    """Whether it is the project's, or hangs on what is."""
 
     def __str__(self) -> str:
         return f"{self.path} ({self.what})"
@@ -72,6 +75,10 @@ class Snapshot:
         self._near, self._far = Watched(), Watched()
         self._near_ids: set[int] = set()
         self._watched = 0, 0
+        self._empty: list[set[Any]] = []
+        """Sets that are empty at the beginning, libraries' too."""
+        self._full: list[Record] = []
+        """Sets of the project's own that are not."""
         self._modules: dict[str, Any] = {}
         for thing in (self, reach, vars(reach), sys.modules, gc.garbage, os.environ, os.environ._data):  # type: ignore[attr-defined]
             reach.leave(thing)
@@ -82,6 +89,11 @@ class Snapshot:
             State(threading, "threads", lambda _: threading.active_count(), None),
         ]
         self.take_in()
+
+    @property
+    def own_trouble(self) -> list[Change]:
+        """What could not be put back of the project's own objects and what they lead to."""
+        return [change for change in self.trouble.values() if change.own]
 
     @property
     def opaque(self) -> dict[str, str]:
@@ -129,6 +141,12 @@ class Snapshot:
         near, far = reach.near[self._watched[0] :], reach.far[self._watched[1] :]
         self._watched = len(reach.near), len(reach.far)
         self._near_ids.update(map(id, near))
+        for record in near + far:
+            if type(record) is Unordered:
+                if not record.saved and type(record.thing) is set:
+                    self._empty.append(record.thing)
+                elif id(record) in self._near_ids:
+                    self._full.append(record)
         self._near.add(near)
         self._far.add(far)
 
@@ -153,7 +171,14 @@ class Snapshot:
             small = len(self._near_ids) <= FEW
             again = self._near.changed(all_of_them=small or thorough) + self._far.changed(all_of_them=False)
             self._put_back(again, [])
+        self._smooth()
         return found
+
+    def _smooth(self) -> None:
+        """Empty what is empty, and fill what is full: a set remembers what was taken out of it, and its order shows."""
+        deque(map(set.clear, filterfalse(None, self._empty)), maxlen=0)
+        for record in self._full:
+            record.put_back()
 
     def _put_back(self, records: list[Record], found: list[Change]) -> list[Any]:
         dropped: list[Any] = []
@@ -172,7 +197,7 @@ class Snapshot:
                 change = Change(record.path, f"{change.what}; {type(error).__name__}: {error}")
                 lossless = False
             if not lossless:
-                change = Change(change.path, change.what, lossless=False)
+                change = Change(change.path, change.what, lossless=False, own=id(record) in self._near_ids)
                 self.trouble.setdefault(record.path, change)
                 record.take()
             self.changes[record.path] += 1

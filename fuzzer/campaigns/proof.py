@@ -1,0 +1,124 @@
+"""Proves how a target's executions are kept apart, before a campaign: the same shows after others as alone.
+
+Some programs are executed in processes of their own; then all of them one after the other in one process, with what
+they changed put back, or the modules executed anew.  Histories must be the same, and so must the frames that clients
+were sent: an echo of somebody else's state has no marker in it.  Otherwise the next stricter way is taken, and told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import cycle, islice
+
+from ...strategies.openings import openings
+from ..core.history import History
+from ..core.program import Operation, Program
+from ..engine.alone import CAN_FORK, AloneError, in_fork
+from ..engine.difference import Difference, difference
+from ..engine.execution import TargetError, Worker
+from ..search import RandomWalk
+from ..targets.adapter import Target
+from ..targets.state import WAYS, Way
+from ..world import Chooser, InOrder
+
+__all__ = ("JOBS", "prove", "sample")
+
+JOBS = 24
+"""Executions that are compared: some hundred milliseconds for a small target."""
+
+USERS = 3
+
+Job = tuple[Program, int]
+Shown = tuple[History, list[tuple[str, object]]]
+
+
+def sample(target: Target) -> Iterator[Job]:
+    """Programs that do a little of everything the target offers, and which schedule each is executed under."""
+    programs = list(openings(target, USERS)) or list(_plain(target))
+    step = max(1, len(programs) // JOBS)
+    for number, program in enumerate(islice(cycle(programs[::step]), JOBS)):
+        yield program, number
+
+
+def _plain(target: Target) -> Iterator[Program]:
+    users = [f"u{number}" for number in range(USERS)]
+    arriving = [Operation("connect", f"c{number}", user, token="valid") for number, user in enumerate(users)]
+    if target.offers("authenticate"):
+        arriving += [Operation("authenticate", f"c{number}", token="valid") for number in range(USERS)]
+    said = [Operation("emit", user="u0", to="u1"), Operation("emit", user="u1", to="u2")]
+    if target.offers("broadcast"):
+        said.append(Operation("broadcast", user="u2"))
+    if target.offers("run_agent"):
+        said.append(Operation("run_agent", "c0", "u0", "u0"))
+    for leaving in ("disconnect", "abort"):
+        yield Program((*arriving, *said, Operation(leaving, "c1"), *said))
+        yield Program((*arriving, Operation("settle"), *said, Operation("settle"), Operation(leaving, "c0"), *said))
+
+
+def prove(worker: Worker) -> None:
+    """Choose how executions are kept apart, within a session in which nothing was executed yet.
+
+    Nothing is said of a target that cannot be executed: whoever executes it next will hear why.
+    """
+    state = worker.target.state
+    if state.proven or not CAN_FORK or state.way == WAYS[-1]:
+        return
+    jobs = list(sample(worker.target))
+    try:
+        expected = [_alone(worker, job) for job in jobs]
+    except TargetError:
+        return
+    state.proven = worker.samples = True
+    while state.way != WAYS[-1]:
+        outcome = _tried(worker, state.way, jobs, expected)
+        if isinstance(outcome, tuple):
+            number, found = outcome
+            by_itself = difference(expected[number], _alone(worker, jobs[number]))
+            if by_itself is not None:
+                state.note(f"the target is not deterministic, each execution in a process of its own: {by_itself}")
+                del jobs[number], expected[number]
+                continue
+            outcome = f"an execution shows something else after {number} others than alone: {found}"
+        if outcome is None:
+            return
+        forced = state.forced
+        state.step_down(outcome)
+        if forced:
+            return
+
+
+def _alone(worker: Worker, job: Job) -> Shown:
+    program, number = job
+    return worker.alone(program, _chooser(number)).history, worker.frames
+
+
+def _chooser(number: int) -> Chooser:
+    return RandomWalk(number) if number % 4 else InOrder()
+
+
+def _tried(worker: Worker, way: Way, jobs: list[Job], expected: list[Shown]) -> tuple[int, Difference] | str | None:
+    """Execute all jobs in one process: the first that shows something else, what else is wrong, or None.
+
+    In a process that is given up afterwards: what it has left does not concern the next way.
+    """
+
+    def perform() -> tuple[int, Difference] | str | None:
+        state = worker.target.state
+        state.way = way
+        state.begin()
+        for number, (program, seed) in enumerate(jobs):
+            execution = worker.execute(program, _chooser(seed))
+            worker.collect()
+            state.put_back(thorough=True)
+            found = difference((execution.history, worker.frames), expected[number])
+            if found is not None:
+                return number, found
+            snapshot = state.snapshot
+            if snapshot is not None and snapshot.own_trouble:
+                return f"{', '.join(map(str, snapshot.own_trouble[:3]))} cannot be put back"
+        return None
+
+    try:
+        return in_fork(perform)  # type: ignore[no-any-return]
+    except AloneError as error:
+        return str(error)
