@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from .drivers import TargetError
     from .targets.adapter import Adapter, Client, Event, Limits, Target
     from .targets.applications import UnknownTargetError, application
+    from .targets.login import Http, HttpLogin
     from .targets.socketio import SocketIOWire
+    from .targets.users import integer_users, uuid_users
     from .targets.websocket import FakeWebSocket, PeerGoneError
     from .targets.wire import TEXT, JsonWire, Login, Outgoing, Reading, Wire, WireError
     from .testcase import ViolationFound, test_case_for
@@ -27,6 +29,8 @@ __all__ = (
     "CrosswireError",
     "Event",
     "FakeWebSocket",
+    "Http",
+    "HttpLogin",
     "JsonWire",
     "Limits",
     "Login",
@@ -44,8 +48,10 @@ __all__ = (
     "WireError",
     "__version__",
     "application",
+    "integer_users",
     "latency",
     "test_case_for",
+    "uuid_users",
 )
 
 HOMES = {
@@ -54,7 +60,9 @@ HOMES = {
     "drivers": ("TargetError",),
     "targets.adapter": ("Adapter", "Client", "Event", "Limits", "Target"),
     "targets.applications": ("UnknownTargetError", "application"),
+    "targets.login": ("Http", "HttpLogin"),
     "targets.socketio": ("SocketIOWire",),
+    "targets.users": ("integer_users", "uuid_users"),
     "targets.websocket": ("FakeWebSocket", "PeerGoneError"),
     "targets.wire": ("TEXT", "JsonWire", "Login", "Outgoing", "Reading", "Wire", "WireError"),
     "testcase": ("ViolationFound", "test_case_for"),

@@ -175,8 +175,8 @@ def test_a_refused_handshake_tells_its_status() -> None:
 
     refusing = by_websockets(echo_by_websockets, process_request=process)
     for seed in SCHEDULES:
-        assert in_world(refusing, play, seed).told == [("refused", "HTTP 401")]
-        assert in_world(ECHOES["aiohttp"], not_found, seed).told == [("refused", "HTTP 404")]
+        assert in_world(refusing, play, seed).told == [("refused", "HTTP 401: who are you?")]
+        assert in_world(ECHOES["aiohttp"], not_found, seed).told == [("refused", "HTTP 404: Not Found")]
 
 
 def test_what_the_handshake_carries_reaches_the_server() -> None:
@@ -217,7 +217,7 @@ def test_fragments_are_one_message_and_pings_are_answered() -> None:
             ("opened",),
             ("received", "one message in parts"),
             ("received", b"and bytes"),
-            ("closed", "closed with 1001"),
+            ("closed", "closed with 1001: enough"),
         ]
     assert answered == [True] * len(SCHEDULES)
 
@@ -408,7 +408,7 @@ def test_asgi_a_slow_client_who_leaves_wakes_the_sender() -> None:
                 {"type": "websocket.http.response.start", "status": 429, "headers": []},
                 {"type": "websocket.http.response.body", "body": b"slow down"},
             ],
-            "HTTP 429",
+            "HTTP 429: slow down",
         ),
     ],
     ids=["close", "response"],

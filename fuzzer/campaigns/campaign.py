@@ -14,7 +14,7 @@ from contextlib import closing
 from itertools import chain
 
 from ...models.isolation.violations import Stuck
-from ..engine.execution import Worker
+from ..engine.execution import TargetError, Worker
 from ..findings.confirm import confirm
 from ..findings.finding import Finding, soundness_doubt
 from ..findings.minimise import minimise
@@ -209,8 +209,12 @@ class Campaign:
         yield Progressed(tally, Phase.SHRINKING)
         if finding.execution.blocked is not None:
             worker.patience = min(worker.patience, IMPATIENCE)
-        small, minimal = self._minimised(worker, finding)
-        tally.found[signature] = found = Found(small, signature, tally.executions, at, minimal=minimal)
+        tally.found[signature] = found = Found(finding, signature, tally.executions, at, minimal=False)
+        try:
+            found.finding, found.minimal = self._minimised(worker, finding)
+        except TargetError:  # the target starts no more; what it did before is known all the same
+            yield BugFound(tally, found)
+            raise
         yield BugFound(tally, found)
 
     def _again(self, worker: Worker, known: Found, finding: Finding) -> Iterator[CampaignEvent]:

@@ -63,6 +63,29 @@ def _spoken(traits: WireTraits) -> Program:
     return Program((*operations, Operation("disconnect", "c0"), Operation("settle"), Operation("disconnect", "c1")))
 
 
+def turned_away(traits: WireTraits, execution: Execution, why: str) -> str:
+    """Why the first client was not let in: the application failed, has no such route, or says what it minds."""
+    raised = [row.detail for row in execution.history if isinstance(row.detail, Failure)]
+    if raised:
+        place = raised[0].place
+        return f"the first client is turned away ({why}) because the application raised {raised[0].brief}" + (
+            f", in {place}" if place else ""
+        )
+    path = traits.wire.request(Login("c0", "u0", "token-u0", "u0")).path
+    routes = traits.routes
+    listed = ", ".join(map(str, routes))
+    if routes and not any(route.matches(path, typed=False) for route in routes):
+        return f"the first client is turned away ({why}): there is no route for {path}; the application has {listed}"
+    said = f"the first client is turned away: {why}"
+    if routes and not any(route.matches(path) for route in routes):
+        wanted = next(route for route in routes if route.matches(path, typed=False))
+        return f"{said}; it asked for {path}, and the route is {wanted}: say users=integer_users or users=uuid_users"
+    return (
+        f"{said}; does the wire ask for the right path and log in as the application expects? "
+        f"clients speak {traits.wire.describe()}"
+    )
+
+
 def _understood(name: str, traits: WireTraits, execution: Execution) -> None:
     """Whether the wire speaks the application's protocol: clients are let in, and what is emitted arrives."""
     why: dict[str, object] = {}
@@ -73,10 +96,7 @@ def _understood(name: str, traits: WireTraits, execution: Execution) -> None:
         if row.kind == "gone":
             break
         if row.kind == "returned" and row.detail is False:
-            raise TargetError(
-                f"{name}: the first client is turned away: {why.get(row.connection or '')}; does the wire ask for the "
-                f"right path and log in as the application expects? clients speak {wire.describe()}"
-            )
+            raise TargetError(f"{name}: {turned_away(traits, execution, str(why.get(row.connection or '', '')))}")
     arrived = {(row.operation, row.connection) for row in execution.history if row.kind == "received"}
     for number, op in enumerate(execution.program.operations):
         if op.kind in ("emit", "broadcast", "run_agent"):
@@ -95,6 +115,8 @@ def _understood(name: str, traits: WireTraits, execution: Execution) -> None:
                     + (
                         f"the application raised {errors[0]}"
                         if errors
+                        else "only c0 itself heard it, as where a server answers the sender alone"
+                        if (number, "c0") in arrived
                         else f"clients received {', '.join(heard) or 'nothing'}"
                     )
                     + f"; does the wire speak the application's protocol? it is {wire.describe()}"

@@ -24,6 +24,7 @@ from ..campaigns.runs import Run, last_unfinished, planned
 from ..campaigns.summary import RunSummary, Status
 from ..core.choices import FailOn
 from ..core.errors import UsageError
+from ..engine.execution import TargetError
 from ..findings.tally import Tally
 from ..reports.github import step_summary, workflow_commands
 from ..reports.junit import to_junit
@@ -81,6 +82,7 @@ def run_campaigns(settings: Settings) -> int:
             plan = replace(plan, seconds=plan.seconds / len(targets))
         began = time.perf_counter()
         interrupted = False
+        trouble: TargetError | None = None
         with _Progress(err, len(targets)) as progress:
             run = Run(
                 store,
@@ -101,7 +103,11 @@ def run_campaigns(settings: Settings) -> int:
                         progress.hear(event)
             except KeyboardInterrupt:
                 interrupted = True
+            except TargetError as error:  # what was found before it still counts
+                trouble = error
         total = sum(tally.executions for tally in run.tallies) - before
+        if trouble is not None and not any(tally.found for tally in run.tallies):
+            raise trouble
         elapsed = time.perf_counter() - began
         _say(err, f"{total:,} executions in {elapsed:.1f} s ({total / elapsed if elapsed else 0:,.0f}/s)")
         summary = run.summary()
@@ -114,6 +120,9 @@ def run_campaigns(settings: Settings) -> int:
         if interrupted:
             err.print("interrupted; everything found so far is saved (go on with --resume)", style="yellow")
             return 130
+        if trouble is not None:
+            _say(err, f"crosswire: {trouble}")
+            return 1 if failing else 2
         return 1 if failing else 0
 
 

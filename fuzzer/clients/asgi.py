@@ -17,14 +17,17 @@ from ..core.program import Pace
 from ..world import Outer
 from ..world.external import External
 from ..world.network import FIRST_CLIENT_PORT, connection
-from .link import Link, Peer
+from .link import Link, Peer, refusal
 
 __all__ = ("Application", "AsgiLink", "ClientGoneError")
 
 Message = MutableMapping[str, Any]
 Application = Callable[[Any, Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]], Awaitable[None]]
 
-NORMAL, ABNORMAL, REFUSED = 1000, 1006, 403
+NORMAL, ABNORMAL = 1000, 1006
+
+REFUSED, FAILED = 403, 500
+"""How servers answer a handshake that the application closes, and one that it leaves without an answer."""
 
 
 class ClientGoneError(OSError):
@@ -58,6 +61,7 @@ class AsgiLink(Link):
         self._frame: External | None = None
         self._connected = False
         self._accepted = False
+        self._denial: tuple[int, bytes] | None = None
         self._closed = False
         self._gone = False
         self._served = False
@@ -117,7 +121,10 @@ class AsgiLink(Link):
     def _finished(self, why: str) -> None:
         """The application is done with this connection; a server closes what it left open."""
         if not self._closed and not self._gone:
-            self._end(why)
+            if self._accepted:
+                self._end(why)
+            else:
+                self._refuse(self._denial[0] if self._denial is not None else FAILED)
         self._closed = self._served = True
         self.peer.served()
 
@@ -219,12 +226,14 @@ class AsgiLink(Link):
             if not self._gone:
                 self.peer.opened()
         elif kind == "websocket.close" and not self._closed:
-            code = message.get("code", NORMAL)
-            self._end(f"closed with {code}", code)
+            code, reason = message.get("code", NORMAL), _words(message.get("reason"))
+            self._end(f"closed with {code}" + (f": {reason}" if reason and self._accepted else ""), code, reason)
         elif kind == "websocket.http.response.start" and not self._accepted:
-            self._refuse(message["status"])
-        elif kind == "websocket.http.response.body" and not self._accepted:
-            return
+            self._denial = message["status"], b""
+        elif kind == "websocket.http.response.body" and self._denial is not None and not self._closed:
+            self._denial = self._denial[0], self._denial[1] + message.get("body", b"")
+            if not message.get("more_body"):
+                self._refuse(self._denial[0], self._denial[1].decode("utf-8", "replace"))
         elif kind == "websocket.send" and self._accepted and left and not self._closed:
             raise ClientGoneError("the client has left")
         elif kind == "websocket.send" and self._accepted and not self._closed:
@@ -234,14 +243,14 @@ class AsgiLink(Link):
             after = "sending 'websocket.close'" if self._closed else "the accept" if self._accepted else "nothing"
             raise RuntimeError(f"unexpected ASGI message {kind!r}, after {after}")  # in uvicorn's words
 
-    def _refuse(self, status: int) -> None:
+    def _refuse(self, status: int, said: str = "") -> None:
         self._closed = True
         if not self._gone:
-            self.peer.refused(f"HTTP {status}")
+            self.peer.refused(refusal(status, said))
 
-    def _end(self, why: str, code: int = NORMAL) -> None:
+    def _end(self, why: str, code: int = NORMAL, reason: str = "") -> None:
         if not self._accepted:
-            self._refuse(REFUSED)
+            self._refuse(REFUSED, reason)
             return
         self._closed = True
         if not self._gone:
@@ -283,3 +292,10 @@ class AsgiLink(Link):
         self.peer.received(frame)
         if not sent.done():
             sent.set_result(None)
+
+
+def _words(reason: Any) -> str:
+    """A reason for closing, in words; FastAPI gives its validation errors, each with the place and what is wrong."""
+    if isinstance(reason, list) and all(isinstance(error, dict) and "msg" in error for error in reason):
+        return "; ".join(f"{' '.join(map(str, error.get('loc', ())))}: {error['msg']}" for error in reason)
+    return str(reason or "")

@@ -8,7 +8,16 @@ from typing import Protocol
 from ..core.handshake import Frame, Request
 from ..core.program import Pace
 
-__all__ = ("Link", "Peer")
+__all__ = ("Link", "Peer", "Unconnected", "refusal")
+
+SHOWN = 300
+"""Characters of a server's own words that are passed on."""
+
+
+def refusal(status: int, said: str) -> str:
+    """What a server answered instead of opening a connection, with what it says about it."""
+    words = " ".join(said.split()).removeprefix(f"{status}: ")[:SHOWN]
+    return f"HTTP {status}: {words}" if words else f"HTTP {status}"
 
 
 class Peer(Protocol):
@@ -86,3 +95,27 @@ class Link(ABC):
     def unread(self) -> bool:
         """Whether the server has left something lying that the client sent; False where nobody can tell."""
         return False
+
+
+class Unconnected(Link):
+    """The link of a client that has not begun its handshake: it logs in over HTTP first."""
+
+    over = True
+
+    def open(self, request: Request) -> None:
+        raise AssertionError("it has no connection to open")
+
+    def send(self, frame: Frame, *, heartbeat: bool = False) -> None:
+        pass
+
+    def close(self) -> None:
+        self.peer.served()
+
+    def abort(self) -> None:
+        self.peer.served()
+
+    def stall(self) -> None:
+        self.stalled = True
+
+    def resume(self) -> None:
+        self.stalled = False

@@ -10,8 +10,8 @@ from typing import Any
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidHandshake, InvalidMessage, InvalidStatus
 from websockets.extensions.permessage_deflate import enable_client_permessage_deflate
+from websockets.frames import Close, Opcode
 from websockets.frames import Frame as WebSocketFrame
-from websockets.frames import Opcode
 from websockets.http11 import Response
 from websockets.protocol import State
 from websockets.typing import Subprotocol
@@ -20,7 +20,7 @@ from websockets.uri import WebSocketURI
 from ..core.handshake import Frame, Request
 from ..core.program import Pace
 from ..world.transport import END, Heartbeat, MemoryTransport
-from .link import Link, Peer
+from .link import Link, Peer, refusal
 
 __all__ = ("WebSocketLink",)
 
@@ -243,15 +243,20 @@ class WebSocketLink(Link):
         self._over = True
         if not self._gone:
             if self._open:
-                code = self._protocol.close_rcvd.code if self._protocol.close_rcvd is not None else None
-                self.peer.closed(f"closed with {int(code)}" if code is not None else "the connection was dropped")
+                self.peer.closed(_farewell(self._protocol.close_rcvd))
             else:
                 self._turned_away("the connection was dropped")
 
 
+def _farewell(close: Close | None) -> str:
+    if close is None:
+        return "the connection was dropped"
+    return f"closed with {int(close.code)}" + (f": {close.reason}" if close.reason else "")
+
+
 def _why(error: Exception) -> str:
     if isinstance(error, InvalidStatus):
-        return f"HTTP {error.response.status_code}"
+        return refusal(error.response.status_code, (error.response.body or b"").decode("utf-8", "replace"))
     if isinstance(error, InvalidMessage | InvalidHandshake):
         return f"{type(error).__name__}: {error}"
     return str(error)

@@ -296,7 +296,8 @@ class ManagerDriver(Driver):
         self._invoke(number, lane, self._agent, events, aim=Aim(op.to))
 
     async def _agent(self, events: list[Event]) -> None:
-        emit: Callable[[Event], Any] = getattr(self.adapter, "emit_critical", self.adapter.emit)
+        critical = self.target.offers("emit_critical")  # an adapter may have switched an inherited one off
+        emit: Callable[[Event], Any] = self.adapter.emit_critical if critical else self.adapter.emit  # type: ignore[attr-defined]
         for event in events:
             result = emit(event)
             if inspect.isawaitable(result):

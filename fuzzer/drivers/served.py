@@ -18,10 +18,12 @@ from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 
 from ..clients.asgi import Application
+from ..clients.http import Heard
 from ..clients.link import Link, Peer
 from ..clients.loopback import LoopbackLink
 from ..core.handshake import Frame, Request
 from ..core.history import Content, Remains, RowKind
+from ..core.http import HttpRequest
 from ..core.program import Operation, Pace, Program
 from ..core.stacks import is_library, waits_at
 from ..targets.adapter import Target
@@ -32,7 +34,7 @@ from ..world import Outer
 from ..world.external import operation
 from ..world.network import FIRST_CLIENT_PORT
 from ..world.stock import StockLoop
-from .base import Driver, Lane
+from .base import Driver, Lane, TargetError
 from .evidence import Connections
 from .manager import ManagerDriver
 from .wire import WireDriver
@@ -87,6 +89,9 @@ class RealService(Service):
         loop = cast(StockLoop, asyncio.get_running_loop())
         port, compression = self._service.port, self._service.compression
         return LoopbackLink(name, peer, pace, loop, port, whole=self._whole, compression=compression)
+
+    def ask(self, name: str, number: int, request: HttpRequest, heard: Heard) -> None:
+        raise TargetError("clients ask over HTTP, which is not done over real sockets")
 
 
 class ServedApplicationDriver(WireDriver):

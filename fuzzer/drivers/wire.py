@@ -10,15 +10,19 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from ..clients.link import Link
+from ..clients.link import Link, Unconnected, refusal
 from ..core.history import Aim, Content, Detail, EventId, Mention, Outcome, Remains, RowKind
+from ..core.http import HttpAnswer
 from ..core.program import CRITICAL_EVENTS, Operation, Program
 from ..core.stacks import Place, waits_at
 from ..targets.adapter import Target
+from ..targets.login import Http
 from ..targets.serving import Service
 from ..targets.traits import WireTraits
 from ..targets.wire import Frame, Login, Outgoing, Reading, Wire
@@ -46,6 +50,7 @@ class WireClient:
         self.following = False
         """the server says nothing of what the login went on with"""
         self.joining: dict[int, str] = {}
+        self.cookies: Mapping[str, str] = {}
         self.link: Link
         self._last: tuple[Frame, Reading] | None = None
 
@@ -158,6 +163,9 @@ class WireDriver(Driver):
         self.ending: int | None = None
         self.emitting: dict[int, str] = {}
         """operations sent and not yet done, with the connection they were sent on"""
+        self.asking: dict[int, str] = {}
+        """operations that wait for an answer over HTTP, with their client's connection"""
+        self.requests = 0
         loop.numbered = True
 
     @contextmanager
@@ -241,7 +249,7 @@ class WireDriver(Driver):
         for name, client in self.clients.items():
             if client.connecting is not None:
                 yield client.connecting, self.place(name)
-        for number, name in self.emitting.items():
+        for number, name in (*self.emitting.items(), *self.asking.items()):
             yield number, self.place(name)
         if self.ending is not None:
             yield self.ending, self.place(None)
@@ -358,12 +366,52 @@ class WireDriver(Driver):
         token, identity = credentials(op)
         login = Login(name, op.user, token, identity, self.room_of(op))
         client = WireClient(self, number, lane, login, self.wire)
-        client.link = self.service.connect(name, len(self.clients), client, op.pace)
+        connect = partial(self.service.connect, name, len(self.clients), client, op.pace)
+        before = self.wire.before
+        client.link = connect() if before is None else Unconnected(name, client, op.pace)
         self.clients[name] = client
         self.up[name] = False
         lane.running = number
         self.record(RowKind.INVOKED, number, name, Aim(rooms=self.wire.enters(login)))
-        client.link.open(self.wire.request(login))
+        if before is None:
+            client.link.open(self.wire.request(login))
+        else:
+            self._ask(client, before, self.wire.said(login), partial(self._logged_in, client, connect))
+
+    def _ask(
+        self, client: WireClient, http: Http, said: Mapping[str, Any], heard: Callable[[HttpAnswer], None]
+    ) -> None:
+        self.requests += 1
+        self.service.ask(client.login.connection, self.requests, http.request(said, client.cookies), heard)
+
+    def _logged_in(self, client: WireClient, connect: Callable[[], Link], answer: HttpAnswer) -> None:
+        """A client's login over HTTP is answered: now its handshake, with what the answer gave."""
+        before = self.wire.before
+        assert before is not None
+        if client.gone:
+            return
+        if not answer.good:
+            said = refusal(answer.status, answer.body.decode("utf-8", "replace"))
+            client.refused(f"{before.method} {before.path}: {said}")
+            return
+        client.cookies = answer.cookies
+        try:
+            token = before.found(answer)
+        except (LookupError, TypeError, ValueError):
+            body = answer.body.decode("utf-8", "replace")
+            client.refused(f"{before.method} {before.path}: no {before.token or before.cookie} in the answer {body}")
+            return
+        if token is not None:
+            client.login = replace(client.login, token=token, issued=True)
+        request = self.wire.request(client.login)
+        if client.cookies:
+            cookies = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
+            request = replace(request, headers=(*request.headers, ("Cookie", cookies)))
+        stalled = client.link.stalled
+        client.link = connect()
+        if stalled:
+            client.link.stall()
+        client.link.open(request)
 
     def room_of(self, op: Operation) -> str | None:
         """The room a client connects to, where it connects to one."""
@@ -379,29 +427,49 @@ class WireDriver(Driver):
             return None
         return client
 
-    def _say(self, number: int, op: Operation, speak: Callable[[Outgoing], Frame], aim: Aim | None = None) -> None:
+    def _say(
+        self,
+        number: int,
+        op: Operation,
+        lane: Lane,
+        speak: Callable[[Outgoing], Frame | Http],
+        aim: Aim | None = None,
+    ) -> None:
         client = self._client(number, op)
-        if client is not None:
-            marker = self.event(number, op)
-            self.record(RowKind.INVOKED, number, op.connection, Aim(op.to) if aim is None else aim)
+        if client is None:
+            return
+        event = Outgoing(self.event(number, op), op.to, client.login, op.room)
+        self.record(RowKind.INVOKED, number, op.connection, Aim(op.to) if aim is None else aim)
+        said = speak(event)
+        if isinstance(said, Http):  # over connections of their own, so the next waits until this one is answered
+            lane.running = number
+            self.asking[number] = client.login.connection
+            self._ask(client, said, self.wire.told(event), partial(self._answered, number, lane))
+        else:
             self.emitting[number] = client.login.connection
-            client.link.send(speak(Outgoing(marker, op.to, client.login, op.room)))
+            client.link.send(said)
+
+    def _answered(self, number: int, lane: Lane, answer: HttpAnswer) -> None:
+        """An event made over HTTP is answered: it was taken, or refused."""
+        self.record(RowKind.RETURNED, number, self.asking.pop(number), None if answer.good else False)
+        lane.running = None
+        self.offer(lane)
 
     def do_emit(self, number: int, op: Operation, lane: Lane) -> None:
-        self._say(number, op, self.wire.emit)
+        self._say(number, op, lane, self.wire.emit)
 
     def do_broadcast(self, number: int, op: Operation, lane: Lane) -> None:
-        self._say(number, op, self.wire.broadcast, Aim())
+        self._say(number, op, lane, self.wire.broadcast, Aim())
 
     def do_run_agent(self, number: int, op: Operation, lane: Lane) -> None:
         client = self.clients.get(op.connection or "")
         asks = client.login.identity if client is not None else None  # who asks is who the token says
-        self._say(number, op, self.wire.run_agent, Aim(asks or op.to))
+        self._say(number, op, lane, self.wire.run_agent, Aim(asks or op.to))
 
     def do_emit_to_room(self, number: int, op: Operation, lane: Lane) -> None:
         client = self.clients.get(op.connection or "")
         rooms = self.wire.spoken_in(client.login, op.room) if client is not None else ()
-        self._say(number, op, self.wire.emit_to_room, Aim(rooms=rooms))
+        self._say(number, op, lane, self.wire.emit_to_room, Aim(rooms=rooms))
 
     def do_join(self, number: int, op: Operation, lane: Lane) -> None:
         client = self._client(number, op)

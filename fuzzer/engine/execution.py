@@ -87,6 +87,7 @@ class Worker:
         self.loop = loop if loop is not None else WorldLoop()
         self.executions = 0
         self.patience = patience
+        self._before: Program | None = None
         self.blocked: TargetBlockedError | None = None
         self.frames: list[tuple[str, object]] = []
         """What clients received in the last execution, as it was sent."""
@@ -239,7 +240,15 @@ class Worker:
             except Interrupted:
                 self.interrupted = False
                 raise
+            except TargetError as error:
+                if not self.executions or run.started:
+                    raise
+                last = ", ".join(map(str, self._before.operations)) if self._before is not None else ""
+                raise TargetError(
+                    f"{error}; before it, {self.executions:,} went well, the last with: {last}"
+                ) from error
             finally:
+                self._before = program
                 loop.reset()
                 self.executions += 1
 

@@ -6,6 +6,7 @@ application, a coroutine that starts a server, or a factory of one of these.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import os
 import sys
@@ -17,11 +18,13 @@ from typing import Any, Literal
 from ..core.errors import UsageError
 from ..core.stacks import raised_at
 from ..core.text import cut, said
+from ..world import WorldLoop
 from .adapter import Target
 from .fresh import FreshModule, taken_up, taking_up
 from .policy import Limits, Policy
 from .preparing import Prepared
-from .routes import websocket_paths
+from .routes import websocket_paths, websocket_routes
+from .scripts import start_in
 from .serving import (
     PORT,
     AsgiService,
@@ -35,6 +38,7 @@ from .serving import (
 from .socketio import SocketIOWire
 from .state import WAYS, Keeping, Way
 from .traits import WireTraits
+from .users import integer_users, uuid_users
 from .wire import TEXT, JsonWire, Wire
 
 __all__ = ("VIA", "WIRES", "Kind", "UnknownTargetError", "application", "kind_of", "load_module")
@@ -119,8 +123,9 @@ def application(
         raise UnknownTargetError(f"target {name!r}: unknown via {via!r}; it is one of {', '.join(VIA)}")
     if port is not None and found.kind not in ("server", "serving"):
         raise UnknownTargetError(f"target {name!r}: only an application that starts its servers itself has a port")
-    if via not in (None, "direct") and found.kind != "asgi":
-        raise UnknownTargetError(f"target {name!r}: only an ASGI application can be put behind {via}")
+    if via is not None and found.kind != "asgi":
+        done = "called directly" if via == "direct" else f"put behind {via}"
+        raise UnknownTargetError(f"target {name!r}: only an ASGI application can be {done}; this is {found.title}")
     spoken = _wire(name, wire, fresh, found.example)
     direct = found.kind == "asgi" and via in (None, "direct")
 
@@ -141,6 +146,7 @@ def application(
         policy or limits or getattr(fresh.module, "policy", None) or getattr(fresh.module, "limits", None) or Policy(),
         offline_delivery,
         by_bytes=not direct,
+        routes=tuple(websocket_routes(found.example)),
     )
     how = ", called directly" if direct else f", behind {via}" if found.kind == "asgi" else ""
     return Target(name, create, traits, f"{found.title}{how}; clients speak {spoken.describe()}", keeping)
@@ -170,7 +176,7 @@ def kind_of(value: Any) -> Kind | None:
     call = value if inspect.isfunction(value) or inspect.ismethod(value) else type(value).__call__
     needed = _needed(value)
     if inspect.iscoroutinefunction(call):
-        return {3: "asgi", 1: "handler", 0: "server"}.get(needed)  # type: ignore[return-value]
+        return {3: "asgi", 2: "handler", 1: "handler", 0: "server"}.get(needed)  # type: ignore[return-value]
     if needed == 3 and not inspect.isfunction(value):
         return "asgi"  # a callable object that hands the coroutine of another on
     if needed == 0 and inspect.isasyncgenfunction(inspect.unwrap(value)):
@@ -204,22 +210,50 @@ def _found(name: str, value: Any, fresh: FreshModule, attribute: str) -> _Found:
     if kind is not None:
         return _Found(kind, _title(kind, value), anew, value)
     if callable(value) and _needed(value) == 0:
-        try:
-            with taking_up():
-                made = value()
-        except (Exception, SystemExit) as error:
-            raise UnknownTargetError(
-                f"target {name!r}: calling {attribute}() failed with {cut(type(error).__name__, 100)}: {said(error)}"
-                f", in {raised_at(error)}"
-            ) from error
+        with taking_up():
+            made = _made(name, value, attribute)
         kind = kind_of(made)
         if kind is not None:
             return _Found(kind, f"a factory of {_title(kind, made)}", lambda: anew()(), made)
     raise UnknownTargetError(
         f"target {name!r}: {attribute} is a {type(value).__name__}, which is neither an ASGI or aiohttp application, "
-        "nor a handler for websockets.serve (one argument), nor a coroutine function that starts a server (no "
-        "argument), nor a factory of one of these, nor a subclass of crosswire.fuzzer.targets.Adapter"
+        "nor a handler for websockets.serve (a connection, and its path where it wants that), nor a coroutine function "
+        "that starts a server (no argument), nor a factory of one of these, nor a subclass of "
+        "crosswire.fuzzer.targets.Adapter"
     )
+
+
+def _made(name: str, factory: Callable[[], Any], attribute: str) -> Any:
+    """What a factory makes, called in a world of its own, where nothing it does reaches the machine's network.
+
+    A script's start is no factory, and is not called.
+    """
+    start = start_in(factory)
+    if start is not None or attribute == "main":
+        does = f"calls {start.call}()" if start is not None else "is called as a script's start is"
+        inner = start.runs if start is not None and start.runs is not None else None
+        place = name.partition(":")[0]
+        better = (
+            inner
+            if inner is not None and ":" in inner
+            else f"{place}:{inner}"
+            if inner is not None
+            else "the application, a factory that returns it, or a coroutine function that starts the server"
+        )
+        raise UnknownTargetError(
+            f"target {name!r}: {attribute} is a plain function that {does}, so it was not called; name {better} instead"
+        )
+
+    async def call() -> Any:
+        return factory()
+
+    try:
+        return WorldLoop().run_coroutine(call())
+    except (Exception, SystemExit) as error:
+        raise UnknownTargetError(
+            f"target {name!r}: calling {attribute}() failed with {cut(type(error).__name__, 100)}: {said(error)}"
+            f", in {raised_at(error)}"
+        ) from error
 
 
 def _title(kind: Kind, value: Any) -> str:
@@ -234,10 +268,20 @@ def _serving(kind: Kind, thing: Any, via: str | None, port: int | None) -> Abstr
     if kind == "aiohttp":
         return aiohttp_serving(thing)
     if kind == "handler":
-        return websockets_serving(thing)
+        return websockets_serving(thing if _needed(thing) == 1 else _with_path(thing))
     if kind == "serving":
         return thing()  # type: ignore[no-any-return]
     return _started(thing, port)
+
+
+def _with_path(handler: Callable[[Any, str], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
+    """A handler of the older kind, which is given the path beside the connection."""
+
+    @functools.wraps(handler)
+    def handle(socket: Any) -> Awaitable[None]:
+        return handler(socket, socket.request.path)
+
+    return handle
 
 
 @asynccontextmanager
@@ -270,7 +314,11 @@ def _wire(name: str, wire: Wire | str | None, fresh: FreshModule, value: Any) ->
     if wire in WIRES:
         paths = websocket_paths(value)
         known = WIRES[wire]
-        return replace(known, path=paths[0]) if paths and isinstance(known, JsonWire) else known
+        if not paths or not isinstance(known, JsonWire):
+            return known
+        kinds = websocket_routes(value)[0].parameters.values()
+        users = integer_users if "integer" in kinds else uuid_users if "uuid" in kinds else None
+        return replace(known, path=paths[0], users=users)
     module_name, _, attribute = wire.partition(":")
     if not attribute:
         raise UnknownTargetError(

@@ -7,7 +7,7 @@ one is the target's own affair.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,8 @@ class Fields:
     recipient: tuple[str, ...] = ("to", "recipient", "to_user")
     room: tuple[str, ...] = ("room", "room_id", "channel")
     run: tuple[str, ...] = ("run_id",)
+    user: Callable[[Any], str | None] | None = None
+    """The user whom the application calls so; None: they are called as they are here."""
 
 
 FIELDS = Fields()
@@ -53,8 +55,8 @@ def objects(data: Any, fields: Fields = FIELDS, step: str = "") -> Iterator[Said
             yield Said(
                 texts,
                 step,
-                _first(data, fields.sender),
-                _first(data, fields.recipient),
+                _first(data, fields.sender, fields.user),
+                _first(data, fields.recipient, fields.user),
                 _first(data, fields.room),
                 _first(data, fields.run),
             )
@@ -66,9 +68,13 @@ def objects(data: Any, fields: Fields = FIELDS, step: str = "") -> Iterator[Said
             yield from objects(value, fields, step)
 
 
-def _first(data: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
+def _first(
+    data: Mapping[str, Any], names: tuple[str, ...], meant: Callable[[Any], str | None] | None = None
+) -> str | None:
     for name in names:
         value = data.get(name)
+        if meant is not None:
+            value = meant(value)
         if isinstance(value, str):
             return value
     return None

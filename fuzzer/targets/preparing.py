@@ -5,7 +5,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable
 
+from ..clients.http import Heard
 from ..clients.link import Link, Peer
+from ..core.http import HttpRequest
 from ..core.program import Pace
 from .serving import Service
 
@@ -31,3 +33,6 @@ class Prepared(Service):
 
     def connect(self, name: str, number: int, peer: Peer, pace: Pace | None) -> Link:
         return self._service.connect(name, number, peer, pace)
+
+    def ask(self, name: str, number: int, request: HttpRequest, heard: Heard) -> None:
+        self._service.ask(name, number, request, heard)

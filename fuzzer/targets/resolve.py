@@ -72,6 +72,7 @@ def resolve(name: str) -> Target:
     said = dict(parse_qsl(options))
     state = _way(name, said)
     if isinstance(found, Target):
+        _refuse_idle(place, said, "made with application(...), and takes them there")
         if state is not None:
             found.state.force(state)
         return replace(found, name=name)
@@ -79,7 +80,9 @@ def resolve(name: str) -> Target:
         adapters = [key for key, value in vars(module).items() if _is_adapter(value)]
         hint = f"; it has {', '.join(adapters)}" if adapters else ""
         raise UnknownTargetError(f"target {name!r}: module {module_name!r} has no {attribute!r}{hint}")
-    if not _is_adapter(found):
+    if _is_adapter(found):
+        _refuse_idle(place, said, "an adapter, which is called directly")
+    else:
         unknown = sorted(said.keys() - {"wire", "via", "compression", "port", "state"})
         if unknown:
             raise UnknownTargetError(
@@ -132,6 +135,13 @@ def _way(name: str, said: Mapping[str, str]) -> Way | None:
 def _adapter(made_of: type[Adapter], keeping: Keeping) -> Adapter:
     anew = keeping.anew
     return anew() if keeping.way == "modules" and anew is not None else made_of()
+
+
+def _refuse_idle(place: str, said: Mapping[str, str], what: str) -> None:
+    """Options that would change nothing are a mistake; how executions are kept apart can be said of everything."""
+    idle = [f"{option}={value}" for option, value in said.items() if option != "state"]
+    if idle:
+        raise UnknownTargetError(f"target {place!r} is {what}: {' and '.join(idle)} would change nothing")
 
 
 def _is_adapter(value: object) -> bool:

@@ -1,39 +1,207 @@
-"""Where an application takes WebSocket connections, as far as its framework tells."""
+"""Where an application takes WebSocket connections, as far as its framework tells.
+
+Every framework keeps its routes in a shape of its own; what they have in common is a path with parameters, and the
+function or class that answers there.
+"""
 
 from __future__ import annotations
 
+import inspect
 import re
-from collections.abc import Iterator
-from typing import Any
+import sys
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-__all__ = ("websocket_paths",)
+__all__ = ("ParameterKind", "Route", "websocket_paths", "websocket_routes")
 
-PARAMETER = re.compile(r"\{[^}]*\}|<[^>]*>")
+ParameterKind = Literal["text", "integer", "uuid", "path"]
+"""What a parameter of a path takes: a word, a number, a UUID, or all that is left."""
+
+PARAMETER = re.compile(
+    r"\{(?P<braces>[^}]*)\}|<(?P<angles>[^>]*)>|\(\?P<(?P<group>\w+)>[^)]*\)|(?P<anonymous>\([^)]*\))"
+)
+
+KINDS: dict[str, ParameterKind] = {"int": "integer", "uuid": "uuid", "path": "path"}
+
+PATTERNS: dict[ParameterKind, str] = {
+    "text": "[^/]+",
+    "integer": "-?[0-9]+",
+    "uuid": "[0-9a-fA-F-]{32,36}",
+    "path": ".+",
+}
+
+WANTED: dict[ParameterKind, str] = {"integer": "an integer", "uuid": "a UUID"}
+
+WRAPPED = ("app", "inner", "other_asgi_app", "application", "_app")
+"""Attributes in which middleware keeps the application it stands before."""
+
+DEPTH = 12
+
+
+@dataclass(frozen=True)
+class Route:
+    """One place at which clients can connect.
+
+    ``path`` is as the framework shows it; ``parameters`` says what each of its parameters takes; ``endpoint`` answers.
+    """
+
+    path: str
+    endpoint: Any = None
+    parameters: Mapping[str, ParameterKind] = field(default_factory=dict)
+
+    def template(self, value: Callable[[str], str]) -> str:
+        """The path with ``value(name)`` for each of its parameters."""
+        return PARAMETER.sub(lambda found: value(_named(found)[0]), self.path)
+
+    def __str__(self) -> str:
+        """The path, and what its parameters take where that is not any word."""
+        kinds = [f"{name} {WANTED[kind]}" for name, kind in self.parameters.items() if kind in WANTED]
+        return f"{self.path} ({', '.join(kinds)})" if kinds else self.path
+
+    def matches(self, path: str, *, typed: bool = True) -> bool:
+        """Whether a request for this path comes here; where not ``typed``, whatever stands for its parameters."""
+        at, pattern = 0, ""
+        for found in PARAMETER.finditer(self.path):
+            name, kind = _named(found)
+            kind = self.parameters.get(name, kind)
+            pattern += re.escape(self.path[at : found.start()])
+            pattern += PATTERNS[kind if typed or kind == "path" else "text"]
+            at = found.end()
+        pattern += re.escape(self.path[at:].rstrip("$"))
+        return re.fullmatch(pattern.rstrip("/") + "/?", path.partition("?")[0]) is not None
+
+
+def _named(found: re.Match[str]) -> tuple[str, ParameterKind]:
+    """A parameter's name and kind: ``{name:int}``, ``<int:name>``, ``<name:int>``, ``{name}``, a group of a pattern."""
+    words = (found["braces"] or found["angles"] or found["group"] or "parameter").split(":")
+    kinds = [KINDS[word] for word in words if word in KINDS]
+    named = [word for word in words if word not in KINDS and word not in ("str", "string")]
+    return (named or words)[0], kinds[0] if kinds else "text"
+
+
+def websocket_routes(app: Any) -> list[Route]:
+    """The WebSocket routes of an application, through the middleware around it; empty where nobody can tell.
+
+    Understands Starlette and FastAPI (mounts, included routers), Litestar, Quart, Sanic, BlackSheep, aiohttp, Tornado
+    and Django Channels.
+    """
+    seen: set[int] = set()
+    for _ in range(DEPTH):
+        found = [route for reader in READERS for route in reader(app, "")]
+        if found:
+            return list({route.path: _typed(route) for route in found}.values())
+        seen.add(id(app))
+        app = next(
+            (
+                inner
+                for name in WRAPPED
+                if (inner := getattr(app, name, None)) is not None and callable(inner) and id(inner) not in seen
+            ),
+            None,
+        )
+        if app is None:
+            break
+    return []
 
 
 def websocket_paths(app: Any) -> list[str]:
     """Path templates of an application's WebSocket routes; the placeholder ``{user}`` stands for every parameter.
 
-    Understands Starlette, FastAPI and Litestar (``routes``) and Quart (``url_map``).  A path without a parameter gets
-    the token as a query, so that the application has a way to tell clients apart.
+    A path without a parameter gets the token as a query, so that the application has a way to tell clients apart.
     """
-    found = [*_routes(app, ""), *_rules(app)]
-    paths = (PARAMETER.sub("{user}", path) for path in dict.fromkeys(found))
+    paths = dict.fromkeys(route.template(lambda name: "{user}") for route in websocket_routes(app))
     return [path if "{user}" in path else f"{path}?token={{token}}" for path in paths]
 
 
-def _routes(app: Any, prefix: str) -> Iterator[str]:
-    for route in getattr(app, "routes", None) or ():
-        path = prefix + str(getattr(route, "path", ""))
-        if "WebSocketRoute" in type(route).__name__:
-            yield path
-        elif hasattr(route, "routes"):
-            yield from _routes(route, path)
+def _typed(route: Route) -> Route:
+    """The route with what its parameters take: as its path says, or as its endpoint's annotations do."""
+    said = dict(_named(found) for found in PARAMETER.finditer(route.path))
+    for name, annotation in _annotations(route.endpoint).items():
+        if said.get(name) == "text":
+            said[name] = "integer" if annotation is int else "uuid" if annotation is uuid.UUID else "text"
+    return Route(route.path, route.endpoint, said)
 
 
-def _rules(app: Any) -> Iterator[str]:
+def _annotations(endpoint: Any) -> Mapping[str, Any]:
+    try:
+        return inspect.get_annotations(inspect.unwrap(endpoint), eval_str=True)
+    except Exception:  # whatever evaluating somebody's annotations raises
+        return {}
+
+
+# -- one for each framework ------------------------------
+
+
+def _starlette(app: Any, prefix: str) -> Iterator[Route]:
+    """Starlette, FastAPI and Litestar: a list of routes, mounts and routers among them."""
+    routes = getattr(app, "routes", None)
+    if not isinstance(routes, list | tuple):
+        return
+    fastapi = sys.modules.get("fastapi.routing")
+    contexts = getattr(fastapi, "iter_route_contexts", None)  # since included routers are looked up when asked
+    for route in contexts(routes) if contexts is not None else routes:
+        original = getattr(route, "original_route", route)
+        path = prefix + str(getattr(route, "path", None) or "")
+        if "WebSocketRoute" in type(original).__name__:
+            handler = getattr(route, "route_handler", None)
+            yield Route(path, getattr(handler, "fn", None) or getattr(route, "endpoint", None))
+        elif getattr(original, "app", None) is not None and not hasattr(original, "methods"):
+            for inner in websocket_routes(original.app):
+                yield Route(path.rstrip("/") + inner.path, inner.endpoint)
+
+
+def _quart(app: Any, prefix: str) -> Iterator[Route]:
     rules = getattr(app, "url_map", None)
     if rules is not None and hasattr(rules, "iter_rules"):
+        functions = getattr(app, "view_functions", {})
         for rule in rules.iter_rules():
             if getattr(rule, "websocket", False):
-                yield str(rule.rule)
+                yield Route(prefix + str(rule.rule), functions.get(rule.endpoint))
+
+
+def _sanic(app: Any, prefix: str) -> Iterator[Route]:
+    if type(app).__module__.partition(".")[0] == "sanic":
+        for route in app.router.routes:
+            if getattr(route.extra, "websocket", False):
+                handler = getattr(route.handler, "args", (None,))[0]
+                yield Route(f"{prefix}/{route.path.lstrip('/')}", handler)
+
+
+def _blacksheep(app: Any, prefix: str) -> Iterator[Route]:
+    if type(app).__module__.partition(".")[0] == "blacksheep":
+        registered = [route for method, route in app.router.registered_routes if method == "GET_WS"]
+        for route in (*registered, *app.router.routes.get(b"GET_WS", ())):
+            pattern = route.pattern
+            yield Route(prefix + (pattern.decode() if isinstance(pattern, bytes) else str(pattern)), route.handler)
+
+
+def _aiohttp(app: Any, prefix: str) -> Iterator[Route]:
+    """aiohttp tells no WebSocket handler from others: every one that answers GET."""
+    web = sys.modules.get("aiohttp.web")
+    if web is not None and isinstance(app, web.Application):
+        for route in app.router.routes():
+            if route.method in ("GET", "*") and route.resource is not None:
+                yield Route(prefix + route.resource.canonical, route.handler)
+
+
+def _tornado(app: Any, prefix: str) -> Iterator[Route]:
+    web, socket = sys.modules.get("tornado.web"), sys.modules.get("tornado.websocket")
+    if web is not None and socket is not None and isinstance(app, web.Application):
+        for rule in app.wildcard_router.rules:
+            handler = rule.target
+            if isinstance(handler, type) and issubclass(handler, socket.WebSocketHandler):
+                yield Route(prefix + rule.matcher.regex.pattern.rstrip("$"), handler)
+
+
+def _channels(app: Any, prefix: str) -> Iterator[Route]:
+    by_protocol = getattr(app, "application_mapping", None)
+    if isinstance(by_protocol, dict) and "websocket" in by_protocol:
+        yield from websocket_routes(by_protocol["websocket"])
+    elif type(app).__name__ == "URLRouter":
+        for route in app.routes:
+            yield Route(prefix + "/" + str(route.pattern).lstrip("^/").rstrip("$"), route.callback)
+
+
+READERS = (_starlette, _quart, _sanic, _blacksheep, _aiohttp, _tornado, _channels)

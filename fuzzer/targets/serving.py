@@ -14,8 +14,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, cast
 
 from ..clients.asgi import Application, AsgiLink
+from ..clients.http import Heard, ask_asgi, ask_server
 from ..clients.link import Link, Peer
 from ..clients.websocket import WebSocketLink
+from ..core.http import HttpRequest
 from ..core.program import Pace
 from ..world import Outer
 
@@ -33,6 +35,9 @@ __all__ = (
 PORT = 8000
 """Where the servers that are started here listen."""
 
+FIRST_REQUEST = 1000
+"""Clients' HTTP requests come from ports of their own, counted from here."""
+
 
 class Service(ABC):
     """An application that can be started, connected to, and ended."""
@@ -46,6 +51,10 @@ class Service(ABC):
     @abstractmethod
     def connect(self, name: str, number: int, peer: Peer, pace: Pace | None) -> Link:
         """A link for a new client; ``number`` counts them."""
+
+    @abstractmethod
+    def ask(self, name: str, number: int, request: HttpRequest, heard: Heard) -> None:
+        """Send the HTTP request of a client called ``name``; ``number`` counts them."""
 
 
 class AsgiService(Service):
@@ -106,6 +115,10 @@ class AsgiService(Service):
         loop = cast(Outer, asyncio.get_running_loop())
         return AsgiLink(name, peer, pace, loop, self.app, number, self._state)
 
+    def ask(self, name: str, number: int, request: HttpRequest, heard: Heard) -> None:
+        loop = cast(Outer, asyncio.get_running_loop())
+        ask_asgi(loop, name, FIRST_REQUEST + number, self.app, self._state, request, heard)
+
 
 class ListeningService(Service):
     """A server that listens through the event loop.  ``serving`` starts it on entry and ends it on exit.
@@ -139,6 +152,10 @@ class ListeningService(Service):
             loop.dial(name, link, self.port, number)
 
         return WebSocketLink(name, peer, pace, dial, compression=self.compression)
+
+    def ask(self, name: str, number: int, request: HttpRequest, heard: Heard) -> None:
+        loop = cast(Outer, asyncio.get_running_loop())
+        ask_server(loop, f"{name}-http{number}", FIRST_REQUEST + number, self.port, request, heard)
 
 
 @asynccontextmanager

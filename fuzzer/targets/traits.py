@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from .policy import Limits, Policy, policy_of
+from .routes import Route
 from .wire import Wire
 
 __all__ = ("WireTraits",)
@@ -17,12 +18,16 @@ APPLICATIONS_REST = 15.0
 
 @dataclass(frozen=True)
 class WireTraits:
-    """What the application promises, how clients speak to it, and whether they reach it over bytes."""
+    """What the application promises, how clients speak to it, and whether they reach it over bytes.
+
+    ``routes``: where it takes connections, as far as its framework tells.
+    """
 
     wire: Wire
     limits: Limits | Policy
     keeps: bool = False
     by_bytes: bool = False
+    routes: tuple[Route, ...] = ()
 
     by_wire = True
 

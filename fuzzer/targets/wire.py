@@ -8,7 +8,8 @@ is found again, so an application need not be changed to be watched.
 
 * ``{user}`` is the client's user, ``{token}`` what it shows at login, ``{connection}`` its own name,
 * ``{event}`` is the marker of the event being emitted, ``{to}`` the user it is for,
-* ``{room}`` is the room that is joined, left or spoken in; in the path, the one that is entered on connecting.
+* ``{room}`` is the room that is joined, left or spoken in; in the path, the one that is entered on connecting,
+* ``{identity}`` is whose the token is: the name that goes with a password.
 
 Derive from `Wire` where templates are not enough.
 """
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -26,6 +27,8 @@ from ..core.errors import UsageError
 from ..core.handshake import Frame, Request
 from ..core.program import CRITICAL_EVENTS
 from .frames import FIELDS, Fields, Said, objects
+from .login import Http, HttpLogin, fill
+from .users import Naming, known_as
 
 __all__ = (
     "TEXT",
@@ -58,7 +61,8 @@ class WireError(UsageError):
 class Login:
     """Who a client asks to be, what it shows (``token-u0``, ``invalid``, ``expired-u0``), and whose that is.
 
-    ``room``: which room it connects to, where rooms are entered so.
+    ``room``: which room it connects to, where rooms are entered so.  ``issued``: the token is one that the application
+    itself has handed out.
     """
 
     connection: str
@@ -66,6 +70,7 @@ class Login:
     token: str
     identity: str | None
     room: str | None = None
+    issued: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,7 @@ class Outgoing:
     room: str | None = None
 
     @property
-    def words(self) -> dict[str, str]:
+    def words(self) -> dict[str, Any]:
         """What the placeholders stand for."""
         said = {**words(self.login), "event": self.marker, "to": self.to or ""}
         return said if self.room is None else {**said, "room": self.room}
@@ -112,6 +117,9 @@ class Reading:
 
 class Wire:
     """Base of wires: a connection at ``/``, nothing to log in with, and no way to emit."""
+
+    before: HttpLogin | None = None
+    """What each client asks over HTTP before its handshake."""
 
     waits_for_ready = False
     """The server says when a login is done; otherwise it counts as done once everything has come to rest."""
@@ -150,11 +158,20 @@ class Wire:
         """What to send once the connection is open."""
         return ()
 
-    def emit(self, event: Outgoing) -> Frame:
-        """Send an event to one user."""
+    def said(self, login: Login) -> Mapping[str, Any]:
+        """What placeholders stand for in requests over HTTP, as far as a login tells."""
+        return words(login)
+
+    def told(self, event: Outgoing) -> Mapping[str, Any]:
+        """What they stand for where an event is made by such a request."""
+        room = {} if event.room is None else {"room": event.room}
+        return {**self.said(event.login), **room, "event": event.marker, "to": event.to or ""}
+
+    def emit(self, event: Outgoing) -> Frame | Http:
+        """Send an event to one user: a frame, or a request over HTTP."""
         raise NotImplementedError
 
-    def broadcast(self, event: Outgoing) -> Frame:
+    def broadcast(self, event: Outgoing) -> Frame | Http:
         """Send an event to everybody."""
         raise NotImplementedError
 
@@ -174,7 +191,7 @@ class Wire:
         """Be a member no more."""
         raise NotImplementedError
 
-    def emit_to_room(self, event: Outgoing) -> Frame:
+    def emit_to_room(self, event: Outgoing) -> Frame | Http:
         """Send an event to the members of a room."""
         raise NotImplementedError
 
@@ -217,6 +234,11 @@ class JsonWire(Wire):
     ``join``, ``leave`` and ``to_room`` are what clients send of rooms, ``joined`` what an answer to the first contains.
     ``rooms`` names the rooms there are, or says for each user which ones the user's connections are in from login on;
     a path with ``{room}`` puts each connection into the one it asks for.  A ``leave`` without ``{room}`` logs out.
+
+    ``users`` says what the application calls its users (`integer_users`, or any function from ``u0`` to a name or a
+    number); ``token`` makes the token of one of them, so called, as the application itself would (sign a JWT);
+    ``before`` is a login over HTTP that comes first.  ``to_user``, ``to_all`` and ``to_room`` may be requests over HTTP
+    (`Http`).
     """
 
     path: str = "/ws?token={token}"
@@ -226,8 +248,10 @@ class JsonWire(Wire):
     ready: Mapping[str, Any] | None = None
     refused: Mapping[str, Any] | None = None
     user: str | None = None
-    to_user: Template | None = field(default_factory=lambda: {"type": "message", "to": "{to}", "text": "{event}"})
-    to_all: Template | None = None
+    to_user: Template | Http | None = field(
+        default_factory=lambda: {"type": "message", "to": "{to}", "text": "{event}"}
+    )
+    to_all: Template | Http | None = None
     ask: Template | None = None
     leave: Template | None = None
     recipient: str | None = None
@@ -236,10 +260,13 @@ class JsonWire(Wire):
     rooms: Sequence[str] | Mapping[str, Sequence[str]] = ()
     join: Template | None = None
     joined: Mapping[str, Any] | None = None
-    to_room: Template | None = None
+    to_room: Template | Http | None = None
     ping: Mapping[str, Any] | None = None
     pong: Template | None = None
     authenticates: bool = False
+    users: Naming | None = None
+    token: Callable[[Any], str] | None = None
+    before: HttpLogin | None = None
 
     def __post_init__(self) -> None:
         if all(one is None for one in (self.to_user, self.to_all, self.to_room, self.ask)):
@@ -278,37 +305,52 @@ class JsonWire(Wire):
         templates = [one for one in (self.to_user, self.to_all, self.to_room, self.ask) if one is not None]
         return f"{'text' if all(isinstance(one, str) for one in templates) else 'JSON'} at {self.path}"
 
+    def said(self, login: Login) -> Mapping[str, Any]:
+        """What the placeholders stand for, in the application's own terms."""
+        said: dict[str, Any] = words(login)
+        if self.users is not None:
+            said |= {"user": self.users(login.user), "identity": self.users(login.identity or login.user)}
+        if self.token is not None and login.identity is not None and not login.issued:
+            said["token"] = self.token(said["identity"])
+        return said
+
+    def told(self, event: Outgoing) -> Mapping[str, Any]:
+        to = event.to
+        named = to if to is None or self.users is None else self.users(to)
+        room = {} if event.room is None else {"room": event.room}
+        return {**self.said(event.login), **room, "event": event.marker, "to": "" if named is None else named}
+
     def request(self, login: Login) -> Request:
-        said = words(login)
+        said = self.said(login)
         return Request(
-            fill(self.path, {key: quote(value) for key, value in said.items()}),
-            tuple((name, fill(value, said)) for name, value in self.headers.items()),
-            tuple(fill(name, said) for name in self.subprotocols),
+            str(fill(self.path, {key: quote(str(value)) for key, value in said.items()})),
+            tuple((name, str(fill(value, said))) for name, value in self.headers.items()),
+            tuple(str(fill(name, said)) for name in self.subprotocols),
         )
 
     def login(self, login: Login) -> Sequence[Frame]:
-        return [_frame(template, words(login)) for template in self.first]
+        return [_frame(template, self.said(login)) for template in self.first]
 
-    def emit(self, event: Outgoing) -> Frame:
-        return _frame(self.to_user, event.words)
+    def emit(self, event: Outgoing) -> Frame | Http:
+        return self.to_user if isinstance(self.to_user, Http) else _frame(self.to_user, self.told(event))
 
-    def broadcast(self, event: Outgoing) -> Frame:
-        return _frame(self.to_all, event.words)
+    def broadcast(self, event: Outgoing) -> Frame | Http:
+        return self.to_all if isinstance(self.to_all, Http) else _frame(self.to_all, self.told(event))
 
     def run_agent(self, event: Outgoing) -> Frame:
-        return _frame(self.ask, event.words)
+        return _frame(self.ask, self.told(event))
 
     def log_out(self, login: Login) -> Sequence[Frame]:
-        return [_frame(self.leave if self.logout is None else self.logout, words(login))]
+        return [_frame(self.leave if self.logout is None else self.logout, self.said(login))]
 
     def join_room(self, login: Login, room: str) -> Sequence[Frame]:
-        return [_frame(self.join, {**words(login), "room": room})]
+        return [_frame(self.join, {**self.said(login), "room": room})]
 
     def leave_room(self, login: Login, room: str) -> Sequence[Frame]:
-        return [_frame(self.leave, {**words(login), "room": room})]
+        return [_frame(self.leave, {**self.said(login), "room": room})]
 
-    def emit_to_room(self, event: Outgoing) -> Frame:
-        return _frame(self.to_room, event.words)
+    def emit_to_room(self, event: Outgoing) -> Frame | Http:
+        return self.to_room if isinstance(self.to_room, Http) else _frame(self.to_room, self.told(event))
 
     def spoken_in(self, login: Login, room: str | None) -> tuple[str, ...]:
         return (room,) if room is not None and _names_room(self.to_room) else self.enters(login)
@@ -318,7 +360,13 @@ class JsonWire(Wire):
         """The fields that say whose an event is: those that are declared, and the usual ones."""
         sender = FIELDS.sender if self.sender is None else (self.sender,)
         recipient = FIELDS.recipient if self.recipient is None else (self.recipient,)
-        return Fields(sender, recipient, FIELDS.room, FIELDS.run)
+        return Fields(sender, recipient, FIELDS.room, FIELDS.run, self.user_named)
+
+    def user_named(self, value: Any) -> str | None:
+        """The user whom a frame calls so."""
+        if self.users is not None:
+            return known_as(self.users).get(str(value), str(value)) if isinstance(value, str | int) else None
+        return value if isinstance(value, str) else None
 
     def read(self, frame: Frame, login: Login) -> Reading:
         carries = ("cw-e" in frame) if isinstance(frame, str) else (b"cw-e" in frame)
@@ -337,12 +385,12 @@ class JsonWire(Wire):
         recipient = data.get(self.recipient) if self.recipient is not None else None
         answer = None
         if self.ping is not None and self.pong is not None and self.ping.items() <= data.items():
-            answer = _frame(self.pong, words(login))
+            answer = _frame(self.pong, self.said(login))
         return Reading(
             events,
-            recipient if isinstance(recipient, str) else None,
+            self.user_named(recipient),
             ready,
-            named if isinstance(named, str) else None,
+            self.user_named(named),
             self.refused is not None and self.refused.items() <= data.items(),
             answer=answer,
             heartbeat=answer is not None,
@@ -356,9 +404,14 @@ TEXT = JsonWire(path="/ws", to_user=None, to_all="{event}")
 """Plain text: whatever a client sends is meant for everybody."""
 
 
-def words(login: Login) -> dict[str, str]:
+def words(login: Login) -> dict[str, Any]:
     """What the placeholders stand for, as far as a login tells."""
-    said = {"user": login.user, "token": login.token, "connection": login.connection}
+    said = {
+        "user": login.user,
+        "token": login.token,
+        "connection": login.connection,
+        "identity": login.identity or login.user,
+    }
     return said if login.room is None else {**said, "room": login.room}
 
 
@@ -386,7 +439,9 @@ def _joined(template: Mapping[str, Any] | None, data: Mapping[str, Any]) -> str 
     return room
 
 
-def _names_room(template: Template | None) -> bool:
+def _names_room(template: Template | Http | None) -> bool:
+    if isinstance(template, Http):
+        return "{room}" in f"{template.path} {json.dumps([template.json, template.form])}"
     return template is not None and "{room}" in json.dumps(template)
 
 
@@ -396,19 +451,6 @@ def _entered(wire: Wire, login: Login) -> tuple[str, ...]:
     return tuple(wire.rooms.get(login.user, ())) if isinstance(wire.rooms, Mapping) else ()
 
 
-def fill(template: Any, said: Mapping[str, str]) -> Any:
-    """A template with its placeholders replaced, in every string of it."""
-    if isinstance(template, str):
-        for name, value in said.items():
-            template = template.replace(f"{{{name}}}", value)
-        return template
-    if isinstance(template, Mapping):
-        return {key: fill(value, said) for key, value in template.items()}
-    if isinstance(template, Sequence):
-        return [fill(value, said) for value in template]
-    return template
-
-
-def _frame(template: Template | None, said: Mapping[str, str]) -> Frame:
+def _frame(template: Template | None, said: Mapping[str, Any]) -> Frame:
     filled = fill(template, said)
     return filled if isinstance(filled, str) else json.dumps(filled)

@@ -21,6 +21,7 @@ from typing import Any
 import time_machine
 
 from .interface import World
+from .logs import gate_logs
 from .threads import gate_worker_threads
 
 __all__ = ("CLOCK_START", "EPOCH", "Entropy")
@@ -190,6 +191,7 @@ def _install() -> None:
         setattr(time, name, _clock(getattr(time, name)))
         setattr(time, name + "_ns", _clock_ns(getattr(time, name + "_ns")))
     threading.Thread.start = _start_thread(threading.Thread.start)  # type: ignore[method-assign,assignment]
+    gate_logs(_here)
     sys.addaudithook(_audit)
 
 

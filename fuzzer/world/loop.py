@@ -325,6 +325,10 @@ class WorldLoop(Outer, asyncio.AbstractEventLoop):
             self.chooser = InOrder()
             self.idle = lambda: False
             self.run_world(context, _cancel_all, alive)
+        for task in self.drivers + self.tasks:
+            coroutine = task.get_coro()
+            if not task.done() and isinstance(coroutine, Coroutine):
+                coroutine.close()  # it never began, since the execution was broken off
         for generator in self._alive_asyncgens():
             closing = generator.aclose()
             try:

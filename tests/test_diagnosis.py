@@ -1,0 +1,212 @@
+"""What a user is told when an application cannot be fuzzed as it was named: the reason, not the symptom."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .test_applications import crosswire
+
+HEAD = """
+import asyncio
+from fastapi import APIRouter, FastAPI, WebSocket, WebSocketDisconnect, WebSocketException
+from crosswire.fuzzer.targets import JsonWire
+
+seen = []
+
+async def chat(ws):
+    await ws.accept()
+    seen.append(ws)
+    try:
+        while True:
+            text = await ws.receive_text()
+            for other in list(seen):
+                await other.send_text(text)
+    except WebSocketDisconnect:
+        seen.remove(ws)
+
+text = JsonWire(path="/live/{user}", to_user=None, to_all="{event}")
+"""
+
+ROUTED = """
+router = APIRouter(prefix="/live")
+
+@router.websocket("/rooms/{user}")
+async def room(ws: WebSocket, user: str):
+    await chat(ws)
+
+app = FastAPI()
+app.include_router(router)
+app.mount("/deep", app=FastAPI())
+"""
+
+NUMBERED = """
+app = FastAPI()
+
+@app.websocket("/live/{user_id}")
+async def room(ws: WebSocket, user_id: int):
+    await chat(ws)
+"""
+
+RAISES = """
+app = FastAPI()
+
+@app.websocket("/live/{user}")
+async def room(ws: WebSocket, user: str):
+    raise LookupError("no such table: users")
+"""
+
+REFUSES = """
+app = FastAPI()
+
+@app.websocket("/live/{user}")
+async def room(ws: WebSocket, user: str):
+    raise WebSocketException(1008, "the token has no signature")
+"""
+
+CLOSES = """
+app = FastAPI()
+
+@app.websocket("/live/{user}")
+async def room(ws: WebSocket, user: str):
+    await ws.accept()
+    await ws.close(4003, "who are you?")
+
+wire = JsonWire(path="/live/{user}", to_user=None, to_all="{event}", ready={"type": "welcome"})
+"""
+
+ANSWERS = """
+app = FastAPI()
+
+@app.websocket("/live/{user}")
+async def room(ws: WebSocket, user: str):
+    await ws.accept()
+    async for text in ws.iter_text():
+        await ws.send_text(text)
+"""
+
+SCRIPT = """
+async def serve():
+    ...
+
+def main():
+    print("called")
+    asyncio.run(serve())
+
+def begin():
+    raise SystemExit("called")
+
+def make():
+    import socket
+    socket.create_connection(("127.0.0.1", 1))
+"""
+
+GIVES_UP = """
+import sys
+
+async def serve():
+    sys.exit(3)
+"""
+
+SAID = [
+    (ROUTED, "app --wire app:text", "there is no route for /live/u0; the application has /live/rooms/{user}"),
+    (NUMBERED, "app --wire app:text", "HTTP 403: path user_id: Input should be a valid integer"),
+    (NUMBERED, "app --wire app:text", "the route is /live/{user_id} (user_id an integer): say users=integer_users"),
+    (
+        RAISES,
+        "app --wire app:text",
+        "because the application raised LookupError: no such table: users, in room (app.py:",
+    ),
+    (REFUSES, "app --wire app:text", "the first client is turned away: HTTP 403: the token has no signature"),
+    (REFUSES, "app --wire app:text --via uvicorn", "the first client is turned away: HTTP 403"),
+    (CLOSES, "app", "the first client is turned away: closed with 4003: who are you?"),
+    (CLOSES, "app --via uvicorn", "the first client is turned away: closed with 4003: who are you?"),
+    (ANSWERS, "app --wire app:text", "only c0 itself heard it, as where a server answers the sender alone"),
+    (SCRIPT, "main", "main is a plain function that calls asyncio.run(), so it was not called; name app:serve instead"),
+    (SCRIPT, "begin", "calling begin() failed with SystemExit: called, in begin (app.py:"),
+    (SCRIPT, "make", "calling make() failed with OutsideWorldError: the target called socket."),
+    (GIVES_UP, "serve", "starting it ended with sys.exit(3), in serve (app.py:"),
+]
+
+
+@pytest.mark.parametrize(("source", "arguments", "message"), SAID)
+def test_the_reason_is_said_in_a_line(tmp_path: Path, source: str, arguments: str, message: str) -> None:
+    (tmp_path / "app.py").write_text(HEAD + source)
+    name, *options = arguments.split()
+    done = crosswire("run", f"app:{name}", *options, "--max-executions", "5", cwd=tmp_path, expect=2)
+    assert message in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr and "called\n" not in done.stdout
+
+
+@pytest.mark.parametrize("options", [["--via", "uvicorn"], ["--wire", "text"]])
+def test_an_option_that_would_change_nothing_is_an_error(tmp_path: Path, options: list[str]) -> None:
+    (tmp_path / "app.py").write_text(HEAD + ROUTED)
+    (tmp_path / "fuzz.py").write_text(
+        "from crosswire.fuzzer.targets import application\ntarget = application('app:app')"
+    )
+    done = crosswire("run", "fuzz:target", *options, cwd=tmp_path, expect=2)
+    assert "would change nothing" in done.stderr.splitlines()[-1]
+
+
+def test_a_route_behind_an_included_router_is_found(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(HEAD + ROUTED)
+    done = crosswire("run", "app:app", "--wire", "text", "--max-executions", "3", cwd=tmp_path, expect=0)
+    assert "clients speak text at /live/rooms/{user}" in done.stderr
+
+
+def test_users_are_numbers_where_the_route_takes_numbers(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(HEAD + NUMBERED)
+    crosswire("run", "app:app", "--wire", "text", "--max-executions", "3", cwd=tmp_path, expect=0)
+
+
+OLDER = """
+peers = []
+
+async def handler(socket, path):
+    assert path == "/", path
+    peers.append(socket)
+    try:
+        async for text in socket:
+            for peer in peers:
+                await peer.send(text)
+    finally:
+        peers.remove(socket)
+
+wire = JsonWire(path="/", to_user=None, to_all="{event}")
+"""
+
+
+def test_a_handler_that_asks_for_the_path_is_given_it(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(HEAD + OLDER)
+    crosswire("run", "app:handler", "--max-executions", "3", cwd=tmp_path, expect=0)
+
+
+FULL = """
+import json as register  # a library that keeps count
+
+def make():
+    register.starts = getattr(register, "starts", 0) + 1
+    if register.starts > 900:
+        raise RuntimeError("the register is full")
+    app = FastAPI()
+    @app.websocket("/live/{user}")
+    async def room(ws: WebSocket, user: str):
+        await ws.accept()
+        seen.append(ws)
+        try:
+            async for text in ws.iter_text():
+                for other in seen[:2]:  # nobody thought of a third
+                    await other.send_text(text)
+        finally:
+            seen.remove(ws)
+    return app
+"""
+
+
+def test_what_was_found_is_told_although_a_later_start_fails(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(HEAD + FULL)
+    done = crosswire("run", "app:make", "--wire", "app:text", "--max-executions", "5000", cwd=tmp_path, expect=1)
+    assert "RuntimeError: the register is full; before it, 89" in done.stderr.splitlines()[-1]
+    assert "the last with: connect" in done.stderr
+    assert "LostEvent" in done.stdout
