@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from ...models.isolation.violations import (
+    BrokenGoldenPath,
+    Dropped,
+    LostEvent,
+    Refused,
+    ReplacedEvent,
+    UnhandledError,
+)
 from ..core.choices import PROMISES
 from ..core.history import Failure
 from ..core.program import Operation, Program
@@ -13,6 +21,9 @@ from ..world import InOrder
 from .rounds import Batch
 
 __all__ = ("preflight",)
+
+SYMPTOMS = (BrokenGoldenPath, Dropped, LostEvent, Refused, ReplacedEvent, UnhandledError)
+"""Violations by which a wire shows that does not speak the application's protocol; another is the application's own."""
 
 
 def preflight(worker: Worker, promises: frozenset[str] = frozenset(PROMISES)) -> Batch | None:
@@ -36,7 +47,7 @@ def preflight(worker: Worker, promises: frozenset[str] = frozenset(PROMISES)) ->
                 f"{name}: {op} of a single user fails with {row.detail.brief}"
                 + (f", raised in {place}" if place else "")
             )
-    if isinstance(traits, WireTraits) and not shown.violations:
+    if isinstance(traits, WireTraits) and all(isinstance(violation, SYMPTOMS) for violation in shown.violations):
         _understood(name, traits, execution)
     batch = Batch(program)
     batch.add(worker.target.name, shown, promises)

@@ -172,13 +172,13 @@ class WireDriver(Driver):
     def around(self) -> Iterator[None]:
         """Listen to what libraries log as an error; what applications print is not shown."""
         root = logging.getLogger()
-        handlers, printed = root.handlers, sys.stdout
-        root.handlers, sys.stdout = [self.logs], _NOWHERE
+        handlers, printed = root.handlers, (sys.stdout, sys.stderr)
+        root.handlers, sys.stdout, sys.stderr = [self.logs], _NOWHERE, _NOWHERE
         try:
             with super().around():
                 yield
         finally:
-            root.handlers, sys.stdout = handlers, printed
+            root.handlers, (sys.stdout, sys.stderr) = handlers, printed
 
     def begin(self) -> None:
         task = asyncio.Task(self._serve(), loop=self.loop, context=self.context)

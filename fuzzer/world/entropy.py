@@ -20,9 +20,11 @@ from typing import Any
 
 import time_machine
 
+from .gates import gate_sockets
 from .interface import World
 from .logs import gate_logs
 from .threads import gate_worker_threads
+from .tls import gate_tls
 
 __all__ = ("CLOCK_START", "EPOCH", "Entropy")
 
@@ -192,6 +194,8 @@ def _install() -> None:
         setattr(time, name + "_ns", _clock_ns(getattr(time, name + "_ns")))
     threading.Thread.start = _start_thread(threading.Thread.start)  # type: ignore[method-assign,assignment]
     gate_logs(_here)
+    gate_sockets(_here)
+    gate_tls(_here)
     sys.addaudithook(_audit)
 
 

@@ -24,6 +24,8 @@ class World(_Loop):
     ways_out: frozenset[str]
     """Audit events that no target may raise here."""
     pending: list[External]
+    transports: list[Any]
+    """The ends of connections that were made in this execution."""
     last_visible: float
     """When an external event last became visible; heartbeats do not count."""
 

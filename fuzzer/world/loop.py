@@ -28,6 +28,7 @@ from .external import Chooser, External, InOrder
 from .identity import NumberedFuture, NumberedTask
 from .network import connection
 from .outer import BUSY, GRAIN, Outer
+from .selecting import Selecting
 
 __all__ = ("MAX_ITERATIONS", "WorldLoop")
 
@@ -87,7 +88,7 @@ def _refuse(name: str) -> Any:
     return refused
 
 
-class WorldLoop(Outer, asyncio.AbstractEventLoop):
+class WorldLoop(Selecting, Outer, asyncio.AbstractEventLoop):  # type: ignore[misc]  # typeshed has more words for it
     """A deterministic event loop; see the module's docstring for what it keeps of asyncio.
 
     What comes from outside, and the decisions about it, are `Outer`'s.
@@ -105,6 +106,7 @@ class WorldLoop(Outer, asyncio.AbstractEventLoop):
         self._clear()
 
     def _clear(self) -> None:
+        self.forsake()
         self._ready.clear()
         self._timers.clear()
         self._stopping = False
@@ -112,6 +114,7 @@ class WorldLoop(Outer, asyncio.AbstractEventLoop):
         self._exception_handler: Callable[..., object] | None = None
         self._asyncgens: list[ref[AsyncGenerator[Any, Any]]] = []
         self.outer_clear()
+        self.sockets_clear()
 
     # -- scheduling: the hot path ------------------------------
 
@@ -128,6 +131,10 @@ class WorldLoop(Outer, asyncio.AbstractEventLoop):
         handle = Handle((callback, args, copy_context() if context is None else context))
         self._ready.append(handle)
         return handle
+
+    def handle(self, callback: Callable[..., object], args: tuple[Any, ...]) -> Handle:
+        """A callback that may be run more than once, or never."""
+        return Handle((callback, args, copy_context()))
 
     call_soon_threadsafe = call_soon  # type: ignore[assignment]
 
@@ -254,6 +261,8 @@ class WorldLoop(Outer, asyncio.AbstractEventLoop):
         idle, busy = self._choose_idle, self._choose_busy
         event: External | None
         while not self._stopping:
+            if self.level or self.foreign:
+                self.show_level()
             if pending and not timers:  # as `_decide` would, a call less: the commonest boundary by far
                 if not ready and (event := idle(None)) is not None:
                     ready.append((event.callback, event.args, event.context))
@@ -428,27 +437,16 @@ class WorldLoop(Outer, asyncio.AbstractEventLoop):
     create_unix_server = _refuse("create_unix_server")
     create_unix_connection = _refuse("create_unix_connection")
     create_datagram_endpoint = _refuse("create_datagram_endpoint")
-    connect_accepted_socket = _refuse("connect_accepted_socket")
     start_tls = _refuse("start_tls")
     sendfile = _refuse("sendfile")
-    sock_accept = _refuse("sock_accept")
-    sock_connect = _refuse("sock_connect")
-    sock_recv = _refuse("sock_recv")
-    sock_recv_into = _refuse("sock_recv_into")
     sock_recvfrom = _refuse("sock_recvfrom")
     sock_recvfrom_into = _refuse("sock_recvfrom_into")
-    sock_sendall = _refuse("sock_sendall")
     sock_sendto = _refuse("sock_sendto")
     sock_sendfile = _refuse("sock_sendfile")
-    add_reader = _refuse("add_reader")
-    remove_reader = _refuse("remove_reader")
-    add_writer = _refuse("add_writer")
-    remove_writer = _refuse("remove_writer")
     subprocess_exec = _refuse("subprocess_exec")
     subprocess_shell = _refuse("subprocess_shell")
     connect_read_pipe = _refuse("connect_read_pipe")
     connect_write_pipe = _refuse("connect_write_pipe")
-    getnameinfo = _refuse("getnameinfo")
 
 
 def _unheard(seconds: float) -> None:

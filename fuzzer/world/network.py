@@ -21,6 +21,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .external import External
+from .insocket import Address
 from .interface import World
 from .transport import END, RESET, Flow, MemorySocket, MemoryTransport
 
@@ -33,6 +34,9 @@ connection: ContextVar[str | None] = ContextVar("crosswire_connection", default=
 """The name of the connection on whose behalf a server's code runs; tasks inherit it from whoever starts them."""
 
 FIRST_CLIENT_PORT = 50_000
+
+PORTS = {"http": 80, "https": 443}
+"""Services that are asked for by name."""
 
 DIALLED = "dialled-"
 """What the names of connections begin with that the target itself makes."""
@@ -79,11 +83,19 @@ class MemoryServer(asyncio.AbstractServer):
         self._waiters: list[asyncio.Future[None]] = []
         self._forever: asyncio.Future[None] | None = None
         self._tls = tls
+        self.delay: float | None = None
+        """Within how many seconds each message of a connection to it arrives, where it is a stand-in that says so."""
+        self._owned: Any = None
+        """The socket it was made from, which goes with it."""
         self.address = address
         self.sockets: tuple[MemorySocket, ...] = (MemorySocket(address, None),)
 
     def __repr__(self) -> str:
         return f"<MemoryServer {self.address[0]}:{self.address[1]}>"
+
+    def own(self, sock: Any) -> None:
+        """It was made from this socket, which goes with it."""
+        self.sockets, self._owned = (sock,), sock
 
     def get_loop(self) -> Networked:
         return self._loop
@@ -99,10 +111,7 @@ class MemoryServer(asyncio.AbstractServer):
         if self._closed:
             raise RuntimeError(f"server {self!r} is closed")
         self._serving = True
-        self._loop.listeners[self.address[1]] = self
-        self._loop.known_ports.add(self.address[1])
-        if self._loop.listens is not None and not self._loop.listens.done():
-            self._loop.listens.set_result(None)
+        self._loop.listening(self.address[1], self)
 
     async def serve_forever(self) -> None:
         if self._forever is not None:
@@ -125,8 +134,9 @@ class MemoryServer(asyncio.AbstractServer):
             return
         self._closed, self._serving = True, False
         self.sockets = ()
-        if self._loop.listeners.get(self.address[1]) is self:
-            del self._loop.listeners[self.address[1]]
+        if self._owned is not None:
+            self._owned.close()
+        self._loop.deaf(self.address[1], self)
         if self._forever is not None and not self._forever.done():
             self._forever.cancel()
         self._wake()
@@ -184,6 +194,12 @@ class Networked(World):
     """Connections the target itself has made in this execution."""
     listens: asyncio.Future[None] | None
     """Done when a server listens; None while nobody asks."""
+    hosts: dict[str, str]
+    """name -> address, of the stand-ins' hosts"""
+    remote: dict[Address, MemoryServer]
+    """(address, port) -> the stand-in that answers there"""
+    patience: dict[str, float]
+    """Within how many seconds what is under way on a connection to a stand-in becomes visible, by its ends' names."""
 
     def network_clear(self) -> None:
         """Forget every server and connection."""
@@ -191,12 +207,37 @@ class Networked(World):
         self.known_ports = set()
         self.dialled = 0
         self.listens = None
+        self.transports: list[MemoryTransport] = []
+        self.hosts = {}
+        self.remote = {}
+        self.patience = {}
+
+    def forsake(self) -> None:
+        """The execution is over: connections that a pool of the target's keeps are found dead in the next one."""
+        for transport in getattr(self, "transports", ()):
+            transport.forsaken()
 
     async def wait_listening(self: Any, port: int | None = None) -> None:
         """Wait until a server listens, on this port where it matters."""
         while not self.listeners if port is None else port not in self.listeners:
             self.listens = self.create_future()
             await self.listens
+
+    def listening(self, port: int, server: Any) -> None:
+        """Somebody begins to listen on a port."""
+        self.listeners[port] = server
+        self.known_ports.add(port)
+        if self.listens is not None and not self.listens.done():
+            self.listens.set_result(None)
+
+    def deaf(self, port: int, server: Any) -> None:
+        """Somebody listens there no more."""
+        if self.listeners.get(port) is server:
+            del self.listeners[port]
+
+    def free_port(self) -> int:
+        """A port at which nobody listens, for who wants any."""
+        return next(number for number in range(40_000, 60_000) if number not in self.listeners)
 
     def listener(self, port: int | None) -> MemoryServer | None:
         """Who listens on a port; without one, the first of all."""
@@ -220,7 +261,7 @@ class Networked(World):
         transport.outflow.at_once = True
         transport.outflow.room = 0
         transport.outflow.watch = outside.written
-        transport.outflow.drained = transport._drained
+        transport.outflow.drained = transport.drained
         transport.on_lost = outside.lost
         outside.accepted(transport)
 
@@ -237,14 +278,19 @@ class Networked(World):
     ) -> MemoryServer:
         """A server in this world; ``sock`` would be a real one."""
         if sock is not None:
-            raise self.outside("loop.create_server(sock=...)")
-        if not port:
-            port = next(number for number in range(40_000, 60_000) if number not in self.listeners)
+            state = self.in_socket(sock)
+            if not state.address[1]:
+                state.bind(("", 0))
+            host, port = state.address
+            self.deaf(port, state)  # where it listens already
+        port = port or self.free_port()
         if port in self.listeners:
             raise OSError(errno.EADDRINUSE, f"error while attempting to bind on address ({host!r}, {port})")
         name = host if isinstance(host, str) and host not in ("", "0.0.0.0", "localhost") else "127.0.0.1"
         secured = partial(_secured, self, ssl, None, options) if ssl is not None else None
         server = MemoryServer(self, protocol_factory, (name, port), secured)
+        if sock is not None:
+            server.own(sock)
         if start_serving:
             server.listen()
         return server
@@ -261,17 +307,27 @@ class Networked(World):
         **options: Any,
     ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
         """Connect to a server in this world; being connected is an external event."""
-        if sock is not None or port not in self.known_ports:
+        if sock is None and not self.knows(host, port):
             raise self.outside(f"loop.create_connection({host!r}, {port!r})")
+
+        async def joined(factory: Callable[[], asyncio.BaseProtocol]) -> Any:
+            if sock is not None:
+                transport = self.transport_over(sock, factory())
+                ready = self.create_future()
+                self.call_soon(ready.set_result, None)
+                await ready
+                return transport
+            return await self._dial_out(factory, host, port)
+
         if not ssl:
-            transport = await self._dial_out(protocol_factory, port)
+            transport = await joined(protocol_factory)
             return transport, transport.get_protocol()
         protocol = protocol_factory()
         secure = self.create_future()
         context = None if ssl is True else ssl
         named = host if server_hostname is None else server_hostname
         tls = _secured(self, context, secure, {"server_hostname": named, **options}, protocol)
-        await self._dial_out(lambda: tls, port)
+        await joined(lambda: tls)
         secured = tls._get_app_transport()
         try:
             await secure
@@ -280,11 +336,73 @@ class Networked(World):
             raise
         return secured, protocol
 
-    async def _dial_out(self: Any, factory: Callable[[], asyncio.BaseProtocol], port: int) -> MemoryTransport:
+    def look_up(self, host: Any, port: Any, *, passive: bool = False) -> list[Any]:
+        """What the resolver says of a name: one address; ``passive``: to be bound rather than connected to."""
+        number = int(port) if port and str(port).isdecimal() else PORTS.get(port, 0)
+        everywhere = passive and host in (None, "", "0.0.0.0", "::")
+        address = "0.0.0.0" if everywhere else self.address_of(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, number))]
+
+    def address_of(self, host: Any) -> str:
+        """Where a name points: a stand-in's own address, else this machine."""
+        if isinstance(host, bytes):
+            host = host.decode()
+        return self.hosts.get(host, host if host in self.hosts.values() else "127.0.0.1")
+
+    def knows(self, host: Any, port: int | None) -> bool:
+        return (self.address_of(host), port) in self.remote or port in self.known_ports
+
+    def server_at(self, host: Any, port: int) -> Any:
+        return self.remote.get((self.address_of(host), port)) or self.listeners.get(port)
+
+    def _promise(self: Any, name: str, host: Any, port: Any) -> None:
+        """Note how long a connection's events may take, where a stand-in says so."""
+        server = self.remote.get((self.address_of(host), port))
+        if server is not None and server.delay is not None:
+            self.patience[name] = self.patience[f"{name}-server"] = server.delay
+
+    def stand_in(self, host: str, port: int, server: Any, delay: float | None = None) -> None:
+        """Let a server answer under a host's name; it is no server of the target's."""
+        if host in ("localhost", "127.0.0.1"):
+            address = "127.0.0.1"
+        else:
+            address = self.hosts.setdefault(host, f"10.0.0.{len(self.hosts) + 1}")
+        server.delay = delay
+        self.remote[address, port] = server
+
+    def dial_socket(self: Any, state: Any, address: tuple[str, int]) -> None:
+        """A socket connects; that it is connected, or refused, is an external event."""
+        if not self.knows(*address):
+            raise self.outside(f"socket.connect({address})")
+        name = f"{DIALLED}{self.dialled}"
+        self.dialled += 1
+        self._promise(name, *address)
+        self.external(("connect", name), self._connect_socket, name, state, address)
+
+    def _connect_socket(self: Any, name: str, state: Any, address: tuple[str, int]) -> None:
+        if state.closed:
+            return
+        server = self.server_at(*address)
+        if server is None:
+            state.refused()
+            return
+        here = ("127.0.0.1", FIRST_CLIENT_PORT + 10_000 + self.dialled)
+        theirs = server.accept(f"{name}-server", here)
+        state.joined(name, here, server.address, copy_context())
+        for ours, there in ((state, theirs), (theirs, state)):
+            ours.outflow = there.inflow
+            ours.outflow.drained = ours.drained
+            ours.on_lost = partial(_hang_up, ours, there)
+        state.drained()
+
+    async def _dial_out(
+        self: Any, factory: Callable[[], asyncio.BaseProtocol], host: Any, port: int
+    ) -> MemoryTransport:
         name = f"{DIALLED}{self.dialled}"
         self.dialled += 1
         ready: asyncio.Future[MemoryTransport] = self.create_future()
-        event = self.external(("connect", name), self._connect, name, factory, port, ready)
+        self._promise(name, host, port)
+        event = self.external(("connect", name), self._connect, name, factory, host, port, ready)
         try:
             return await ready
         except asyncio.CancelledError:
@@ -298,12 +416,13 @@ class Networked(World):
         self: Any,
         name: str,
         factory: Callable[[], asyncio.BaseProtocol],
+        host: Any,
         port: int,
         ready: asyncio.Future[MemoryTransport],
     ) -> None:
         if ready.done():
             return
-        server = self.listeners.get(port)
+        server = self.server_at(host, port)
         if server is None:
             ready.set_exception(
                 ConnectionRefusedError(errno.ECONNREFUSED, f"Connect call failed ('127.0.0.1', {port})")
@@ -319,7 +438,7 @@ class Networked(World):
         ours = MemoryTransport(self, name, protocol, address, server.address, copy_context())
         for here, there in ((ours, theirs), (theirs, ours)):
             here.outflow = there.inflow
-            here.outflow.drained = here._drained
+            here.outflow.drained = here.drained
             here.on_lost = partial(_hang_up, here, there)
         ours.inflow.pause()
         self.call_soon(_made, ours)
@@ -328,8 +447,8 @@ class Networked(World):
     async def getaddrinfo(
         self: Any, host: Any, port: Any, *, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
     ) -> list[Any]:
-        """Every name is this machine."""
-        return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", port or 0))]
+        """Every name is this machine, but those of stand-ins."""
+        return self.look_up(host, port)  # type: ignore[no-any-return]
 
     def add_signal_handler(  # type: ignore[override]
         self: Any, sig: int, callback: Callable[..., object], *args: Any

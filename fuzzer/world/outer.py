@@ -173,6 +173,10 @@ class Outer(Networked):
         pending = self.pending
         if deadline - _oldest(pending) > PATIENCE + GRAIN:
             return False
+        if self.patience and any(
+            deadline - event.since > self.patience.get(str(event.key[1]), PATIENCE) for event in pending
+        ):
+            return False
         # Heartbeats alone hold nothing up, and one after the other would keep a world from resting.
         return pending[0].key[0] != "pong" or any(event.key[0] != "pong" for event in pending)
 

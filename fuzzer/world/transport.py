@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import socket
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import Context
+from functools import cache
 from typing import Any, Literal, Protocol
 
 from .external import External, Key
@@ -61,20 +64,20 @@ class Flow:
         "_loop",
         "_paused",
         "_pieces",
-        "_sink",
         "at_once",
         "backlog",
         "drained",
         "key",
         "reads",
         "room",
+        "sink",
         "unwanted",
         "watch",
     )
 
     def __init__(self, loop: World, key: Key, sink: Callable[[bytes], object], context: Context) -> None:
         self._loop = loop
-        self._sink = sink
+        self.sink = sink
         self._context = context
         self._pieces: deque[bytes] = deque()
         self._head: External | None = None
@@ -98,7 +101,7 @@ class Flow:
         if self.watch is not None and self.watch(piece):
             piece = Heartbeat(piece)
         if self.at_once and not self._pieces and not self._paused:
-            self._sink(piece)
+            self.sink(piece)
             return
         if self.unwanted is not None:
             if piece:
@@ -131,7 +134,7 @@ class Flow:
             while self._pieces and piece and self._pieces[0] and len(piece) < MAX_READ:
                 piece = piece + self._pieces.popleft()
         self.backlog -= len(piece)
-        self._sink(piece)
+        self.sink(piece)
         if self.drained is not None:
             self.drained()
         self._advance()
@@ -178,6 +181,7 @@ class MemorySocket:
         self.proto = socket.IPPROTO_TCP
         self._here = here
         self._there = there
+        self.open = True
 
     def getsockname(self) -> tuple[str, int]:
         return self._here
@@ -188,13 +192,25 @@ class MemorySocket:
         return self._there
 
     def fileno(self) -> int:
-        return -1
+        """While open, a descriptor at which nothing is ever to be read: a transport leaves nothing lying there.
+
+        Pools ask it, by `select.poll`, whether the far end has hung up (httpcore, before it uses a connection again).
+        """
+        return _nothing_to_read() if self.open else -1
 
     def setsockopt(self, *args: Any) -> None:
         pass
 
     def getsockopt(self, *args: Any) -> int:
         return 0
+
+
+_pipe = os.pipe  # before a world gates it
+
+
+@cache
+def _nothing_to_read() -> int:
+    return _pipe()[0]
 
 
 class Server(Protocol):
@@ -220,7 +236,8 @@ class MemoryTransport(asyncio.Transport):
         context: Context,
         server: Server | None = None,
     ) -> None:
-        super().__init__({"peername": there, "sockname": here, "socket": MemorySocket(here, there)})
+        super().__init__({"peername": there, "sockname": here})
+        self._socket: MemorySocket | socket.socket = MemorySocket(here, there)
         self._loop = loop
         self._server = server
         self._protocol = protocol
@@ -236,9 +253,33 @@ class MemoryTransport(asyncio.Transport):
         self.inflow = Flow(loop, ("bytes", name), self._arrived, context)
         self.outflow: Flow
         self.on_lost: Callable[[], None] | None = None
+        loop.transports.append(self)
+
+    def forsaken(self) -> None:
+        """The world it belonged to is over: a pool that keeps it must find a dead connection."""
+        if self._lost:
+            return
+        self._closing = self._lost = True
+        if isinstance(self._socket, MemorySocket):
+            self._socket.open = False
+        with suppress(Exception):
+            self._protocol.connection_lost(ConnectionResetError(errno.ECONNRESET, "Connection reset by peer"))
 
     def __repr__(self) -> str:
         return f"<MemoryTransport {self.name}{' closing' if self._closing else ''}>"
+
+    def take_over(self, sock: socket.socket, inflow: Flow, outflow: Flow) -> None:
+        """Go on with the connection of a socket."""
+        self._socket = sock
+        self.inflow, self.outflow = inflow, outflow
+        inflow.sink, outflow.drained = self._arrived, self.drained
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return self._socket if name == "socket" else super().get_extra_info(name, default)
+
+    def received(self, data: bytes) -> None:
+        """Bytes that a socket had received before, or `END`."""
+        self._arrived(data)
 
     # -- reading ------------------------------
 
@@ -330,7 +371,7 @@ class MemoryTransport(asyncio.Transport):
             self._writing_paused = True
             self._call(self._protocol.pause_writing, "protocol.pause_writing() failed")
 
-    def _drained(self) -> None:
+    def drained(self) -> None:
         """The far end took something of what was written."""
         outflow = self.outflow
         if self._writing_paused and outflow.buffered <= (self._low if outflow.room else 0):
@@ -398,6 +439,8 @@ class MemoryTransport(asyncio.Transport):
         self._loop.call_soon(self._connection_lost, error, context=self._context)
 
     def _connection_lost(self, error: BaseException | None) -> None:
+        if isinstance(self._socket, MemorySocket):
+            self._socket.open = False
         try:
             self._protocol.connection_lost(error)  # type: ignore[arg-type]  # typeshed: Exception only
         finally:
