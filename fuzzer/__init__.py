@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .targets.applications import UnknownTargetError, application
     from .targets.login import Http, HttpLogin
     from .targets.socketio import SocketIOWire
+    from .targets.standins import HttpService, LineServer, Redis
     from .targets.users import integer_users, uuid_users
     from .targets.websocket import FakeWebSocket, PeerGoneError
     from .targets.wire import TEXT, JsonWire, Login, Outgoing, Reading, Wire, WireError
@@ -31,12 +32,15 @@ __all__ = (
     "FakeWebSocket",
     "Http",
     "HttpLogin",
+    "HttpService",
     "JsonWire",
     "Limits",
+    "LineServer",
     "Login",
     "Outgoing",
     "PeerGoneError",
     "Reading",
+    "Redis",
     "Request",
     "SocketIOWire",
     "Target",
@@ -62,6 +66,7 @@ HOMES = {
     "targets.applications": ("UnknownTargetError", "application"),
     "targets.login": ("Http", "HttpLogin"),
     "targets.socketio": ("SocketIOWire",),
+    "targets.standins": ("HttpService", "LineServer", "Redis"),
     "targets.users": ("integer_users", "uuid_users"),
     "targets.websocket": ("FakeWebSocket", "PeerGoneError"),
     "targets.wire": ("TEXT", "JsonWire", "Login", "Outgoing", "Reading", "Wire", "WireError"),

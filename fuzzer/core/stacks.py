@@ -10,12 +10,23 @@ import asyncio
 import os
 import site
 import sysconfig
+from collections.abc import Iterable, Iterator
 from functools import cache
 from traceback import walk_stack, walk_tb
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
-__all__ = ("Place", "innermost", "is_library", "raised_at", "unretrieved", "waits_at")
+__all__ = (
+    "Caller",
+    "Place",
+    "awaited_by",
+    "called_from",
+    "innermost",
+    "is_library",
+    "raised_at",
+    "unretrieved",
+    "waits_at",
+)
 
 _ASYNCIO = os.path.dirname(os.path.abspath(asyncio.__file__)) + os.sep
 _ENGINE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
@@ -77,18 +88,24 @@ class _Innermost:
                 self.own = self.any
 
 
+def _suspended(task: asyncio.Task[Any]) -> Iterator[FrameType]:
+    """The frames in which a task is suspended, outermost first."""
+    awaited: Any = task.get_coro()
+    while awaited is not None:
+        frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)
+        if frame is not None:
+            yield frame
+        awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
+
+
 def waits_at(task: asyncio.Task[Any], *, own: bool = False) -> Place:
     """The innermost frame of the target that the task is suspended in, ``qualname (file:line)``.
 
     Where there is none, that of a library, unless only the target's ``own`` will do; else nothing.
     """
-    awaited: Any = task.get_coro()
     innermost = _Innermost()
-    while awaited is not None:
-        frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)
-        if frame is not None:
-            innermost.see(frame.f_code, frame.f_lineno)
-        awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
+    for frame in _suspended(task):
+        innermost.see(frame.f_code, frame.f_lineno)
     return innermost.own or (NOWHERE if own else innermost.any)
 
 
@@ -98,6 +115,42 @@ def innermost(frame: FrameType | None) -> Place:
     for inner, line in reversed(list(walk_stack(frame))):
         seen.see(inner.f_code, line)
     return seen.own or seen.any or Place("an unknown place")
+
+
+class Caller(NamedTuple):
+    """Where the target's own code has called something, and the library through which; empty where nobody can tell."""
+
+    place: Place = NOWHERE
+    library: str = ""
+
+
+def called_from(frame: FrameType | None) -> Caller:
+    """Who called what runs on a thread's stack, within the current step of the loop."""
+    frames = [(inner.f_code, line) for inner, line in walk_stack(frame)]
+    while frames and _ours(frames[0][0].co_filename):
+        del frames[0]
+    step = next((number for number, (code, _) in enumerate(frames) if _ours(code.co_filename)), len(frames))
+    return _caller(reversed(frames[:step]))
+
+
+def awaited_by(task: asyncio.Task[Any]) -> Caller:
+    """What the target's own code in a task waits for, and through which library."""
+    return _caller((frame.f_code, frame.f_lineno) for frame in _suspended(task))
+
+
+def _caller(frames: Iterable[tuple[CodeType, int]]) -> Caller:
+    place, library = NOWHERE, ""
+    for code, line in frames:
+        filename = code.co_filename
+        if _ours(filename):
+            continue
+        if not is_library(filename):
+            place, library = Place(code.co_qualname, os.path.basename(filename), line), ""
+        elif not library:
+            parts = os.path.realpath(filename).split(os.sep)
+            site = next((number for number, part in enumerate(parts) if part in _SITE), None)
+            library = parts[site + 1].removesuffix(".py") if site is not None and site + 1 < len(parts) else ""
+    return Caller(place, library)
 
 
 def raised_at(error: BaseException) -> Place:

@@ -10,7 +10,7 @@ import functools
 import inspect
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -30,12 +30,14 @@ from .serving import (
     AsgiService,
     ListeningService,
     Service,
+    Surrounded,
     aiohttp_serving,
     listening,
     uvicorn_serving,
     websockets_serving,
 )
 from .socketio import SocketIOWire
+from .standins import StandIn
 from .state import WAYS, Keeping, Way
 from .traits import WireTraits
 from .users import integer_users, uuid_users
@@ -93,6 +95,7 @@ def application(
     state: Way | None = None,
     prepare: Callable[[], Awaitable[object] | object] | None = None,
     environment: Mapping[str, str] | None = None,
+    stand_ins: Sequence[StandIn] = (),
 ) -> Target:
     """The target for an application that clients reach over WebSocket, by ``package.module:name``.
 
@@ -104,7 +107,8 @@ def application(
 
     ``prepare`` is called at the beginning of each execution, before the application starts: it makes tables, users,
     tokens, and may be a coroutine function.  ``environment``: variables that are set when the application is taken up
-    and while it runs.  ``state`` says how executions are kept apart (`WAYS`); without it, the first way that is proven.
+    and while it runs.  ``stand_ins`` answer for the machines that it talks to (`Redis`, `HttpService`, `LineServer`),
+    each anew in every execution, and before ``prepare`` is called.  ``state`` says how executions are kept apart (`WAYS`); without it, the first way that is proven.
     Raises `UnknownTargetError`.
     """
     module_name, _, attribute = name.partition(":")
@@ -139,7 +143,9 @@ def application(
             service = ListeningService(
                 _serving(found.kind, thing, via, port), port=port if own else PORT, compression=compression
             )
-        return service if prepare is None else Prepared(service, prepare)
+        if prepare is not None:
+            service = Prepared(service, prepare)
+        return Surrounded(service, stand_ins) if stand_ins else service
 
     traits = WireTraits(
         spoken,

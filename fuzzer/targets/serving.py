@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, cast
 
@@ -20,12 +20,14 @@ from ..clients.websocket import WebSocketLink
 from ..core.http import HttpRequest
 from ..core.program import Pace
 from ..world import Outer
+from .standins import StandIn
 
 __all__ = (
     "PORT",
     "AsgiService",
     "ListeningService",
     "Service",
+    "Surrounded",
     "aiohttp_serving",
     "listening",
     "uvicorn_serving",
@@ -118,6 +120,29 @@ class AsgiService(Service):
     def ask(self, name: str, number: int, request: HttpRequest, heard: Heard) -> None:
         loop = cast(Outer, asyncio.get_running_loop())
         ask_asgi(loop, name, FIRST_REQUEST + number, self.app, self._state, request, heard)
+
+
+class Surrounded(Service):
+    """A service with the stand-ins that it talks to, which answer before it starts."""
+
+    def __init__(self, service: Service, stand_ins: Sequence[StandIn]) -> None:
+        self._service = service
+        self._stand_ins = stand_ins
+
+    async def __aenter__(self) -> Service:
+        loop = asyncio.get_running_loop()
+        for stand_in in self._stand_ins:
+            stand_in.start(loop)
+        return await self._service.__aenter__()
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._service.__aexit__(*exc_info)
+
+    def connect(self, name: str, number: int, peer: Peer, pace: Pace | None) -> Link:
+        return self._service.connect(name, number, peer, pace)
+
+    def ask(self, name: str, number: int, request: HttpRequest, heard: Heard) -> None:
+        self._service.ask(name, number, request, heard)
 
 
 class ListeningService(Service):

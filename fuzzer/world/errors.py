@@ -11,16 +11,53 @@ from ..core.stacks import Place
 
 __all__ = ("Interrupted", "OutsideWorldError", "TargetBlockedError")
 
+POSTGRES = "point the application at SQLite (aiosqlite) for its tests, by its database's URL"
+HTTP = 'say stand_ins=[HttpService("https://host", app)], where an ASGI application of yours answers'
+SYNCHRONOUS = f"it would keep the loop's thread from everybody else; with httpx or aiohttp, {HTTP}"
+
+ADVICE = {
+    "aiohttp": HTTP,
+    "aiomysql": POSTGRES,
+    "aiopg": POSTGRES,
+    "aioredis": 'say stand_ins=[Redis("host")]',
+    "asyncmy": POSTGRES,
+    "asyncpg": POSTGRES,
+    "httpcore": HTTP,
+    "httpx": HTTP,
+    "psycopg": POSTGRES,
+    "psycopg2": POSTGRES,
+    "redis": 'say stand_ins=[Redis("host")]',
+    "requests": SYNCHRONOUS,
+    "sqlalchemy": POSTGRES,
+    "tornado": HTTP,
+    "urllib3": SYNCHRONOUS,
+    "valkey": 'say stand_ins=[Redis("host")]',
+}
+"""What takes the place of the machine that a library talks to, by the library's package."""
+
+SERVER = "say stand_ins=[LineServer(host, port, answer)], or start a server of your own in the application's module"
+
+OTHERWISE = {"socket": SERVER, "loop": SERVER}
+"""The same for calls of no library that is known, by what the call begins with."""
+
+AT_ALL = (
+    "put an object of your own in its place (await crosswire.fuzzer.latency(name) for the time that an answer takes)"
+)
+
 
 class OutsideWorldError(RuntimeError):
-    """The target reached outside the world; ``call`` names what it called."""
+    """The target reached outside the world: ``call`` is what it called, ``place`` where, ``library`` through what."""
 
-    def __init__(self, call: str) -> None:
+    def __init__(self, call: str, place: Place | None = None, library: str = "") -> None:
+        where = f" in {place}" if place else ""
+        through = f" through {library}" if library else ""
+        advice = ADVICE.get(library) or OTHERWISE.get(call.partition(".")[0], AT_ALL)
         super().__init__(
-            f"the target called {call}, which reaches outside the deterministic world; "
-            "give the target an in-memory stand-in for it (await crosswire.fuzzer.world.latency(name) for the delay)"
+            f"the target called {call}{where}{through}, which reaches outside the deterministic world; {advice}"
         )
         self.call = call
+        self.place = place
+        self.library = library
 
 
 class TargetBlockedError(BaseException):

@@ -15,12 +15,12 @@ from contextlib import suppress
 from contextvars import Context, copy_context
 from typing import Any
 
-from ..core.stacks import Place, innermost
+from ..core.stacks import Caller, Place, awaited_by, called_from, innermost
 from .entropy import CLOCK_START, WAYS_OUT, Entropy
 from .errors import OutsideWorldError
 from .external import CARRY_ON, CLOCK, LATE, Chooser, External, InOrder, Key, operation_number
 from .identity import restart
-from .network import Networked
+from .network import Networked, connection
 
 __all__ = ("BUSY", "GRAIN", "NEARLY", "PATIENCE", "TICK", "Outer", "latency")
 
@@ -246,8 +246,17 @@ class Outer(Networked):
         self.jobs -= 1
         outcome()
 
+    def _waiting(self, task: asyncio.Task[Any]) -> Caller | None:
+        if task.done() or (self.numbered and self.labels.get(task) != connection.get()):
+            return None
+        caller = awaited_by(task)
+        return caller if caller.place and caller.library else None
+
     def outside(self, call: str) -> OutsideWorldError:
-        error = OutsideWorldError(call)
+        caller = called_from(sys._getframe(1))
+        if not caller.place:  # in a task of a library's: whoever waits meanwhile, on behalf of the same connection
+            caller = next(filter(None, map(self._waiting, self.tasks)), caller)
+        error = OutsideWorldError(call, caller.place, caller.library)
         if self.trespass is None:
             self.trespass = error
         return error

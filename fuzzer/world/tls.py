@@ -1,26 +1,32 @@
 """TLS to stand-ins: accepted without certificates, and without a byte of handshake.
 
 asyncio, anyio (and so httpx), aiohttp and redis-py all make their TLS with `ssl.SSLContext.wrap_bio`.  Inside a world,
-for a name that a stand-in answers to, it gives an object that passes what it is given through, in the clear.  Loading a
-folder of certificates, which costs an execution twenty milliseconds, is left out in a world.
+for a name that a stand-in answers to, it gives an object that passes what it is given through, in the clear.  Trusted
+certificates, which cost an execution twenty milliseconds to load, are loaded in a world when they are needed first.
 """
 
 from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
+from functools import partial
 from typing import Any
+from weakref import WeakKeyDictionary
 
 __all__ = ("Clear", "gate_tls")
 
 
 class Clear:
-    """An `ssl.SSLObject` that encrypts nothing."""
+    """What code uses of an `ssl.SSLObject`, encrypting nothing."""
 
-    def __init__(self, context: ssl.SSLContext, incoming: Any, outgoing: Any, side: bool, name: str | None) -> None:
-        self.context, self.server_side, self.server_hostname = context, side, name
-        self._incoming, self._outgoing = incoming, outgoing
-        self.session, self.session_reused = None, False
+    def __init__(self, context: ssl.SSLContext, incoming: Any, outgoing: Any, side: bool, name: Any) -> None:
+        self.context = context
+        self.server_side = side
+        self.server_hostname = name
+        self.session = None
+        self.session_reused = False
+        self._incoming = incoming
+        self._outgoing = outgoing
 
     def do_handshake(self) -> None:
         pass
@@ -28,9 +34,7 @@ class Clear:
     def read(self, size: int = 1024, buffer: Any = None) -> Any:
         if not self._incoming.pending:
             if self._incoming.eof:
-                if buffer is not None:
-                    return 0
-                return b""
+                return b"" if buffer is None else 0
             raise ssl.SSLWantReadError(ssl.SSL_ERROR_WANT_READ, "nothing has come in")
         if buffer is None:
             return self._incoming.read(size)
@@ -42,7 +46,8 @@ class Clear:
         return int(self._outgoing.write(data))
 
     def unwrap(self) -> None:
-        self._outgoing.write_eof() if not self._outgoing.eof else None
+        if not self._outgoing.eof:
+            self._outgoing.write_eof()
 
     def pending(self) -> int:
         return int(self._incoming.pending)
@@ -50,10 +55,10 @@ class Clear:
     def getpeercert(self, binary_form: bool = False) -> Any:
         return b"" if binary_form else {}
 
-    def selected_alpn_protocol(self) -> None:
-        return None
+    def nothing(self) -> None:
+        """No protocol was agreed on, nothing is compressed."""
 
-    selected_npn_protocol = compression = shared_ciphers = selected_alpn_protocol
+    selected_alpn_protocol = selected_npn_protocol = compression = shared_ciphers = nothing
 
     def cipher(self) -> tuple[str, str, int]:
         return "TLS_AES_256_GCM_SHA384", "TLSv1.3", 256
@@ -66,31 +71,49 @@ class Clear:
 
 
 def gate_tls(here: Callable[[], Any]) -> None:
-    """Put it in place, once for the life of the process."""
+    """Put the gated methods in place, once for the life of the process; outside a world they only pass through."""
     cls: Any = ssl.SSLContext
-    real_wrap, real_load, real_default = cls.wrap_bio, cls.load_verify_locations, cls.load_default_certs
+    put_off: WeakKeyDictionary[Any, list[Callable[[], None]]] = WeakKeyDictionary()
 
-    def wrap_bio(self: Any, incoming: Any, outgoing: Any, server_side: bool = False, server_hostname: Any = None,
-                 session: Any = None) -> Any:  # fmt: skip
+    def loaded(context: Any) -> None:
+        for load in put_off.pop(context, ()):
+            load()
+
+    def later(outside: Any) -> Any:
+        def load(self: Any, *args: Any, **options: Any) -> None:
+            if here() is None:
+                outside(self, *args, **options)
+            else:
+                put_off.setdefault(self, []).append(partial(outside, self, *args, **options))
+
+        return load
+
+    def needing(outside: Any) -> Any:
+        def method(self: Any, *args: Any, **options: Any) -> Any:
+            if self in put_off:
+                loaded(self)
+            return outside(self, *args, **options)
+
+        return method
+
+    wrap_outside = needing(cls.wrap_bio)
+
+    def wrap_bio(
+        self: Any,
+        incoming: Any,
+        outgoing: Any,
+        server_side: bool = False,
+        server_hostname: Any = None,
+        session: Any = None,
+    ) -> Any:
         world = here()
-        if world is not None and server_hostname is not None and _stands_in(world, server_hostname):
+        name = server_hostname.decode() if isinstance(server_hostname, bytes) else server_hostname
+        if world is not None and name in getattr(world, "hosts", ()):
             return Clear(self, incoming, outgoing, server_side, server_hostname)
-        return real_wrap(self, incoming, outgoing, server_side, server_hostname, session)
+        return wrap_outside(self, incoming, outgoing, server_side, server_hostname, session)
 
-    def load_verify_locations(self: Any, *args: Any, **options: Any) -> None:
-        if here() is None:
-            real_load(self, *args, **options)
-
-    def load_default_certs(self: Any, *args: Any, **options: Any) -> None:
-        if here() is None:
-            real_default(self, *args, **options)
-
-    cls.wrap_bio, cls.load_verify_locations, cls.load_default_certs = (
-        wrap_bio,
-        load_verify_locations,
-        load_default_certs,
-    )
-
-
-def _stands_in(world: Any, name: Any) -> bool:
-    return (name.decode() if isinstance(name, bytes) else name) in getattr(world, "hosts", {})
+    cls.wrap_bio = wrap_bio
+    for name in ("load_verify_locations", "load_default_certs"):
+        setattr(cls, name, later(getattr(cls, name)))
+    for name in ("wrap_socket", "cert_store_stats", "get_ca_certs"):
+        setattr(cls, name, needing(getattr(cls, name)))
