@@ -475,6 +475,77 @@ def test_asgi_the_server_closes() -> None:
     assert codes == [4001]
 
 
+def test_asgi_receive_wakes_when_another_task_closes() -> None:
+    heard: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+
+        async def kick() -> None:
+            await asyncio.sleep(1)
+            await send({"type": "websocket.close", "code": 4001})
+
+        kicking = asyncio.create_task(kick())
+        heard.append((await receive())["type"])
+        await kicking
+
+    async def play(service: Service, client: Client) -> None:
+        async with connected(service, client):
+            await client.hears("closed")
+
+    for seed in SCHEDULES:
+        assert in_world(asgi(app), play, seed).told == [("opened",), ("closed", "closed with 4001"), ("served",)]
+    assert heard == ["websocket.disconnect"] * len(SCHEDULES)
+
+
+def test_asgi_receive_wakes_after_a_denial() -> None:
+    heard: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.close"})
+        heard.append(await receive())
+
+    async def play(service: Service, client: Client) -> None:
+        link = service.connect("c0", 0, client, None)
+        link.open(Request("/"))
+        await over(link)
+
+    assert in_world(asgi(app), play).told == [("refused", "HTTP 403"), ("served",)]
+    assert heard == [{"type": "websocket.disconnect", "code": 1006, "reason": ""}]
+
+
+@pytest.mark.parametrize("last", [{"type": "websocket.send", "text": "late"}, {"type": "websocket.close"}])
+def test_asgi_a_send_to_who_has_just_gone_may_return_and_later_ones_raise(last: Any) -> None:
+    outcomes: set[str] = set()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        outcome = "returned"
+        await asyncio.sleep(0.5)
+        for message in ({"type": "websocket.send", "text": "soon"}, {"type": "websocket.send", "text": "later"}, last):
+            await asyncio.sleep(0.01)
+            try:
+                await send(message)
+            except OSError:
+                outcome = "raised"
+            else:
+                assert outcome == "returned", "a server does not forget that its client has gone"
+            outcomes.add(outcome)
+        await receive()
+
+    async def play(service: Service, client: Client) -> None:
+        async with connected(service, client) as link:
+            await asyncio.sleep(0.5)
+            link.abort()
+
+    for seed in range(40):
+        assert in_world(asgi(app), play, seed).received_frames == []
+    assert outcomes == {"returned", "raised"}
+
+
 def test_asgi_lifespan_state_is_copied_to_each_connection() -> None:
     seen: list[Any] = []
 

@@ -64,6 +64,7 @@ class AsgiLink(Link):
         self._denial: tuple[int, bytes] | None = None
         self._closed = False
         self._gone = False
+        self._lost = False
         self._served = False
         self.task: asyncio.Task[None] | None = None
 
@@ -169,14 +170,18 @@ class AsgiLink(Link):
             return
         kind, message = self._incoming.popleft()
         self._queue.append(message)
-        if self._reader is not None and not self._reader.done():
-            self._reader.set_result(None)
+        self._wake()
         if kind == "lost":
+            self._lost = True
             while self._outgoing:
                 sent = self._outgoing.popleft()[2]
                 if not sent.done():
                     sent.set_exception(ClientGoneError("the client has left"))
         self._advance()
+
+    def _wake(self) -> None:
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
 
     def stall(self) -> None:
         self.stalled = True
@@ -219,8 +224,10 @@ class AsgiLink(Link):
         return message
 
     async def _send(self, message: Message) -> None:
+        """What uvicorn does (0.54, on websockets' sans-I/O protocol) with each message in each state."""
         kind = message["type"]
-        left = bool(self._queue) and self._queue[-1]["type"] == "websocket.disconnect"
+        if self._lost and not self._closed:
+            raise ClientGoneError("the client has left")
         if kind == "websocket.accept" and not self._accepted and not self._closed:
             self._accepted = True
             if not self._gone:
@@ -234,8 +241,6 @@ class AsgiLink(Link):
             self._denial = self._denial[0], self._denial[1] + message.get("body", b"")
             if not message.get("more_body"):
                 self._refuse(self._denial[0], self._denial[1].decode("utf-8", "replace"))
-        elif kind == "websocket.send" and self._accepted and left and not self._closed:
-            raise ClientGoneError("the client has left")
         elif kind == "websocket.send" and self._accepted and not self._closed:
             text = message.get("text")
             await self._deliver(text if text is not None else message["bytes"])
@@ -245,6 +250,7 @@ class AsgiLink(Link):
 
     def _refuse(self, status: int, said: str = "") -> None:
         self._closed = True
+        self._disconnected(ABNORMAL)
         if not self._gone:
             self.peer.refused(refusal(status, said))
 
@@ -253,9 +259,14 @@ class AsgiLink(Link):
             self._refuse(REFUSED, reason)
             return
         self._closed = True
+        self._disconnected(code)
         if not self._gone:
-            self._queue.append({"type": "websocket.disconnect", "code": code, "reason": ""})
             self.peer.closed(why)
+
+    def _disconnected(self, code: int) -> None:
+        """The server has closed: whoever waits in ``receive`` hears of it, whichever task closed."""
+        self._queue.append({"type": "websocket.disconnect", "code": code, "reason": ""})
+        self._wake()
 
     async def _deliver(self, frame: Frame) -> None:
         """Hand a frame to the network; on a congested link, or to a client that stalls, wait until it was taken."""

@@ -108,7 +108,8 @@ def application(
     ``prepare`` is called at the beginning of each execution, before the application starts: it makes tables, users,
     tokens, and may be a coroutine function.  ``environment``: variables that are set when the application is taken up
     and while it runs.  ``stand_ins`` answer for the machines that it talks to (`Redis`, `HttpService`, `LineServer`),
-    each anew in every execution, and before ``prepare`` is called.  ``state`` says how executions are kept apart (`WAYS`); without it, the first way that is proven.
+    each anew in every execution, and before ``prepare`` is called.  ``state`` says how executions are kept apart
+    (`WAYS`); without it, the first way that is proven.
     Raises `UnknownTargetError`.
     """
     module_name, _, attribute = name.partition(":")
