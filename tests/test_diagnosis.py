@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .test_applications import crosswire
+from .command import crosswire
 
 HEAD = """
 import asyncio

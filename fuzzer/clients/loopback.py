@@ -145,7 +145,7 @@ class LoopbackLink(Link):
         self._arriving = None
         if self._closed:
             return
-        address = self._loop.address_of(self._port)
+        address = self._loop.listening_at(self._port)
         if address is None:
             self._closed = True
             self._turned_away("connection refused")

@@ -180,7 +180,7 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
 
     # -- servers and their clients ------------------------------
 
-    def address_of(self, port: int | None) -> tuple[str, int] | None:
+    def listening_at(self, port: int | None) -> tuple[str, int] | None:
         """Where the server really listens that was to listen on ``port``, or the first of all; None where none does."""
         within = self.listener(port)
         server = self._within.get(within.address[1]) if within is not None else None
