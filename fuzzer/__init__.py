@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from .core.errors import CrosswireError, UsageError
     from .core.handshake import Request
     from .drivers import TargetError
-    from .targets.adapter import Adapter, Client, Event, Limits, Target
+    from .targets.adapter import Adapter, Client, Event, Limits, Policy, Target
     from .targets.applications import UnknownTargetError, application
     from .targets.login import Http, HttpLogin
     from .targets.socketio import SocketIOWire
-    from .targets.standins import HttpService, LineServer, Redis
+    from .targets.standins import HttpService, LineServer, Redis, StandIn
     from .targets.users import integer_users, uuid_users
     from .targets.websocket import FakeWebSocket, PeerGoneError
     from .targets.wire import TEXT, JsonWire, Login, Outgoing, Reading, Wire, WireError
@@ -39,10 +39,12 @@ __all__ = (
     "Login",
     "Outgoing",
     "PeerGoneError",
+    "Policy",
     "Reading",
     "Redis",
     "Request",
     "SocketIOWire",
+    "StandIn",
     "Target",
     "TargetError",
     "UnknownTargetError",
@@ -62,11 +64,11 @@ HOMES = {
     "core.errors": ("CrosswireError", "UsageError"),
     "core.handshake": ("Request",),
     "drivers": ("TargetError",),
-    "targets.adapter": ("Adapter", "Client", "Event", "Limits", "Target"),
+    "targets.adapter": ("Adapter", "Client", "Event", "Limits", "Policy", "Target"),
     "targets.applications": ("UnknownTargetError", "application"),
     "targets.login": ("Http", "HttpLogin"),
     "targets.socketio": ("SocketIOWire",),
-    "targets.standins": ("HttpService", "LineServer", "Redis"),
+    "targets.standins": ("HttpService", "LineServer", "Redis", "StandIn"),
     "targets.users": ("integer_users", "uuid_users"),
     "targets.websocket": ("FakeWebSocket", "PeerGoneError"),
     "targets.wire": ("TEXT", "JsonWire", "Login", "Outgoing", "Reading", "Wire", "WireError"),

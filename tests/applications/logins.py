@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 from websockets.asyncio.server import ServerConnection, broadcast
 
 TABS: dict[str, set[ServerConnection]] = {}
+ROOMS: dict[str, set[ServerConnection]] = {}
 
 
 async def token_of(websocket: ServerConnection) -> str:
@@ -39,9 +40,24 @@ async def handler(websocket: ServerConnection) -> None:
             if frame.startswith("SEND "):
                 _, to, text = frame.split(" ", 2)
                 message = f"FOR {to} {text}"
+            elif (said := json.loads(frame)).get("type") in ("join", "leave", "say"):
+                in_room(websocket, said["type"], said["room"], said.get("text", ""))
+                continue
             else:
                 to, text = json.loads(frame)["to"], json.loads(frame)["text"]
                 message = json.dumps({"type": "message", "for": to, "text": text})
             broadcast(TABS.get(to, ()), message)
     finally:
-        TABS[user].discard(websocket)
+        for members in (TABS[user], *ROOMS.values()):
+            members.discard(websocket)
+
+
+def in_room(websocket: ServerConnection, what: str, room: str, text: str) -> None:
+    members = ROOMS.setdefault(room, set())
+    if what == "join":
+        members.add(websocket)
+        broadcast([websocket], json.dumps({"type": "joined", "room": room}))
+    elif what == "leave":
+        members.discard(websocket)
+    else:
+        broadcast(members, json.dumps({"type": "said", "room": room, "text": text}))
