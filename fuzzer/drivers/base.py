@@ -179,7 +179,10 @@ class Driver(ABC):
         if loop.trespass is not None:
             raise TargetError(str(loop.trespass)) from loop.trespass
         if self.error is not None:
-            raise TargetError(f"{self.target.name}: {self.making} failed: {brief(self.error)}") from self.error
+            place = raised_at(self.error)
+            raise TargetError(
+                f"{self.target.name}: {self.making} failed: {brief(self.error)}" + (f", in {place}" if place else "")
+            ) from self.error
         if not self.started and not loop.spinning:
             raise TargetError(f"{self.target.name}: it never finished starting, with nothing left to wait for")
         if loop.spinning:

@@ -96,7 +96,12 @@ async def chat() -> AsyncIterator[None]:
     """The chat, and the Redis it needs."""
     async with redis_server(STORED):
         pool = BlockingConnectionPool(
-            host="127.0.0.1", port=RESP_PORT, max_connections=CONNECTIONS, timeout=None, decode_responses=True
+            host="127.0.0.1",
+            port=RESP_PORT,
+            max_connections=CONNECTIONS,
+            timeout=None,
+            decode_responses=True,
+            socket_timeout=None,
         )
         store = Redis(connection_pool=pool)
         try:
