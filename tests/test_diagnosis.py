@@ -211,11 +211,9 @@ def test_what_was_found_is_told_although_a_later_start_fails(tmp_path: Path) -> 
     (tmp_path / "app.py").write_text(HEAD + FULL)
     done = crosswire(
         "run",
-        "app:make",
+        "app:make?state=modules",
         "--wire",
         "app:text",
-        "--state",
-        "modules",
         "--max-executions",
         "5000",
         cwd=tmp_path,
