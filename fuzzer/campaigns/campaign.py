@@ -20,7 +20,7 @@ from ..findings.finding import Finding, soundness_doubt
 from ..findings.minimise import minimise
 from ..findings.tally import Cell, Found, Tally
 from ..targets.adapter import Target
-from .events import BugFound, CampaignEvent, Finished, Phase, Progressed, Started
+from .events import BugFound, CampaignEvent, Finished, Noted, Phase, Progressed, Started
 from .pool import Pool
 from .preflight import preflight
 from .proof import prove
@@ -64,6 +64,7 @@ class Campaign:
         self._began = 0.0
         self._shrinking = 0.0
         self._stopped = False
+        self._told = 0
 
     def run(self) -> Tally:
         """Fuzz until the budget is used up; raises `TargetError` where the target cannot be fuzzed."""
@@ -89,17 +90,27 @@ class Campaign:
         try:
             with worker.session():
                 yield Progressed(tally, Phase.STARTING)
-                prove(worker)
+                prove(worker, self.plan.executions)
                 plain = preflight(worker, self.plan.promises)
                 for batch in chain([plain] if plain is not None else [], self._batches(worker)):
+                    yield from self._notes()
                     yield from self._count(worker, batch)
                     if self._over():
                         break
+                yield from self._notes()
             if self.confirming:
                 yield from self._confirm()
         finally:
+            worker.close()
             tally.seconds = time.perf_counter() - self._began
         yield Finished(tally)
+
+    def _notes(self) -> Iterator[Noted]:
+        """Tell what there is to say, and was not told yet, of how executions are kept apart."""
+        notes = self.target.state.notes
+        while self._told < len(notes):
+            self._told += 1
+            yield Noted(f"{self.target.name}: {notes[self._told - 1]}")
 
     def _confirm(self) -> Iterator[CampaignEvent]:
         """Run what was found on asyncio's own loop, while the budget lasts."""
@@ -124,7 +135,7 @@ class Campaign:
                 if not self._over():
                     self.tally.rounds += 1
             return
-        with closing(Pool(self.target.name, self.plan, self._workers, self.tally.rounds)) as pool:
+        with closing(Pool(self.target, self.plan, self._workers, self.tally.rounds)) as pool:
             while not self._over():
                 yield from pool.next_round(self._over)
                 if not self._over():

@@ -12,7 +12,10 @@ from concurrent.futures import Future, ProcessPoolExecutor, TimeoutError
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
 
+from ..core.choices import Way
+from ..engine.alone import CAN_FORK
 from ..engine.execution import TargetError, Worker
+from ..targets.adapter import Target
 from .rounds import Batch, Plan, run_round
 
 __all__ = ("Pool",)
@@ -27,11 +30,15 @@ PATIENCE = 0.2
 class Pool:
     """Processes that run the rounds of one target ahead of the campaign that counts them."""
 
-    def __init__(self, target: str, plan: Plan, workers: int, first: int) -> None:
+    def __init__(self, target: Target, plan: Plan, workers: int, first: int) -> None:
+        self._state = target.state
         self._executor = ProcessPoolExecutor(
-            workers, mp_context=multiprocessing.get_context("spawn"), initializer=_begin, initargs=(target, plan)
+            workers,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_begin,
+            initargs=(target.name, plan, target.state.way),
         )
-        self._rounds: deque[Future[list[Batch]]] = deque()
+        self._rounds: deque[Future[tuple[list[Batch], list[str]]]] = deque()
         self._next = first
         self._ahead = workers * AHEAD
 
@@ -44,7 +51,10 @@ class Pool:
         try:
             while not over():
                 try:
-                    return current.result(PATIENCE)
+                    batches, notes = current.result(PATIENCE)
+                    for note in notes:
+                        self._state.note(note)
+                    return batches
                 except TimeoutError:
                     continue
         except BrokenProcessPool:
@@ -65,7 +75,7 @@ _worker: Worker
 _plan: Plan
 
 
-def _begin(target: str, plan: Plan) -> None:
+def _begin(target: str, plan: Plan, way: Way) -> None:
     """Set a worker process up: it leaves Ctrl-C to its parent, and ends when the parent does."""
     from ..targets.resolve import resolve
 
@@ -75,6 +85,8 @@ def _begin(target: str, plan: Plan) -> None:
     assert parent is not None
     threading.Thread(target=_follow, args=(parent.sentinel,), daemon=True).start()
     _worker, _plan = Worker(resolve(target)), plan
+    _worker.target.state.way = way  # as it was proven
+    _worker.samples = CAN_FORK
 
 
 def _follow(sentinel: int) -> None:
@@ -82,6 +94,10 @@ def _follow(sentinel: int) -> None:
     os._exit(1)
 
 
-def _round(number: int) -> list[Batch]:
+def _round(number: int) -> tuple[list[Batch], list[str]]:
+    """The batches of a round, and what there is to say of how executions are kept apart."""
     with _worker.session():
-        return list(run_round(_worker, _plan, number, lambda more: False))
+        if CAN_FORK:
+            _worker.stand_by()
+        batches = list(run_round(_worker, _plan, number, lambda more: False))
+    return batches, _worker.target.state.notes

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from itertools import cycle, islice
 
 from ...strategies.openings import openings
+from ..core.choices import WAYS, Way
 from ..core.history import History
 from ..core.program import Operation, Program
 from ..engine.alone import CAN_FORK, AloneError, in_fork
@@ -18,7 +19,6 @@ from ..engine.difference import Difference, difference
 from ..engine.execution import TargetError, Worker
 from ..search import RandomWalk
 from ..targets.adapter import Target
-from ..targets.state import WAYS, Way
 from ..world import Chooser, InOrder
 
 __all__ = ("JOBS", "prove", "sample")
@@ -55,15 +55,16 @@ def _plain(target: Target) -> Iterator[Program]:
         yield Program((*arriving, Operation("settle"), *said, Operation("settle"), Operation(leaving, "c0"), *said))
 
 
-def prove(worker: Worker) -> None:
+def prove(worker: Worker, executions: int | None = None) -> None:
     """Choose how executions are kept apart, within a session in which nothing was executed yet.
 
-    Nothing is said of a target that cannot be executed: whoever executes it next will hear why.
+    No more of them are compared than there are to be ``executions``.  Nothing is said of a target that cannot be
+    executed: whoever executes it next will hear why.
     """
     state = worker.target.state
     if state.proven or not CAN_FORK or state.way == WAYS[-1]:
         return
-    jobs = list(sample(worker.target))
+    jobs = list(islice(sample(worker.target), executions))
     try:
         expected = [_alone(worker, job) for job in jobs]
     except TargetError:

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from ..core.choices import STRATEGIES, VIA, WIRES, FailOn, ScheduleKind
+from ..core.choices import STRATEGIES, VIA, WAYS, WIRES, FailOn, ScheduleKind, Way
 from ..core.errors import CrosswireError
 from .results import results_app
 
@@ -87,6 +87,13 @@ def run(
     via: Annotated[
         str | None, typer.Option(help=f"How an ASGI application is reached: {', '.join(VIA)}. Default direct.")
     ] = None,
+    state: Annotated[
+        Way | None,
+        typer.Option(
+            help=f"How executions are kept apart: {', '.join(WAYS)}. Default: the first that is proven.",
+            show_default=False,
+        ),
+    ] = None,
     confirm: Annotated[
         bool | None,
         typer.Option(
@@ -116,6 +123,7 @@ def run(
         targets=targets,
         wire=wire,
         via=via,
+        state=state,
         budget=budget,
         max_executions=max_executions,
         seed=seed,

@@ -31,6 +31,7 @@ def run_settings(
     targets: list[str] | None,
     wire: str | None,
     via: str | None,
+    state: str | None,
     budget: str | None,
     max_executions: int | None,
     seed: int | None,
@@ -50,7 +51,7 @@ def run_settings(
 ) -> Settings:
     """Return the settings of a run: the command line's, then the profile's, then the defaults; raises `UsageError`."""
     said = Profile(
-        targets=reached(targets, wire, via) or None,
+        targets=reached(targets, wire, via, state) or None,
         results=str(results) if results is not None else None,
         budget=budget,
         max_executions=max_executions,

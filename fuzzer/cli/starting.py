@@ -62,6 +62,8 @@ target = application(
     # have any number of connections.
     limits=Limits(delay=1.0, connections_per_user=None),
     # via="uvicorn",  # for an ASGI application: behind the real server, byte for byte; slower
+    # prepare=set_up,  # called at the beginning of each execution: a function that makes tables, users, tokens
+    # environment={{"DATABASE_URL": "sqlite+aiosqlite://"}},  # variables that the application reads
 )
 '''
 

@@ -1,11 +1,11 @@
-"""What a user chooses by name: promises, strategies, wires, and ways to reach an application.
+"""What a user chooses by name: promises, strategies, wires, ways to reach an application and to keep its state.
 
 The names only, so that a command line can list them without loading what stands behind them.
 """
 
-from typing import Literal
+from typing import Literal, get_args
 
-__all__ = ("PROMISES", "STRATEGIES", "VIA", "WIRES", "FailOn", "ScheduleKind")
+__all__ = ("PROMISES", "STRATEGIES", "VIA", "WAYS", "WIRES", "FailOn", "ScheduleKind", "Way")
 
 PROMISES = (
     "isolation",
@@ -27,6 +27,11 @@ STRATEGIES = ("fifo", "random", "calm", "pct", "pos", "surw", "delay", "coverage
 WIRES = ("json", "text", "socketio")
 
 VIA = ("direct", "uvicorn", "uvicorn-websockets", "uvicorn-sansio", "uvicorn-wsproto")
+
+Way = Literal["snapshot", "modules", "process"]
+"""How executions are kept apart: each is stricter than the one before, and most targets' executions take longer."""
+
+WAYS: tuple[Way, ...] = get_args(Way)
 
 FailOn = Literal["new", "any", "never"]
 """Which bugs make a run fail."""

@@ -110,7 +110,8 @@ class Worker:
             with self.loop.entropy, self._watched(), numbering_imports(), self.target.state.set_up():
                 yield self
         finally:
-            self._leave_alone()
+            if not self.samples:  # else one from before all executions is to be had as long as there are any
+                self.close()
             gc.unfreeze()
             if enabled:
                 gc.enable()
@@ -167,7 +168,7 @@ class Worker:
         """Execute, and put back what that changed; raises `TargetError` where the target's own making is at fault."""
         state = self.target.state
         with self.session() if gc.isenabled() else nullcontext():
-            if state.way == "process" and CAN_FORK:
+            if state.way == "process" and CAN_FORK and isinstance(self.loop, WorldLoop):
                 return self.alone(program, chooser)
             if not self._began:
                 state.begin()
@@ -184,11 +185,10 @@ class Worker:
     def alone(self, program: Program, chooser: Chooser) -> Execution:
         """Execute, within a session, in a process of its own; raises `TargetError`.
 
-        What that process is forked from is forked from this one where there is none yet, so the first call says what
-        state all of them begin with.
+        All of them begin with the state there was at the first call, or at that of `stand_by`.
         """
-        if self._alone is None:
-            self._alone = Alone(self._perform)
+        self.stand_by()
+        assert self._alone is not None
         try:
             execution, self.frames = self._alone.run(program, chooser)
         except AloneError as error:
@@ -198,7 +198,13 @@ class Worker:
     def _perform(self, program: Program, chooser: Chooser) -> tuple[Execution, list[tuple[str, object]]]:
         return self.execute(program, chooser), self.frames
 
-    def _leave_alone(self) -> None:
+    def stand_by(self) -> None:
+        """Within a session: fork the process that executions alone are forked from, unless there is one."""
+        if self._alone is None:
+            self._alone = Alone(self._perform)
+
+    def close(self) -> None:
+        """End the process that executions alone are forked from."""
         if self._alone is not None:
             self._alone.close()
             self._alone = None

@@ -15,6 +15,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from ..core.choices import WAYS, Way
 from ..core.errors import UsageError
 from ..core.stacks import raised_at
 from ..core.text import cut, said
@@ -38,7 +39,7 @@ from .serving import (
 )
 from .socketio import SocketIOWire
 from .standins import StandIn
-from .state import WAYS, Keeping, Way
+from .state import Keeping
 from .traits import WireTraits
 from .users import integer_users, uuid_users
 from .wire import TEXT, JsonWire, Wire
@@ -156,6 +157,8 @@ def application(
         routes=tuple(websocket_routes(found.example)),
     )
     how = ", called directly" if direct else f", behind {via}" if found.kind == "asgi" else ""
+    if state is not None:
+        how += f", its executions kept apart by {state}"
     return Target(name, create, traits, f"{found.title}{how}; clients speak {spoken.describe()}", keeping)
 
 

@@ -14,10 +14,11 @@ from functools import cache, partial
 from importlib import import_module
 from urllib.parse import parse_qsl, urlencode
 
+from ..core.choices import WAYS, Way
 from .adapter import Adapter, Target
 from .applications import UnknownTargetError, application, load_module
 from .fresh import FreshModule
-from .state import WAYS, Keeping, Way
+from .state import Keeping
 
 __all__ = ("UnknownTargetError", "bundled", "bundled_by_default", "reached", "resolve")
 

@@ -11,17 +11,13 @@ import gc
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Literal, get_args
+from typing import Any
 
+from ...core.choices import WAYS, Way
 from .snapshot import Change, Root, Snapshot
 from .sources import Sources
 
-__all__ = ("WAYS", "Keeping", "Way")
-
-Way = Literal["snapshot", "modules", "process"]
-
-WAYS: tuple[Way, ...] = get_args(Way)
-"""Each is stricter than the one before, and most targets' executions take longer."""
+__all__ = ("Keeping",)
 
 WORDS: dict[Way, str] = {
     "snapshot": "what they change is put back",

@@ -1,0 +1,257 @@
+"""How executions are kept apart is chosen by proof: each way on an application that needs it, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CHAT = """
+here = []
+
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        while (await receive())["type"] != "lifespan.shutdown":
+            await send({"type": "lifespan.startup.complete"})
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    await receive()
+    await send({"type": "websocket.accept"})
+    here.append(send)
+    await send({"type": "websocket.send", "text": f"<{greeting()}>"})
+    while (message := await receive())["type"] == "websocket.receive":
+        for other in list(here):
+            await other({"type": "websocket.send", "text": message["text"]})
+    here.remove(send)
+"""
+
+KEPT = "visits = []\ndef greeting():\n    visits.append(1)\n    return len(visits)\n"
+
+SPENT = "numbers = (n for n in range(10**9))\ndef greeting():\n    return next(numbers)\n"
+
+ONCE = "import json\nassert not hasattr(json, 'taken_by_test')\njson.taken_by_test = 1\n"
+
+UNCERTAIN = "import os\ndef greeting():\n    return f'process number {os.getpid()}'\n"
+
+HIDDEN = (
+    "from multidict import MultiDict\nhidden = MultiDict()\n"
+    "def greeting():\n    hidden.add('a', 1)\n    return len(hidden) > 700\n"
+)
+
+PROVE = """
+import json, sys
+from crosswire.fuzzer.campaigns.proof import prove, sample
+from crosswire.fuzzer.engine.execution import Worker
+from crosswire.fuzzer.search import RandomWalk
+from crosswire.fuzzer.targets.resolve import resolve
+
+target = resolve(sys.argv[1])
+worker = Worker(target)
+programs = [program for program, _ in sample(target)]
+histories = []
+with worker.session():
+    prove(worker)
+    proven = target.state.way
+    for number in range(int(sys.argv[2])):
+        histories.append(repr(worker.run(programs[0], RandomWalk(1)).history))
+worker.close()
+print(json.dumps([proven, target.state.way, target.state.notes, len(set(histories))]))
+"""
+
+
+def proven(folder: Path, source: str, options: str = "", executions: int = 6) -> tuple[str, str, list[str], int]:
+    """The way that is proven, the way after some executions, the notes, and how many histories these had."""
+    (folder / "chat.py").write_text(source + CHAT)
+    (folder / "prove.py").write_text(PROVE)
+    done = subprocess.run(
+        [sys.executable, "prove.py", f"chat:app?wire=text{options}", str(executions)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    said: Any = json.loads(done.stdout)
+    return said[0], said[1], said[2], said[3]
+
+
+def test_what_can_be_put_back_is(tmp_path: Path) -> None:
+    assert proven(tmp_path, KEPT) == ("snapshot", "snapshot", [], 1)
+
+
+def test_what_cannot_be_put_back_is_named_and_the_modules_are_executed_anew(tmp_path: Path) -> None:
+    way, _, notes, histories = proven(tmp_path, SPENT)
+    assert way == "modules" and histories == 1
+    (note,) = notes
+    assert "not kept apart by snapshot" in note and "chat.numbers" in note
+
+
+def test_where_the_modules_cannot_be_executed_anew_each_execution_has_a_process(tmp_path: Path) -> None:
+    way, _, notes, histories = proven(tmp_path, ONCE + SPENT)
+    assert way == "process" and histories == 1
+    assert len(notes) == 2 and "not kept apart by modules" in notes[1] and "AssertionError" in notes[1]
+
+
+def test_a_way_that_is_asked_for_is_taken_and_what_is_wrong_with_it_is_told(tmp_path: Path) -> None:
+    way, _, notes, _ = proven(tmp_path, SPENT, "&state=snapshot")
+    assert way == "snapshot"
+    (note,) = notes
+    assert note.startswith("executions are kept apart by snapshot, though chat.numbers")
+
+
+@pytest.mark.parametrize("way", ["modules", "process"])
+def test_other_ways_give_one_history_too(way: str, tmp_path: Path) -> None:
+    assert proven(tmp_path, KEPT, f"&state={way}") == (way, way, [], 1)
+
+
+def test_a_target_that_is_not_deterministic_is_no_matter_of_state(tmp_path: Path) -> None:
+    way, _, notes, _ = proven(tmp_path, UNCERTAIN, executions=2)
+    assert way == "snapshot"
+    assert all("not deterministic" in note and "process number" in note for note in notes) and notes
+
+
+def test_what_shows_later_is_found_by_sampling(tmp_path: Path) -> None:
+    before, after, notes, _ = proven(tmp_path, HIDDEN, executions=650)
+    assert (before, after) == ("snapshot", "process")
+    (note,) = notes
+    assert "showed something else than alone" in note and "MultiDict" in note
+
+
+FLAT = """
+from hub import lifetime
+
+def greeting():
+    return lifetime["visits"]
+
+"""
+
+FACTORY = """
+def create_app():
+    from inner.hub import lifetime
+
+    async def counted(scope, receive, send):
+        lifetime["visits"] += 1
+        await app(scope, receive, send)
+
+    return counted
+"""
+
+LATE = """
+def greeting():
+    import late
+    late.visits.append(1)
+    return len(late.visits)
+"""
+
+
+def test_modules_beside_the_targets_and_in_factories_and_handlers_are_put_back(tmp_path: Path) -> None:
+    (tmp_path / "hub.py").write_text("lifetime = {'visits': 0}\n")
+    flat = FLAT + CHAT.replace("here.append(send)", "here.append(send)\n    lifetime['visits'] += 1")
+    (tmp_path / "main.py").write_text(flat)
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "__init__.py").touch()
+    (tmp_path / "inner" / "hub.py").write_text("lifetime = {'visits': 0}\n")
+    (tmp_path / "inner" / "main.py").write_text(
+        "def greeting():\n    from inner.hub import lifetime\n    return lifetime['visits']\n" + CHAT + FACTORY
+    )
+    (tmp_path / "late.py").write_text("visits = []\n")
+    assert proven(tmp_path, LATE) == ("snapshot", "snapshot", [], 1)
+    for name in ("main:app", "inner.main:create_app"):
+        done = subprocess.run(
+            [sys.executable, "prove.py", f"{name}?wire=text", "6"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert json.loads(done.stdout) == ["snapshot", "snapshot", [], 1]
+
+
+ADAPTER = """
+from crosswire.fuzzer.targets import Adapter
+
+online = {}
+count = [0]
+
+class Chat(Adapter):
+    def connect(self, client):
+        count[0] += 1
+        online.setdefault(client.user, []).append(client.websocket)
+        if count[0] > 3:
+            return False
+
+    async def emit(self, event):
+        for websocket in list(online.get(event.to, ())):
+            try:
+                await websocket.send_json(event.payload)
+            except ConnectionError:
+                pass
+
+    def disconnect(self, client):
+        if client.websocket in online.get(client.user, ()):
+            online[client.user].remove(client.websocket)
+"""
+
+
+@pytest.mark.parametrize("way", ["snapshot", "modules", "process"])
+def test_what_an_adapters_module_keeps_is_put_back_too(way: str, tmp_path: Path) -> None:
+    (tmp_path / "manager.py").write_text(ADAPTER)
+    (tmp_path / "prove.py").write_text(PROVE)
+    done = subprocess.run(
+        [sys.executable, "prove.py", f"manager:Chat?state={way}", "6"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout) == [way, way, [], 1]
+
+
+PREPARED = """
+import asyncio, os
+from contextvars import ContextVar
+from crosswire.fuzzer.targets import application
+
+async def set_up():
+    import chat
+    await asyncio.sleep(0)
+    chat.users.append("u0")
+
+async def fails():
+    raise OSError("no database")
+
+target = application("chat:app", wire="text", prepare=set_up, environment={"CHAT_ROOM": "lobby"})
+broken = application("chat:app", wire="text", prepare=fails)
+"""
+
+READS = "import os\nroom = os.environ.get('CHAT_ROOM')\nusers = []\ndef greeting():\n    return f'{users} {room} {os.environ.get(\"CHAT_ROOM\")}'\n"
+
+SHOW = """
+from crosswire.fuzzer.core.program import Operation, Program
+from crosswire.fuzzer.engine.execution import TargetError, Worker
+from crosswire.fuzzer.world import InOrder
+import os, fuzz
+worker = Worker(fuzz.target)
+for _ in range(2):
+    worker.run(Program((Operation("connect", "c0", "u0"),)), InOrder())
+    print(worker.frames)
+print(os.environ.get("CHAT_ROOM"))
+try:
+    Worker(fuzz.broken).run(Program((Operation("connect", "c0", "u0"),)), InOrder())
+except TargetError as error:
+    print(error)
+"""
+
+
+def test_the_users_set_up_runs_before_each_execution_and_variables_are_set(tmp_path: Path) -> None:
+    (tmp_path / "chat.py").write_text(READS + CHAT)
+    (tmp_path / "fuzz.py").write_text(PREPARED)
+    done = subprocess.run([sys.executable, "-c", SHOW], cwd=tmp_path, capture_output=True, text=True, check=True)
+    first, second, outside, failed = done.stdout.splitlines()
+    assert first == second == "[('c0', \"<['u0'] lobby lobby>\")]"
+    assert outside == "None"
+    assert "starting it failed: OSError: no database" in failed

@@ -1,0 +1,138 @@
+"""What may stand in a set is visited in the same order each time."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from crosswire.fuzzer.world.identity import (
+    NumberedFuture,
+    NumberedTask,
+    hashes_by_address,
+    number_classes,
+    number_loaded,
+    numbered_hash,
+    numbering_imports,
+    restart,
+)
+from crosswire.fuzzer.world.loop import WorldLoop
+
+KNOWN = (
+    "aiohttp.web_protocol:RequestHandler",
+    "aiohttp.web_response:StreamResponse",
+    "aiohttp.web_ws:WebSocketResponse",
+    "asyncio.base_events:Server",
+    "asyncio.locks:Condition",
+    "asyncio.locks:Event",
+    "asyncio.locks:Lock",
+    "asyncio.locks:Semaphore",
+    "asyncio.queues:PriorityQueue",
+    "asyncio.queues:Queue",
+    "asyncio.streams:StreamReader",
+    "asyncio.streams:StreamWriter",
+    "asyncio.transports:Transport",
+    "litestar.connection.websocket:WebSocket",
+    "quart.wrappers.websocket:Websocket",
+    "redis.asyncio.connection:AbstractConnection",
+    "starlette.websockets:WebSocket",
+    "uvicorn.protocols.websockets.websockets_sansio_impl:WebSocketsSansIOProtocol",
+    "uvicorn.protocols.websockets.wsproto_impl:WSProtocol",
+    "websockets.asyncio.connection:Connection",
+    "websockets.asyncio.server:ServerConnection",
+    "websockets.legacy.protocol:WebSocketCommonProtocol",
+)
+"""What servers, frameworks and applications keep in sets; a name that is no more is missed here."""
+
+
+@pytest.mark.parametrize("name", KNOWN)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_what_is_kept_in_sets_hashes_by_number(name: str) -> None:
+    module, _, attribute = name.partition(":")
+    cls = getattr(importlib.import_module(module), attribute)
+    number_loaded()
+    assert cls.__hash__ is numbered_hash
+
+
+def order(make: Callable[[], Any]) -> list[int]:
+    restart()
+    things = [make() for _ in range(40)]
+    places = {id(thing): number for number, thing in enumerate(things)}
+    return [places[id(thing)] for thing in set(things)]
+
+
+class Plain:
+    pass
+
+
+class Slotted:
+    __slots__ = ("__weakref__",)
+
+
+class Own:
+    def __hash__(self) -> int:
+        return id(self) // 16
+
+
+class Typed:
+    def __hash__(self) -> int:
+        return hash(type(self))
+
+
+@pytest.mark.parametrize("cls", [Plain, Slotted, Own, asyncio.Queue, asyncio.Event])
+def test_a_set_is_visited_in_the_same_order_each_time(cls: type) -> None:
+    number_classes([cls])
+    number_loaded()
+    assert all(order(cls) == order(cls) for _ in range(5))
+
+
+def test_a_world_makes_futures_and_tasks_that_are_numbered() -> None:
+    loop = WorldLoop()
+    loop.numbered = True
+    assert isinstance(loop.create_future(), NumberedFuture)
+
+    async def nothing() -> None: ...
+
+    coroutine = nothing()
+    task = loop.create_task(coroutine)
+    assert isinstance(task, NumberedTask)
+    task.cancel()
+    coroutine.close()
+    assert order(lambda: NumberedFuture(loop=loop)) == order(lambda: NumberedFuture(loop=loop))
+
+
+def test_what_has_a_hash_of_its_own_keeps_it() -> None:
+    number_classes([Typed, KeyError])
+    assert not hashes_by_address(Typed)
+    assert hash(Typed()) == hash(Typed)
+    assert KeyError.__hash__ is not numbered_hash
+
+
+class Earlier:
+    pass
+
+
+def test_what_was_in_a_dictionary_before_its_class_was_numbered_is_found_there() -> None:
+    early = Earlier()
+    known = {early: 1}
+    number_classes([Earlier])
+    assert Earlier.__hash__ is numbered_hash
+    assert early in known
+    restart()
+    assert hash(Earlier()) == 1
+
+
+def test_a_module_that_is_imported_late_is_numbered_at_once(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "late_library.py").write_text("class Peer:\n    pass\npeer = Peer()\nknown = {peer}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    before = list(sys.meta_path)
+    with numbering_imports():
+        late: Any = importlib.import_module("late_library")
+    assert late.Peer.__hash__ is numbered_hash
+    assert late.peer in late.known
+    assert sys.meta_path == before
+    del sys.modules["late_library"]
