@@ -1,4 +1,4 @@
-"""How executions are kept apart is chosen by proof: each way on an application that needs it, in a process of its own."""
+"""How executions are kept apart is chosen by proof: each way, on an application that needs it."""
 
 from __future__ import annotations
 
@@ -228,7 +228,16 @@ target = application("chat:app", wire="text", prepare=set_up, environment={"CHAT
 broken = application("chat:app", wire="text", prepare=fails)
 """
 
-READS = "import os\nroom = os.environ.get('CHAT_ROOM')\nusers = []\ndef greeting():\n    return f'{users} {room} {os.environ.get(\"CHAT_ROOM\")}'\n"
+READS = """
+import os
+
+room = os.environ.get("CHAT_ROOM")
+users = []
+
+def greeting():
+    return f"{users} {room} {os.environ.get('CHAT_ROOM')}"
+
+"""
 
 SHOW = """
 from crosswire.fuzzer.core.program import Operation, Program
