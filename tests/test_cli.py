@@ -117,6 +117,9 @@ class Reaches(Never):
     async def connect(self, client): await asyncio.open_connection("localhost", 80)
 
 class Plain: ...
+
+class Tidies(Never):
+    async def clean_up(self): ...
 """
 
 
@@ -132,6 +135,7 @@ class Plain: ...
         ("adapters:Incomplete", "lacks disconnect"),
         ("adapters:Fails", "connect of a single user fails with KeyError: 'settings'"),
         ("adapters:Asks", "must take no arguments; it asks for url"),
+        ("adapters:Tidies", "Tidies.clean_up cannot be called as clean_up(user)"),
         ("adapters:Reaches", "loop.create_connection("),
     ],
 )

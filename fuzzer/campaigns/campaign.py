@@ -42,8 +42,14 @@ SHRINKING = 1 / 3
 """Share of a budget in seconds that making counterexamples small may take; one takes at most half of what is left."""
 
 
+PROVING = 1 / 20
+"""Share of a budget in seconds after which as few executions as possible are compared with others alone."""
+
 CONFIRMING = 1 / 4
 """Share of a budget in seconds that is kept for confirming, at most."""
+
+LEAST = 0.5
+"""Seconds without which confirming is not begun."""
 
 CONFIRMING_MANAGER, CONFIRMING_APPLICATION = 0.2, 1.0
 """Seconds that confirming one bug takes."""
@@ -90,7 +96,7 @@ class Campaign:
         try:
             with worker.session():
                 yield Progressed(tally, Phase.STARTING)
-                prove(worker, self.plan.executions)
+                prove(worker, self.plan.executions, lambda: self._spent(PROVING))
                 plain = preflight(worker, self.plan.promises)
                 for batch in chain([plain] if plain is not None else [], self._batches(worker)):
                     yield from self._notes()
@@ -121,7 +127,7 @@ class Campaign:
             left = None
             if self.plan.seconds is not None:
                 left = self._began + self.plan.seconds - time.perf_counter()
-                if left <= 0:
+                if left < LEAST:
                     break
             found.confirmation = confirm(self.target, found.finding.execution, found.signature, seconds=left)
             yield BugFound(self.tally, found)
@@ -149,6 +155,10 @@ class Campaign:
             or (plan.executions is not None and self.tally.executions + more >= plan.executions)
             or (plan.seconds is not None and time.perf_counter() - self._began >= plan.seconds - self._reserved())
         )
+
+    def _spent(self, share: float) -> bool:
+        """Return whether so much of a budget in seconds is used up."""
+        return self.plan.seconds is not None and time.perf_counter() - self._began >= self.plan.seconds * share
 
     def _reserved(self) -> float:
         """Return the seconds of the budget that confirming what was found so far will need."""

@@ -7,7 +7,7 @@ were sent: an echo of somebody else's state has no marker in it.  Otherwise the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import cycle, islice
 
 from ...strategies.openings import openings
@@ -25,6 +25,9 @@ __all__ = ("JOBS", "prove", "sample")
 
 JOBS = 24
 """Executions that are compared: some hundred milliseconds for a small target."""
+
+FEWEST = 4
+"""Of these, where time is short."""
 
 USERS = 3
 
@@ -55,20 +58,23 @@ def _plain(target: Target) -> Iterator[Program]:
         yield Program((*arriving, Operation("settle"), *said, Operation("settle"), Operation(leaving, "c0"), *said))
 
 
-def prove(worker: Worker, executions: int | None = None) -> None:
+def prove(worker: Worker, executions: int | None = None, over: Callable[[], bool] = lambda: False) -> None:
     """Choose how executions are kept apart, within a session in which nothing was executed yet.
 
-    No more of them are compared than there are to be ``executions``.  Nothing is said of a target that cannot be
-    executed: whoever executes it next will hear why.
+    No more of them are compared than there are to be ``executions``, and only `FEWEST` once time is ``over``.  Nothing
+    is said of a target that cannot be executed: whoever executes it next will hear why.
     """
     state = worker.target.state
     if state.proven or not CAN_FORK or state.way == WAYS[-1]:
         return
     jobs = list(islice(sample(worker.target), executions))
     try:
-        expected = [_alone(worker, job) for job in jobs]
+        expected: list[Shown] = []
+        while len(expected) < len(jobs) and not (len(expected) >= FEWEST and over()):
+            expected.append(_alone(worker, jobs[len(expected)]))
     except TargetError:
         return
+    del jobs[len(expected) :]
     state.proven = worker.samples = True
     while state.way != WAYS[-1]:
         outcome = _tried(worker, state.way, jobs, expected)

@@ -123,6 +123,12 @@ def run_campaigns(settings: Settings) -> int:
         if trouble is not None:
             _say(err, f"crosswire: {trouble}")
             return 1 if failing else 2
+        idle = [tally.target for tally in run.tallies if not tally.executions]
+        if idle and not failing:
+            _say(
+                err, f"crosswire: {', '.join(idle)}: the budget ended before the first execution; give it more --budget"
+            )
+            return 2
         return 1 if failing else 0
 
 
