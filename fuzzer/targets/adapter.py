@@ -11,25 +11,29 @@ from .policy import Limits, Policy, policy_of
 from .state import Keeping
 from .websocket import FakeWebSocket
 
-__all__ = ("OPTIONAL", "Adapter", "Client", "Event", "Limits", "Policy", "Target", "Traits")
+__all__ = ("CALLED_WITH", "Adapter", "Client", "Event", "Limits", "Policy", "Target", "Traits")
 
-OPTIONAL = (
-    "authenticate",
-    "broadcast",
-    "clean_up",
-    "emit_critical",
-    "emit_to_room",
-    "emit_to_thread",
-    "expire",
-    "is_active",
-    "join",
-    "leave",
-    "log_out",
-    "registry",
-    "shut_down",
-    "start",
-)
-"""Methods an adapter may have; each adds operations to the programs, or checks to the model."""
+CALLED_WITH: dict[str, tuple[str, ...]] = {
+    "connect": ("client",),
+    "emit": ("event",),
+    "disconnect": ("client",),
+    "authenticate": ("client", "token"),
+    "broadcast": ("event",),
+    "clean_up": ("user",),
+    "emit_critical": ("event",),
+    "emit_to_room": ("event",),
+    "emit_to_thread": ("event", "thread"),
+    "expire": ("client",),
+    "is_active": ("user",),
+    "join": ("client", "room"),
+    "leave": ("client", "room"),
+    "log_out": ("client",),
+    "registry": (),
+    "shut_down": (),
+    "start": (),
+}
+"""What an adapter's methods are called with; those after the first three are optional, and each adds operations to the
+programs, or checks to the model."""
 
 
 @dataclass(slots=True, eq=False)

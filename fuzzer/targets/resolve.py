@@ -15,7 +15,7 @@ from importlib import import_module
 from urllib.parse import parse_qsl, urlencode
 
 from ..core.choices import WAYS, Way
-from .adapter import Adapter, Target
+from .adapter import CALLED_WITH, Adapter, Target
 from .applications import UnknownTargetError, application, load_module
 from .fresh import FreshModule
 from .state import Keeping
@@ -115,11 +115,35 @@ def resolve(name: str) -> Target:
             f"target {name!r}: adapter {attribute} is made anew for every execution and must take no arguments; "
             f"it asks for {', '.join(needed)}"
         )
+    _check_methods(name, found)
     keeping = Keeping(state)
     fresh = FreshModule(module_name)
     keeping.anew = lambda: getattr(fresh.again(), attribute)()
     create = partial(_adapter, found, keeping)
     return Target(name, create, found, state=keeping)
+
+
+def _check_methods(name: str, adapter: type[Adapter]) -> None:
+    """Hold the adapter's methods against what they will be called with; raises `UnknownTargetError`."""
+    for method, arguments in CALLED_WITH.items():
+        if adapter.offers(method) and not _takes(inspect.getattr_static(adapter, method), arguments):
+            raise UnknownTargetError(
+                f"target {name!r}: {adapter.__name__}.{method} cannot be called as {method}({', '.join(arguments)}), as "
+                "it will be; where it is something else, give it another name"
+            )
+
+
+def _takes(method: object, arguments: Sequence[str]) -> bool:
+    """Return whether a method, as it stands in its class, can be called with these arguments."""
+    bound = isinstance(method, staticmethod)
+    function = method.__func__ if isinstance(method, staticmethod | classmethod) else method
+    try:
+        inspect.signature(function).bind(*(() if bound else (None,)), *arguments)  # type: ignore[arg-type]
+    except TypeError:
+        return False
+    except ValueError:  # it tells nobody its signature
+        return True
+    return True
 
 
 def _way(name: str, said: Mapping[str, str]) -> Way | None:
