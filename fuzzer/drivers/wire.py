@@ -7,9 +7,6 @@ as done when everything has come to rest: until then its effects may be seen, an
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,126 +22,15 @@ from ..targets.adapter import Target
 from ..targets.login import Http
 from ..targets.serving import Service
 from ..targets.traits import WireTraits
-from ..targets.wire import Frame, Login, Outgoing, Reading, Wire
+from ..targets.wire import Frame, Login, Outgoing, Reading
 from ..world import Outer
 from .base import Driver, Lane, failure
+from .client import WireClient
 from .evidence import Connections
+from .logs import LogWatch, watched_logs
 from .manager import credentials
 
 __all__ = ("WireDriver",)
-
-
-class WireClient:
-    """One simulated client: its link, its login, and the operation that waits for an answer."""
-
-    def __init__(self, driver: WireDriver, number: int, lane: Lane, login: Login, wire: Wire) -> None:
-        self.driver = driver
-        self.login = login
-        self.wire = wire
-        self.lane = lane
-        self.connecting: int | None = number
-        self.leaving: int | None = None
-        self.open = False
-        self.gone = False
-        self.hung_up = False
-        self.following = False
-        """the server says nothing of what the login went on with"""
-        self.joining: dict[int, str] = {}
-        self.cookies: Mapping[str, str] = {}
-        self.link: Link
-        self._last: tuple[Frame, Reading] | None = None
-
-    # -- what the link tells ------------------------------
-
-    def opened(self) -> None:
-        self.open = True
-        for frame in self.wire.login(self.login):
-            self.link.send(frame)
-        if not self.wire.waits_for_ready:
-            self.driver.go_on(self)
-
-    def refused(self, why: str) -> None:
-        self.hung_up = True
-        self.driver.record(RowKind.CLOSED, None, self.login.connection, why)
-        self.driver.connected(self, RowKind.RETURNED, False)
-
-    def written(self, frame: Frame) -> bool:
-        reading = self.wire.read(frame, self.login)
-        self.driver.frames.append((self.login.connection, frame))
-        self._last = frame, reading
-        self._note(RowKind.SENT, reading)
-        return reading.heartbeat
-
-    def _note(self, kind: RowKind, reading: Reading) -> None:
-        content = self.driver.content(reading)
-        if content.mentions or not reading.heartbeat:
-            number = content.mentions[0].event.number if content.mentions else None
-            self.driver.record(kind, number, self.login.connection, content)
-
-    def received(self, frame: Frame) -> None:
-        if self._last is not None and self._last[0] is frame:  # most are read the moment they are written
-            reading = self._last[1]
-        else:
-            reading = self.wire.read(frame, self.login)
-        driver = self.driver
-        self._note(RowKind.RECEIVED, reading)
-        if reading.answer is not None:
-            self.link.send(reading.answer, heartbeat=reading.heartbeat)
-        for following in reading.follow:
-            self.link.send(following)
-        if reading.done is not None:
-            driver.done(reading.done)
-        if reading.joined is not None:
-            driver.joined(self, reading.joined)
-        if reading.refused:
-            driver.connected(self, RowKind.RETURNED, False)
-        elif reading.ready and reading.follow:
-            self.following = True
-            driver.go_on(self)
-        elif reading.ready:
-            driver.connected(self, RowKind.RETURNED, reading.user)
-
-    def closed(self, why: str) -> None:
-        self.hung_up = True
-        self.driver.record(RowKind.CLOSED, None, self.login.connection, why)
-        if self.connecting is not None:
-            self.driver.connected(self, RowKind.RETURNED, False)
-
-    def served(self) -> None:
-        self.driver.served(self)
-
-
-UNHANDLED: dict[str, tuple[str, ...]] = {
-    "aiohttp.server": ("Error handling request", "Unhandled exception"),
-    "asyncio": ("",),
-    "daphne.server": ("",),
-    "engineio.server": ("",),
-    "hypercorn.error": ("Error in ASGI Framework",),
-    "socketio.server": ("",),
-    "tornado.application": ("Uncaught exception",),
-    "tornado.general": ("Uncaught exception",),
-    "uvicorn.error": ("Exception in ASGI application", "Exception in 'lifespan' protocol"),
-    "websockets.server": ("connection handler failed", "opening handshake failed"),
-    "quart.app": ("Exception on",),
-}
-"""How servers begin to log, by logger, an exception that the application let through; others somebody caught."""
-
-
-class _LogWatch(logging.Handler):
-    """Servers log a handler's exception and go on; that is where nobody else handles it."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.heard: list[BaseException] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        error = record.exc_info[1] if record.exc_info else None
-        begins = UNHANDLED.get(record.name)
-        if error is not None and begins is not None and str(record.msg).startswith(begins):
-            self.heard.append(error)
-
-
-_NOWHERE = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # for the life of the process
 
 
 class WireDriver(Driver):
@@ -158,7 +44,7 @@ class WireDriver(Driver):
         self.wire = target.traits.wire
         self.clients: dict[str, WireClient] = {}
         self.service: Service
-        self.logs = _LogWatch()
+        self.logs = LogWatch()
         self.stop: asyncio.Future[None] | None = None
         self.ending: int | None = None
         self.emitting: dict[int, str] = {}
@@ -170,15 +56,8 @@ class WireDriver(Driver):
 
     @contextmanager
     def around(self) -> Iterator[None]:
-        """Listen to what libraries log as an error; what applications print is not shown."""
-        root = logging.getLogger()
-        handlers, printed = root.handlers, (sys.stdout, sys.stderr)
-        root.handlers, sys.stdout, sys.stderr = [self.logs], _NOWHERE, _NOWHERE
-        try:
-            with super().around():
-                yield
-        finally:
-            root.handlers, (sys.stdout, sys.stderr) = handlers, printed
+        with watched_logs(self.logs), super().around():
+            yield
 
     def begin(self) -> None:
         task = asyncio.Task(self._serve(), loop=self.loop, context=self.context)

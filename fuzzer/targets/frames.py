@@ -7,14 +7,19 @@ one is the target's own affair.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..core.handshake import Frame
 from ..core.history import Content, EventId, Mention
 from ..core.program import CRITICAL_EVENTS
 
-__all__ = ("FIELDS", "Fields", "Said", "in_payload", "objects")
+__all__ = ("FIELDS", "Fields", "Said", "in_objects", "in_payload", "markers", "objects")
+
+MARKER = re.compile(r"cw-(e\d+)")
+MARKER_IN_BYTES = re.compile(rb"cw-(e\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,33 @@ def _first(
         if isinstance(value, str):
             return value
     return None
+
+
+def in_objects(data: Any, fields: Fields = FIELDS) -> dict[str, Said]:
+    """The events in JSON-able data, as in the markers, each with the object that it is in."""
+    found: dict[str, Said] = {}
+    for said in objects(data, fields):
+        for text in said.texts:
+            for event in MARKER.findall(text):
+                found.setdefault(f"{event}.{said.step}" if said.step else event, said)
+    return found
+
+
+def markers(frame: Frame) -> tuple[str, ...]:
+    """The events a frame carries, wherever in it; an agent's event is told by its name beside the marker."""
+    if isinstance(frame, str):
+        if "cw-e" not in frame:
+            return ()
+        found: Iterable[str] = MARKER.findall(frame)
+        text = frame
+    else:
+        if b"cw-e" not in frame:
+            return ()
+        found = (match.decode() for match in MARKER_IN_BYTES.findall(frame))
+        text = frame.decode("utf-8", "replace")
+    events = tuple(dict.fromkeys(found))
+    step = next((name for name in CRITICAL_EVENTS if name in text), None)
+    return tuple(f"{event}.{step}" for event in events) if step is not None else events
 
 
 def in_payload(frame: Any, made: Mapping[str, EventId]) -> Content:

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .wire import Frame, Login, Outgoing, Reading, Request, Template, Wire, fill, in_objects, markers, words
+from .frames import in_objects, markers
+from .wire import Frame, Login, Outgoing, Reading, Request, Template, Wire, fill, words
 
 __all__ = ("SocketIOWire",)
 

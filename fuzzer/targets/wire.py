@@ -17,16 +17,14 @@ Derive from `Wire` where templates are not enough.
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
 from ..core.errors import UsageError
 from ..core.handshake import Frame, Request
-from ..core.program import CRITICAL_EVENTS
-from .frames import FIELDS, Fields, Said, objects
+from .frames import FIELDS, Fields, Said, in_objects, markers
 from .login import Http, HttpLogin, fill
 from .users import Naming, known_as
 
@@ -48,9 +46,6 @@ __all__ = (
 
 Template = str | Mapping[str, Any] | Sequence[Any]
 """A text, or something JSON-able that becomes one; placeholders in any string of it."""
-
-MARKER = re.compile(r"cw-(e\d+)")
-MARKER_IN_BYTES = re.compile(rb"cw-(e\d+)")
 
 
 class WireError(UsageError):
@@ -202,23 +197,6 @@ class Wire:
     def read(self, frame: Frame, login: Login) -> Reading:
         """Read a frame that the client ``login`` received."""
         return Reading(events=markers(frame), kind="text" if isinstance(frame, str) else "bytes")
-
-
-def markers(frame: Frame) -> tuple[str, ...]:
-    """The events a frame carries, wherever in it; an agent's event is told by its name beside the marker."""
-    if isinstance(frame, str):
-        if "cw-e" not in frame:
-            return ()
-        found: Iterable[str] = MARKER.findall(frame)
-        text = frame
-    else:
-        if b"cw-e" not in frame:
-            return ()
-        found = (match.decode() for match in MARKER_IN_BYTES.findall(frame))
-        text = frame.decode("utf-8", "replace")
-    events = tuple(dict.fromkeys(found))
-    step = next((name for name in CRITICAL_EVENTS if name in text), None)
-    return tuple(f"{event}.{step}" for event in events) if step is not None else events
 
 
 @dataclass(frozen=True)
@@ -413,16 +391,6 @@ def words(login: Login) -> dict[str, Any]:
         "identity": login.identity or login.user,
     }
     return said if login.room is None else {**said, "room": login.room}
-
-
-def in_objects(data: Any, fields: Fields = FIELDS) -> dict[str, Said]:
-    """The events in JSON-able data, as in the markers, each with the object that it is in."""
-    found: dict[str, Said] = {}
-    for said in objects(data, fields):
-        for text in said.texts:
-            for event in MARKER.findall(text):
-                found.setdefault(f"{event}.{said.step}" if said.step else event, said)
-    return found
 
 
 def _joined(template: Mapping[str, Any] | None, data: Mapping[str, Any]) -> str | None:

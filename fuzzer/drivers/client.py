@@ -1,0 +1,120 @@
+"""A simulated client of an application with a wire: what its link tells it, told to the driver."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from ..clients.link import Link
+from ..core.handshake import Frame
+from ..core.history import Content, Detail, RowKind
+from ..targets.wire import Login, Reading, Wire
+from .base import Lane
+
+__all__ = ("Listener", "WireClient")
+
+
+class Listener(Protocol):
+    """Who is told what a client sees of an operation's end."""
+
+    frames: list[tuple[str, object]]
+
+    def record(self, kind: RowKind, number: int | None, connection: str | None, detail: Detail) -> None: ...
+
+    def content(self, reading: Reading) -> Content:
+        """What a frame says of events that were emitted."""
+
+    def connected(self, client: WireClient, kind: RowKind, detail: Detail) -> None:
+        """The login has ended, in this way."""
+
+    def go_on(self, client: WireClient) -> None:
+        """The client may do what comes next."""
+
+    def done(self, text: str) -> None:
+        """The server confirms that an event was emitted."""
+
+    def joined(self, client: WireClient, room: str) -> None:
+        """The server confirms that a room was joined."""
+
+    def served(self, client: WireClient) -> None:
+        """The server has finished with the connection."""
+
+
+class WireClient:
+    """One simulated client: its link, its login, and the operation that waits for an answer."""
+
+    def __init__(self, driver: Listener, number: int, lane: Lane, login: Login, wire: Wire) -> None:
+        self.driver = driver
+        self.login = login
+        self.wire = wire
+        self.lane = lane
+        self.connecting: int | None = number
+        self.leaving: int | None = None
+        self.open = False
+        self.gone = False
+        self.hung_up = False
+        self.following = False
+        """the server says nothing of what the login went on with"""
+        self.joining: dict[int, str] = {}
+        self.cookies: Mapping[str, str] = {}
+        self.link: Link
+        self._last: tuple[Frame, Reading] | None = None
+
+    # -- what the link tells ------------------------------
+
+    def opened(self) -> None:
+        self.open = True
+        for frame in self.wire.login(self.login):
+            self.link.send(frame)
+        if not self.wire.waits_for_ready:
+            self.driver.go_on(self)
+
+    def refused(self, why: str) -> None:
+        self.hung_up = True
+        self.driver.record(RowKind.CLOSED, None, self.login.connection, why)
+        self.driver.connected(self, RowKind.RETURNED, False)
+
+    def written(self, frame: Frame) -> bool:
+        reading = self.wire.read(frame, self.login)
+        self.driver.frames.append((self.login.connection, frame))
+        self._last = frame, reading
+        self._note(RowKind.SENT, reading)
+        return reading.heartbeat
+
+    def _note(self, kind: RowKind, reading: Reading) -> None:
+        content = self.driver.content(reading)
+        if content.mentions or not reading.heartbeat:
+            number = content.mentions[0].event.number if content.mentions else None
+            self.driver.record(kind, number, self.login.connection, content)
+
+    def received(self, frame: Frame) -> None:
+        if self._last is not None and self._last[0] is frame:  # most are read the moment they are written
+            reading = self._last[1]
+        else:
+            reading = self.wire.read(frame, self.login)
+        driver = self.driver
+        self._note(RowKind.RECEIVED, reading)
+        if reading.answer is not None:
+            self.link.send(reading.answer, heartbeat=reading.heartbeat)
+        for following in reading.follow:
+            self.link.send(following)
+        if reading.done is not None:
+            driver.done(reading.done)
+        if reading.joined is not None:
+            driver.joined(self, reading.joined)
+        if reading.refused:
+            driver.connected(self, RowKind.RETURNED, False)
+        elif reading.ready and reading.follow:
+            self.following = True
+            driver.go_on(self)
+        elif reading.ready:
+            driver.connected(self, RowKind.RETURNED, reading.user)
+
+    def closed(self, why: str) -> None:
+        self.hung_up = True
+        self.driver.record(RowKind.CLOSED, None, self.login.connection, why)
+        if self.connecting is not None:
+            self.driver.connected(self, RowKind.RETURNED, False)
+
+    def served(self) -> None:
+        self.driver.served(self)
