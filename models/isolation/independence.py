@@ -9,13 +9,14 @@ from ...fuzzer.world.network import DIALLED
 from . import violations as v
 from .audience import must_hear
 from .index import HistoryIndex
-from .records import Connection
+from .records import Connection, Invocation
 from .spans import NEVER
 from .verdicts import Breach, Check, declared, rows_of
 
 __all__ = ("CHECKS", "waits_for_itself")
 
 HELD = frozenset({"connect", "authenticate", "log_out", "disconnect", "abort", "emit", "emit_to_room", "run_agent"})
+FAREWELLS = frozenset({"disconnect", "abort"})
 EMITTED = frozenset({"emit", "emit_to_room", "run_agent"})
 
 
@@ -23,7 +24,8 @@ def held_up(index: HistoryIndex) -> Iterator[Breach]:
     """While a client does not read, no operation of anybody else's takes longer than the policy's delay.
 
     A stall that everything else waited out (it ended where nothing more could happen) has lasted as long as one likes:
-    what had not finished by then, with no clock to show it, was held up by it.
+    what had not finished by then, with no clock to show it, was held up by it; unless it stood in line behind words
+    that were for the one who stalls, or is a farewell, for which nobody waits.
     """
     stalls = _stalls(index)
     limit = index.policy.delay
@@ -35,7 +37,9 @@ def held_up(index: HistoryIndex) -> Iterator[Breach]:
         if not culprits:
             continue
         own = {act.op.connection, *(c.name for c in _audience(index, act.number))}
-        if _concerned(index, own, act.began, act.ended):
+        if took <= limit:
+            own |= _in_line(index, act)
+        if _concerned(index, own, act.began, act.ended) or (took <= limit and act.op.kind in FAREWELLS):
             continue
         found = v.HeldUp(
             f"{act} took {took:g} s while {_called(index, culprits[0], act.op.connection)} was not reading; "
@@ -59,7 +63,12 @@ def arrived_late(index: HistoryIndex) -> Iterator[Breach]:
                 continue
             took = usable(index.history, act.began, d.received)
             culprits = _culprits(stalls, act.began, d.received, lasting=took <= limit)
-            if not culprits or _concerned(index, {act.op.connection, d.connection.name}, act.began, d.received):
+            if not culprits:
+                continue
+            own = {act.op.connection, d.connection.name}
+            if took <= limit:
+                own |= _in_line(index, act)
+            if _concerned(index, own, act.began, d.received):
                 continue
             if d.connection in must_hear(index, event, act.began, d.received):
                 found = v.HeldUp(
@@ -90,6 +99,23 @@ def _audience(index: HistoryIndex, number: int) -> Iterator[Connection]:
                 if member or (event.to is not None and c.identity == event.to):
                     yield c
             return
+
+
+def _in_line(index: HistoryIndex, act: Invocation) -> set[str | None]:
+    """Those to whom what was said on the same connection up to now is for, and who are served one after the other.
+
+    A server reads a connection's messages in order, and may send one to its audience in turn.  Without a clock nobody
+    can say that this took too long.
+    """
+    names: set[str | None] = set()
+    for event in index.events.values():
+        by = event.by
+        same = by is act or (by.op.connection is not None and by.op.connection == act.op.connection)
+        if same and by.began <= act.began < by.ended:
+            everybody = event.to is None and not event.rooms
+            audience = index.connections.values() if everybody else _audience(index, by.number)
+            names |= {c.name for c in audience}
+    return names
 
 
 def _called(index: HistoryIndex, culprit: Connection, connection: str | None) -> str:

@@ -97,6 +97,42 @@ def test_operations_of_the_server_wait_for_whom_they_like() -> None:
     assert kinds(story.wait(9.0).resume("c1").end(number).rest()) == []
 
 
+def in_line(speaks: str, *, seconds: float = 0.0, over: bool = False, how: Any = "log_out") -> Story:
+    """c0 has spoken to everybody, of whom c1 stalls; then c0 or c2 logs out, which takes as long as the stall."""
+    story = served("u0", "u1", "u2").stall("c1")
+    words = story.begin("broadcast", "c0", "u0")
+    if over:
+        story.end(words)
+    leaving = story.begin(how, speaks)
+    story.wait(seconds).resume("c1", waited_out=True).hears("c1", words).end(leaving)
+    return story.rest() if over else story.end(words, NOBODY).rest()
+
+
+def test_who_stands_in_line_behind_words_for_the_one_who_stalls_is_not_held_up() -> None:
+    assert "HeldUp" not in kinds(in_line("c0"))
+    assert "HeldUp" in kinds(in_line("c2"))
+    assert "HeldUp" in kinds(in_line("c0", over=True))
+    assert "HeldUp" in kinds(in_line("c0", seconds=5.0))
+
+
+@pytest.mark.parametrize("how", ["disconnect", "abort"])
+def test_nobody_waits_for_a_farewell(how: Any) -> None:
+    assert "HeldUp" not in kinds(in_line("c2", how=how))
+    assert "HeldUp" in kinds(in_line("c2", how=how, seconds=5.0))
+
+
+@pytest.mark.parametrize(("to", "held_up"), [("everybody", False), ("u1", False), ("u3", True)])
+def test_an_audience_may_be_served_in_turn(to: str, held_up: bool) -> None:
+    story = served("u0", "u1", "u1", "u3").stall("c1")
+    kind: Any = "broadcast" if to == "everybody" else "emit"
+    number = story.begin(kind, "c0", "u0", to=None if to == "everybody" else to)
+    heard = ["c3"] if to == "u3" else ["c2", "c1"] + (["c3"] if to == "everybody" else [])
+    story.resume("c1", waited_out=True)
+    for name in heard:
+        story.hears(name, number)
+    assert ("HeldUp" in kinds(story.end(number, NOBODY).rest())) == held_up
+
+
 # -- where nobody answers ------------------------------
 
 
