@@ -111,7 +111,9 @@ def mutants(module: str) -> Iterator[Mutant]:
 
 
 def _declaring(node: ast.AST) -> Iterator[ast.AST]:
-    """What says how a class is stored, rather than what it decides."""
+    """What says how a class is stored or tells a type checker what it cannot know, rather than what decides."""
+    if isinstance(node, ast.Assert):
+        yield from ast.walk(node)
     for decorator in node.decorator_list if isinstance(node, ast.ClassDef) else ():
         yield from ast.walk(decorator)
     if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Constant):
@@ -123,7 +125,7 @@ def _changes(node: ast.AST) -> list[Change]:
     if isinstance(node, ast.Compare):
         return [_turned(node, at) for at in range(len(node.ops))]
     if isinstance(node, ast.BoolOp):
-        return [_without(node, at) for at in range(len(node.values))]
+        return [_without(node, at) for at, value in enumerate(node.values) if not _is_guard(value)]
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
         return [(f"{ast.unparse(node)} without not", _set(node, "operand", ast.UnaryOp(ast.Not(), node.operand)))]
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
@@ -137,6 +139,14 @@ def _changes(node: ast.AST) -> list[Change]:
     if isinstance(node, ast.Constant) and isinstance(node.value, bool):
         return [(f"{not node.value} for {node.value}", _set(node, "value", not node.value))]
     return []
+
+
+def _is_guard(node: ast.AST) -> bool:
+    """Whether a part of a condition narrows a type, so that the others can be asked at all."""
+    if isinstance(node, ast.Compare):
+        return isinstance(node.ops[0], ast.Is | ast.IsNot) and ast.unparse(node.comparators[0]) == "None"
+    called = isinstance(node, ast.Call) and ast.unparse(node.func) == "isinstance"
+    return called or (isinstance(node, ast.Constant) and node.value == "")
 
 
 def _turned(node: ast.Compare, at: int) -> Change:

@@ -31,7 +31,7 @@ def loss(index: HistoryIndex) -> Iterator[Breach]:
     for event in index.events.values():
         act = event.by
         rest = index.rest_after(act.ended)
-        if act.finished not in DONE or rest == NEVER:
+        if act.finished not in DONE:
             continue
         got = {d.connection.name for d in event.deliveries if d.received != NEVER}
         for c in must_hear(index, event, act.began, rest):

@@ -121,6 +121,14 @@ def test_it_ends_with_the_later_of_what_ends_it() -> None:
     assert kinds(story) == ["LateDelivery"]
 
 
+def test_a_clean_up_that_began_later_excuses_nothing() -> None:
+    story = managed("u0", "u1")
+    story.done("log_out", "c1")
+    cleaning = story.begin("clean_up", None, "u1")
+    emitted(story, "c1")
+    assert kinds(story.end(cleaning).rest()) == ["LateDelivery"]
+
+
 def test_a_clean_up_that_was_over_before_excuses_nothing() -> None:
     story = managed("u0", "u1")
     leaving = story.begin("log_out", "c1")

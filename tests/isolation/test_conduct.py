@@ -302,6 +302,19 @@ def test_what_the_server_said_is_the_circumstance() -> None:
     assert list(circumstances(story)) == ["it reported failure"]
 
 
+def test_what_a_manager_closed_is_no_reason() -> None:
+    story = managed("u0")
+    login = story.begin("connect", "c1", "u1")
+    story.closed("c1", "1008").end(login, False)
+    assert list(circumstances(story)) == ["it reported failure"]
+
+
+def test_whose_bytes_were_late_may_be_hung_up_on() -> None:
+    for key, want in ((("bytes", "c0"), []), (("bytes", "c1"), ["Dropped"])):
+        story = served("u0", "u1").mark(RowKind.CLOCK, (key,)).closed("c0")
+        assert kinds(story) == want
+
+
 def test_bad_tokens_are_refused_with_reason() -> None:
     for token in ("invalid", "u1"):
         story = managed()

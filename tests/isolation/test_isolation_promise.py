@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from crosswire.fuzzer.core.history import Aim
+
 from .story import NOBODY, Story, kinds, managed, served
 
 
@@ -71,6 +73,10 @@ def test_a_frame_that_names_its_recipient_is_for_nobody_else(name: str) -> None:
     assert kinds(story) == ([] if name == "c0" else ["CrossUserLeak"])
     story = managed("u0", "u1").send("c1", word="@u0").receive("c1")
     assert kinds(story) == []
+
+
+def test_a_frame_that_was_never_read_reached_nobody() -> None:
+    assert kinds(served("u0", "u1").send("c1", word="@u0")) == []
 
 
 def test_a_frame_for_whom_a_foreign_token_was_shown_is_not_judged() -> None:
@@ -227,6 +233,27 @@ def test_who_is_surely_no_member_need_not_be_heard_in_a_room() -> None:
     story.end(number, NOBODY).rest()
     assert kinds(story) == []
     assert story.excused() == ["emitter_perhaps_no_member"]
+
+
+def test_who_may_be_a_member_is_heard_in_a_room_that_nobody_confirms() -> None:
+    for asked, want in ((True, ["LostEvent"]), (False, [])):
+        story = served("u0")
+        story.connect("c1", "u1", room="a")
+        login = story.begin("connect", "c2", "u2", room="a") if asked else story.begin("connect", "c2", "u2")
+        story.end(login, NOBODY)
+        number = story.begin("emit_to_room", "c2", "u2", room="a")
+        story.end(number, NOBODY).rest()
+        assert kinds(story) == want
+
+
+def test_one_of_several_rooms_is_enough() -> None:
+    for member, heard, want in (("a", True, []), ("a", False, ["LostEvent"]), ("c", True, ["CrossUserLeak"])):
+        story = managed("u0", "u1")
+        story.done("join", "c1", room=member)
+        number = story.begin("emit_to_room", None, "u0", room="a", detail=Aim(rooms=("a", "b")))
+        if heard:
+            story.hears("c1", number)
+        assert kinds(story.end(number).rest()) == want
 
 
 def test_a_room_is_left_with_the_connection() -> None:

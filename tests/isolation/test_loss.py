@@ -353,6 +353,20 @@ def test_failure_is_honest_where_the_client_was_closed_or_another_missed_it() ->
     assert kinds(failed(late=False, others=1)) == ["LostEvent"]
 
 
+def test_who_came_later_missed_nothing() -> None:
+    story = managed("u1")
+    number = story.begin("emit", None, "u0", to="u1")
+    story.hears("c0", number).end(number, False)
+    story.connect("c1", "u1", said=None)
+    assert kinds(story.rest()) == ["FalseFailure"]
+
+
+def test_who_had_gone_before_missed_nothing() -> None:
+    story = managed("u1", "u1").leave("c1")
+    number = story.begin("emit", None, "u0", to="u1")
+    assert kinds(story.hears("c0", number).end(number, False).rest()) == ["FalseFailure"]
+
+
 def test_failure_may_say_that_nobody_knows() -> None:
     assert kinds(failed(late=False), failure="unknown") == []
     assert "failure" in failed(late=False).judged()[0].message
