@@ -16,6 +16,7 @@ import sys
 from asyncio import Future, Task, events
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable
+from contextlib import suppress
 from contextvars import Context, copy_context
 from itertools import repeat
 from types import BuiltinFunctionType, MethodType
@@ -337,7 +338,8 @@ class WorldLoop(Selecting, Outer, asyncio.AbstractEventLoop):  # type: ignore[mi
         for task in self.drivers + self.tasks:
             coroutine = task.get_coro()
             if not task.done() and isinstance(coroutine, Coroutine):
-                coroutine.close()  # it never began, since the execution was broken off
+                with suppress(BaseException):  # one that began cleans up, and its loop runs no more
+                    coroutine.close()
         for generator in self._alive_asyncgens():
             closing = generator.aclose()
             try:
