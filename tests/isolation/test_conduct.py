@@ -283,6 +283,28 @@ def refused(story: Story, *, said: Any = False, kind: RowKind = RowKind.RETURNED
     return story.end(story.begin("connect", "c9", "u9"), said, kind).rest()
 
 
+@pytest.mark.parametrize("moment", ["before", "while", "after"])
+def test_a_busy_machine_is_nobodys_fault(moment: str) -> None:
+    want = [] if moment == "while" else ["Refused"]
+    story = managed()
+    if moment == "before":
+        story.mark(RowKind.BUSY, 0.2)
+    login = story.begin("connect", "c0", "u0")
+    if moment == "while":
+        story.mark(RowKind.BUSY, 0.2)
+    story.end(login, False)
+    if moment == "after":
+        story.mark(RowKind.BUSY, 0.2)
+    assert kinds(story) == want
+    story = served("u0")
+    if moment == "while":
+        story.mark(RowKind.BUSY, 0.2)
+    story.closed("c0")
+    if moment == "after":
+        story.mark(RowKind.BUSY, 0.2)
+    assert kinds(story) == ([] if moment == "while" else ["Dropped"])
+
+
 def test_users_are_let_in() -> None:
     assert kinds(refused(managed("u0"))) == ["Refused"]
     assert list(circumstances(refused(managed("u0")))) == ["it reported failure"]
@@ -457,6 +479,25 @@ def test_who_has_spoken_lately_is_not_idle() -> None:
     story.wait(0.9).closed("c0")
     assert kinds(story, idle=1.0) == ["Dropped"]
     assert kinds(story, session=1.0) == []
+
+
+def test_what_is_said_after_does_not_count() -> None:
+    story = served("u0").wait(1.5).closed("c0")
+    story.begin("emit", "c0", "u0", to="u9")
+    assert kinds(story, idle=1.0) == []
+
+
+def test_what_others_say_does_not_count() -> None:
+    story = served("u0", "u1").wait(1.5)
+    story.begin("emit", "c1", "u1", to="u9")
+    assert kinds(story.closed("c0"), idle=1.0, delay=9.0) == []
+
+
+def test_who_lapsed_later_was_dropped_for_nothing() -> None:
+    story = served("u0", "u1", delay=9.0)
+    number = story.begin("emit", "c1", "u1", to="u0")
+    story.send("c0", number).wait(9.0).receive("c0").closed("c0").end(number, NOBODY)
+    assert "Dropped" not in kinds(story, delay=9.0)
 
 
 def test_whoever_was_quiet_for_long_may_have_missed_a_heartbeat() -> None:
