@@ -7,7 +7,7 @@ from typing import Protocol
 
 from ..clients.link import Link
 from ..core.handshake import Frame
-from ..core.history import Content, Detail, RowKind
+from ..core.history import Content, Detail, EventId, Mention, RowKind
 from ..targets.wire import Login, Reading, Wire
 from .base import Lane
 
@@ -18,11 +18,9 @@ class Listener(Protocol):
     """Who is told what a client sees of an operation's end."""
 
     frames: list[tuple[str, object]]
+    made: dict[str, EventId]
 
     def record(self, kind: RowKind, number: int | None, connection: str | None, detail: Detail) -> None: ...
-
-    def content(self, reading: Reading) -> Content:
-        """What a frame says of events that were emitted."""
 
     def connected(self, client: WireClient, kind: RowKind, detail: Detail) -> None:
         """The login has ended, in this way."""
@@ -82,7 +80,7 @@ class WireClient:
         return reading.heartbeat
 
     def _note(self, kind: RowKind, reading: Reading) -> None:
-        content = self.driver.content(reading)
+        content = content_of(reading, self.driver.made)
         if content.mentions or not reading.heartbeat:
             number = content.mentions[0].event.number if content.mentions else None
             self.driver.record(kind, number, self.login.connection, content)
@@ -118,3 +116,17 @@ class WireClient:
 
     def served(self) -> None:
         self.driver.served(self)
+
+
+def content_of(reading: Reading, made: Mapping[str, EventId]) -> Content:
+    """What a frame says of events that were emitted; markers that nobody made say nothing."""
+    mentions = []
+    for text in reading.events:
+        event = made.get(text) or made.get(text.partition(".")[0])  # a step where there is no run
+        if event is not None:
+            said = reading.said.get(text)
+            if said is None:
+                mentions.append(Mention(event))
+            else:
+                mentions.append(Mention(event, said.sender, said.recipient, said.room, said.run))
+    return Content(tuple(mentions), reading.recipient, reading.kind)

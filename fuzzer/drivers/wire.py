@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from ..clients.link import Link, Unconnected, refusal
-from ..core.history import Aim, Content, Detail, EventId, Mention, Outcome, Remains, RowKind
+from ..core.history import Aim, Detail, EventId, Outcome, Remains, RowKind
 from ..core.http import HttpAnswer
 from ..core.program import CRITICAL_EVENTS, Operation, Program
 from ..core.stacks import Place, waits_at
@@ -22,7 +22,7 @@ from ..targets.adapter import Target
 from ..targets.login import Http
 from ..targets.serving import Service
 from ..targets.traits import WireTraits
-from ..targets.wire import Frame, Login, Outgoing, Reading
+from ..targets.wire import Frame, Login, Outgoing
 from ..world import Outer
 from .base import Driver, Lane, failure
 from .client import WireClient
@@ -177,19 +177,6 @@ class WireDriver(Driver):
             made = EventId(number, step)
             self.made[str(made)] = made
         return f"cw-{EventId(number)}"
-
-    def content(self, reading: Reading) -> Content:
-        """What a frame says of events that were emitted; markers that nobody made say nothing."""
-        mentions = []
-        for text in reading.events:
-            event = self.made.get(text) or self.made.get(text.partition(".")[0])  # a step where there is no run
-            if event is not None:
-                said = reading.said.get(text)
-                if said is None:
-                    mentions.append(Mention(event))
-                else:
-                    mentions.append(Mention(event, said.sender, said.recipient, said.room, said.run))
-        return Content(tuple(mentions), reading.recipient, reading.kind)
 
     # -- how operations end ------------------------------
 

@@ -26,6 +26,7 @@ from ..core.errors import UsageError
 from ..core.handshake import Frame, Request
 from .frames import FIELDS, Fields, Said, in_objects, markers
 from .login import Http, HttpLogin, fill
+from .templates import Template, frame_of, joined_room, names_room
 from .users import Naming, known_as
 
 __all__ = (
@@ -43,9 +44,6 @@ __all__ = (
     "markers",
     "words",
 )
-
-Template = str | Mapping[str, Any] | Sequence[Any]
-"""A text, or something JSON-able that becomes one; placeholders in any string of it."""
 
 
 class WireError(UsageError):
@@ -267,7 +265,7 @@ class JsonWire(Wire):
         return "{room}" in self.path
 
     def offers(self, operation: str) -> bool:
-        leaves_rooms = _names_room(self.leave)
+        leaves_rooms = names_room(self.leave)
         templates = {
             "emit": self.to_user,
             "broadcast": self.to_all,
@@ -307,31 +305,31 @@ class JsonWire(Wire):
         )
 
     def login(self, login: Login) -> Sequence[Frame]:
-        return [_frame(template, self.said(login)) for template in self.first]
+        return [frame_of(template, self.said(login)) for template in self.first]
 
     def emit(self, event: Outgoing) -> Frame | Http:
-        return self.to_user if isinstance(self.to_user, Http) else _frame(self.to_user, self.told(event))
+        return self.to_user if isinstance(self.to_user, Http) else frame_of(self.to_user, self.told(event))
 
     def broadcast(self, event: Outgoing) -> Frame | Http:
-        return self.to_all if isinstance(self.to_all, Http) else _frame(self.to_all, self.told(event))
+        return self.to_all if isinstance(self.to_all, Http) else frame_of(self.to_all, self.told(event))
 
     def run_agent(self, event: Outgoing) -> Frame:
-        return _frame(self.ask, self.told(event))
+        return frame_of(self.ask, self.told(event))
 
     def log_out(self, login: Login) -> Sequence[Frame]:
-        return [_frame(self.leave if self.logout is None else self.logout, self.said(login))]
+        return [frame_of(self.leave if self.logout is None else self.logout, self.said(login))]
 
     def join_room(self, login: Login, room: str) -> Sequence[Frame]:
-        return [_frame(self.join, {**self.said(login), "room": room})]
+        return [frame_of(self.join, {**self.said(login), "room": room})]
 
     def leave_room(self, login: Login, room: str) -> Sequence[Frame]:
-        return [_frame(self.leave, {**self.said(login), "room": room})]
+        return [frame_of(self.leave, {**self.said(login), "room": room})]
 
     def emit_to_room(self, event: Outgoing) -> Frame | Http:
-        return self.to_room if isinstance(self.to_room, Http) else _frame(self.to_room, self.told(event))
+        return self.to_room if isinstance(self.to_room, Http) else frame_of(self.to_room, self.told(event))
 
     def spoken_in(self, login: Login, room: str | None) -> tuple[str, ...]:
-        return (room,) if room is not None and _names_room(self.to_room) else self.enters(login)
+        return (room,) if room is not None and names_room(self.to_room) else self.enters(login)
 
     @property
     def fields(self) -> Fields:
@@ -363,7 +361,7 @@ class JsonWire(Wire):
         recipient = data.get(self.recipient) if self.recipient is not None else None
         answer = None
         if self.ping is not None and self.pong is not None and self.ping.items() <= data.items():
-            answer = _frame(self.pong, self.said(login))
+            answer = frame_of(self.pong, self.said(login))
         return Reading(
             events,
             self.user_named(recipient),
@@ -374,7 +372,7 @@ class JsonWire(Wire):
             heartbeat=answer is not None,
             kind=str(data.get("type", "json")),
             said=said,
-            joined=_joined(self.joined, data),
+            joined=joined_room(self.joined, data),
         )
 
 
@@ -393,32 +391,7 @@ def words(login: Login) -> dict[str, Any]:
     return said if login.room is None else {**said, "room": login.room}
 
 
-def _joined(template: Mapping[str, Any] | None, data: Mapping[str, Any]) -> str | None:
-    """The room a frame says was joined, if it says so at all."""
-    if template is None:
-        return None
-    room = ""
-    for key, wanted in template.items():
-        value = data.get(key)
-        if wanted == "{room}" and isinstance(value, str):
-            room = value
-        elif value != wanted:
-            return None
-    return room
-
-
-def _names_room(template: Template | Http | None) -> bool:
-    if isinstance(template, Http):
-        return "{room}" in f"{template.path} {json.dumps([template.json, template.form])}"
-    return template is not None and "{room}" in json.dumps(template)
-
-
 def _entered(wire: Wire, login: Login) -> tuple[str, ...]:
     if login.room is not None:
         return (login.room,)
     return tuple(wire.rooms.get(login.user, ())) if isinstance(wire.rooms, Mapping) else ()
-
-
-def _frame(template: Template | None, said: Mapping[str, Any]) -> Frame:
-    filled = fill(template, said)
-    return filled if isinstance(filled, str) else json.dumps(filled)

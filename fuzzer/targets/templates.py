@@ -1,0 +1,40 @@
+"""Templates: what clients send, with placeholders, and what an answer to it must contain."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..core.handshake import Frame
+from .login import Http, fill
+
+__all__ = ("Template", "frame_of", "joined_room", "names_room")
+
+Template = str | Mapping[str, Any] | Sequence[Any]
+"""A text, or something JSON-able that becomes one; placeholders in any string of it."""
+
+
+def frame_of(template: Template | None, said: Mapping[str, Any]) -> Frame:
+    filled = fill(template, said)
+    return filled if isinstance(filled, str) else json.dumps(filled)
+
+
+def names_room(template: Template | Http | None) -> bool:
+    if isinstance(template, Http):
+        return "{room}" in f"{template.path} {json.dumps([template.json, template.form])}"
+    return template is not None and "{room}" in json.dumps(template)
+
+
+def joined_room(template: Mapping[str, Any] | None, data: Mapping[str, Any]) -> str | None:
+    """The room a frame says was joined, if it says so at all."""
+    if template is None:
+        return None
+    room = ""
+    for key, wanted in template.items():
+        value = data.get(key)
+        if wanted == "{room}" and isinstance(value, str):
+            room = value
+        elif value != wanted:
+            return None
+    return room
