@@ -465,7 +465,13 @@ def test_a_server_may_hang_up_on_who_leaves_or_was_slow() -> None:
 
 @pytest.mark.parametrize(
     ("policy", "name"),
-    [({"session": 1.0}, "session_over"), ({"idle": 1.0}, "silent"), ({}, None), ({"idle": 9.0}, None)],
+    [
+        ({"session": 1.0}, "session_over"),
+        ({"session": 9.0}, None),
+        ({"idle": 1.0}, "silent"),
+        ({"idle": 9.0}, None),
+        ({}, None),
+    ],
 )
 def test_sessions_and_idle_clients_may_be_ended(policy: dict[str, Any], name: str | None) -> None:
     story = served("u0").wait(1.0).closed("c0")
