@@ -128,8 +128,8 @@ def _check_methods(name: str, adapter: type[Adapter]) -> None:
     for method, arguments in CALLED_WITH.items():
         if adapter.offers(method) and not _takes(inspect.getattr_static(adapter, method), arguments):
             raise UnknownTargetError(
-                f"target {name!r}: {adapter.__name__}.{method} cannot be called as {method}({', '.join(arguments)}), as "
-                "it will be; where it is something else, give it another name"
+                f"target {name!r}: {adapter.__name__}.{method} cannot be called as {method}({', '.join(arguments)}), "
+                "as it will be; where it is something else, give it another name"
             )
 
 
