@@ -25,6 +25,7 @@ UNHANDLED: dict[str, tuple[str, ...]] = {
     "uvicorn.error": ("Exception in ASGI application", "Exception in 'lifespan' protocol"),
     "websockets.server": ("connection handler failed", "opening handshake failed"),
     "quart.app": ("Exception on",),
+    "sanic.error": ("Exception occurred",),
 }
 """How servers begin to log, by logger, an exception that the application let through; others somebody caught."""
 
@@ -39,7 +40,9 @@ class LogWatch(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
         begins = UNHANDLED.get(record.name)
-        if error is not None and begins is not None and str(record.msg).startswith(begins):
+        if error is None or begins is None or not str(record.msg).startswith(begins):
+            return
+        if not any(error is known for known in self.heard):  # by way of two handlers
             self.heard.append(error)
 
 

@@ -21,6 +21,7 @@ from ..core.stacks import raised_at
 from ..core.text import cut, said
 from ..world import WorldLoop
 from .adapter import Target
+from .embedding import is_sanic, is_tornado, sanic_serving, tornado_serving
 from .fresh import FreshModule, taken_up, taking_up
 from .policy import Limits, Policy
 from .preparing import Prepared
@@ -46,11 +47,13 @@ from .wire import TEXT, JsonWire, Wire
 
 __all__ = ("VIA", "WIRES", "Kind", "UnknownTargetError", "application", "kind_of", "load_module")
 
-Kind = Literal["asgi", "aiohttp", "handler", "server", "serving"]
+Kind = Literal["asgi", "aiohttp", "sanic", "tornado", "handler", "server", "serving"]
 
 WORDS: dict[Kind, str] = {
     "asgi": "an ASGI application",
     "aiohttp": "an aiohttp application, behind its own server",
+    "sanic": "a Sanic application, behind its own server",
+    "tornado": "a Tornado application, behind its own server",
     "handler": "a handler for websockets.serve",
     "server": "a coroutine that starts a server",
     "serving": "an async context manager that runs a server",
@@ -179,8 +182,9 @@ def load_module(name: str, module_name: str) -> Any:
 
 def kind_of(value: Any) -> Kind | None:
     """What a value is, as far as its signature and class tell; None for what is none of the kinds."""
-    if _is_aiohttp(value):
-        return "aiohttp"
+    for kind, is_one in OWN_SERVERS.items():
+        if is_one(value):
+            return kind
     if isinstance(value, type) or not callable(value):
         return None
     call = value if inspect.isfunction(value) or inspect.ismethod(value) else type(value).__call__
@@ -210,6 +214,10 @@ def _needed(value: Callable[..., Any]) -> int:
 def _is_aiohttp(value: Any) -> bool:
     web = sys.modules.get("aiohttp.web")
     return web is not None and isinstance(value, web.Application)
+
+
+OWN_SERVERS: dict[Kind, Callable[[Any], bool]] = {"aiohttp": _is_aiohttp, "sanic": is_sanic, "tornado": is_tornado}
+"""Applications that bring a server of their own."""
 
 
 def _found(name: str, value: Any, fresh: FreshModule, attribute: str) -> _Found:
@@ -277,6 +285,10 @@ def _serving(kind: Kind, thing: Any, via: str | None, port: int | None) -> Abstr
         return uvicorn_serving(thing, ws=VIA[via or "uvicorn"])
     if kind == "aiohttp":
         return aiohttp_serving(thing)
+    if kind == "sanic":
+        return sanic_serving(thing)
+    if kind == "tornado":
+        return tornado_serving(thing)
     if kind == "handler":
         return websockets_serving(thing if _needed(thing) == 1 else _with_path(thing))
     if kind == "serving":

@@ -45,11 +45,13 @@ class Route:
     """One place at which clients can connect.
 
     ``path`` is as the framework shows it; ``parameters`` says what each of its parameters takes; ``endpoint`` answers.
+    ``wanted``: the types that the endpoint, and what it depends on, declare for them.
     """
 
     path: str
     endpoint: Any = None
     parameters: Mapping[str, ParameterKind] = field(default_factory=dict)
+    wanted: Mapping[str, Any] = field(default_factory=dict)
 
     def template(self, value: Callable[[str], str]) -> str:
         """The path with ``value(name)`` for each of its parameters."""
@@ -118,7 +120,7 @@ def websocket_paths(app: Any) -> list[str]:
 def _typed(route: Route) -> Route:
     """The route with what its parameters take: as its path says, or as its endpoint's annotations do."""
     said = dict(_named(found) for found in PARAMETER.finditer(route.path))
-    for name, annotation in _annotations(route.endpoint).items():
+    for name, annotation in {**_annotations(route.endpoint), **route.wanted}.items():
         if said.get(name) == "text":
             said[name] = "integer" if annotation is int else "uuid" if annotation is uuid.UUID else "text"
     return Route(route.path, route.endpoint, said)
@@ -146,10 +148,24 @@ def _starlette(app: Any, prefix: str) -> Iterator[Route]:
         path = prefix + str(getattr(route, "path", None) or "")
         if "WebSocketRoute" in type(original).__name__:
             handler = getattr(route, "route_handler", None)
-            yield Route(path, getattr(handler, "fn", None) or getattr(route, "endpoint", None))
+            endpoint = getattr(handler, "fn", None) or getattr(route, "endpoint", None)
+            yield Route(path, endpoint, wanted=_depended_on(getattr(route, "dependant", None)))
         elif getattr(original, "app", None) is not None and not hasattr(original, "methods"):
             for inner in websocket_routes(original.app):
-                yield Route(path.rstrip("/") + inner.path, inner.endpoint)
+                yield Route(path.rstrip("/") + inner.path, inner.endpoint, wanted=inner.wanted)
+
+
+def _depended_on(dependant: Any) -> dict[str, Any]:
+    """The types that FastAPI's dependencies declare for parameters of the path."""
+    if dependant is None:
+        return {}
+    found = {}
+    for parameter in getattr(dependant, "path_params", ()):
+        info = getattr(parameter, "field_info", None)
+        found[str(getattr(parameter, "alias", ""))] = getattr(info, "annotation", None)
+    for inner in getattr(dependant, "dependencies", ()):
+        found |= _depended_on(inner)
+    return found
 
 
 def _quart(app: Any, prefix: str) -> Iterator[Route]:
