@@ -70,6 +70,7 @@ def soundness_doubt(worker: Worker, finding: Finding) -> str | None:
     executed once more with nobody stalling: where it is as slow then, nobody held it up.
     """
     execution = finding.execution
+    worker.target.state.put_back(thorough=True)  # else libraries' objects are all looked at now and then only
     again = _patiently(worker, execution)
     if execution.blocked is not None and again.blocked is None:
         return "it takes its time, and gives the event loop's thread back in the end"

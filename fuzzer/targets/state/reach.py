@@ -109,6 +109,9 @@ LEFT_ALONE = frozenset(
 )
 """Libraries that keep caches and registers of what is alive: putting these back would be wrong."""
 
+WARNED = sys.intern("__warningregistry__")
+"""Where a module's warnings are kept that were shown already; without it each would be shown after every execution."""
+
 HEAP, IMMUTABLE = 1 << 9, 1 << 8
 """``Py_TPFLAGS_HEAPTYPE`` and ``Py_TPFLAGS_IMMUTABLETYPE``."""
 
@@ -215,6 +218,8 @@ class Reach:
         if issubclass(kind, dict):
             add((Ordered if issubclass(kind, OrderedDict) else Mapping)(thing, path))
             for key, value in zip(list(dict.__iter__(thing)), list(dict.values(thing)), strict=True):
+                if key is WARNED:
+                    continue
                 yield _label(key), value
                 yield ".<key>", key
         elif issubclass(kind, list | deque):

@@ -25,7 +25,7 @@ from typing import Any
 
 from .comparing import Watched
 from .kinds import State, environment, set_environment
-from .reach import Reach, is_own
+from .reach import WARNED, Reach, is_own
 from .records import Mapping, Record, Unordered
 
 __all__ = ("Change", "Snapshot")
@@ -187,7 +187,7 @@ class Snapshot:
                 self._hot[id(record)] = record
                 if id(record) not in self._near_ids and self.restores > 1:
                     self.late.append(record.path)
-            if type(record) is Mapping and self._only_modules(record):
+            if type(record) is Mapping and self._only_what_stays(record):
                 continue
             change = Change(record.path, record.describe())
             try:
@@ -204,10 +204,12 @@ class Snapshot:
             found.append(change)
         return dropped
 
-    def _only_modules(self, record: Record) -> bool:
-        """Whether all that is new is a library's submodule, imported for the first time: it stays."""
-        for key, value in list(record.thing.items()):
-            if isinstance(value, types.ModuleType) and key not in record.saved and not self._reach.own(value):
+    def _only_what_stays(self, record: Record) -> bool:
+        """Whether all that is new is a library's submodule, or the register of warnings that were shown once."""
+        for key, value in list(dict.items(record.thing)):
+            if key not in record.saved and (
+                (isinstance(value, types.ModuleType) and not self._reach.own(value)) or key == WARNED
+            ):
                 record.saved[key] = value
         return not record.changed()
 
