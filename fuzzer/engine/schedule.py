@@ -19,7 +19,7 @@ BESIDES = frozenset({CLOCK.key, LATE.key})
 Visible = tuple[Key, bool]
 """An event that became visible, and whether it did so while callbacks were ready."""
 
-NUMBER_AT = {"start": 1, "notice": 1, "latency": 2, "job": 2}
+NUMBER_AT = {"start": 1, "notice": 1, "latency": 2, "job": 2, "begin": 2}
 """Where in an event's key its operation's number stands; other events are a connection's."""
 
 

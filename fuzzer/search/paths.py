@@ -22,6 +22,8 @@ from typing import Any
 
 import hypothesis
 
+from ..world.lockstep import member_here
+
 __all__ = ("Line", "Paths")
 
 Line = tuple[str, int]
@@ -87,7 +89,7 @@ class Paths:
         line = (name, number)
         if not own or line in self._known:
             return self._monitoring.DISABLE
-        if self._watching and get_ident() == self._thread:
+        if self._watching and (get_ident() == self._thread or member_here() is not None):
             self._fresh.add(line)
         return None
 

@@ -13,18 +13,19 @@ import hashlib
 import os
 import random
 import sys
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 import time_machine
 
+from . import lockstep as threads
 from .gates import gate_sockets
 from .interface import World
+from .lockstep import here
 from .logs import gate_logs
-from .threads import gate_worker_threads
 from .tls import gate_tls
+from .waiting import gate_threads
 
 __all__ = ("CLOCK_START", "EPOCH", "Entropy")
 
@@ -50,9 +51,7 @@ WAYS_OUT = frozenset(
 )
 """Audit events (Python's audit events table) that no target may raise inside a world."""
 
-_active: World | None = None
 _installed = False
-_main = 0
 
 
 class Entropy:
@@ -62,8 +61,9 @@ class Entropy:
     (``with loop.entropy:``); `enter` and `leave` bracket one execution.
     """
 
-    def __init__(self, loop: World) -> None:
+    def __init__(self, loop: World, lockstep: threads.Lockstep) -> None:
         self._loop = loop
+        self._lockstep = lockstep
         self._depth = 0
         self._blocks = 0
         self._travel: time_machine.travel | None = None
@@ -91,25 +91,22 @@ class Entropy:
 
     def enter(self) -> None:
         """The world begins to run: the clocks go to its time and every generator starts anew."""
-        global _active
         self.__enter__()
-        gate_worker_threads(_here)
         self._blocks = 0
         if self._shown and self._traveller is not None:
             self._shown = 0
             self._traveller.move_to(EPOCH)  # with that, `uuid` forgets which times it has used
         _shared.seed()
-        _active = self._loop
+        threads.enter(self._lockstep)
 
     def leave(self) -> None:
         """The world has come to rest: this thread's clocks and generators are the real ones again."""
-        global _active
-        _active = None
+        threads.leave()
         self.__exit__()
 
     def _wall_ns(self) -> int:
         """A reading of the wall clock, in nanoseconds; it shows whole microseconds, as `datetime.datetime` does."""
-        if _here() is self._loop:
+        if here() is self._loop:
             self._shown = max(self._shown + 1, round((self._loop.time() - CLOCK_START) * 1e6))
         return int(EPOCH) * 1_000_000_000 + self._shown * 1000
 
@@ -163,24 +160,19 @@ class _SharedGenerator:
 _shared = _SharedGenerator()
 
 
-def _here() -> World | None:
-    """The world that runs on the calling thread, if any."""
-    return _active if _active is not None and threading.get_ident() == _main else None
-
-
 def _install() -> None:
     """Put the gated functions in place, once for the life of the process; outside a world they only pass through."""
-    global _installed, _main
-    _installed, _main = True, threading.get_ident()
+    global _installed
+    _installed = True
 
     real_urandom, real_sleep = os.urandom, time.sleep
 
     def urandom(size: int, /) -> bytes:
-        world = _here()
+        world = here()
         return real_urandom(size) if world is None else world.urandom(size)
 
     def sleep(seconds: float, /) -> None:
-        world = _here()
+        world = here()
         if world is None:
             real_sleep(seconds)
         else:
@@ -192,28 +184,16 @@ def _install() -> None:
     for name in ("monotonic", "perf_counter"):
         setattr(time, name, _clock(getattr(time, name)))
         setattr(time, name + "_ns", _clock_ns(getattr(time, name + "_ns")))
-    threading.Thread.start = _start_thread(threading.Thread.start)  # type: ignore[method-assign,assignment]
-    gate_logs(_here)
-    gate_sockets(_here)
-    gate_tls(_here)
+    gate_threads()
+    gate_logs(here)
+    gate_sockets(here)
+    gate_tls(here)
     sys.addaudithook(_audit)
-
-
-def _start_thread(real: Callable[[threading.Thread], None]) -> Callable[[threading.Thread], None]:
-    """No audit event tells of a new thread on every Python, so the method itself is gated."""
-
-    def start(self: threading.Thread) -> None:
-        world = _here()
-        if world is not None:
-            raise world.outside("threading.Thread.start()")
-        real(self)
-
-    return start
 
 
 def _clock(real: Callable[[], float]) -> Callable[[], float]:
     def clock() -> float:
-        world = _here()
+        world = here()
         return real() if world is None else world.time()
 
     return clock
@@ -221,15 +201,15 @@ def _clock(real: Callable[[], float]) -> Callable[[], float]:
 
 def _clock_ns(real: Callable[[], int]) -> Callable[[], int]:
     def clock() -> int:
-        world = _here()
+        world = here()
         return real() if world is None else round(world.time() * 1e9)
 
     return clock
 
 
 def _audit(event: str, args: tuple[Any, ...]) -> None:
-    if _active is not None and event in WAYS_OUT:
-        world = _here()
+    if event in WAYS_OUT:
+        world = here()
         if world is not None and event in world.ways_out:
             raise world.outside(_describe(event, args))
 

@@ -14,6 +14,7 @@ __all__ = (
     "CARRY_ON",
     "CLOCK",
     "LATE",
+    "NO_VARIABLES",
     "Chooser",
     "External",
     "InOrder",
@@ -43,12 +44,12 @@ CARRY_ON = -1
 class External:
     """One pending external event: making it visible puts ``callback(*args)`` behind what is already ready."""
 
-    __slots__ = ("args", "callback", "context", "key", "since")
+    __slots__ = ("args", "callback", "context", "key", "since", "thread")
 
     def __init__(
         self,
         key: Key,
-        callback: Callable[..., object],
+        callback: Callable[..., object] | None,
         args: tuple[Any, ...],
         context: Context,
         since: float,
@@ -58,14 +59,20 @@ class External:
         self.args = args
         self.context = context
         self.since = since
+        self.thread: Any = None
+        """The thread that goes on once this has become visible (a `lockstep.Member`)."""
 
     def __repr__(self) -> str:
         return f"<External {' '.join(map(str, self.key))}>"
 
 
+NO_VARIABLES = Context()
+"""For callbacks that only complete a future: whoever waits for it has a context of its own."""
+
+
 def option(*key: str | int) -> External:
     """Something to choose that is no event: making it visible does nothing."""
-    return External(key, bool, (), Context(), 0.0)
+    return External(key, None, (), NO_VARIABLES, 0.0)
 
 
 CLOCK = option("clock")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
+from ..core.stacks import Place
 from .errors import OutsideWorldError
 from .external import External, Key
 
@@ -29,8 +30,29 @@ class World(_Loop):
     last_visible: float
     """When an external event last became visible; heartbeats do not count."""
 
+    threads: int
+    """How many threads the target has."""
+    jobs: int
+    """How many of the pending events are threads'."""
+    blocked_at: list[tuple[Place, float]]
+    """Where the loop's own thread stood still, and for how many virtual seconds."""
+    _now: float
+    """The clock, without a reading of it."""
+
+    def move_clock(self, to: float) -> None:
+        """Set the virtual clock; timers that fall due run at the next iteration."""
+        raise NotImplementedError
+
+    def postponed(self, key: Key) -> External | None:
+        """A thread could go on: the event that lets it do so later, where that is decided."""
+        raise NotImplementedError
+
+    def let_thread_go_on(self) -> bool:
+        """Make a pending event visible that a thread waits for; whether there is one."""
+        raise NotImplementedError
+
     def external(
-        self, key: Key, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self, key: Key, callback: Callable[..., object] | None, *args: Any, context: Context | None = None
     ) -> External:
         """Add an event that the schedule makes visible when it decides to; events wait in order of creation."""
         raise NotImplementedError

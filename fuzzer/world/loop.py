@@ -27,6 +27,7 @@ from .entropy import Entropy
 from .errors import Interrupted, TargetBlockedError
 from .external import Chooser, External, InOrder
 from .identity import NumberedFuture, NumberedTask
+from .lockstep import Lockstep, member_here
 from .network import connection
 from .outer import BUSY, GRAIN, Outer
 from .selecting import Selecting
@@ -96,7 +97,8 @@ class WorldLoop(Selecting, Outer, asyncio.AbstractEventLoop):  # type: ignore[mi
     """
 
     def __init__(self) -> None:
-        self.entropy = Entropy(self)
+        self.lockstep = Lockstep(self)
+        self.entropy = Entropy(self, self.lockstep)
         self._ready: deque[Entry | Handle] = deque()
         self._timers: list[tuple[float, TimerHandle]] = []
         self._closed = False
@@ -137,7 +139,14 @@ class WorldLoop(Selecting, Outer, asyncio.AbstractEventLoop):  # type: ignore[mi
         """A callback that may be run more than once, or never."""
         return Handle((callback, args, copy_context()))
 
-    call_soon_threadsafe = call_soon  # type: ignore[assignment]
+    def call_soon_threadsafe(  # type: ignore[override]
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> Handle:
+        if member_here() is None:
+            return self.call_soon(callback, *args, context=context)
+        handle = Handle((callback, args, copy_context() if context is None else context))
+        self.lockstep.hand_over(_call, (handle,), handle[2])
+        return handle
 
     def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
@@ -250,10 +259,18 @@ class WorldLoop(Selecting, Outer, asyncio.AbstractEventLoop):  # type: ignore[mi
                 ready.append(handle)
 
     def _between_callbacks(self) -> None:
-        """A worker thread may finish between two callbacks of one iteration: only its completion enters here."""
-        finished = [event for event in self.pending if event.key[0] == "job"]
-        if finished and (event := self._choose_busy(finished)) is not None:
-            self._ready.append((event.callback, event.args, event.context))
+        """Threads go on between two callbacks of one iteration, and what they hand over enters; nothing else does."""
+        lockstep = self.lockstep
+        if lockstep.due:
+            lockstep.settle()
+        if self.jobs and self._ready:
+            handed_over = [event for event in self.pending if event.thread is not None]
+            if handed_over and (event := self._choose_busy(handed_over)) is not None:
+                self.enter(event)
+                lockstep.settle()
+
+    def enter(self, event: External) -> None:
+        self._ready.append((event.callback, event.args, event.context))
 
     def _loop(self) -> None:
         ready, pending, timers = self._ready, self.pending, self._timers
@@ -261,7 +278,10 @@ class WorldLoop(Selecting, Outer, asyncio.AbstractEventLoop):  # type: ignore[mi
         iterations = 0
         idle, busy = self._choose_idle, self._choose_busy
         event: External | None
+        due, settle = self.lockstep.due, self.lockstep.settle
         while not self._stopping:
+            if due:
+                settle()
             if self.level or self.foreign:
                 self.show_level()
             if pending and not timers:  # as `_decide` would, a call less: the commonest boundary by far
@@ -271,6 +291,8 @@ class WorldLoop(Selecting, Outer, asyncio.AbstractEventLoop):  # type: ignore[mi
                     ready.append((event.callback, event.args, event.context))
             elif (pending or timers or not ready) and not self._decide():
                 return
+            if due:
+                settle()
             iterations += 1
             if iterations > MAX_ITERATIONS:
                 self.spinning = True
@@ -291,7 +313,7 @@ class WorldLoop(Selecting, Outer, asyncio.AbstractEventLoop):  # type: ignore[mi
                         self.call_exception_handler(
                             {"message": f"Exception in callback {_name(callback)}", "exception": error}
                         )
-                if self.jobs and ready:
+                if self.threads:
                     self._between_callbacks()
 
     def run_world(self, context: Context, first: Callable[..., object], *args: Any) -> None:
@@ -313,10 +335,12 @@ class WorldLoop(Selecting, Outer, asyncio.AbstractEventLoop):  # type: ignore[mi
 
     def reset(self) -> None:
         """Forget everything of the execution before: tasks are cancelled and run to their end, callbacks dropped."""
+        self.lockstep.clear()
         if self._asyncgens or not _settled(self.drivers) or not _settled(self.tasks):
             self._drain()
             _settled(self.drivers)
             _settled(self.tasks)
+            self.lockstep.clear()
         self._clear()
         self.idle = self._when_idle
         self.clock_hook = _unheard
@@ -414,12 +438,6 @@ class WorldLoop(Selecting, Outer, asyncio.AbstractEventLoop):  # type: ignore[mi
         else:
             self._exception_handler(self, context)
 
-    def set_default_executor(self, executor: Any) -> None:
-        pass
-
-    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
-        pass
-
     async def shutdown_asyncgens(self) -> None:
         for generator in self._alive_asyncgens():
             await generator.aclose()
@@ -449,6 +467,12 @@ class WorldLoop(Selecting, Outer, asyncio.AbstractEventLoop):  # type: ignore[mi
     subprocess_shell = _refuse("subprocess_shell")
     connect_read_pipe = _refuse("connect_read_pipe")
     connect_write_pipe = _refuse("connect_write_pipe")
+
+
+def _call(handle: Handle) -> None:
+    """What a thread has handed over, unless it was cancelled since."""
+    if handle[0] is not None:
+        handle[0](*handle[1])
 
 
 def _unheard(seconds: float) -> None:

@@ -18,8 +18,9 @@ from typing import Any
 from ..core.stacks import Caller, Place, awaited_by, called_from, innermost
 from .entropy import CLOCK_START, WAYS_OUT, Entropy
 from .errors import OutsideWorldError
-from .external import CARRY_ON, CLOCK, LATE, Chooser, External, InOrder, Key, operation_number
+from .external import CARRY_ON, CLOCK, LATE, NO_VARIABLES, Chooser, External, InOrder, Key, operation_number, option
 from .identity import restart
+from .lockstep import Lockstep, member_here
 from .network import Networked, connection
 
 __all__ = ("BUSY", "GRAIN", "NEARLY", "PATIENCE", "TICK", "Outer", "latency")
@@ -51,6 +52,7 @@ class Outer(Networked):
     ways_out = WAYS_OUT
 
     entropy: Entropy
+    lockstep: Lockstep
     idle: Callable[[], bool]
     """Asked when nothing is ready and nothing pending: whether there is anything to go on with."""
     clock_hook: Callable[[float], None]
@@ -62,7 +64,6 @@ class Outer(Networked):
         self._busy_for = 0.0
         """For how many seconds the machine has been busy since it last had nothing to do."""
         self._extra_point = 0
-        self._job_count = 0
         self.chooser: Chooser = InOrder()
         self.pending: list[External] = []
         self.point = 0
@@ -75,8 +76,7 @@ class Outer(Networked):
         self.trespass: OutsideWorldError | None = None
         self.spinning = False
         self.jobs = 0
-        self.in_job = False
-        self.job_delay = 0.0
+        self.threads = 0
         self.numbered = False
         self.labels: dict[asyncio.Task[Any], str | None] = {}
         self.blocked_at: list[tuple[Place, float]] = []
@@ -164,6 +164,8 @@ class Outer(Networked):
         """Take out the pending event there, which becomes visible, while callbacks are ready or while none are."""
         event = self.pending.pop(index)
         self.visible.append((event.key, busy))
+        if event.thread is not None:
+            self.lockstep.shown(event.thread)
         if event.key[0] != "pong":  # a heartbeat's echo is no sign of life: it would keep the world from ever resting
             self.last_visible = self._now
         return event
@@ -183,7 +185,7 @@ class Outer(Networked):
     # -- external events ------------------------------
 
     def external(
-        self, key: Key, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self, key: Key, callback: Callable[..., object] | None, *args: Any, context: Context | None = None
     ) -> External:
         event = External(key, callback, args, copy_context() if context is None else context, self._now)
         pending = self.pending
@@ -201,14 +203,13 @@ class Outer(Networked):
             self.pending.remove(event)
 
     def move_clock(self, to: float) -> None:
-        """Set the virtual clock; timers that fall due run at the next iteration."""
         if to > self._now:
             self._now = to
 
     def sleep(self, seconds: float) -> None:
-        """What ``time.sleep`` does here: on the loop's thread everybody waits; in a worker the job takes longer."""
-        if self.in_job:
-            self.job_delay += seconds
+        """What ``time.sleep`` does here: on the loop's own thread everybody waits, in another only that."""
+        if member_here() is not None:
+            self.lockstep.sleep(seconds)
         else:
             self.blocked_at.append((innermost(sys._getframe(1)), seconds))
             self.move_clock(self._now + seconds)
@@ -221,30 +222,32 @@ class Outer(Networked):
     def run_in_executor(  # type: ignore[override]
         self, executor: Any, func: Callable[..., Any], *args: Any
     ) -> asyncio.Future[Any]:
-        """Run the job at once; that it is done becomes visible when the schedule says so."""
-        future = self.create_future()
-        self._job_count += 1
-        self.in_job, self.job_delay = True, 0.0
-        try:
-            outcome: Callable[[], None] = _setter(future, func(*args))
-        except Exception as error:
-            outcome = _raiser(future, error)
-        finally:
-            self.in_job = False
-        key = ("job", self._job_count, operation_number())
-        if self.job_delay:
-            self.call_later(self.job_delay, self._job_done, key, outcome)
-        else:
-            self._job_done(key, outcome)
-        return future
+        """Give the job to the pool's threads, or to the loop's own where that is no pool of threads."""
+        return asyncio.wrap_future(self.lockstep.executor(executor).submit(func, *args), loop=self)
 
-    def _job_done(self, key: Key, outcome: Callable[[], None]) -> None:
+    def postponed(self, key: Key) -> External | None:
+        if self._extra((option(*key),)) is None:
+            return None
         self.jobs += 1
-        self.external(key, self._job_seen, outcome)
+        return self.external(key, None, context=NO_VARIABLES)
 
-    def _job_seen(self, outcome: Callable[[], None]) -> None:
-        self.jobs -= 1
-        outcome()
+    def let_thread_go_on(self) -> bool:
+        for index, event in enumerate(self.pending):
+            if event.thread is not None:
+                self.enter(self._show(index, True))
+                return True
+        return False
+
+    def enter(self, event: External) -> None:
+        """Put the callback of an event that has become visible behind what is ready."""
+        raise NotImplementedError
+
+    def set_default_executor(self, executor: Any) -> None:
+        self.lockstep.default = self.lockstep.executor(executor)
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        if self.lockstep.default is not None:
+            self.lockstep.default.shutdown(wait=False)
 
     def _waiting(self, task: asyncio.Task[Any]) -> Caller | None:
         if task.done() or (self.numbered and self.labels.get(task) != connection.get()):
@@ -282,22 +285,6 @@ def _oldest(pending: list[External]) -> float:
     return min(event.since for event in pending[max(0, _effects(pending) - 1) :] + pending[:1])
 
 
-def _setter(future: asyncio.Future[Any], result: Any) -> Callable[[], None]:
-    def visible() -> None:
-        if not future.done():
-            future.set_result(result)
-
-    return visible
-
-
-def _raiser(future: asyncio.Future[Any], error: Exception) -> Callable[[], None]:
-    def visible() -> None:
-        if not future.done():
-            future.set_exception(error)
-
-    return visible
-
-
 async def latency(name: str) -> None:
     """A simulated backend call of this ``name`` (``"auth"``, ``"db"``): suspends until the schedule lets it answer.
 
@@ -308,7 +295,7 @@ async def latency(name: str) -> None:
         await asyncio.sleep(0)
         return
     future: Future[None] = Future(loop=loop)
-    event = loop.external(("latency", name, operation_number()), _answer, future, context=_NO_VARIABLES)
+    event = loop.external(("latency", name, operation_number()), _answer, future, context=NO_VARIABLES)
     try:
         await future
     except asyncio.CancelledError:
@@ -319,7 +306,3 @@ async def latency(name: str) -> None:
 def _answer(future: Future[None]) -> None:
     if not future.done():
         future.set_result(None)
-
-
-_NO_VARIABLES = Context()
-"""For callbacks that only complete a future: whoever waits for it has a context of its own."""

@@ -20,6 +20,7 @@ from ..core.stacks import waits_at
 from .entropy import WAYS_OUT, Entropy
 from .external import External
 from .identity import NumberedTask
+from .lockstep import Lockstep, member_here
 from .network import Networked, connection
 from .outer import Outer
 
@@ -107,7 +108,8 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
         self.outer_clear()
         super().__init__(gate)
         gate.loop = self
-        self.entropy = Entropy(self)
+        self.lockstep = Lockstep(self)
+        self.entropy = Entropy(self, self.lockstep)
         self.stirred = False
         self._deadline: float | None = None
         self._boundaries = 0
@@ -136,6 +138,7 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
             self.spinning = True
             self.stop()
             return
+        self.lockstep.settle()
         if not busy:
             if self.pending:
                 self._visible(self.last_visible, self._choose_idle(deadline))
@@ -143,6 +146,7 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
                 self.stop()
         while self.pending and self._ready_now and self._visible(self.last_visible, self._choose_busy(self.pending)):
             pass
+        self.lockstep.settle()
 
     def _visible(self, last_visible: float, event: External | None) -> bool:
         """Let the event that was chosen happen, if any; ``last_visible`` is when one was before it."""
@@ -150,15 +154,28 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
             return False
         frame = event.key[0] == "frame"
         self.activity += not frame
-        if event.key[1:2] and event.key[1] in self._ends:
+        if event.callback is not None and event.key[1:2] and event.key[1] in self._ends:
             if frame:
                 self.last_visible = last_visible  # it may be a heartbeat; the client's end tells once it has read it
             event.context.run(event.callback, *event.args)  # outside the loop: the kernel tells it
             self.stirred = True
         else:
-            self.call_soon(event.callback, *event.args, context=event.context)
+            self.enter(event)
         self._ready_now = True
         return True
+
+    def enter(self, event: External) -> None:
+        if event.callback is not None:
+            self.call_soon(event.callback, *event.args, context=event.context)
+
+    def call_soon_threadsafe(  # type: ignore[override]
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.Handle:
+        if member_here() is None:
+            return super().call_soon_threadsafe(callback, *args, context=context)
+        handle = asyncio.Handle(callback, args, self, context)
+        self.lockstep.hand_over(_call, (handle,), copy_context())
+        return handle
 
     def next_deadline(self) -> float | None:
         return self._deadline
@@ -261,7 +278,9 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
         for end in self._ends.values():
             end.hang_up()
         self._ends.clear()
+        self.lockstep.clear()
         self._drain(self.drivers + self.tasks)
+        self.lockstep.clear()
         for server in self._real:
             server.close()
         self._real.clear()
@@ -286,6 +305,12 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
         for task in tasks:
             if task.done() and not task.cancelled():
                 task.exception()
+
+
+def _call(handle: asyncio.Handle) -> None:
+    """What a thread has handed over, unless it was cancelled since."""
+    if not handle.cancelled():
+        handle._run()
 
 
 def _unheard(seconds: float) -> None:
