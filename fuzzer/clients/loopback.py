@@ -94,6 +94,7 @@ class LoopbackLink(Link):
     ) -> None:
         super().__init__(name, peer, pace)
         self.backlog = 0
+        self.taking = False
         self.address = "", 0
         """The client's end, once it is connected."""
         self._loop = loop
@@ -120,7 +121,6 @@ class LoopbackLink(Link):
         self._told_end = False
         self._served = False
         self._offered: External | None = None
-        self._taking = False
         self._dry = -1
         self._filled = 0
         self._owed = -1
@@ -223,7 +223,7 @@ class LoopbackLink(Link):
 
     def stall(self) -> None:
         self.stalled = True
-        self._taking = False
+        self.taking = False
         self._withdraw()
 
     def resume(self) -> None:
@@ -329,10 +329,10 @@ class LoopbackLink(Link):
             while self._inbox:
                 self._deliver()
             return (read and (waiting or self._closed)) or moved
-        if self._taking:
+        if self.taking:
             moved = self._read() or moved
             if self._inbox:
-                self._taking = False
+                self.taking = False
                 self._deliver()
         elif not self.stalled:
             self._offer()
@@ -341,8 +341,8 @@ class LoopbackLink(Link):
 
     def settle(self) -> None:
         """Nothing moves any more: what was read had no message in it."""
-        if self._taking:
-            self._taking = False
+        if self.taking:
+            self.taking = False
             self._dry = self._loop.activity
             self._fill()
 
@@ -368,7 +368,7 @@ class LoopbackLink(Link):
         if self._inbox:
             self._deliver()
         elif not self._closed:
-            self._taking = True
+            self.taking = True
 
     def _withdraw(self) -> None:
         if self._offered is not None:
@@ -484,7 +484,7 @@ class LoopbackLink(Link):
     def _fill(self) -> None:
         """Leave the server no room to write into, where clients have a backlog."""
         transport, sock = self._server_end, self._server_socket
-        if not self._loop.backlogs or transport is None or sock is None or transport.is_closing() or self._taking:
+        if not self._loop.backlogs or transport is None or sock is None or transport.is_closing() or self.taking:
             return
         _, high = transport.get_write_buffer_limits()
         if transport.get_write_buffer_size() > high:

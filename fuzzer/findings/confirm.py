@@ -23,6 +23,7 @@ from ..drivers import TargetError
 from ..drivers.served import served_driver
 from ..engine.enforced import Enforced
 from ..engine.execution import Execution, Worker
+from ..engine.schedule import Visible
 from ..targets.adapter import Target
 from ..targets.traits import WireTraits
 from ..world.stock import StockLoop
@@ -57,7 +58,9 @@ class Confirmation:
         return f"{self.verdict} on stock asyncio: {self.detail}"
 
 
-def confirm(target: Target, execution: Execution, signature: str, seconds: float | None = None) -> Confirmation:
+def confirm(
+    target: Target, execution: Execution, signature: str, seconds: float | None = None, attempts: int = ATTEMPTS
+) -> Confirmation:
     """Run an execution's program against a real server, events in the same order; say whether the violation shows.
 
     Takes no longer than ``seconds``, by the real clock; without them than `SECONDS`.
@@ -72,7 +75,7 @@ def confirm(target: Target, execution: Execution, signature: str, seconds: float
     why = f"ran out of time ({seconds:g} s)"
     try:
         with worker.session():
-            for chooser, loop.backlogs in _attempts(target, execution):
+            for chooser, loop.backlogs in _attempts(target, execution, attempts):
                 result = judged(worker, worker.run(execution.program, chooser))
                 if loop.out_of_time:
                     break
@@ -81,8 +84,8 @@ def confirm(target: Target, execution: Execution, signature: str, seconds: float
                 if seen is None or _alike(execution, result.execution) > _alike(execution, seen):
                     seen = result.execution
     except TargetError as error:
-        why = why if loop.out_of_time else str(error)
-        seen = None
+        if not loop.out_of_time:
+            seen, why = None, str(error)
     finally:
         loop.close()
     if seen is None:
@@ -90,14 +93,34 @@ def confirm(target: Target, execution: Execution, signature: str, seconds: float
     return Confirmation("not confirmed", _divergence(execution, seen))
 
 
-def _attempts(target: Target, execution: Execution) -> Iterator[tuple[Enforced, bool]]:
+def _attempts(target: Target, execution: Execution, attempts: int) -> Iterator[tuple[Enforced, bool]]:
     """The choosers to try, each with whether clients that do not read at once have a backlog."""
     operations = execution.program.expanded
     held = any(op.pace == "slow" or op.kind in ("stall", "abort") for op in operations)
     held = held or not target.traits.by_wire
-    for number in range(ATTEMPTS):
+    orders = [execution.visible]
+    if _by_bytes(target):
+        answered = _answered(execution)
+        orders += [answered] if answered != execution.visible else []
+    for number in range(attempts):
         for backlogs in (False, True) if held else (False,):
-            yield Enforced(execution.visible, number or None), backlogs
+            for order in orders:
+                yield Enforced(order, number or None), backlogs
+
+
+def _answered(execution: Execution) -> tuple[Visible, ...]:
+    """The order of events in which slow clients shake hands when they read the server's answer.
+
+    Where nothing was sent before there is no backlog, and no server has to wait until it can answer.
+    """
+    order = list(execution.visible)
+    for op in execution.program.expanded:
+        if op.kind == "connect" and op.pace == "slow":
+            asked = next((at for at, (key, _) in enumerate(order) if key == ("bytes", op.connection)), None)
+            read = next((at for at, (key, _) in enumerate(order) if key == ("frame", op.connection)), None)
+            if asked is not None and read is not None and asked < read:
+                order.insert(read, order.pop(asked))
+    return tuple(order)
 
 
 class _Same:

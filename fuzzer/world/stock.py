@@ -9,6 +9,7 @@ outside of the loop (`FarEnd`); servers are asyncio's own, on ports the kernel c
 from __future__ import annotations
 
 import asyncio
+import heapq
 import selectors
 import socket
 from collections.abc import Callable, Iterable, Mapping
@@ -26,7 +27,7 @@ from .outer import Outer
 
 __all__ = ("FarEnd", "StockLoop")
 
-MAX_BOUNDARIES = 200_000
+MAX_BOUNDARIES = 40_000
 """Waits after which an execution counts as spinning; real sockets take more of them than connections in memory."""
 
 SETTLE = 0.005
@@ -38,6 +39,8 @@ class FarEnd(Protocol):
 
     name: str
     address: tuple[str, int]
+    taking: bool
+    """Whether it is reading until the next message."""
     backlog: int
     """The most bytes, made for the purpose, that have lain unread between the server and this end."""
 
@@ -114,6 +117,8 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
         self._deadline: float | None = None
         self._boundaries = 0
         self._ready_now = False
+        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._timer_count = 0
         self._ends: dict[str, FarEnd] = {}
         self._real: list[asyncio.Server] = []
         self.activity = 0
@@ -144,7 +149,11 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
                 self._visible(self.last_visible, self._choose_idle(deadline))
             elif not self.idle():
                 self.stop()
+        if any(end.taking for end in self._ends.values()):
+            return  # what a client reads lets the server go on in several steps, and all of them are one event
         while self.pending and self._ready_now and self._visible(self.last_visible, self._choose_busy(self.pending)):
+            pass
+        while self._ready_now and self._be_busy(self._soonest()):
             pass
         self.lockstep.settle()
 
@@ -179,6 +188,21 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
 
     def next_deadline(self) -> float | None:
         return self._deadline
+
+    def _soonest(self) -> float | None:
+        """The deadline of the next timer that is neither cancelled nor due, while callbacks are ready."""
+        timers = self._timers
+        while timers and (timers[0][2].cancelled() or timers[0][0] <= self._now):
+            heapq.heappop(timers)
+        return timers[0][0] if timers else None
+
+    def call_at(  # type: ignore[override]  # typeshed has it longer
+        self, when: float, callback: Callable[..., object], *args: Any, **options: Any
+    ) -> asyncio.TimerHandle:
+        timer = super().call_at(when, callback, *args, **options)
+        self._timer_count += 1
+        heapq.heappush(self._timers, (when, self._timer_count, timer))
+        return timer
 
     def move_clock(self, to: float) -> None:
         self.activity += 1
@@ -288,6 +312,7 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
         self._drain(asyncio.all_tasks(self))
         self.outer_clear()
         self._boundaries = 0
+        self._timers.clear()
         self.activity = 0
         self._deadline = None
         self.idle = bool
