@@ -20,6 +20,7 @@ from typing import Any
 import time_machine
 
 from . import lockstep as threads
+from .databases import gate_sqlite
 from .gates import gate_sockets
 from .interface import World
 from .lockstep import here
@@ -185,6 +186,7 @@ def _install() -> None:
         setattr(time, name, _clock(getattr(time, name)))
         setattr(time, name + "_ns", _clock_ns(getattr(time, name + "_ns")))
     gate_threads()
+    gate_sqlite()
     gate_logs(here)
     gate_sockets(here)
     gate_tls(here)

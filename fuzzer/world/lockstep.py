@@ -222,7 +222,9 @@ class Lockstep:
         return (member.behalf[0] if member is not None else operation_number()), self._asked
 
     def start(self, thread: threading.Thread, really: Callable[[threading.Thread], None], module: str) -> None:
-        """Start a thread, as the code of a module wants it."""
+        """Start a thread, as the code of a module wants it; raises `OutsideWorldError` where no loop runs."""
+        if not self.world.is_running():
+            raise self.world.outside("threading.Thread.start()")
         self._started += 1
         pool = module in POOLS
         member = Member(self, self._started, thread, (-1, 0) if pool else self.behalf())

@@ -5,9 +5,9 @@ conditions, events, semaphores, barriers, timers, `queue.Queue`, the futures of 
 `queue.SimpleQueue`, and the selectors of event loops that a thread runs for itself.  Outside a world all of it is the
 standard library's.
 
-A lock is gated if it was made in a world, or while a target's modules were loaded (`locks_gated`).  One that is older
-is the interpreter's; a thread that waits in the middle of holding it blocks whoever else wants it, until the watchdog
-ends the execution and says where.
+A lock is gated if it was made in a world, as are those that a target's modules make while they are taken up.  One that
+is older is the interpreter's; a thread that waits in the middle of holding it blocks whoever else wants it, until the
+watchdog ends the execution and says where.
 """
 
 from __future__ import annotations
@@ -21,16 +21,14 @@ import threading
 from _thread import RLock as RealRLock
 from _thread import allocate_lock
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 from .lockstep import Behalf, Lockstep, Member, lockstep_here, member_here
 
-__all__ = ("Lock", "RLock", "SimpleQueue", "gate_threads", "locks_gated")
+__all__ = ("Lock", "RLock", "SimpleQueue", "gate_threads")
 
-_loading = 0
 _real_lock_type = type(allocate_lock())
 
 
@@ -49,7 +47,7 @@ class Lock(metaclass=_LockType):
     _waiting: deque[Member]
 
     def __new__(cls) -> Any:
-        if not _loading and lockstep_here() is None:
+        if lockstep_here() is None:
             return allocate_lock()
         lock = super().__new__(cls)
         lock._real, lock._waiting = allocate_lock(), deque()
@@ -218,18 +216,6 @@ class Selector(selectors.DefaultSelector):
         return seen
 
 
-@contextmanager
-def locks_gated() -> Iterator[None]:
-    """Meanwhile, a target's modules are loaded: their locks are gated from the start."""
-    global _loading
-    gate_threads()
-    _loading += 1
-    try:
-        yield
-    finally:
-        _loading -= 1
-
-
 _installed = False
 
 
@@ -244,7 +230,7 @@ def gate_threads() -> None:
     real_soon = asyncio.BaseEventLoop.call_soon_threadsafe
 
     def rlock() -> Any:
-        return RLock() if _loading or lockstep_here() is not None else real_rlock()
+        return RLock() if lockstep_here() is not None else real_rlock()
 
     def waiter() -> Any:
         """What a condition waits on, each time."""
