@@ -1,7 +1,8 @@
 """The stateful machine: what users do, and how the world moves in between, as Hypothesis rules.
 
 A machine writes a program down; when Hypothesis ends the example, the program is executed as written and then
-explored.  `machine_for` leaves out the rules a target has no use for, so that none of them is ever drawn in vain.
+explored.  Some rules write one operation, most write a whole situation (`phrases`).  `machine_for` leaves out the
+rules a target has no use for, so that none of them is ever drawn in vain.
 """
 
 from __future__ import annotations
@@ -10,248 +11,321 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, multiple, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from ..fuzzer.core.program import Kind, Operation, Pace, Program
+from ..fuzzer.core.program import Kind, Pace, Program
 from ..fuzzer.engine.schedule import Deliver
 from ..fuzzer.targets.adapter import Target
+from . import phrases
+from .phrases import Said
+from .script import ROOMS, Script, Vocabulary
 
-__all__ = ("Check", "ProgramMachine", "machine_for")
+__all__ = ("MOMENTS", "Check", "ProgramMachine", "machine_for")
 
 Check = Callable[[Program, Sequence["int | Deliver"]], None]
 """What is done with a finished program and the order it was written in; raises to fail the example."""
 
-
-ON_CONNECTION: tuple[Kind, ...] = ("disconnect", "abort", "log_out", "stall", "unstall", "cancel")
-
-LEAVING: tuple[Kind, ...] = ("abort", "log_out", "disconnect")
+ON_CONNECTION: tuple[Kind, ...] = ("disconnect", "abort", "log_out", "stall", "unstall", "cancel", "expire")
 
 WIRE_ONLY: tuple[Kind, ...] = ("garble", "truncate", "flood")
 
-ALWAYS: tuple[Kind, ...] = ("disconnect", "abort", "stall", "unstall")
-"""What every client of an application can do; the rest is asked for."""
+MOMENTS = (1.0, 6.0, 12.0, 35.0, 65.0, 310.0, 1900.0, 4000.0, 90_000.0)
+"""Seconds that a pause may last where nothing is known of the target's timers: beyond the usual ones."""
 
-connections = Bundle("connections")
+TIMES = (2, 3, 3, 4, 5, 5, 6, 8, 8, 12, 12, 20, 30, 55, 100)
+"""How often something is repeated: mostly a few times."""
 
 
 class ProgramMachine(RuleBasedStateMachine):
     """Writes programs; see `machine_for`, which makes a machine for a target out of it."""
 
     check: ClassVar[Check]
+    vocabulary: ClassVar[Vocabulary]
+    moments: ClassVar[Sequence[float]] = MOMENTS
+    """How long pauses may last, in seconds."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.operations: list[Operation] = []
-        self.written: list[int | Deliver] = []
-        self.connected = 0
-        self.crowd = 1
+        self.script = Script(self.vocabulary)
+        self.goes_on = False
+        """Whether everybody speaks once more in the end."""
 
-    def add(self, kind: Kind, **fields: Any) -> None:
-        """Write an operation down; users beyond the crowd of this program are folded into it."""
-        for field in ("user", "to", "token", "thread"):
-            name = fields.get(field)
-            if name is not None and name[0] == "u" and name[1:].isdigit():
-                fields[field] = f"u{int(name[1:]) % self.crowd}"
-        if fields.get("token") == fields.get("user") is not None:
-            fields["token"] = "valid"
-        self.written.append(len(self.operations))
-        self.operations.append(Operation(kind, **fields))
-
-    def user_of(self, connection: str) -> str:
-        """Who asked for a connection."""
-        return next(op.user or "u0" for op in self.operations if op.kind == "connect" and op.connection == connection)
+    def moment(self, which: int) -> float:
+        """How long a pause lasts, by number."""
+        return self.moments[which % len(self.moments)]
 
     def teardown(self) -> None:
-        if self.operations:
-            type(self).check(Program(tuple(self.operations)), self.written)
+        script, speeches = self.script, self.vocabulary.speeches
+        if not script.operations:
+            return
+        if speeches and (self.goes_on or not any(op.kind in speeches for op in script.operations)):
+            script.settle()
+            script.everyone_speaks(speeches)
+        type(self).check(Program(tuple(script.operations)), script.order)
 
 
 def machine_for(target: Target, check: Check, users: int = 3) -> type[ProgramMachine]:
     """A machine whose programs use what the target offers, with up to ``users`` users."""
-    names = st.sampled_from([f"u{number}" for number in range(users)])
-    traits = target.traits
-    rules: dict[str, Any] = {"check": staticmethod(check)}
-
-    login = target.offers("authenticate")
-    tokens = ["valid", "valid", "valid", "invalid", "expired", *(f"u{number}" for number in range(users))]
-    at_connect = ["valid", "valid", *(f"u{number}" for number in range(users))]
-
-    def connect(self: ProgramMachine, user: str, token: str, pace: Pace | None = None) -> str:
-        name = f"c{self.connected}"
-        self.connected += 1
-        self.add("connect", connection=name, user=user, token=token, pace=pace)
-        return name
-
-    foreign = traits.checks_identity and not login
-    if foreign and traits.by_wire:
-        at_connect = tokens
-    paces: tuple[Pace | None, ...] = (None,)
-    if traits.by_wire:
-        paces = (None, None, "slow", "slow")
-    if target.offers("truncate"):
-        paces = (*paces, "split", "merged")
-    links = st.sampled_from(paces)
-    rules["connect"] = rule(
-        target=connections, user=names, token=st.sampled_from(at_connect) if foreign else st.just("valid"), pace=links
-    )(connect)
-
-    if login:
-
-        def log_in(self: ProgramMachine, user: str, token: str) -> str:
-            name = connect(self, user, "valid")
-            self.add("authenticate", connection=name, token=token)
-            return name
-
-        rules["log_in"] = rule(target=connections, user=names, token=st.sampled_from(tokens))(log_in)
-
-    def gather(self: ProgramMachine, crowd: int, arrivals: list[tuple[str, Pace | None]], settled: bool) -> Any:
-        self.crowd = crowd
-        arrived = [
-            log_in(self, user, "valid") if login else connect(self, user, "valid", pace) for user, pace in arrivals
-        ]
-        if settled:
-            self.add("settle")
-        return multiple(*arrived)
-
-    # Where nobody answers a login, it counts as done only once everything has come to rest.
-    rules["gather"] = initialize(
-        target=connections,
-        crowd=st.integers(1, users),
-        arrivals=st.lists(st.tuples(names, links), min_size=1, max_size=3),
-        settled=st.booleans() if traits.by_wire else st.just(False),
-    )(gather)
-
-    rules.update(_speaking_on_connections(target, names) if traits.by_wire else _speaking(target, names, users))
-
-    def on_connection(kind: Kind) -> Any:
-        def act(self: ProgramMachine, connection: str) -> None:
-            self.add(kind, connection=connection)
-
-        act.__name__ = kind
-        return rule(connection=connections)(act)
-
-    kinds, leaving = ON_CONNECTION, LEAVING
-    if traits.by_wire:
-        kinds = tuple(kind for kind in (*WIRE_ONLY, *ON_CONNECTION) if kind in ALWAYS or target.offers(kind))
-        leaving = tuple(kind for kind in LEAVING if kind in kinds)
-    for kind in kinds:
-        rules[kind] = on_connection(kind)
-    if target.offers("expire"):
-        rules["expire"] = on_connection("expire")
-
-    def reconnect(self: ProgramMachine, connection: str, leave: Kind) -> str:
-        user = self.user_of(connection)
-        self.add(leave, connection=connection)
-        return connect(self, user, "valid")
-
-    rules["reconnect"] = rule(target=connections, connection=connections, leave=st.sampled_from(leaving))(reconnect)
-
-    def second_tab(self: ProgramMachine, connection: str, seconds: float) -> str:
-        if seconds:
-            self.add("pause", seconds=seconds)
-        return connect(self, self.user_of(connection), "valid")
-
-    rules["second_tab"] = rule(target=connections, connection=connections, seconds=st.sampled_from([0.0, 1.0, 6.0]))(
-        second_tab
-    )
-
-    if target.offers("clean_up"):
-
-        def clean_up(self: ProgramMachine, user: str) -> None:
-            self.add("clean_up", user=user)
-
-        rules["clean_up"] = rule(user=names)(clean_up)
-
-    if target.offers("shut_down"):
-
-        def shut_down(self: ProgramMachine) -> None:
-            self.add("shut_down")
-
-        rules["shut_down"] = rule()(shut_down)
-
-    if traits.policy.idle is not None:
-
-        def sweep(self: ProgramMachine) -> None:
-            self.add("sweep")
-
-        rules["sweep"] = rule()(sweep)
-
-    def pause(self: ProgramMachine, seconds: float) -> None:
-        self.add("pause", seconds=seconds)
-
-    rules["pause"] = rule(seconds=st.sampled_from([1.0, 6.0]))(pause)
-
-    def settle(self: ProgramMachine) -> None:
-        self.add("settle")
-
-    rules["settle"] = rule()(settle)
-
-    def deliver(self: ProgramMachine, which: int, busy: bool) -> None:
-        self.written.append(Deliver(which, busy))
-
-    rules["deliver"] = rule(which=st.integers(0, 3), busy=st.booleans())(deliver)
+    vocabulary = Vocabulary(target, users)
+    rules: dict[str, Any] = {"check": staticmethod(check), "vocabulary": vocabulary}
+    rules.update(_arriving(vocabulary))
+    rules.update(_on_connections(vocabulary))
+    rules.update(_by_the_server(vocabulary))
+    rules.update(_time())
+    if vocabulary.speeches:
+        rules.update(_speaking(vocabulary))
+        rules.update(_meanwhile(vocabulary))
+        rules.update(_for_long(vocabulary))
     return type(f"{target.name.title().replace('-', '')}Machine", (ProgramMachine,), rules)
 
 
-def _speaking(target: Target, names: st.SearchStrategy[str], users: int) -> dict[str, Any]:
-    """Rules by which users' backends emit, through the adapter."""
-    rules: dict[str, Any] = {}
+which = st.integers(0, 3)
 
-    def emit(self: ProgramMachine, user: str, to: str) -> None:
-        self.add("emit", user=user, to=to)
+moment = st.integers(0, 63)
 
-    rules["emit"] = rule(user=names, to=names)(emit)
 
-    def run_agent(self: ProgramMachine, user: str) -> None:
-        self.add("run_agent", user=user, to=user)
+def _said(vocabulary: Vocabulary) -> st.SearchStrategy[Said]:
+    """Something said by somebody to somebody: mostly the plainest of what can be said."""
+    plain = vocabulary.speeches[:1] * (len(vocabulary.speeches) // 2)
+    return st.tuples(st.sampled_from((*plain, *vocabulary.speeches)), which, which)
 
-    rules["run_agent"] = rule(user=names)(run_agent)
 
-    if target.offers("emit_to_thread"):
+def _arriving(vocabulary: Vocabulary) -> dict[str, Any]:
+    """Rules by which clients come and log in."""
+    tokens = vocabulary.tokens
+    paces: tuple[Pace | None, ...] = (None, *vocabulary.paces[:1], *vocabulary.paces)
+    links = st.sampled_from((None, *paces) if vocabulary.paces else (None,))
+    shown = st.sampled_from(("valid",) * max(len(tokens), 1) + tokens)
+    crowds = sorted({1, min(2, vocabulary.users), vocabulary.users})
 
-        def emit_to_thread(self: ProgramMachine, user: str, thread: str) -> None:
-            self.add("emit_to_thread", user=user, to=user, thread=thread)
+    def begin(
+        self: ProgramMachine, crowd: int, arrivals: list[tuple[int, Pace | None]], settled: bool, goes_on: bool
+    ) -> None:
+        self.script.crowd = crowd
+        self.goes_on = goes_on
+        for user, pace in arrivals:
+            self.script.arrive(self.script.user(user), pace=pace)
+        if settled:
+            self.script.settle()
 
-        threads = st.sampled_from(["t0", *(f"u{number}" for number in range(users))])
-        rules["emit_to_thread"] = rule(user=names, thread=threads)(emit_to_thread)
+    def arrive(self: ProgramMachine, user: int, token: str, pace: Pace | None) -> None:
+        self.script.arrive(self.script.user(user), token, pace)
 
-    if target.offers("broadcast"):
+    def log_in_together(self: ProgramMachine, first: int, tokens: tuple[str, str], ends: Kind | None) -> None:
+        phrases.log_in_together(self.script, first, tokens, ends)
 
-        def broadcast(self: ProgramMachine, user: str) -> None:
-            self.add("broadcast", user=user)
+    ends: list[Kind | None] = [None, *vocabulary.leaving]
+    if vocabulary.offers("cancel"):
+        ends += ["cancel", "cancel"]
+    return {
+        "begin": initialize(
+            crowd=st.sampled_from((*crowds[:1], *crowds[1:] * 4)),
+            arrivals=st.lists(st.tuples(which, links), min_size=2, max_size=4),
+            settled=st.sampled_from((True, True, False)),
+            goes_on=st.sampled_from((True, False, False)),
+        )(begin),
+        "arrive": rule(user=which, token=shown, pace=links)(arrive),
+        "log_in_together": rule(first=which, tokens=st.tuples(shown, shown), ends=st.sampled_from(ends))(
+            log_in_together
+        ),
+    }
 
-        rules["broadcast"] = rule(user=names)(broadcast)
 
-    def cancel_emit(self: ProgramMachine, user: str) -> None:
-        self.add("cancel", user=user)
+def _on_connections(vocabulary: Vocabulary) -> dict[str, Any]:
+    """Rules for what one client does, or what becomes of it."""
+    kinds = [kind for kind in (*ON_CONNECTION, *WIRE_ONLY) if vocabulary.offers(kind)]
+    leaving = set(vocabulary.leaving)
 
-    rules["cancel_emit"] = rule(user=names)(cancel_emit)
+    def act(self: ProgramMachine, connection: int, kind: Kind) -> None:
+        name = self.script.connection(connection)
+        if kind in leaving:
+            self.script.leave(name, kind)
+        else:
+            self.script.add(kind, connection=name)
+
+    rules = {"act": rule(connection=which, kind=st.sampled_from(kinds))(act)}
+    if vocabulary.offers("join"):
+
+        def move(self: ProgramMachine, connection: int, room: int, kind: Kind) -> None:
+            self.script.add(kind, connection=self.script.connection(connection), room=ROOMS[room % len(ROOMS)])
+
+        rules["move"] = rule(connection=which, room=which, kind=st.sampled_from(("join", "join", "leave")))(move)
     return rules
 
 
-def _speaking_on_connections(target: Target, names: st.SearchStrategy[str]) -> dict[str, Any]:
-    """Rules by which clients emit, each over its own connection."""
+def _by_the_server(vocabulary: Vocabulary) -> dict[str, Any]:
+    """Rules for what the server does by itself."""
     rules: dict[str, Any] = {}
+    if vocabulary.offers("clean_up"):
 
-    if target.offers("emit"):
+        def clean_up(self: ProgramMachine, user: int) -> None:
+            self.script.add("clean_up", user=self.script.user(user))
 
-        def emit(self: ProgramMachine, connection: str, to: str) -> None:
-            self.add("emit", connection=connection, user=self.user_of(connection), to=to)
+        rules["clean_up"] = rule(user=which)(clean_up)
+    if vocabulary.offers("shut_down"):
 
-        rules["emit"] = rule(connection=connections, to=names)(emit)
+        def shut_down(self: ProgramMachine) -> None:
+            self.script.add("shut_down")
 
-    if target.offers("broadcast"):
+        rules["shut_down"] = rule()(shut_down)
+    if vocabulary.target.traits.policy.idle is not None:
 
-        def broadcast(self: ProgramMachine, connection: str) -> None:
-            self.add("broadcast", connection=connection, user=self.user_of(connection))
+        def sweep(self: ProgramMachine) -> None:
+            self.script.add("sweep")
 
-        rules["broadcast"] = rule(connection=connections)(broadcast)
-
-    if target.offers("run_agent"):
-
-        def run_agent(self: ProgramMachine, connection: str) -> None:
-            user = self.user_of(connection)
-            self.add("run_agent", connection=connection, user=user, to=user)
-
-        rules["run_agent"] = rule(connection=connections)(run_agent)
+        rules["sweep"] = rule()(sweep)
     return rules
+
+
+def _time() -> dict[str, Any]:
+    """Rules by which time goes by, and the world moves."""
+
+    def pause(self: ProgramMachine, moment: int) -> None:
+        self.script.pause(self.moment(moment))
+
+    def settle(self: ProgramMachine) -> None:
+        self.script.settle()
+
+    def deliver(self: ProgramMachine, event: int, busy: bool) -> None:
+        self.script.order.append(Deliver(event, busy))
+
+    return {
+        "pause": rule(moment=moment)(pause),
+        "settle": rule()(settle),
+        "deliver": rule(event=which, busy=st.booleans())(deliver),
+    }
+
+
+def _speaking(vocabulary: Vocabulary) -> dict[str, Any]:
+    """Rules by which users speak."""
+    said = _said(vocabulary)
+
+    def say(self: ProgramMachine, said: Said) -> None:
+        self.script.say(*said)
+
+    def concurrently(self: ProgramMachine, said: list[Said]) -> None:
+        phrases.concurrently(self.script, said)
+
+    def on_the_heels(self: ProgramMachine, said: Said) -> None:
+        phrases.on_the_heels(self.script, said, 2)
+
+    rules: dict[str, Any] = {
+        "say": rule(said=said)(say),
+        "concurrently": rule(said=st.lists(said, min_size=2, max_size=3))(concurrently),
+        "on_the_heels": rule(said=said)(on_the_heels),
+    }
+    if not vocabulary.by_wire:
+
+        def cancel(self: ProgramMachine, user: int) -> None:
+            self.script.add("cancel", user=self.script.user(user))
+
+        def cancelled(self: ProgramMachine, said: Said, others: list[Said], slow: int | None) -> None:
+            phrases.cancelled(self.script, said, others, slow)
+
+        rules["cancel_emit"] = rule(user=which)(cancel)
+        rules["cancelled"] = rule(
+            said=said, others=st.lists(said, min_size=1, max_size=2), slow=st.sampled_from((None, 0, 1, 2))
+        )(cancelled)
+    return rules
+
+
+def _meanwhile(vocabulary: Vocabulary) -> dict[str, Any]:
+    """Rules for what happens while something is said."""
+    said = _said(vocabulary)
+    leaving = st.sampled_from(vocabulary.leaving)
+    perhaps = st.sampled_from((None, *vocabulary.leaving))
+    tabs = st.sampled_from((None, None, "connect", *vocabulary.leaving[:1]))
+
+    def while_stalled(self: ProgramMachine, connection: int, said: list[Said], resumes: bool, tab: Kind | None) -> None:
+        phrases.while_stalled(self.script, connection, said, resumes, tab)
+
+    def leave_meanwhile(self: ProgramMachine, said: Said, connection: int, how: Kind) -> None:
+        phrases.leave_meanwhile(self.script, said, connection, how)
+
+    def reconnect_meanwhile(self: ProgramMachine, said: Said, connection: int, how: Kind, again: bool) -> None:
+        phrases.reconnect_meanwhile(self.script, said, connection, how, again)
+
+    def second_tab(
+        self: ProgramMachine, said: Said, connection: int, leaves: Kind | None, last: bool, seconds: float
+    ) -> None:
+        if seconds:
+            self.script.pause(seconds)
+        phrases.second_tab(self.script, said, connection, leaves, last=last)
+
+    def keep_and_fetch(self: ProgramMachine, said: Said, times: int, tabs: int, slow: bool) -> None:
+        phrases.keep_and_fetch(self.script, said, times, tabs, slow)
+
+    def come_and_go(self: ProgramMachine, user: int, times: int, how: Kind, settled: bool) -> None:
+        phrases.come_and_go(self.script, user, times, how, settled)
+
+    rules: dict[str, Any] = {
+        "while_stalled": rule(
+            connection=which, said=st.lists(said, min_size=2, max_size=3), resumes=st.booleans(), tab=tabs
+        )(while_stalled),
+        "leave_meanwhile": rule(said=said, connection=which, how=leaving)(leave_meanwhile),
+        "reconnect_meanwhile": rule(said=said, connection=which, how=leaving, again=st.booleans())(reconnect_meanwhile),
+        "second_tab": rule(
+            said=said, connection=which, leaves=perhaps, last=st.booleans(), seconds=st.sampled_from((0.0, 2.0))
+        )(second_tab),
+        "keep_and_fetch": rule(
+            said=said, times=st.sampled_from((1, 1, 1, 2, 3)), tabs=st.sampled_from((1, 1, 2)), slow=st.booleans()
+        )(keep_and_fetch),
+        "come_and_go": rule(user=which, times=st.sampled_from((1, 2, 2, 3, 5)), how=leaving, settled=st.booleans())(
+            come_and_go
+        ),
+    }
+    if vocabulary.tokens:
+
+        def refused_and_spoken(
+            self: ProgramMachine, token: str, user: int, said: Said, logins: int, retries: bool
+        ) -> None:
+            phrases.refused_and_spoken(self.script, token, user, said, logins, retries)
+
+        rules["refused_and_spoken"] = rule(
+            token=st.sampled_from(vocabulary.tokens),
+            user=which,
+            said=said,
+            logins=st.sampled_from((1, 1, 1, 2, 6)),
+            retries=st.booleans(),
+        )(refused_and_spoken)
+    if "run_agent" in vocabulary.speeches:
+
+        def two_runs(self: ProgramMachine, user: int, leaves: Kind | None) -> None:
+            phrases.two_runs(self.script, user, leaves)
+
+        rules["two_runs"] = rule(user=which, leaves=perhaps)(two_runs)
+    if vocabulary.offers("clean_up"):
+
+        def cleaned_up(self: ProgramMachine, user: int, said: Said, speaks: bool, arrives: bool) -> None:
+            phrases.cleaned_up(self.script, user, said if speaks else None, arrives)
+
+        rules["cleaned_up"] = rule(user=which, said=said, speaks=st.booleans(), arrives=st.booleans())(cleaned_up)
+    if vocabulary.offers("shut_down"):
+
+        def shut_down_meanwhile(self: ProgramMachine, said: list[Said]) -> None:
+            phrases.shut_down_meanwhile(self.script, said)
+
+        rules["shut_down_meanwhile"] = rule(said=st.lists(said, min_size=1, max_size=2))(shut_down_meanwhile)
+    if vocabulary.offers("join"):
+
+        def moved(self: ProgramMachine, connection: int, room: int, said: Said, leaves: bool) -> None:
+            phrases.moved(self.script, connection, room, said, leaves)
+
+        rules["moved"] = rule(connection=which, room=which, said=said, leaves=st.booleans())(moved)
+    return rules
+
+
+def _for_long(vocabulary: Vocabulary) -> dict[str, Any]:
+    """Rules by which the same is done many times, or much time goes by."""
+    said = _said(vocabulary)
+
+    def again_and_again(self: ProgramMachine, said: Said, times: int) -> None:
+        phrases.again_and_again(self.script, said, times)
+
+    def stay_busy(self: ProgramMachine, said: Said, moment: int, times: int) -> None:
+        phrases.stay_busy(self.script, said, self.moment(moment), times)
+
+    return {
+        "again_and_again": rule(said=said, times=st.sampled_from(TIMES))(again_and_again),
+        "stay_busy": rule(said=said, moment=moment, times=st.sampled_from((1, 2, 5)))(stay_busy),
+    }

@@ -1,43 +1,297 @@
-"""Programs to begin with: the plain situations in which applications most often fail.
+"""Programs to begin with: the plain situations in which servers most often fail, the commonest first.
 
-Three clients, one of them on a slow link, are settled; one speaks, and one leaves while that is under way.  A machine
-would write each of these by and by; a campaign on an application tries them first, so that what is common shows within
-seconds.
+A machine would write each of these by and by; a campaign tries them first, each under a few schedules before any
+is looked at closely, so that what is common shows within seconds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import product
 
-from ..fuzzer.core.program import Kind, Operation, Pace, Program
+from ..fuzzer.core.program import Kind, Pace, Program
 from ..fuzzer.targets.adapter import Target
+from . import phrases
+from .script import Script, Speech, Vocabulary
 
-__all__ = ("openings",)
-
-SPEECHES: tuple[Kind, ...] = ("broadcast", "emit", "run_agent")
+__all__ = ("LONG_LOOK", "openings", "rehearsal")
 
 CLIENTS = 3
 
 SLOW: Pace = "slow"
 
+FOR_ONE = frozenset[Speech]({"emit", "run_agent", "emit_to_thread"})
+"""What is said to one user, who may be absent."""
 
-def openings(target: Target, users: int) -> Iterator[Program]:
-    """The opening programs for an application that clients speak to; none for other targets."""
-    if not target.traits.by_wire or users < 2:
+MANY = 60
+"""Events that an absent user misses: more than most servers keep."""
+
+FAILURES = 6
+"""Wrong logins in a row: more than most servers put up with."""
+
+LONG = 2000.0
+"""Seconds that a user stays where nothing says what is long: beyond half an hour, the usual idle limit."""
+
+SHARE = 5
+"""A long time goes by in so many parts, so that none of them alone is idleness."""
+
+Opening = Callable[[Script], None]
+
+
+def openings(target: Target, users: int, moments: Sequence[float] = ()) -> Iterator[Program]:
+    """The opening programs for a target; ``moments`` are times, in seconds, after which it might change, if known."""
+    vocabulary = Vocabulary(target, users)
+    written: set[Program] = set()
+    for opening in _openings(vocabulary, moments):
+        script = Script(vocabulary)
+        opening(script)
+        program = Program(tuple(script.operations))
+        if program not in written:
+            written.add(program)
+            yield program
+
+
+LONG_LOOK = 65.0
+"""Seconds that a rehearsal goes on for, so that what the target does every minute is seen."""
+
+
+def rehearsal(target: Target, users: int) -> Program | None:
+    """A program in which much is done that a target sets timers for; None where nobody can speak to it."""
+    vocabulary = Vocabulary(target, users)
+    if not vocabulary.speeches:
+        return None
+    script = Script(vocabulary)
+    _conversation(script, vocabulary.speeches, 0, "abort")
+    for speech in vocabulary.speeches:
+        phrases.keep_and_fetch(script, (speech, 1, 0), 1, 1, slow=True)
+        script.settle()
+    phrases.while_stalled(script, 1, [(vocabulary.speeches[0], 0, 1)] * 2, resumes=False)
+    script.pause(LONG_LOOK)
+    return Program(tuple(script.operations))
+
+
+def _openings(vocabulary: Vocabulary, moments: Sequence[float]) -> Iterator[Opening]:
+    speeches, leaving = vocabulary.speeches, vocabulary.leaving
+    if not speeches:
         return
-    speeches = [kind for kind in SPEECHES if target.offers(kind)]
+    yield partial(_conversation, speeches=speeches, which=0, leaves="disconnect")
+    yield partial(_conversation, speeches=speeches[::-1], which=2, leaves=leaving[-1], seconds=2.0)
+    if vocabulary.users < 2:
+        return
+    for speech in speeches:
+        yield partial(_at_once, speech=speech)
+        if speech in FOR_ONE:
+            yield partial(_absent, speech=speech, times=1, tabs=2, slow=False)
+    yield from _by_the_server(vocabulary, speeches[0])
+    for number, speech in enumerate(speeches):
+        yield partial(_second_tab, speech=speech, leaves=None, last=False)
+        yield partial(_second_tab, speech=speech, leaves=leaving[0], last=False)
+        yield partial(_second_tab, speech=speech, leaves="abort", last=True)
+        for how in leaving if number == 0 else leaving[number % len(leaving) :][:1]:
+            yield partial(_leaves, speech=speech, which=0, how=how)
+            yield partial(_is_back, speech=speech, how=how)
+        yield partial(_leaves, speech=speech, which=1, how=leaving[-1])
+    if "run_agent" in speeches:
+        yield partial(phrases.two_runs, which=0, leaves=None)
+        yield partial(phrases.two_runs, which=0, leaves=leaving[0])
+    yield from _logins(vocabulary, speeches[0])
+    for how in leaving:
+        yield partial(_comes_and_goes, speech=speeches[0], how=how, settled=False)
+    yield partial(_comes_and_goes, speech=speeches[0], how="disconnect", settled=True)
+    for speech in speeches:
+        yield partial(_slow, speech=speech, resumes=False, tab="connect")
+        yield partial(_slow, speech=speech, resumes=True, tab=None)
+    if not vocabulary.by_wire:
+        for speech, slow in product(speeches, (None, 1)):
+            yield partial(_cancelled, speech=speech, slow=slow)
+    for speech, times in product([kind for kind in speeches if kind in FOR_ONE], (1, MANY)):
+        yield partial(_absent, speech=speech, times=times, tabs=1, slow=True)
+    for seconds in (*moments, LONG):
+        yield partial(_long, speech=speeches[0], seconds=seconds)
+    if vocabulary.by_wire:
+        yield from _slow_links(vocabulary)
+
+
+def _logins(vocabulary: Vocabulary, speech: Speech) -> Iterator[Opening]:
+    """Logins at once, one of them ended, with other users' tokens or worthless ones; and speaking after a refusal."""
+    ends: list[Kind | None] = [None, "abort"]
+    if vocabulary.offers("cancel"):
+        ends.append("cancel")
+    tokens = vocabulary.tokens
+    for end, token in product(ends, ("valid", *tokens[-2:-1])):
+        yield partial(_log_in, token=token, ends=end, speech=speech)
+    for token in (*tokens[:1], *tokens[-2:-1]):
+        yield partial(_refused, token=token, logins=1, speech=speech)
+    for token in tokens[:1]:
+        yield partial(_refused, token=token, logins=FAILURES, speech=speech)
+
+
+def _by_the_server(vocabulary: Vocabulary, speech: Speech) -> Iterator[Opening]:
+    """What the server does meanwhile: clean a user up, expire a token, take a client into a room, shut down."""
+    if vocabulary.offers("clean_up"):
+        for speaks, arrives in ((True, False), (False, True), (True, True)):
+            yield partial(_cleaned_up, speech=speech, speaks=speaks, arrives=arrives)
+    if vocabulary.offers("expire"):
+        yield partial(_expires, speech=speech)
+    if vocabulary.offers("join"):
+        yield partial(_moves, leaves=False)
+        yield partial(_moves, leaves=True)
+    if vocabulary.offers("shut_down"):
+        yield partial(_shut_down, speech=speech)
+
+
+def _slow_links(vocabulary: Vocabulary) -> Iterator[Opening]:
+    speeches = [kind for kind in vocabulary.speeches if kind in ("broadcast", "emit", "run_agent")]
     leaving: tuple[Kind, ...] = ("disconnect", "abort")
-    for number, (kind, slow, speaker, leaver) in enumerate(
+    for number, (speech, slow, speaker, leaver) in enumerate(
         product(speeches, range(CLIENTS), range(CLIENTS), range(CLIENTS))
     ):
-        names = [f"u{client % users}" for client in range(CLIENTS)]
-        operations = [
-            Operation("connect", f"c{client}", name, token="valid", pace=SLOW if client == slow else None)
-            for client, name in enumerate(names)
-        ]
-        operations.append(Operation("settle"))
-        to = {"broadcast": None, "emit": names[(speaker + 1) % CLIENTS], "run_agent": names[speaker]}[kind]
-        operations.append(Operation(kind, f"c{speaker}", names[speaker], to))
-        operations.append(Operation(leaving[number % len(leaving)], f"c{leaver}"))
-        yield Program(tuple(operations))
+        how = leaving[number % len(leaving)]
+        yield partial(_slow_link, speech=speech, slow=slow, speaker=speaker, leaver=leaver, how=how)
+
+
+# -- one function for each kind ------------------------------
+
+
+def _arrive(script: Script, clients: int = CLIENTS) -> None:
+    """Users arrive one after the other; beyond the number of users they open second tabs."""
+    for number in range(clients):
+        script.arrive(script.user(number))
+    script.settle()
+
+
+def _conversation(script: Script, speeches: Sequence[Speech], which: int, leaves: Kind, seconds: float = 0.0) -> None:
+    """Two come, later one of them with a second tab, and speak; a tab leaves, and they speak again."""
+    _arrive(script, 2)
+    if seconds:
+        script.pause(seconds)
+    script.arrive("u0")
+    script.settle()
+    for number, speech in enumerate(speeches):
+        script.say(speech, number + 1, number)
+    script.settle()
+    script.leave(script.here[which], leaves)
+    script.settle()
+    for number in range(2):
+        script.say(speeches[0], number, number + 1)
+
+
+def _at_once(script: Script, speech: Speech) -> None:
+    """Everybody speaks at once to the same one, then one twice on its own heels."""
+    _arrive(script)
+    phrases.concurrently(script, [(speech, 0, 1)] * CLIENTS)
+    script.settle()
+    phrases.on_the_heels(script, (speech, 0, 1), 2)
+    script.say(speech, 1, 1)
+
+
+def _absent(script: Script, speech: Speech, times: int, tabs: int, slow: bool) -> None:
+    """Events for somebody who comes later."""
+    script.arrive("u1")
+    phrases.keep_and_fetch(script, (speech, 1, 0), times, tabs, slow)
+
+
+def _leaves(script: Script, speech: Speech, which: int, how: Kind) -> None:
+    """Somebody leaves while something is said: with a second tab that stays, or the speaker."""
+    _arrive(script, CLIENTS + 1)
+    phrases.leave_meanwhile(script, (speech, 1, 0), which, how)
+    script.say(speech, 2, 1)
+
+
+def _is_back(script: Script, speech: Speech, how: Kind) -> None:
+    """Somebody leaves while something is said, and is back at once."""
+    _arrive(script)
+    phrases.reconnect_meanwhile(script, (speech, 0, 1), 1, how, again=True)
+
+
+def _second_tab(script: Script, speech: Speech, leaves: Kind | None, last: bool) -> None:
+    """A second tab comes while something is said, in the middle of everything or when all is quiet."""
+    script.arrive("u0")
+    script.arrive("u1")
+    if leaves is not None:
+        script.settle()
+    phrases.second_tab(script, (speech, 1, 0), 0, leaves, last=last)
+
+
+def _log_in(script: Script, token: str, ends: Kind | None, speech: Speech) -> None:
+    """Two users log in at once, and everybody speaks."""
+    phrases.log_in_together(script, 0, (token, "valid"), ends)
+    script.settle()
+    script.everyone_speaks([speech])
+
+
+def _refused(script: Script, token: str, logins: int, speech: Speech) -> None:
+    """Logins that ought to be refused, and then a good one."""
+    script.arrive("u1")
+    script.settle()
+    phrases.refused_and_spoken(script, token, 0, (speech, 1, 0), logins, retries=True)
+
+
+def _comes_and_goes(script: Script, speech: Speech, how: Kind, settled: bool) -> None:
+    """A user comes and leaves again and again, and then stays with two tabs and speaks."""
+    script.arrive("u1")
+    phrases.come_and_go(script, 0, 3, how, settled)
+    script.arrive("u0")
+    script.settle()
+    script.say(speech, 0, 0)
+
+
+def _slow(script: Script, speech: Speech, resumes: bool, tab: Kind | None) -> None:
+    """One client stops reading while the others speak, to it and to each other."""
+    _arrive(script)
+    phrases.while_stalled(script, 1, [(speech, 0, 1), (speech, 1, 2), (speech, 1, 0)], resumes, tab)
+
+
+def _cancelled(script: Script, speech: Speech, slow: int | None) -> None:
+    """One of three events is cancelled."""
+    _arrive(script)
+    phrases.cancelled(script, (speech, 0, 1), [(speech, 0, 1), (speech, 1, 1)], slow)
+
+
+def _cleaned_up(script: Script, speech: Speech, speaks: bool, arrives: bool) -> None:
+    """A user is cleaned up, and spoken to afterwards."""
+    _arrive(script, 2)
+    phrases.cleaned_up(script, 0, (speech, 1, 0) if speaks else None, arrives)
+    script.settle()
+    script.say(speech, 1, 0)
+
+
+def _expires(script: Script, speech: Speech) -> None:
+    """A token expires while its user is spoken to."""
+    _arrive(script, 2)
+    script.say(speech, 1, 0)
+    script.add("expire", connection="c0")
+    script.say(speech, 1, 0)
+
+
+def _moves(script: Script, leaves: bool) -> None:
+    """Somebody comes into a room or leaves it while others speak there."""
+    _arrive(script)
+    script.add("join", connection="c0", room="r0")
+    script.settle()
+    phrases.moved(script, 1, 0, ("emit_to_room", 0, 0), leaves)
+
+
+def _shut_down(script: Script, speech: Speech) -> None:
+    """The target is shut down while two speak."""
+    _arrive(script)
+    phrases.shut_down_meanwhile(script, [(speech, 0, 1)] * 2)
+
+
+def _long(script: Script, speech: Speech, seconds: float) -> None:
+    """Somebody stays for long, now and then spoken to, and goes on as a second tab comes."""
+    _arrive(script, 2)
+    phrases.stay_busy(script, (speech, 0, 1), seconds, SHARE if seconds > SHARE else 1)
+    script.arrive("u1")
+    script.settle()
+    script.say(speech, 0, 1)
+
+
+def _slow_link(script: Script, speech: Speech, slow: int, speaker: int, leaver: int, how: Kind) -> None:
+    """Three clients, one of them on a slow link; one speaks, and one leaves while that is under way."""
+    for client in range(CLIENTS):
+        script.arrive(script.user(client), pace=SLOW if client == slow else None)
+    script.settle()
+    script.say(speech, speaker, speaker + 1)
+    script.leave(script.here[leaver], how)

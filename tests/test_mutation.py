@@ -29,16 +29,13 @@ PROGRAM = (
 def assert_sensible(program: Program) -> None:
     """What every program of the machine is like."""
     users: dict[str, str | None] = {}
-    for at, op in enumerate(program.operations):
+    for op in program.operations:
         if op.kind == "connect":
             assert op.connection == f"c{len(users)}"
             users[op.connection] = op.user
         elif op.connection is not None:
             assert op.connection in users
             assert op.user in (None, users[op.connection])
-        if op.kind == "authenticate":
-            before = program.operations[at - 1]
-            assert (before.kind, before.connection) == ("connect", op.connection)
         if op.kind in ("run_agent", "emit_to_thread"):
             assert op.to == op.user
     assert program.users

@@ -26,6 +26,7 @@ from ..engine.schedule import Deliver
 from ..findings.finding import Finding, Judged
 from ..search import DEFAULT, Proven
 from .explore import Memory, explore
+from .timers import moments
 
 __all__ = ("ROUND", "Batch", "Plan", "run_round")
 
@@ -48,6 +49,12 @@ MUTANT = 150
 
 SCHEDULES = 24
 """Schedules of each program, at most."""
+
+OPENING = 6
+"""Schedules of each opening, at most: what is common shows in the first few, and the next situation is due."""
+
+REPEATED = 600
+"""Operations, repetitions written out, that the schedules of a program with repetitions may have in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +119,20 @@ def run_round(worker: Worker, plan: Plan, number: int, over: Callable[[int], boo
                 if program in explored_already:
                     continue
                 explored_already.add(program)
-                order = written.order if program is written.program else range(len(program))
-                batch = explored(worker, plan, program, order, over, memory)
+                order = written.order if program is written.program else range(len(program.expanded))
+                batch = explored(worker, plan, program, order, over, memory, _schedules(plan, program, written))
                 if batch.news:
                     corpus.keep(program)
                 yield batch
+
+
+def _schedules(plan: Plan, program: Program, written: _Written) -> int:
+    """Under how many schedules a program is explored."""
+    if program is written.program and not written.generated:
+        return min(plan.schedules, OPENING)
+    if len(program.expanded) > len(program):
+        return min(plan.schedules, max(1, REPEATED // len(program.expanded)))
+    return plan.schedules
 
 
 class _Written(NamedTuple):
@@ -129,12 +145,14 @@ class _Written(NamedTuple):
 
 def _programs(worker: Worker, plan: Plan, number: int, name: int, steps: int) -> Iterator[_Written]:
     """The programs of a round: openings in the first, then all that Hypothesis writes from the round's seed."""
+    times = moments(worker, plan.users)
     if number == 0:
-        for program in openings(worker.target, plan.users):
-            yield _Written(program, range(len(program)), False)
+        for program in openings(worker.target, plan.users, times):
+            yield _Written(program, range(len(program.expanded)), False)
     written: list[_Written] = []
     machine = _machine(worker, plan.users)
     generator_registered()
+    machine.moments = times
     machine.check = staticmethod(lambda program, order: written.append(_Written(program, tuple(order), True)))
     try:
         with no_local_constants():
@@ -186,11 +204,12 @@ def explored(
     written: Sequence[int | Deliver],
     over: Callable[[int], bool],
     memory: Memory,
+    schedules: int,
 ) -> Batch:
-    """The batch of one program."""
+    """The batch of one program, under at most so many schedules."""
     name = worker.target.name
     batch = Batch(program)
-    for result in explore(worker, program, written, plan.schedules, plan.strategies, plan.seed, memory):
+    for result in explore(worker, program, written, schedules, plan.strategies, plan.seed, memory):
         batch.add(name, result, plan.promises)
         if over(len(batch.executions)):
             break

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from itertools import accumulate
 from typing import Literal, get_args
 
 __all__ = ("BARRIERS", "CRITICAL_EVENTS", "KINDS", "LEAVING", "Kind", "Operation", "Pace", "Program")
@@ -136,6 +137,12 @@ class Program:
         if all(op.times == 1 for op in self.operations):
             return self.operations
         return tuple(replace(op, times=1) for op in self.operations for _ in range(op.times))
+
+    @cached_property
+    def numbers(self) -> tuple[range, ...]:
+        """For each operation as it is written, the numbers of its repetitions."""
+        ends = tuple(accumulate(op.times for op in self.operations))
+        return tuple(range(end - op.times, end) for op, end in zip(self.operations, ends, strict=True))
 
     def __len__(self) -> int:
         return len(self.operations)

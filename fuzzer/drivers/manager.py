@@ -29,6 +29,9 @@ class ManagerDriver(Driver):
     def __init__(self, target: Target, program: Program, loop: Outer) -> None:
         super().__init__(target, program, loop)
         self.clients: dict[str, Client] = {}
+        self.login_step = "authenticate" if target.offers("authenticate") else "connect"
+        self.logged_in: set[str] = set()
+        """connections whose login is done, and nobody has begun to end it"""
         self.running = 0
         self.adapter: Adapter
         self.at_start = 0
@@ -152,11 +155,17 @@ class ManagerDriver(Driver):
                     self._leave(number, op.connection, "cancelled")
             elif op.kind in ("disconnect", "abort", "log_out"):
                 self.up[op.connection] = False
+            if op.kind == self.login_step and self._accepted(op.kind, kind, detail):
+                self.logged_in.add(op.connection)
         if lane.noticed is not None:
             noticed, lane.noticed = lane.noticed, None
             self.loop.external(("notice", noticed), self._notice, noticed, lane, context=self.context)
         else:
             self.offer(lane)
+
+    def _accepted(self, step: str, kind: RowKind, detail: Detail) -> bool:
+        """Whether a step of a login let the client in: who is authenticated is somebody."""
+        return kind == RowKind.RETURNED and detail is not False and (step == "connect" or detail is not None)
 
     def _invoke(self, number: int, lane: Lane, method: Callable[..., Any], *args: Any, aim: Aim | None = None) -> None:
         self.record(RowKind.INVOKED, number, self.operations[number].connection, aim)
@@ -191,9 +200,24 @@ class ManagerDriver(Driver):
             return None
         return client
 
+    def _speaks(self, number: int, op: Operation) -> bool:
+        """Whether who asks can be heard: a user's backend always, a client only while it is logged in."""
+        if op.connection is None:
+            return True
+        client = self.clients.get(op.connection)
+        if client is None or client.websocket.gone or client.websocket.closed or client.id not in self.logged_in:
+            self.skip(number)
+            return False
+        return True
+
+    def _dismiss(self, user: str | None) -> None:
+        """The server begins to end the logins of a user's clients, or of all."""
+        self.logged_in -= {name for name, c in self.clients.items() if user in (None, c.user, c.identity)}
+
     def do_authenticate(self, number: int, op: Operation, lane: Lane) -> None:
         client = self._client(number, op)
         if client is not None:
+            self.logged_in.discard(client.id)
             client.token, client.identity = credentials(op, client.user)
             self._invoke(number, lane, self.adapter.authenticate, client, client.token)  # type: ignore[attr-defined]
 
@@ -225,11 +249,13 @@ class ManagerDriver(Driver):
     def do_log_out(self, number: int, op: Operation, lane: Lane) -> None:
         client = self._client(number, op)
         if client is not None:
+            self.logged_in.discard(client.id)
             self._invoke(number, lane, getattr(self.adapter, "log_out", self.adapter.disconnect), client)
 
     def do_expire(self, number: int, op: Operation, lane: Lane) -> None:
         client = self._client(number, op)
         if client is not None:
+            self.logged_in.discard(client.id)
             self._invoke(number, lane, self.adapter.expire, client)  # type: ignore[attr-defined]
 
     def do_stall(self, number: int, op: Operation, lane: Lane) -> None:
@@ -292,8 +318,9 @@ class ManagerDriver(Driver):
     do_leave = do_join
 
     def do_run_agent(self, number: int, op: Operation, lane: Lane) -> None:
-        events = [self._event(number, op, name, name) for name in CRITICAL_EVENTS]
-        self._invoke(number, lane, self._agent, events, aim=Aim(op.to))
+        if self._speaks(number, op):
+            events = [self._event(number, op, name, name) for name in CRITICAL_EVENTS]
+            self._invoke(number, lane, self._agent, events, aim=Aim(op.to))
 
     async def _agent(self, events: list[Event]) -> None:
         critical = self.target.offers("emit_critical")  # an adapter may have switched an inherited one off
@@ -304,9 +331,11 @@ class ManagerDriver(Driver):
                 await result
 
     def do_clean_up(self, number: int, op: Operation, lane: Lane) -> None:
+        self._dismiss(op.user)
         self._invoke(number, lane, self.adapter.clean_up, op.user)  # type: ignore[attr-defined]
 
     def do_shut_down(self, number: int, op: Operation, lane: Lane) -> None:
+        self._dismiss(None)
         self._invoke(number, lane, self.adapter.shut_down)  # type: ignore[attr-defined]
 
 

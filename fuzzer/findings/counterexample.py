@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from ..core.errors import UsageError
-from ..core.program import AT_ONCE, BARRIERS, Operation, Program
+from ..core.program import AT_ONCE, BARRIERS, LATER, Operation, Program
 from ..engine.schedule import Schedule, Visible
 from .finding import Finding
 
@@ -24,9 +24,21 @@ __all__ = ("FORMAT", "Counterexample", "CounterexampleError", "load", "of_findin
 FORMAT = 1
 """The version of the file format this release writes."""
 
-ON_CONNECTION = frozenset({"connect", "authenticate", "log_out", "expire"}) | (AT_ONCE - {"cancel"})
-BY_USER = frozenset({"connect", "emit", "emit_to_thread", "broadcast", "run_agent", "clean_up"})
+ON_CONNECTION = frozenset({"connect", "authenticate", "log_out", "expire", "join", "leave"}) | (AT_ONCE - {"cancel"})
+BY_USER = frozenset({"connect", "emit", "emit_to_thread", "emit_to_room", "broadcast", "run_agent", "clean_up"})
 TO_USER = frozenset({"emit", "emit_to_thread", "run_agent"})
+
+NEEDED: tuple[tuple[str, frozenset[str]], ...] = (
+    ("connection", ON_CONNECTION),
+    ("user", BY_USER),
+    ("to", TO_USER),
+    ("room", frozenset({"join", "leave"})),
+    ("name", frozenset({"act"})),
+)
+"""The fields that operations of some kinds cannot do without."""
+
+MOST_TIMES = 10_000
+"""How often a file may have an operation repeated."""
 
 
 class CounterexampleError(UsageError):
@@ -81,7 +93,10 @@ def save(counterexample: Counterexample, folder: Path) -> Path:
     name = "".join(c if c.isalnum() or c in "-_." else "-" for c in counterexample.target)
     path = folder / f"{name}-{counterexample.signature}.json"
     data = msgspec.to_builtins(counterexample)
-    data["program"] = [{key: value for key, value in step.items() if value is not None} for step in data["program"]]
+    data["program"] = [
+        {key: value for key, value in step.items() if value is not None and LATER.get(key, ...) != value}
+        for step in data["program"]
+    ]
     lines = [f"  {json.dumps(key)}: {_lines(value)}" for key, value in data.items()]
     text = "{\n" + ",\n".join(lines) + "\n}"
     handle, temporary = tempfile.mkstemp(dir=folder, prefix=".", suffix=".tmp")
@@ -131,15 +146,13 @@ def _check(counterexample: Counterexample) -> None:
     if not counterexample.program:
         raise CounterexampleError("the program has no operations")
     for number, step in enumerate(counterexample.program):
-        missing = [
-            field
-            for field, kinds in (("connection", ON_CONNECTION), ("user", BY_USER), ("to", TO_USER))
-            if step.kind in kinds and getattr(step, field) is None
-        ]
+        missing = [field for field, kinds in NEEDED if step.kind in kinds and getattr(step, field) is None]
         if step.kind == "cancel" and step.connection is None and step.user is None:
             missing.append("connection")
         if missing:
             raise CounterexampleError(f"operation {number} ({step.kind}) lacks {' and '.join(missing)}")
+        if not 1 <= step.times <= MOST_TIMES:
+            raise CounterexampleError(f"operation {number} ({step.kind}) is done {step.times} times")
         if step.kind in BARRIERS and step.seconds is not None and not 0 <= step.seconds <= 1e7:
             raise CounterexampleError(f"operation {number} ({step.kind}) lasts {step.seconds} seconds")
     for point, choice in counterexample.schedule:

@@ -1,12 +1,13 @@
 """Makes a counterexample small: no single operation and no single deviation of it can be dropped.
 
 Delta debugging (Zeller and Hildebrandt, "Simplifying and isolating failure-inducing input", 2002) down to its last
-step, 1-minimality: the schedule towards "everything arrives in order", the program towards nothing.
+step, 1-minimality: the schedule towards "everything arrives in order", the program towards nothing, and what is
+repeated towards the least number of times.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations
 
@@ -24,6 +25,9 @@ PASSES = 10
 
 RETRIES = 24
 """Random schedules tried on a smaller program that no schedule derived from the larger one makes fail."""
+
+FEW = 3
+"""The same where the larger program fails in order: what order does not show in the smaller one, little else will."""
 
 
 def shows(worker: Worker, program: Program, chooser: Chooser, signature: str) -> Finding | None:
@@ -64,6 +68,7 @@ def minimise(worker: Worker, finding: Finding, over: Callable[[], bool] = lambda
     best = fewer_deviations(trials, finding, signature)
     for _ in range(PASSES):
         before = best
+        best = _fewer_times(trials, best, signature)
         while True:
             smaller = _fewer_operations(trials, best, signature)
             if smaller is best:
@@ -113,12 +118,44 @@ def _fewer_operations(trials: Trials, best: Finding, signature: str) -> Finding:
     return best
 
 
-def _drop(trials: Trials, best: Finding, signature: str, numbers: tuple[int, ...]) -> Finding | None:
+def _fewer_times(trials: Trials, best: Finding, signature: str) -> Finding:
+    """Repeat each operation as few times as it takes: nothing is repeated, or by halving what may be too many."""
+    once = {at: 1 for at, op in enumerate(best.execution.program.operations) if op.times > 1}
+    if not once:
+        return best
+    best = _repeated(trials, best, signature, once) or best
+    for at in once:
+        enough, few = best.execution.program.operations[at].times, 0
+        while enough - few > 1:
+            middle = (enough + few) // 2
+            found = _repeated(trials, best, signature, {at: middle})
+            if found is not None:
+                best, enough = found, middle
+            else:
+                few = middle
+    return best
+
+
+def _repeated(trials: Trials, best: Finding, signature: str, times: dict[int, int]) -> Finding | None:
+    """The finding with these operations repeated so many times, if it still shows."""
+    program = best.execution.program
+    smaller = Program(tuple(replace(op, times=times.get(at, op.times)) for at, op in enumerate(program.operations)))
+    dropped = [number for at, most in times.items() for number in program.numbers[at][most:]]
+    return _smaller(trials, best, signature, smaller, dropped)
+
+
+def _drop(trials: Trials, best: Finding, signature: str, places: tuple[int, ...]) -> Finding | None:
     """The finding without these operations, if it still shows."""
-    smaller = best.execution.program.without(*numbers)
+    program = best.execution.program
+    dropped = [number for at in places for number in program.numbers[at]]
+    return _smaller(trials, best, signature, program.without(*places), dropped)
+
+
+def _smaller(trials: Trials, best: Finding, signature: str, smaller: Program, dropped: Sequence[int]) -> Finding | None:
+    """The finding in a program that lost the operations of these numbers, if it still shows."""
     if not smaller.operations:
         return None
-    for chooser in attempts(best, smaller, *numbers):
+    for chooser in attempts(best, smaller, *dropped):
         found = trials.believed(smaller, chooser, signature)
         if found is not None:
             return fewer_deviations(trials, found, signature)
@@ -131,7 +168,7 @@ def attempts(best: Finding, smaller: Program, *dropped: int) -> Iterator[Chooser
     yield Guided(_renumbered(best.execution.visible, dropped))
     yield Recorded(best.execution.schedule)
     base = digest(smaller) << 16
-    for seed in range(RETRIES):
+    for seed in range(RETRIES if best.execution.schedule.deviations else FEW):
         yield RandomWalk(base + seed)
 
 
@@ -151,8 +188,8 @@ def _in_order_of_start(trials: Trials, best: Finding, signature: str) -> Finding
     started = [key[1] for key, _ in best.execution.visible if key[0] == "start"]
     operations = best.execution.program.operations
     order = [number for number in started if isinstance(number, int) and number < len(operations)]
-    if len(order) != len(operations) or order == sorted(order):
-        return best
+    if len(order) != len(best.execution.program.expanded) or order == sorted(order):
+        return best  # not all of them started, or they are repeated, or written down so already
     program = Program(tuple(operations[number] for number in order))
     places = {old: new for new, old in enumerate(order)}
     guide = [(_placed(key, places), busy) for key, busy in best.execution.visible]

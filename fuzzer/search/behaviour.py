@@ -26,7 +26,7 @@ Fact = Hashable
 
 def orders(execution: Execution, events: Events) -> Iterator[Fact]:
     """The order signal of an execution: of its history's rows, and of the events that became visible."""
-    operations = execution.program.operations
+    operations = execution.program.expanded
     told = len(operations)
     last: dict[str, tuple[object, Fact]] = {}
     for row in execution.history:

@@ -31,7 +31,7 @@ class Events:
     """
 
     def __init__(self, program: Program) -> None:
-        self._operations = program.operations
+        self._operations = program.expanded
         connects = (op for op in program.operations if op.kind == "connect")
         self._users = {op.connection: op.user for op in connects if op.connection is not None}
         self._about: dict[Key, tuple[Key, Key, frozenset[str]]] = {}

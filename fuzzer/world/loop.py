@@ -23,7 +23,7 @@ from types import BuiltinFunctionType, MethodType
 from typing import Any, cast
 from weakref import ref
 
-from .entropy import Entropy
+from .entropy import CLOCK_START, Entropy
 from .errors import Interrupted, TargetBlockedError
 from .external import Chooser, External, InOrder
 from .identity import NumberedFuture, NumberedTask
@@ -154,6 +154,8 @@ class WorldLoop(Selecting, Outer, asyncio.AbstractEventLoop):  # type: ignore[mi
         handle = TimerHandle((callback, args, copy_context() if context is None else context))
         handle.deadline = when
         heapq.heappush(self._timers, (when, handle))
+        if self.timers_set is not None:
+            self.timers_set.append((self._now - CLOCK_START, when - self._now))
         return handle
 
     def call_later(  # type: ignore[override]

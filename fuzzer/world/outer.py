@@ -58,6 +58,9 @@ class Outer(Networked):
     clock_hook: Callable[[float], None]
     """Told before the clock is moved past pending events; for how many seconds of that the machine was busy."""
 
+    timers_set: list[tuple[float, float]] | None = None
+    """Where a list is put here, it is told of every timer: when it was set, and for how long, in seconds."""
+
     def outer_clear(self) -> None:
         """Forget the execution before."""
         self._now = CLOCK_START

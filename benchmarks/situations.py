@@ -1,0 +1,535 @@
+"""What do users do to each other in generated programs?  For each situation, the share of executions it occurs in.
+
+    python -m benchmarks.situations [--executions 1000] [--seed 1] [--json FILE] [TARGET ...]
+
+An execution counts for a situation when it really occurred: operations that the program allows to overlap must have
+overlapped in the history, a client must have been there when another left.  A line that says ``-`` is of a situation
+that the target has no operations for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import combinations, count
+
+from crosswire.fuzzer.campaigns.rounds import Plan, run_round
+from crosswire.fuzzer.core.history import Content, Outcome, RowKind
+from crosswire.fuzzer.core.program import Operation, Program
+from crosswire.fuzzer.engine.execution import Execution, Worker
+from crosswire.fuzzer.engine.schedule import Schedule
+from crosswire.fuzzer.targets.adapter import Target
+from crosswire.fuzzer.targets.resolve import resolve
+from crosswire.fuzzer.world import Chooser
+from crosswire.models.managers.targets import TARGETS
+
+from .report import arguments, table, write
+
+__all__ = ("SITUATIONS", "Situation", "Story", "shares")
+
+TYPICAL = (
+    "isolated",
+    "unified",
+    "examples.fastapi_chat:app?wire=examples.wires:fastapi_chat",
+    "examples.agent_server:app?wire=examples.wires:agent",
+)
+"""Targets looked at unless others are named: two managers by their adapters, two applications by their wires."""
+
+NEVER = 1 << 60
+
+SPEAKING = frozenset({"emit", "emit_to_thread", "emit_to_room", "broadcast", "run_agent", "act"})
+
+ENDINGS = (RowKind.RETURNED, RowKind.RAISED, RowKind.CANCELLED)
+
+LOGGING_IN = frozenset({"connect", "authenticate"})
+
+MANY = 5
+"""Repetitions that count as many."""
+
+LONG = 60.0
+"""Seconds that count as a long pause."""
+
+
+@dataclass(slots=True)
+class Span:
+    """One operation as it went: rows from its invocation to its last effect, both included."""
+
+    number: int
+    op: Operation
+    speaker: str | None
+    """The user who acts."""
+    began: int
+    ended: int = NEVER
+    outcome: RowKind | None = None
+    refused: bool = False
+
+    def overlaps(self, other: Span) -> bool:
+        return self.began < other.ended and other.began < self.ended
+
+    def during(self, row: int) -> bool:
+        return self.began < row < self.ended
+
+    @property
+    def users(self) -> set[str]:
+        """Everybody concerned by name."""
+        return {name for name in (self.speaker, self.op.to) if name is not None}
+
+
+@dataclass(slots=True)
+class Life:
+    """One connection: when it was asked for, logged in, and over."""
+
+    user: str
+    token: str
+    asked: int
+    up: int = NEVER
+    over: int = NEVER
+    left: int = NEVER
+    """When the client left, where it did."""
+
+    def there(self, row: int) -> bool:
+        return self.up < row < self.over
+
+
+@dataclass(slots=True)
+class Story:
+    """What situations are decided on: the program, and what of it happened when."""
+
+    target: Target
+    program: Program
+    spans: dict[int, Span] = field(default_factory=dict)
+    lives: dict[str, Life] = field(default_factory=dict)
+    rests: list[int] = field(default_factory=list)
+    stalls: list[tuple[int, int, str]] = field(default_factory=list)
+    cancelled: list[tuple[int, int]] = field(default_factory=list)
+    """(row, number of the operation that was cancelled)"""
+
+    @property
+    def speeches(self) -> list[Span]:
+        return [span for span in self.spans.values() if span.op.kind in SPEAKING]
+
+    @property
+    def logins(self) -> list[Span]:
+        """The steps by which clients log in."""
+        step = "authenticate" if self.target.offers("authenticate") else "connect"
+        return [span for span in self.spans.values() if span.op.kind == step]
+
+    def of(self, *kinds: str) -> list[Span]:
+        return [span for span in self.spans.values() if span.op.kind in kinds]
+
+
+def told(target: Target, execution: Execution) -> Story:
+    """The story of an execution."""
+    program = execution.program
+    story = Story(target, program)
+    operations = program.expanded
+    stalled: dict[str, int] = {}
+    last = 0
+    for last, row in enumerate(execution.history):
+        number, name = row.operation, row.connection
+        mine = number is not None and number < len(operations)
+        life = story.lives.get(name or "")
+        if row.kind == RowKind.INVOKED and mine and number is not None:
+            op = operations[number]
+            if op.kind == "connect":
+                life = story.lives[name or ""] = Life(op.user or "", op.token or "valid", last)
+            elif op.kind == "authenticate" and life is not None:
+                life.token = op.token or "valid"
+            if op.kind == "cancel" and isinstance(row.detail, int):
+                story.cancelled.append((last, row.detail))
+            story.spans[number] = Span(number, op, op.user or (life.user if life is not None else None), last)
+        elif row.kind in ENDINGS and number in story.spans:
+            span = story.spans[number]
+            span.outcome = row.kind
+            span.refused = row.outcome is Outcome.FAIL and row.kind != RowKind.CANCELLED
+            if not (target.traits.by_wire and span.op.kind in SPEAKING):  # else nobody knows but by what arrives
+                span.ended = last
+            if life is not None:
+                if span.op.kind in LOGGING_IN and span.refused:
+                    life.over = min(life.over, last)
+                elif span in story.logins:
+                    life.up = min(life.up, last)
+                elif span.op.kind == "log_out":
+                    life.over = min(life.over, last)
+        elif isinstance(row.detail, Content):
+            for mention in row.detail.mentions:
+                span = story.spans[mention.event.number]
+                if target.traits.by_wire or span.ended < last:
+                    span.ended = last
+        elif row.kind == RowKind.REST:
+            story.rests.append(last)
+        elif life is None or name is None:
+            continue
+        elif row.kind in (RowKind.GONE, RowKind.CLOSED):
+            life.over = min(life.over, last)
+            if row.kind == RowKind.GONE and mine:
+                life.left = last
+        elif row.kind == RowKind.STALLED:
+            stalled[name] = last
+        elif row.kind == RowKind.RESUMED and name in stalled:
+            story.stalls.append((stalled.pop(name), last, name))
+    story.stalls += [(since, last, name) for name, since in stalled.items()]
+    return story
+
+
+# -- the situations ------------------------------
+
+
+def several_speak(story: Story) -> bool:
+    """Two users speak at once."""
+    return any(a.speaker != b.speaker and a.overlaps(b) for a, b in combinations(story.speeches, 2))
+
+
+def three_at_once(story: Story) -> bool:
+    """Three events are under way at once."""
+    return any(sum(b.during(a.began) for b in story.speeches) >= 2 for a in story.speeches)
+
+
+def on_the_heels(story: Story) -> bool:
+    """A client, or a user's backend, speaks again before the first has come to rest."""
+    speeches = story.speeches
+    return any(
+        a.op.lane == b.op.lane and not any(a.began < rest < b.began for rest in story.rests)
+        for a, b in combinations(speeches, 2)
+    )
+
+
+def cancelled_while_others_wait(story: Story) -> bool:
+    """An emit is cancelled while others are under way."""
+    return any(
+        number in story.spans
+        and story.spans[number].op.kind in SPEAKING
+        and any(span.number != number and span.during(row) for span in story.speeches)
+        for row, number in story.cancelled
+    )
+
+
+def speaker_leaves(story: Story) -> bool:
+    """A client leaves while what its user said is under way."""
+    return any(s.speaker == life.user and s.during(life.left) for s in story.speeches for life in story.lives.values())
+
+
+def listener_leaves(story: Story) -> bool:
+    """A client leaves while an event for its user is under way."""
+    return any(s.op.to == life.user and s.during(life.left) for s in story.speeches for life in story.lives.values())
+
+
+def leaves_while_connecting(story: Story) -> bool:
+    """A client leaves before its login was answered."""
+    return any(life.asked < life.left < life.up for life in story.lives.values())
+
+
+def logins_overlap(story: Story) -> bool:
+    """Two users log in at once."""
+    return any(a.speaker != b.speaker and a.overlaps(b) for a, b in combinations(story.logins, 2))
+
+
+def one_of_two_logins_ends(story: Story) -> bool:
+    """Of two logins under way one is cancelled, or its client leaves."""
+    return any(
+        a is not b and a.outcome == RowKind.CANCELLED and a.overlaps(b) and b.ended > a.ended
+        for a in story.logins
+        for b in story.logins
+    )
+
+
+def second_tab_meanwhile(story: Story) -> bool:
+    """A second tab of a user comes while an event from or for that user is under way."""
+    return any(
+        span.op.user in s.users
+        and s.overlaps(span)
+        and any(life.user == span.op.user and life.there(span.began) for life in story.lives.values())
+        for span in story.of("connect")
+        for s in story.speeches
+    )
+
+
+def stalled_and_others_speak(story: Story) -> bool:
+    """One client does not read; somebody speaks to it, or to all, and somebody else to another."""
+    for since, until, name in story.stalls:
+        user = story.lives[name].user
+        during = [s for s in story.speeches if since < s.began < until]
+        hit = [s for s in during if s.op.to in (user, None)]
+        if hit and any(s not in hit[:1] and s.speaker != user for s in during):
+            return True
+    return False
+
+
+def reconnect_meanwhile(story: Story) -> bool:
+    """A user's client leaves and another connects while an event from or for the user is under way."""
+    return any(
+        life.user == span.op.user
+        and life.left < span.began
+        and life.user in s.users | ({life.user} if s.op.to is None else set())
+        and s.began < span.ended
+        and s.ended > life.left
+        for life in story.lives.values()
+        for span in story.of("connect")
+        for s in story.speeches
+    )
+
+
+def broadcast_while_leaving(story: Story) -> bool:
+    """Somebody leaves while a broadcast is under way."""
+    return any(s.during(life.left) for s in story.of("broadcast") for life in story.lives.values())
+
+
+def logged_out_meanwhile(story: Story) -> bool:
+    """A user logs out while an event is under way that concerns the user."""
+    outs = story.of("log_out")
+    return any(
+        o.overlaps(s) and (s.op.to is None or story.lives[o.op.connection or ""].user in s.users)
+        for o in outs
+        for s in story.speeches
+    )
+
+
+def kept_and_fetched(story: Story) -> bool:
+    """An event for a user who is absent, and then the user comes."""
+    return any(
+        span.op.user == s.op.to
+        and s.ended < span.began
+        and not any(
+            life.user == s.op.to and life.asked < s.ended and life.over > s.began for life in story.lives.values()
+        )
+        for s in story.speeches
+        if s.op.to is not None
+        for span in story.of("connect")
+    )
+
+
+def cleaned_up_while_connecting(story: Story) -> bool:
+    """A user is cleaned up while a client of the user's connects."""
+    return any(
+        c.op.user == story.lives[span.op.connection or ""].user and c.overlaps(span)
+        for c in story.of("clean_up")
+        for span in story.of("connect", "authenticate")
+    )
+
+
+def two_runs_of_one_user(story: Story) -> bool:
+    """Two agents run for one user at once."""
+    return any(a.op.to == b.op.to and a.overlaps(b) for a, b in combinations(story.of("run_agent"), 2))
+
+
+def run_while_a_tab_leaves(story: Story) -> bool:
+    """An agent runs for a user while one of several tabs of the user leaves."""
+    return any(
+        s.op.to == life.user
+        and s.during(life.left)
+        and any(o is not life and o.user == life.user and o.there(life.left) for o in story.lives.values())
+        for s in story.of("run_agent")
+        for life in story.lives.values()
+    )
+
+
+def many_times(story: Story) -> bool:
+    """The same is done five times in a row, or more."""
+    return any(op.times >= MANY for op in story.program.operations)
+
+
+def long_pause(story: Story) -> bool:
+    """Somebody is connected over a pause of a minute or longer."""
+    return any(
+        (span.op.seconds or 0) >= LONG and any(life.there(span.began) for life in story.lives.values())
+        for span in story.of("pause")
+    )
+
+
+def pause_before_speaking(story: Story) -> bool:
+    """A user connects, time goes by, and then an event from or for the user."""
+    return any(
+        life.up < pause.began < s.began and life.over > s.began and life.user in s.users
+        for pause in story.of("pause")
+        for life in story.lives.values()
+        for s in story.speeches
+    )
+
+
+def refused_then_spoken(story: Story) -> bool:
+    """A login is refused, and then an event from or for that user."""
+    return any(
+        a.refused and s.began > a.ended and (a.speaker in s.users or s.op.connection == a.op.connection)
+        for a in story.logins
+        for s in story.speeches
+    )
+
+
+def foreign_token(story: Story) -> bool:
+    """A client shows another user's token, and then an event for one of the two."""
+    return any(
+        life.token not in ("valid", "invalid", "expired")
+        and s.began > life.asked
+        and s.op.to in (life.user, life.token)
+        for life in story.lives.values()
+        for s in story.speeches
+    )
+
+
+def expired_then_spoken(story: Story) -> bool:
+    """A token expires, and then an event for its user."""
+    return any(
+        s.began > e.began and s.op.to in (None, story.lives[e.op.connection or ""].user)
+        for e in story.of("expire")
+        for s in story.speeches
+    )
+
+
+def room_left_meanwhile(story: Story) -> bool:
+    """A member joins or leaves a room while an event for it is under way."""
+    return any(
+        s.op.room == m.op.room and s.overlaps(m) for s in story.of("emit_to_room") for m in story.of("join", "leave")
+    )
+
+
+def own_meanwhile(story: Story) -> bool:
+    """An operation of the target's own while something else is under way."""
+    return any(a.overlaps(s) for a in story.of("act") for s in story.spans.values() if s is not a)
+
+
+def shut_down_meanwhile(story: Story) -> bool:
+    """The target is shut down while an event is under way."""
+    return any(a.overlaps(s) for a in story.of("shut_down") for s in story.speeches)
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """A situation, and which targets it can occur with."""
+
+    occurs: Callable[[Story], bool]
+    applies: Callable[[Target], bool] = lambda target: True
+
+    @property
+    def name(self) -> str:
+        return (self.occurs.__doc__ or "").rstrip(".")
+
+
+def _offered(method: str) -> Callable[[Target], bool]:
+    return lambda target: target.offers(method)
+
+
+def _refuses(target: Target) -> bool:
+    return target.offers("authenticate") or target.traits.checks_identity
+
+
+def _logs_out(target: Target) -> bool:
+    return target.offers("log_out") or not target.traits.by_wire
+
+
+def _runs(target: Target) -> bool:
+    return target.offers("run_agent") or not target.traits.by_wire
+
+
+def _named(target: Target) -> bool:
+    """Events are for somebody."""
+    return target.offers("emit")
+
+
+def _by_adapter(target: Target) -> bool:
+    return not target.traits.by_wire
+
+
+def _tokens_refused(target: Target) -> bool:
+    return target.offers("authenticate") or (target.traits.by_wire and target.traits.checks_identity)
+
+
+SITUATIONS: tuple[Situation, ...] = (
+    Situation(several_speak),
+    Situation(three_at_once),
+    Situation(on_the_heels),
+    Situation(cancelled_while_others_wait, _by_adapter),
+    Situation(speaker_leaves),
+    Situation(listener_leaves, _named),
+    Situation(leaves_while_connecting),
+    Situation(logins_overlap),
+    Situation(one_of_two_logins_ends),
+    Situation(second_tab_meanwhile),
+    Situation(stalled_and_others_speak),
+    Situation(reconnect_meanwhile),
+    Situation(broadcast_while_leaving, _offered("broadcast")),
+    Situation(logged_out_meanwhile, _logs_out),
+    Situation(kept_and_fetched, _named),
+    Situation(cleaned_up_while_connecting, _offered("clean_up")),
+    Situation(two_runs_of_one_user, _runs),
+    Situation(run_while_a_tab_leaves, _runs),
+    Situation(many_times),
+    Situation(long_pause),
+    Situation(pause_before_speaking),
+    Situation(refused_then_spoken, _tokens_refused),
+    Situation(foreign_token, lambda target: _refuses(target) and _named(target)),
+    Situation(expired_then_spoken, _offered("expire")),
+    Situation(room_left_meanwhile, _offered("join")),
+    Situation(own_meanwhile, _offered("act")),
+    Situation(shut_down_meanwhile, _offered("shut_down")),
+)
+
+
+class _Watched(Worker):
+    """Keeps the executions that explore programs, and not what is executed again to see how firm something is."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
+        self.seen: list[Execution] = []
+        self._replaying = False
+
+    def run(self, program: Program, chooser: Chooser) -> Execution:
+        execution = super().run(program, chooser)
+        if not self._replaying:
+            self.seen.append(execution)
+        return execution
+
+    def replay(self, program: Program, schedule: Schedule) -> Execution:
+        self._replaying = True
+        try:
+            return super().replay(program, schedule)
+        finally:
+            self._replaying = False
+
+
+def first_executions(target: Target, plan: Plan, most: int) -> Iterator[Execution]:
+    """The first executions of a campaign."""
+    worker = _Watched(target)
+    with worker.session():
+        for number in count():
+            with closing(run_round(worker, plan, number, lambda more: False)) as batches:
+                for _ in batches:
+                    yield from worker.seen[:most]
+                    most -= len(worker.seen)
+                    if most <= 0:
+                        return
+                    worker.seen.clear()
+
+
+def shares(target: Target, executions: int, seed: int) -> dict[str, float | None]:
+    """Situation -> the share of the first executions in which it occurs; None where the target has no use for it."""
+    counted = [situation for situation in SITUATIONS if situation.applies(target)]
+    times = dict.fromkeys((situation.name for situation in counted), 0)
+    for execution in first_executions(target, Plan(seed=seed), executions):
+        story = told(target, execution)
+        for situation in counted:
+            times[situation.name] += situation.occurs(story)
+    return {s.name: times[s.name] / executions if s in counted else None for s in SITUATIONS}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Print the table."""
+    parser, given = arguments(__doc__, argv)
+    parser.add_argument("targets", nargs="*", metavar="TARGET", default=TYPICAL)
+    parser.add_argument("--executions", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args(given)
+    executions = 200 if options.quick else options.executions
+    targets = [TARGETS.get(name) or resolve(name) for name in options.targets]
+    figures = {target.name: shares(target, executions, options.seed) for target in targets}
+    heads = [name.partition(":")[0].removeprefix("examples.") for name in figures]
+    rows = [
+        (s.name, *("-" if (share := found[s.name]) is None else f"{share:.1%}" for found in figures.values()))
+        for s in SITUATIONS
+    ]
+    print(table(("situation", *heads), rows))
+    write(options.json, {"executions": executions, "seed": options.seed, "shares": figures})
+
+
+if __name__ == "__main__":
+    main()

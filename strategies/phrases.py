@@ -1,0 +1,232 @@
+"""What users do to each other, as one step: the situations in which servers fail, each written by one function.
+
+Bugs of concurrency need two or three operations that meet: one user speaks while another leaves, a login is cancelled
+beside another.  Written one operation at a time, at random, they hardly ever meet; the openings and the rules of the
+machine write them as wholes, by the functions here, and leave it to schedules how they meet.  Users and connections
+are given by number, which any script can make something of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..fuzzer.core.program import Kind
+from .script import Script, Speech
+
+__all__ = (
+    "again_and_again",
+    "cancelled",
+    "cleaned_up",
+    "come_and_go",
+    "concurrently",
+    "keep_and_fetch",
+    "leave_meanwhile",
+    "log_in_together",
+    "moved",
+    "on_the_heels",
+    "reconnect_meanwhile",
+    "refused_and_spoken",
+    "second_tab",
+    "shut_down_meanwhile",
+    "stay_busy",
+    "two_runs",
+    "while_stalled",
+)
+
+Said = tuple[Speech, int, int]
+"""What is said, by whom, to whom."""
+
+
+def concurrently(script: Script, said: Sequence[Said]) -> None:
+    """Several speak at once."""
+    for number, (speech, speaker, to) in enumerate(said):
+        script.say(speech, speaker + number, to)
+
+
+def on_the_heels(script: Script, said: Said, times: int) -> None:
+    """The same speaker says the same again, before the first has come to rest."""
+    speech, speaker, to = said
+    for _ in range(times):
+        script.say(speech, speaker, to)
+
+
+def cancelled(script: Script, said: Said, others: Sequence[Said], slow: int | None) -> None:
+    """What one is about to say is cancelled, while others speak; with one client that does not read, if any."""
+    speech, speaker, to = said
+    if slow is not None and script.of(script.user(slow)):
+        script.add("stall", connection=script.of(script.user(slow))[0])
+    for number, (other, _, whom) in enumerate(others):
+        script.say(other, speaker + 1 + number, whom)
+    user = script.say(speech, speaker, to)
+    script.add("cancel", user=user)
+
+
+def while_stalled(script: Script, which: int, said: Sequence[Said], resumes: bool, tab: Kind | None = None) -> None:
+    """One client stops reading; something is said to it, and others go on speaking to each other.
+
+    With ``tab``, its user opens a second one then, or that and leaves with it again.
+    """
+    name = script.connection(which)
+    owner = int(script.owners[name][1:])
+    script.add("stall", connection=name)
+    own = script.here.index(name) if script.vocabulary.by_wire else owner
+    for number, (speech, speaker, to) in enumerate(said):
+        if number:
+            script.say(speech, own + 1 + speaker, to)
+        else:
+            script.say(speech, own + (speech not in ("run_agent", "emit_to_thread")), owner)
+    if tab is not None:
+        other = script.arrive(script.owners[name])
+        if tab != "connect":
+            script.leave(other, tab)
+    if resumes:
+        script.add("unstall", connection=name)
+
+
+def leave_meanwhile(script: Script, said: Said, which: int, how: Kind) -> None:
+    """Something is said, and a client leaves before it has arrived everywhere."""
+    name = script.connection(which)
+    script.say(*said)
+    script.leave(name, how)
+
+
+def reconnect_meanwhile(script: Script, said: Said, which: int, how: Kind, again: bool) -> None:
+    """A client leaves and its user is back at once, while something is on its way to that user."""
+    name = script.connection(which)
+    user = script.owners[name]
+    speech, speaker, _ = said
+    script.say(speech, speaker, int(user[1:]))
+    script.leave(name, how)
+    script.arrive(user)
+    if again:
+        script.say(speech, speaker, int(user[1:]))
+
+
+def second_tab(script: Script, said: Said, which: int, leaves: Kind | None, *, last: bool = False) -> None:
+    """A user opens a second tab while something is on its way to the first; one of the two may leave again."""
+    name = script.connection(which)
+    user = script.owners[name]
+    speech, speaker, _ = said
+    script.say(speech, speaker, int(user[1:]))
+    other = script.arrive(user)
+    if leaves is not None:
+        script.leave(other if last else name, leaves)
+        script.settle()
+        script.say(speech, speaker, int(user[1:]))
+
+
+def log_in_together(script: Script, first: int, tokens: tuple[str, str], ends: Kind | None) -> None:
+    """Two users log in at once; ``ends`` is what becomes of the first login before it is done."""
+    one, other = script.connect(script.user(first), tokens[0]), script.connect(script.user(first + 1), tokens[1])
+    script.log_in(one, tokens[0])
+    script.log_in(other, tokens[1])
+    if ends == "cancel":
+        script.add("cancel", connection=one)
+    elif ends is not None:
+        script.leave(one, ends)
+
+
+def refused_and_spoken(script: Script, token: str, which: int, said: Said, logins: int, retries: bool) -> None:
+    """Logins with tokens that are not the user's own, and then something is said by that user, and to that user."""
+    user = script.user(which)
+    name = ""
+    for number in range(logins):
+        name = script.arrive(script.user(which + number), token)
+    if retries:
+        script.settle()
+        script.arrive(user)
+    script.settle()
+    speech, speaker, _ = said
+    script.say(speech, speaker, which)
+    script.say(speech, script.here.index(name) if script.vocabulary.by_wire else which, speaker)
+
+
+def keep_and_fetch(script: Script, said: Said, times: int, tabs: int, slow: bool) -> None:
+    """Something is said to a user who is not there and comes then, perhaps with two tabs at once.
+
+    Where slow, the first of them does not read.
+    """
+    speech, speaker, to = said
+    user = script.user(to)
+    for name in script.of(user):
+        script.leave(name, "disconnect")
+    script.settle()
+    if speech in ("run_agent", "emit_to_thread"):
+        speaker = to
+    script.say(speech, speaker, to, times)
+    script.settle()
+    arrived = [script.arrive(user) for _ in range(tabs)]
+    if slow:
+        script.add("stall", connection=arrived[0])
+    script.say(speech, speaker, to)
+
+
+def come_and_go(script: Script, which: int, times: int, how: Kind, settled: bool) -> None:
+    """A user comes and leaves, again and again, and then stays."""
+    user = script.user(which)
+    for _ in range(times):
+        script.leave(script.arrive(user), how)
+        if settled:
+            script.settle()
+    script.arrive(user)
+
+
+def again_and_again(script: Script, said: Said, times: int) -> None:
+    """The same is said many times over."""
+    script.say(*said, times=times)
+
+
+def stay_busy(script: Script, said: Said, seconds: float, times: int) -> None:
+    """A long time goes by in which somebody speaks now and then."""
+    speech, speaker, to = said
+    for _ in range(times):
+        script.say(speech, speaker, to)
+        script.pause(seconds / times)
+    script.say(speech, speaker, to)
+
+
+def two_runs(script: Script, which: int, leaves: Kind | None) -> None:
+    """A user with two tabs asks for two agents at once; one of the tabs may leave meanwhile."""
+    user = script.user(which)
+    tabs = script.of(user)
+    while len(tabs) < 2:
+        script.arrive(user)
+        tabs = script.of(user)
+    script.settle()
+    if script.vocabulary.by_wire:
+        for name in tabs[:2]:
+            script.say("run_agent", script.here.index(name), which)
+    else:
+        script.say("run_agent", which, which)
+        script.say("run_agent", which, which, over=True)
+    if leaves is not None:
+        script.leave(tabs[0], leaves)
+
+
+def cleaned_up(script: Script, which: int, said: Said | None, arrives: bool) -> None:
+    """A user is cleaned up while a client of the user's connects, or while something is said to that user."""
+    user = script.user(which)
+    if arrives:
+        script.arrive(user)
+    if said is not None:
+        script.say(said[0], said[1], which)
+    script.add("clean_up", user=user)
+
+
+def shut_down_meanwhile(script: Script, said: Sequence[Said]) -> None:
+    """The target is shut down while several speak."""
+    concurrently(script, said)
+    script.add("shut_down")
+
+
+def moved(script: Script, which: int, room: int, said: Said, leaves: bool) -> None:
+    """A client joins or leaves a room while something is said in it."""
+    name = script.connection(which)
+    rooms = ("r0", "r1")
+    script.add("join", connection=name, room=rooms[room % 2])
+    if leaves:
+        script.settle()
+    script.say("emit_to_room", said[1], room)
+    if leaves:
+        script.add("leave", connection=name, room=rooms[room % 2])
+        script.say("emit_to_room", said[1], room)

@@ -1,0 +1,188 @@
+"""Writing a program down, operation after operation, in the words a target understands.
+
+A `Vocabulary` says once what users of a target can do; a `Script` is a program being written: it numbers connections,
+knows whose they are and which have not left, and says each thing in the way the target takes it, over the speaker's
+own connection where clients speak for themselves, from the user's backend where a manager is called directly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from ..fuzzer.core.program import Kind, Operation, Pace
+from ..fuzzer.engine.schedule import Deliver
+from ..fuzzer.targets.adapter import Target
+
+__all__ = ("ROOMS", "SPEAKING", "Script", "Speech", "Vocabulary")
+
+Speech = Kind
+"""An operation by which somebody is told something."""
+
+SPEAKING: tuple[Speech, ...] = ("emit", "broadcast", "run_agent", "emit_to_thread", "emit_to_room")
+"""What users say, the plainest first."""
+
+LEAVING: tuple[Kind, ...] = ("disconnect", "abort", "log_out")
+
+ROOMS = ("r0", "r1")
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What the users of a target can do; ``users`` is how many there are at most."""
+
+    target: Target
+    users: int
+
+    @property
+    def by_wire(self) -> bool:
+        """Clients speak for themselves, over their own connections."""
+        return self.target.traits.by_wire
+
+    @property
+    def logs_in(self) -> bool:
+        """Whether login is an operation of its own."""
+        return self.target.offers("authenticate")
+
+    def offers(self, kind: Kind) -> bool:
+        """Whether an operation means anything to the target."""
+        if kind in ("emit", "run_agent", "log_out", "cancel") and not self.by_wire:
+            return True
+        return kind in ("connect", "disconnect", "abort", "stall", "unstall") or self.target.offers(kind)
+
+    @cached_property
+    def speeches(self) -> tuple[Speech, ...]:
+        """What can be said."""
+        return tuple(kind for kind in SPEAKING if self.offers(kind))
+
+    @cached_property
+    def leaving(self) -> tuple[Kind, ...]:
+        """How a client can leave."""
+        return tuple(kind for kind in LEAVING if self.offers(kind))
+
+    @cached_property
+    def tokens(self) -> tuple[str, ...]:
+        """What a client may show besides its own token: what is worth nothing, and other users' tokens."""
+        others = tuple(f"u{number}" for number in range(self.users))
+        if self.logs_in or (self.by_wire and self.target.traits.checks_identity):
+            return ("invalid", "expired", *others)
+        return others if self.target.traits.checks_identity else ()
+
+    @cached_property
+    def paces(self) -> tuple[Pace, ...]:
+        """How a client's link can be, other than plain."""
+        if not self.by_wire:
+            return ()
+        return ("slow", "split", "merged") if self.target.offers("truncate") else ("slow",)
+
+
+class Script:
+    """A program while it is written."""
+
+    def __init__(self, vocabulary: Vocabulary, crowd: int | None = None) -> None:
+        self.vocabulary = vocabulary
+        self.operations: list[Operation] = []
+        self.order: list[int | Deliver] = []
+        """The numbers of the operations as they were written, and deliveries between them."""
+        self.owners: dict[str, str] = {}
+        """connection -> the user it asks to be"""
+        self.here: list[str] = []
+        """Connections that have not left yet, as far as the script says."""
+        self.crowd = crowd if crowd is not None else vocabulary.users
+        """How many users this program has."""
+        self._numbers = 0
+
+    def add(self, kind: Kind, **fields: Any) -> None:
+        """Write an operation down."""
+        if fields.get("token") == fields.get("user") is not None:
+            fields["token"] = "valid"
+        operation = Operation(kind, **fields)
+        self.operations.append(operation)
+        self.order.extend(range(self._numbers, self._numbers + operation.times))
+        self._numbers += operation.times
+
+    # -- who is there ------------------------------
+
+    def user(self, which: int) -> str:
+        """A user, by number; beyond the crowd they are counted from the beginning again."""
+        return f"u{which % self.crowd}"
+
+    def connection(self, which: int) -> str:
+        """A connection that has not left, by number; a client arrives where there is none."""
+        return self.here[which % len(self.here)] if self.here else self.arrive(self.user(which))
+
+    def of(self, user: str) -> list[str]:
+        """The connections of a user that have not left."""
+        return [name for name in self.here if self.owners[name] == user]
+
+    def arrive(self, user: str, token: str = "valid", pace: Pace | None = None) -> str:
+        """A client connects and logs in; its connection."""
+        name = self.connect(user, token, pace)
+        self.log_in(name, token)
+        return name
+
+    def connect(self, user: str, token: str = "valid", pace: Pace | None = None) -> str:
+        """A client connects, and logs in with that where login is no operation of its own; its connection."""
+        name = f"c{len(self.owners)}"
+        self.owners[name] = user
+        self.here.append(name)
+        self.add("connect", connection=name, user=user, token="valid" if self.vocabulary.logs_in else token, pace=pace)
+        return name
+
+    def log_in(self, connection: str, token: str = "valid") -> None:
+        """A client logs in, where that is an operation of its own."""
+        if self.vocabulary.logs_in:
+            own = token == self.owners[connection]
+            self.add("authenticate", connection=connection, token="valid" if own else token)
+
+    def leave(self, connection: str, how: Kind) -> None:
+        """A client leaves, one way or the other."""
+        self.add(how, connection=connection)
+        if connection in self.here:
+            self.here.remove(connection)
+
+    # -- what is said ------------------------------
+
+    def say(self, speech: Speech, speaker: int, to: int, times: int = 1, *, over: bool = False) -> str:
+        """Somebody says something; who it was.
+
+        Clients that speak for themselves do so over the connection of that number; else a user of that number does,
+        and with ``over`` an agent is asked for over a connection of that user's, beside the user's other doings.
+        """
+        fields: dict[str, Any] = {"times": times}
+        if self.vocabulary.by_wire:
+            name = self.connection(speaker)
+            user = self.owners[name]
+            fields["connection"] = name
+        else:
+            user = self.user(speaker)
+            tabs = self.of(user) if over and speech == "run_agent" else []
+            if tabs:
+                fields["connection"] = tabs[-1]
+        match speech:
+            case "emit":
+                fields["to"] = self.user(to)
+            case "run_agent":
+                fields["to"] = user
+            case "emit_to_thread":
+                fields.update(to=user, thread=self.user(to) if to % 4 else "t0")
+            case "emit_to_room":
+                fields["room"] = ROOMS[to % len(ROOMS)]
+        self.add(speech, user=user, **fields)
+        return user
+
+    def everyone_speaks(self, speeches: Sequence[Speech]) -> None:
+        """Each user, or each connection, says something to the next."""
+        for number in range(len(self.here) if self.vocabulary.by_wire else self.crowd):
+            self.say(speeches[number % len(speeches)], number, number + 1)
+
+    def settle(self) -> None:
+        """Everything comes to rest."""
+        if self.operations and self.operations[-1].kind != "settle":
+            self.add("settle")
+
+    def pause(self, seconds: float) -> None:
+        """Everything comes to rest, and time goes by."""
+        self.add("pause", seconds=seconds)
