@@ -52,6 +52,9 @@ WAYS_OUT = frozenset(
 )
 """Audit events (Python's audit events table) that no target may raise inside a world."""
 
+KNOWN_BY_NAME = (("threading", "_time"), ("queue", "time"), ("sched", "_time"))
+"""Where the standard library has imported the monotonic clock by name, for time-outs."""
+
 _installed = False
 
 
@@ -182,9 +185,13 @@ def _install() -> None:
     os.urandom = urandom
     random._urandom = urandom  # type: ignore[attr-defined]  # what random.SystemRandom, and so secrets, calls
     setattr(time, "sleep", sleep)  # noqa: B010  # typeshed's signature has a special case
+    real_monotonic = time.monotonic
     for name in ("monotonic", "perf_counter"):
         setattr(time, name, _clock(getattr(time, name)))
         setattr(time, name + "_ns", _clock_ns(getattr(time, name + "_ns")))
+    for module, name in KNOWN_BY_NAME:
+        if getattr(sys.modules.get(module), name, None) is real_monotonic:
+            setattr(sys.modules[module], name, time.monotonic)
     gate_threads()
     gate_sqlite()
     gate_logs(here)

@@ -169,7 +169,7 @@ def _keys(detail: object) -> tuple[EventKey, ...]:
 def _concerns(key: EventKey, number: int | None, own: set[str | None]) -> bool:
     """Whether a pending event was one that an operation, or one of these connections, waited for."""
     kind, about = key[0], key[-1]
-    if kind in ("latency", "job"):
+    if kind in ("latency", "job", "begin"):
         return about in (number, -1)
     if kind in ("connect", "bytes", "lost") and str(about).startswith(DIALLED):
         return True  # a backend of the target's; whoever waits for it, nobody can tell
