@@ -6,6 +6,7 @@ within their own package.  What is left alone: what is ours, and what keeps acco
 
 from __future__ import annotations
 
+import builtins
 import collections
 import collections.abc
 import contextvars
@@ -109,6 +110,9 @@ LEFT_ALONE = frozenset(
 )
 """Libraries that keep caches and registers of what is alive: putting these back would be wrong."""
 
+MACHINERY = frozenset({"_frozen_importlib", "_frozen_importlib_external", "_sitebuiltins"})
+"""Whose objects stand in every module and are no state of it."""
+
 WARNED = sys.intern("__warningregistry__")
 """Where a module's warnings are kept that were shown already; without it each would be shown after every execution."""
 
@@ -146,8 +150,9 @@ class Reach:
         self.far: list[Record] = []
         self.opaque: dict[str, str] = {}
         """Objects of extension modules, by path: their state is not to be seen from Python."""
-        self._seen: dict[int, Any] = {}
+        self._seen: dict[int, Any] = {id(vars(builtins)): builtins}
         """Keeps what was reached alive, so that no other object takes its address."""
+        self.far.append(Mapping(vars(builtins), "builtins"))
 
     def leave(self, thing: Any) -> None:
         """Make no record of this object, nor of what is reached through it."""
@@ -187,7 +192,7 @@ class Reach:
         while waiting:
             path, thing = waiting.popleft()
             kind = type(thing)
-            if kind in ATOMS or id(thing) in seen or is_private(kind.__module__):
+            if kind in ATOMS or id(thing) in seen or is_private(kind.__module__) or kind.__module__ in MACHINERY:
                 continue
             if issubclass(kind, type):
                 if not self._follows_class(thing, library):
@@ -235,7 +240,8 @@ class Reach:
             yield from ((f".{key}", value) for key, value in attributes(thing).items())
             return
         elif kind is types.FunctionType:
-            add(Fields(thing, path, ("__defaults__", "__kwdefaults__", "__code__")))
+            # Nobody patches a function from one execution to the next; what it refers to is many, and none of it warm.
+            self.far.append(Fields(thing, path, ("__defaults__", "__kwdefaults__", "__code__")))
             cells = zip(thing.__code__.co_freevars, thing.__closure__ or (), strict=False)
             yield from ((f".<{name}>", cell) for name, cell in cells)
             yield ".<default>", thing.__defaults__

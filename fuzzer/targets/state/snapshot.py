@@ -34,6 +34,9 @@ FAR = 512
 """Libraries' objects are all looked at after 1, 2, 4, 8 and so on executions, and after every so many; those that ever
 changed after each."""
 
+CALM, SPARSELY = 64, 8
+"""A target that has changed nothing for so many executions is looked at after every so many, until it does."""
+
 FEW = 1000
 """So many of the project's own objects are looked at once more for what destructors wrote; of more, those that ever
 changed."""
@@ -69,6 +72,8 @@ class Snapshot:
         self.late: list[str] = []
         """What had changed some executions before it was looked at, by path."""
         self.restores = 0
+        self._calm = 0
+        """Times in a row that nothing had changed."""
         self._reach = reach = Reach(own)
         self._hot: dict[int, Record] = {}
         """What ever changed."""
@@ -80,6 +85,7 @@ class Snapshot:
         self._full: list[Record] = []
         """Sets of the project's own that are not."""
         self._modules: dict[str, Any] = {}
+        self._imported = _imported()
         for thing in (self, reach, vars(reach), sys.modules, gc.garbage, os.environ, os.environ._data):  # type: ignore[attr-defined]
             reach.leave(thing)
         reach.leave(random._inst)  # the world's to keep
@@ -133,6 +139,7 @@ class Snapshot:
         for name, module in modules:
             reach.module(name, module)
         self._modules = dict(sys.modules)
+        self._imported = _imported()
         self._watch()
 
     def _watch(self) -> None:
@@ -163,9 +170,14 @@ class Snapshot:
         self.restores += 1
         number = self.restores
         thorough = thorough or not number & (number - 1) or not number % FAR
-        self._forget_modules()
+        if thorough or self._imported != _imported():
+            self._forget_modules()
         found: list[Change] = []
-        dropped = self._put_back(self.changed(thorough=thorough), found)
+        if thorough or self._calm < CALM or not number % SPARSELY:
+            dropped = self._put_back(self.changed(thorough=thorough), found)
+            self._calm = 0 if found else self._calm + 1
+        else:
+            dropped = self._put_back(self._near.changed(all_of_them=False), found)
         if dropped:
             dropped.clear()
             small = len(self._near_ids) <= FEW
@@ -231,5 +243,11 @@ class Snapshot:
         for name, module in known.items():
             if sys.modules.get(name) is not module:
                 sys.modules[name] = module
+        self._imported = _imported()
         if grown:
             self._watch()
+
+
+def _imported() -> tuple[int, str]:
+    """Changes with every import: how many modules there are, and which came last."""
+    return len(sys.modules), next(reversed(sys.modules))
