@@ -91,13 +91,15 @@ class HistoryIndex:
         op = self.operations[number] if known else Operation("disconnect" if name else "shut_down", name)
         act = self.invocations[number] = Invocation(number, op, row, time)
         kind = op.kind
+        if c is not None:
+            c.heard_at = time
         if kind in EMITS:
             aim = detail if isinstance(detail, Aim) else Aim(op.to)
             for step in CRITICAL_EVENTS if kind == "run_agent" else ("",):
                 event = EventId(number, step)
                 self.events[event] = Event(event, act, c, aim.to, aim.rooms)
         elif kind == "connect":
-            self._connects(row, op, detail)
+            self._connects(row, time, op, detail)
         elif kind == "authenticate" and c is not None:
             if c.login.may_from == NEVER:
                 c.login.begins(row)
@@ -110,15 +112,17 @@ class HistoryIndex:
             for room in detail.rooms:
                 self._moves(c, room, kind == "join", row)
         elif kind in ("clean_up", "shut_down", "sweep", "pause"):
-            self._server_ends(row, number, op)
+            self._server_ends(row, time, number, op)
         elif kind == "cancel":
             self.disturbed = True
             if isinstance(detail, int) and detail in self.invocations:
                 self._cancels(self.invocations[detail])
 
-    def _connects(self, row: int, op: Operation, detail: Detail) -> None:
+    def _connects(self, row: int, time: float, op: Operation, detail: Detail) -> None:
         assert op.connection is not None and op.user is not None
-        c = self.connections[op.connection] = Connection(op.connection, op.user, _identity(op, op.user), row)
+        c = self.connections[op.connection] = Connection(
+            op.connection, op.user, _identity(op, op.user), row, time, time
+        )
         for room in detail.rooms if isinstance(detail, Aim) else ():
             self._moves(c, room, True, row)
         if not self.two_steps:
@@ -134,7 +138,7 @@ class HistoryIndex:
             for span in spans:
                 span.ends(row)
 
-    def _server_ends(self, row: int, number: int, op: Operation) -> None:
+    def _server_ends(self, row: int, time: float, number: int, op: Operation) -> None:
         if op.kind == "clean_up":
             for other in self.connections.values():
                 if op.user in (other.user, other.identity) and other.login.may_from < row:
@@ -143,15 +147,22 @@ class HistoryIndex:
             self.disturbed = self.disturbed or number < len(self.operations)  # not the one at the very end
             for other in self.connections.values():
                 other.ends_at(row, "shut_down")
-        elif self._idles(op):
-            for other in self.connections.values():
-                other.ends_at(row, op.kind)
-                other.login.doubt(row)
+        else:
+            self._time_passes(row, time, op.kind, op.seconds or 0.0)
 
-    def _idles(self, op: Operation) -> bool:
-        """Whether so much time passes that the server may end logins."""
-        lasts = [seconds for seconds in (self.policy.idle, self.policy.session) if seconds is not None]
-        return bool(lasts) and (op.kind == "sweep" or (op.seconds or 0.0) >= min(lasts) / 2)
+    def _time_passes(self, row: int, time: float, how: str, seconds: float = 0.0) -> None:
+        """Time goes by in which the server may end logins: all, where that is long by itself, or who was silent."""
+        idle, session = self.policy.idle, self.policy.session
+        lasts = [limit for limit in (idle, session) if limit is not None]
+        if not lasts:
+            return
+        long = how == "sweep" or seconds >= min(lasts) / 2
+        until = time + seconds
+        for c in self.connections.values():
+            silent = idle is not None and round(until - c.heard_at, 3) >= idle
+            if long or silent or (session is not None and round(until - c.came_at, 3) >= session):
+                c.ends_at(row, how)
+                c.login.doubt(row)
 
     def _cancels(self, act: Invocation) -> None:
         act.cancelled = True
@@ -229,12 +240,16 @@ class HistoryIndex:
                 deliveries.append(Delivery(event, c, row, mention))
                 event.deliveries.append(deliveries[-1])
         c.in_flight.append((row, time, deliveries))
+        if not self.by_wire:
+            c.heard_at = time
         if not deliveries and number is not None:
             self.instead[number, c.name].append(row)
 
     def _received(self, row: int, time: float, number: int | None, c: Connection | None, detail: Detail) -> None:
         if c is not None and c.in_flight:
             sent, sent_at, deliveries = c.in_flight.popleft()
+            if not self.by_wire:
+                c.heard_at = time
             for delivery in deliveries:
                 delivery.received = row
             if round(time - sent_at, 3) >= self.policy.delay:
@@ -244,6 +259,7 @@ class HistoryIndex:
 
     def _rest(self, row: int, time: float, number: int | None, c: Connection | None, detail: Detail) -> None:
         self.rests.append(row)
+        self._time_passes(row, time, "silence")
         for other in self.connections.values():
             if other.in_flight and round(time - other.in_flight[0][1], 3) >= self.policy.delay:
                 other.lapses.append((other.in_flight[0][0], NEVER))

@@ -62,6 +62,9 @@ class Connection:
     user: str
     identity: str | None
     asked: int
+    came_at: float = 0.0
+    heard_at: float = 0.0
+    """When there was traffic last: what the client did, and where a manager is called directly what it was sent."""
     login: Span = field(default_factory=Span)
     failed: int = NEVER
     unconfirmed: bool = False

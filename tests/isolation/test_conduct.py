@@ -162,6 +162,20 @@ def test_time_that_passes_may_end_an_idle_login(kind: Any) -> None:
     assert kinds(story.rest().mark(RowKind.REGISTRY, ())) == []
 
 
+@pytest.mark.parametrize(
+    ("pauses", "spoken_to", "want"), [(2, False, ["MissingEntry"]), (3, False, []), (3, True, ["MissingEntry"])]
+)
+def test_silence_adds_up(pauses: int, spoken_to: bool, want: list[str]) -> None:
+    """Pauses of which none is long by itself end who is silent in all of them, not who is sent something meanwhile."""
+    story = managed("u0", idle=100.0)
+    for number in range(pauses):
+        if spoken_to and number == 1:
+            story.hears("c0", story.done("emit", None, "u0", to="u0"))
+        story.done("pause", seconds=40.0)
+        story.wait(40.0).rest()
+    assert kinds(story.mark(RowKind.REGISTRY, ())) == want
+
+
 # -- hygiene ------------------------------
 
 
