@@ -17,9 +17,18 @@ from typing import Literal
 from ..core.history import Aim, Content, Detail, Failure, History, Outcome, Remains, Row, RowKind, Sleep
 from ..core.program import Operation
 
-__all__ = ("Cause", "Difference", "Doubt", "compare", "said")
+__all__ = ("CAUSES", "Cause", "Difference", "Doubt", "compare", "of_replay", "said")
 
-Cause = Literal["clock", "id", "order of a set or of addresses", "thread", "state kept between executions"]
+Cause = Literal["clock", "id", "order", "thread", "state"]
+
+CAUSES: dict[Cause, str] = {
+    "clock": "a clock that the world does not set",
+    "id": "an object's address or a random number that the world does not draw",
+    "order": "the order of a set, or of addresses",
+    "thread": "a thread that the world does not hold",
+    "state": "state that is kept between executions, in a module say",
+}
+"""What makes executions differ, in words."""
 
 ADDRESS = re.compile(r"0x[0-9a-f]{6,}|\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 """What objects' addresses and random UUIDs look like."""
@@ -47,25 +56,38 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """A violation that did not show again.
+    """A violation that is not to be believed.
 
-    ``signature`` names it; ``call`` is the operation at which the histories went apart, in words, or the empty string;
-    ``reason`` is a sentence; ``difference`` is there where two histories differ at all.
+    ``reason`` is a sentence for users.  Where the violation did not show again, ``difference`` is where the histories
+    went apart, and ``call`` the operation that this belongs to, in words.
     """
 
-    signature: str
-    promise: str
-    message: str
     reason: str
     call: str = ""
     difference: Difference | None = None
 
     @property
     def cause(self) -> Cause | None:
+        """What most likely made the difference; None where the histories are the same."""
         return self.difference.cause if self.difference is not None else None
 
     def __str__(self) -> str:
         return self.reason
+
+
+def of_replay(operations: Sequence[Operation], before: History, after: History) -> Doubt | None:
+    """The doubt about an execution whose program and schedule gave another history the second time, or None."""
+    found = compare(before, after, jobs=any(row.kind == RowKind.CLOCK and _has_job(row) for row in (*before, *after)))
+    if found is None:
+        return None
+    row = found.before if found.before is not None else found.after
+    number = row.operation if row is not None else None
+    call = _operation(number, operations) if number is not None else ""
+    reason = (
+        f"the target is not deterministic: with the same schedule, {found.in_words(operations)}; "
+        f"most likely by {CAUSES[found.cause]}"
+    )
+    return Doubt(reason, call, found)
 
 
 def compare(before: History, after: History, *, jobs: bool = False) -> Difference | None:
@@ -91,8 +113,8 @@ def _cause(before: History, after: History, one: Row | None, other: Row | None, 
         if one[1:] == other[1:]:  # the same thing happened at another time
             return "clock"
     if _without_times(before) == _without_times(after):
-        return "thread" if jobs else "order of a set or of addresses"
-    return "thread" if jobs else "state kept between executions"
+        return "thread" if jobs else "order"
+    return "thread" if jobs else "state"
 
 
 def _without_times(history: History) -> Counter[tuple[str, int | None, str | None, Detail]]:
@@ -151,15 +173,23 @@ def said(row: Row | None, operations: Sequence[Operation]) -> str:
     """A row of a history in words."""
     if row is None:
         return "nothing more happened"
-    number = row.operation
-    operation = f"operation {number}" if number is not None else "an operation"
-    if number is not None and number < len(operations):
-        operation += f" ({operations[number]})"
-    elif number is not None:
-        operation = f"the leaving of {row.connection}" if row.connection is not None else "the shut-down"
+    operation = "an operation"
+    if row.operation is not None:
+        operation = _operation(row.operation, operations, row.connection)
     detail = _text(row.detail)
     if row.kind == RowKind.RETURNED and row.detail not in (None, True, Outcome.INDETERMINATE):
         return f"{operation} ended with {detail}"
     return SENTENCES[row.kind].format(
         operation=operation, connection=row.connection or "a connection", detail=detail or "nobody"
     )
+
+
+def _operation(number: int, operations: Sequence[Operation], connection: str | None = None) -> str:
+    """An operation by its number and what it does; those behind a program's own are the leaving and the shut-down."""
+    if number < len(operations):
+        return f"operation {number} ({operations[number]})"
+    return f"the leaving of {connection}" if connection is not None else "the shut-down"
+
+
+def _has_job(row: Row) -> bool:
+    return isinstance(row.detail, tuple) and any(isinstance(key, tuple) and key[:1] == ("job",) for key in row.detail)

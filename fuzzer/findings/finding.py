@@ -12,6 +12,7 @@ from ..core.program import Operation, Program
 from ..engine.execution import PATIENCE, Execution, Worker
 from ..engine.schedule import Guided
 from ..search import Proven
+from .doubts import of_replay
 
 __all__ = ("Finding", "Judged", "digest", "judged", "soundness_doubt")
 
@@ -74,8 +75,9 @@ def soundness_doubt(worker: Worker, finding: Finding) -> str | None:
     again = _patiently(worker, execution)
     if execution.blocked is not None and again.blocked is None:
         return "it takes its time, and gives the event loop's thread back in the end"
-    if again.history != execution.history:
-        return "its schedule gave another history the second time: the target is not deterministic"
+    doubt = of_replay(execution.program.expanded, execution.history, again.history)
+    if doubt is not None:
+        return str(doubt)
     if isinstance(finding.violation, HeldUp):
         calm = Program(tuple(_calm(operation) for operation in execution.program.operations))
         control = worker.run(calm, Guided(execution.visible))
