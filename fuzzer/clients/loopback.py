@@ -151,7 +151,7 @@ class LoopbackLink(Link):
             self._turned_away("connection refused")
             return
         self._socket = end = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        if self._loop.backlogs:
+        if self.name in self._loop.backlogs:
             end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
             with contextlib.suppress(AttributeError, OSError):  # not on every system
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, ETHERNET)
@@ -484,7 +484,9 @@ class LoopbackLink(Link):
     def _fill(self) -> None:
         """Leave the server no room to write into, where clients have a backlog."""
         transport, sock = self._server_end, self._server_socket
-        if not self._loop.backlogs or transport is None or sock is None or transport.is_closing() or self.taking:
+        if self.name not in self._loop.backlogs or self.taking:
+            return
+        if transport is None or sock is None or transport.is_closing():
             return
         _, high = transport.get_write_buffer_limits()
         if transport.get_write_buffer_size() > high:

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import takewhile
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import product, takewhile
 from time import perf_counter
 from typing import Literal
 
@@ -66,46 +66,72 @@ def confirm(
     Takes no longer than ``seconds``, by the real clock; without them than `SECONDS`.
     """
     seconds = SECONDS if seconds is None else seconds
-    until = perf_counter() + seconds
-    shown = _Same(target, execution, signature)
     loop = StockLoop()
-    loop.until = until
+    loop.until = perf_counter() + seconds
     worker = Worker(target, loop, drive=served_driver)
-    seen: Execution | None = None
-    why = f"ran out of time ({seconds:g} s)"
+    shown = _Same(target, execution, signature)
+    ways = _ways(target, execution)
+    tried, seen = 0, execution
     try:
         with worker.session():
-            for chooser, loop.backlogs in _attempts(target, execution, attempts):
-                result = judged(worker, worker.run(execution.program, chooser))
+            for seed, way in product(range(attempts), ways):
+                result = judged(worker, way.run(worker, execution, seed))
                 if loop.out_of_time:
                     break
                 if any(shown(violation, result.execution) for violation in result.violations):
-                    return _confirmed(target, loop.backlog)
-                if seen is None or _alike(execution, result.execution) > _alike(execution, seen):
+                    return _confirmed(target, _needed(worker, execution, way, seed, shown))
+                if not tried or _alike(execution, result.execution) > _alike(execution, seen):
                     seen = result.execution
+                tried += 1
     except TargetError as error:
         if not loop.out_of_time:
-            seen, why = None, str(error)
+            return Confirmation("not confirmable", str(error))
     finally:
         loop.close()
-    if seen is None:
-        return Confirmation("not confirmable", why)
+    if tried < len(ways):
+        return Confirmation("not confirmable", f"ran out of time ({seconds:g} s)")
     return Confirmation("not confirmed", _divergence(execution, seen))
 
 
-def _attempts(target: Target, execution: Execution, attempts: int) -> Iterator[tuple[Enforced, bool]]:
-    """The choosers to try, each with whether clients that do not read at once have a backlog."""
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """A way to try it: in which order events become visible, and which clients have a backlog."""
+
+    order: tuple[Visible, ...]
+    backlogs: frozenset[str]
+
+    def run(self, worker: Worker, execution: Execution, seed: int) -> Execution:
+        """Try it; the seed, if not 0, is for the times between the events."""
+        assert isinstance(worker.loop, StockLoop)
+        worker.loop.backlogs = self.backlogs
+        return worker.run(execution.program, Enforced(self.order, seed or None))
+
+
+def _ways(target: Target, execution: Execution) -> list[_Way]:
+    """The ways to try it, those that ask for less first: clients that do not read at once may have a backlog."""
     operations = execution.program.expanded
     held = any(op.pace == "slow" or op.kind in ("stall", "abort") for op in operations)
-    held = held or not target.traits.by_wire
+    everybody = frozenset(op.connection for op in operations if op.connection is not None)
+    backlogs = [frozenset[str](), everybody] if held or not target.traits.by_wire else [frozenset[str]()]
     orders = [execution.visible]
-    if _by_bytes(target):
-        answered = _answered(execution)
-        orders += [answered] if answered != execution.visible else []
-    for number in range(attempts):
-        for backlogs in (False, True) if held else (False,):
-            for order in orders:
-                yield Enforced(order, number or None), backlogs
+    if _by_bytes(target) and (answered := _answered(execution)) != execution.visible:
+        orders.append(answered)
+    return [_Way(order, some) for some in backlogs for order in orders]
+
+
+def _needed(worker: Worker, execution: Execution, way: _Way, seed: int, shown: _Same) -> dict[str, int]:
+    """The backlogs without which the violation does not show, each by its size in bytes."""
+    assert isinstance(worker.loop, StockLoop)
+    needed = worker.loop.backlog
+    with suppress(TargetError):  # there was no time left to begin
+        for name in sorted(needed):
+            fewer = replace(way, backlogs=frozenset(needed) - {name})
+            result = judged(worker, fewer.run(worker, execution, seed))
+            if worker.loop.out_of_time:
+                break
+            if any(shown(violation, result.execution) for violation in result.violations):
+                needed = worker.loop.backlog
+    return needed
 
 
 def _answered(execution: Execution) -> tuple[Visible, ...]:
@@ -155,8 +181,8 @@ def _confirmed(target: Target, backlog: dict[str, int]) -> Confirmation:
         server = "its own server"
     else:
         server = "uvicorn"
-    waiting = ", ".join(f"{name} {size:,} bytes" for name, size in sorted(backlog.items()))
-    behind = f"; with a backlog that was not read: {waiting}" if waiting else ""
+    waiting = " and ".join(f"{size:,} bytes on {name}" for name, size in sorted(backlog.items()))
+    behind = f"; it takes a backlog, not yet read, of {waiting}" if waiting else ""
     detail = f"{server}, loopback sockets, SelectorEventLoop, CPython {platform.python_version()}{behind}"
     return Confirmation("confirmed", detail, tuple(sorted(backlog.items())))
 

@@ -12,7 +12,7 @@ import asyncio
 import heapq
 import selectors
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from contextvars import Context, copy_context
 from time import perf_counter
 from typing import Any, Protocol
@@ -123,8 +123,8 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
         self._real: list[asyncio.Server] = []
         self.activity = 0
         """Counts what might have made a server write."""
-        self.backlogs = False
-        """Whether clients that read slowly or not at all have a backlog; they are given one."""
+        self.backlogs: Container[str] = ()
+        """The clients that have a backlog, as long as they read slowly or not at all; they are given one."""
         self.until = float("inf")
         """When to give up, by the real clock (`time.perf_counter`)."""
         self.out_of_time = False
