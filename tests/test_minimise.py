@@ -7,9 +7,12 @@ from collections.abc import Callable
 import pytest
 
 from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
+from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.engine.schedule import Recorded
-from crosswire.fuzzer.findings.minimise import attempts, shows
+from crosswire.fuzzer.findings.finding import Finding, judged
+from crosswire.fuzzer.findings.minimise import attempts, minimise, shows
+from crosswire.fuzzer.world import InOrder
 from crosswire.models.managers.targets import TARGETS
 
 
@@ -32,11 +35,33 @@ def test_findings_are_one_minimal(name: str, worker_of: Callable[[str], Worker])
 
 
 def test_the_smallest_of_a_self_deadlock() -> None:
-    """One connection whose send fails is enough, and so it shrinks to just that."""
+    """One connection whose frame arrives too late is enough, and so it shrinks to just that."""
     campaign = Campaign(TARGETS["isolated"], Plan(executions=1500, seed=0, promises=frozenset({"liveness"}))).run()
     found = min(campaign.found.values(), key=lambda known: len(known.finding.execution.program))
     kinds = [operation.kind for operation in found.finding.execution.program.operations]
-    assert len(kinds) == 3
+    assert len(kinds) == 2
     assert kinds[0] == "connect"
     assert {"run_agent", "emit"} & set(kinds)
-    assert {"abort", "disconnect"} & set(kinds)
+
+
+def test_what_several_clients_did_is_done_by_one_again_and_again() -> None:
+    """Five wrong logins, each on a connection of its own: one client's are enough, and read as one operation."""
+    names = [f"c{number}" for number in range(5)]
+    wrong = [
+        operation
+        for name in names
+        for operation in (Operation("connect", name, "u0"), Operation("authenticate", name, token="invalid"))
+    ]
+    program = Program((*wrong, Operation("connect", "c5", "u1"), Operation("authenticate", "c5", token="valid")))
+    worker = Worker(TARGETS["golden-path-breaker"])
+    with worker.session():
+        execution = worker.run(program, InOrder())
+        (violation,) = judged(worker, execution).violations
+        small, _ = minimise(worker, Finding(violation, execution))
+        assert [str(operation) for operation in small.execution.program.operations] == [
+            "connect c0 as u0",
+            "authenticate c0 (invalid token) (5 times)",
+            "connect c1 as u1",
+            "authenticate c1",
+        ]
+        assert worker.replay(small.execution.program, small.execution.schedule).history == small.execution.history

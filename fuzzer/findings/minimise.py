@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, groupby
 
 from ..core.program import Operation, Program
 from ..engine.execution import Worker
@@ -25,6 +25,9 @@ PASSES = 10
 
 RETRIES = 24
 """Random schedules tried on a smaller program that no schedule derived from the larger one makes fail."""
+
+MANY = 3
+"""Equal operations in a row that are easier read as one that is repeated."""
 
 FEW = 3
 """The same where the larger program fails in order: what order does not show in the smaller one, little else will."""
@@ -75,10 +78,11 @@ def minimise(worker: Worker, finding: Finding, over: Callable[[], bool] = lambda
                 break
             best = smaller
         best = _in_order_of_start(trials, best, signature)
+        best = _fewer_connections(trials, best, signature)
         best = _renamed(trials, best, signature) or best
         if best.execution.program == before.execution.program:
             break
-    return best, not over()
+    return _folded(best), not over()
 
 
 def fewer_deviations(trials: Trials, best: Finding, signature: str) -> Finding:
@@ -116,6 +120,30 @@ def _fewer_operations(trials: Trials, best: Finding, signature: str) -> Finding:
         if found is not None:
             return found
     return best
+
+
+def _fewer_connections(trials: Trials, best: Finding, signature: str) -> Finding:
+    """Let an earlier connection do what a later one does besides coming, where that shows it too."""
+    names = [op.connection for op in best.execution.program.operations if op.kind == "connect"]
+    for earlier, later in reversed(list(combinations(names, 2))):
+        program = best.execution.program
+        operations = program.operations
+        mine = [at for at, op in enumerate(operations) if op.connection == later]
+        if len(mine) > 1 and any(op.connection == earlier for op in operations):
+            moved = tuple(replace(op, connection=earlier) if at in mine else op for at, op in enumerate(operations))
+            smaller = Program(moved).without(mine[0])
+            best = _smaller(trials, best, signature, smaller, program.numbers[mine[0]]) or best
+    return best
+
+
+def _folded(finding: Finding) -> Finding:
+    """The same with equal operations in a row written as one that is repeated, from `MANY` on: nothing else changes."""
+    operations: list[Operation] = []
+    for op, run in groupby(finding.execution.program.operations, key=lambda op: replace(op, times=1)):
+        equal = list(run)
+        operations += [replace(op, times=sum(one.times for one in equal))] if len(equal) >= MANY else equal
+    program = Program(tuple(operations))
+    return replace(finding, execution=replace(finding.execution, program=program))
 
 
 def _fewer_times(trials: Trials, best: Finding, signature: str) -> Finding:
