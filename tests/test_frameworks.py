@@ -26,6 +26,7 @@ TARGETS = {
     "sanic": ("on_sanic:app?wire=text", "a Sanic application, behind its own server"),
     "blacksheep": ("on_blacksheep:app?wire=text", "an ASGI application (Application), called directly"),
     "channels": ("on_channels:app?wire=text", "an ASGI application (ProtocolTypeRouter), called directly"),
+    "channels, sync": ("on_channels:sync?wire=text", "an ASGI application (ProtocolTypeRouter), called directly"),
     "aiohttp": ("on_aiohttp:create_app?wire=text", "a factory of an aiohttp application, behind its own server"),
     "aiohttp, AppRunner": (f"on_aiohttp:main?wire={WIRES}:live", "a coroutine that starts a server"),
     "aiohttp, SockSite": (f"on_aiohttp:by_socket?wire={WIRES}:live", "a coroutine that starts a server"),

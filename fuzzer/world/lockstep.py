@@ -380,11 +380,11 @@ class Lockstep:
         return self.default
 
     def uses(self, executor: ThreadPoolExecutor) -> None:
-        """Something is submitted to a pool, which may have been made outside of this world."""
+        """Something is submitted to a pool, which may have been made outside of this world, or have been put back into
+        a state in which it had threads: none of them is alive in this execution."""
         if executor not in self.executors:
             self.executors[executor] = None
-            if type(executor._work_queue) is not queue.SimpleQueue:
-                _renew(executor)
+            _renew(executor)
 
     # -- the end ------------------------------
 
