@@ -59,8 +59,8 @@ def test_mutants_are_programs_as_the_machine_writes_them(name: str) -> None:
 
 def test_only_coverage_guided_search_makes_mutants() -> None:
     for strategies in (("random",), ("portfolio",)):
-        assert len(programs_of(TARGETS["degraded"], 2, strategies=strategies)) <= rounds.ROUND
-    assert len(programs_of(TARGETS["degraded"], 2, strategies=("random", "coverage"))) > rounds.ROUND
+        assert len(programs_of(TARGETS["degraded"], 2, strategies=strategies)) <= 1.2 * rounds.ROUND
+    assert len(programs_of(TARGETS["degraded"], 2, strategies=("random", "coverage"))) > 1.2 * rounds.ROUND
 
 
 def test_mutants_stay_short_and_differ_from_what_they_were_made_of() -> None:

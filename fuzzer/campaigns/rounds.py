@@ -33,8 +33,11 @@ __all__ = ("ROUND", "Batch", "Plan", "run_round")
 ROUND = 40
 """Programs a Hypothesis run generates before the next begins with a seed of its own."""
 
-LENGTHS = (30, 60, 100)
-"""Per cent of the plan's steps that programs of successive rounds have: simple bugs need simple programs."""
+LENGTHS = (15, 30, 60)
+"""Per cent of the plan's steps that programs of successive rounds have: simple bugs need simple programs.
+
+Most steps write a whole situation, some three to six operations.
+"""
 
 MUTANTS = 2
 """Where search is coverage-guided, programs made from kept ones for each that Hypothesis writes.
