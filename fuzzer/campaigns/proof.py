@@ -72,7 +72,7 @@ def prove(worker: Worker, executions: int | None = None, over: Callable[[], bool
         expected: list[Shown] = []
         while len(expected) < len(jobs) and not (len(expected) >= FEWEST and over()):
             expected.append(_alone(worker, jobs[len(expected)]))
-    except TargetError:
+    except (TargetError, _NeverEnds):
         return
     del jobs[len(expected) :]
     state.proven = worker.samples = True
@@ -94,9 +94,16 @@ def prove(worker: Worker, executions: int | None = None, over: Callable[[], bool
             return
 
 
+class _NeverEnds(Exception):
+    """An execution was broken off: to compare more of the kind would take for ever."""
+
+
 def _alone(worker: Worker, job: Job) -> Shown:
     program, number = job
-    return worker.alone(program, _chooser(number)).history, worker.frames
+    execution = worker.alone(program, _chooser(number))
+    if execution.blocked is not None:
+        raise _NeverEnds
+    return execution.history, worker.frames
 
 
 def _chooser(number: int) -> Chooser:
