@@ -108,6 +108,6 @@ def test_counts_name_the_strategy_that_chose() -> None:
 def test_programs_tried_to_the_end_are_counted() -> None:
     plan = Plan(executions=1500, schedules=300, strategies=("delay",))
     correct, faulty = (Campaign(TARGETS[name], plan).run() for name in ("reference", "degraded"))
-    assert correct.proven.total() > 0  # the programs that a campaign begins with are left after a few schedules
+    assert correct.proven.total() > 0
     assert faulty.found
     assert faulty.proven.total() < faulty.programs

@@ -130,7 +130,9 @@ def run_round(worker: Worker, plan: Plan, number: int, over: Callable[[int], boo
 
 
 def _schedules(plan: Plan, program: Program, written: _Written) -> int:
-    """Under how many schedules a program is explored."""
+    """Return under how many schedules a program is explored: all there may be where they are to be exhausted."""
+    if plan.strategies == ("delay",):
+        return plan.schedules
     if program is written.program and not written.generated:
         return min(plan.schedules, OPENING)
     if len(program.expanded) > len(program):
