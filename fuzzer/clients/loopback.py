@@ -21,17 +21,15 @@ from typing import TYPE_CHECKING, Any
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import InvalidStatus
-from websockets.extensions.permessage_deflate import enable_client_permessage_deflate
 from websockets.frames import Frame as WebSocketFrame
 from websockets.frames import Opcode
 from websockets.http11 import Response
 from websockets.protocol import State
-from websockets.typing import Subprotocol
-from websockets.uri import WebSocketURI
 
 from ..core.handshake import Frame, Request
 from ..core.program import Pace
 from .link import Link, Peer
+from .websocket import shaking_hands
 
 if TYPE_CHECKING:
     import asyncio
@@ -128,17 +126,7 @@ class LoopbackLink(Link):
     # -- what the client does ------------------------------
 
     def open(self, request: Request) -> None:
-        path, _, query = request.path.partition("?")
-        self._protocol = ClientProtocol(
-            WebSocketURI(False, "testserver", 80, path, query),
-            extensions=enable_client_permessage_deflate(None) if self._compression else None,
-            subprotocols=[Subprotocol(name) for name in request.subprotocols] or None,
-            max_size=None,
-        )
-        handshake = self._protocol.connect()
-        for key, value in request.headers:
-            handshake.headers[key] = value
-        self._protocol.send_request(handshake)
+        self._protocol = shaking_hands(request, self._compression)
         self._arriving = self._loop.external(("connect", self.name), self._connect, context=OUTSIDE)
 
     def _connect(self) -> None:

@@ -22,7 +22,7 @@ from ..core.program import Pace
 from ..world.transport import END, Heartbeat, MemoryTransport
 from .link import Link, Peer, refusal
 
-__all__ = ("WebSocketLink",)
+__all__ = ("WebSocketLink", "shaking_hands")
 
 GARBAGE = b"\xff\xfe not a frame \x00" * 4
 """An opcode that does not exist, with reserved bits set (RFC 6455, section 5.2)."""
@@ -39,6 +39,22 @@ class _Written:
     opened: bool = False
     refused: str | None = None
     heartbeat: bool = False
+
+
+def shaking_hands(request: Request, compression: bool) -> ClientProtocol:
+    """Return websockets' own client, sans I/O, which has its opening handshake to send."""
+    path, _, query = request.path.partition("?")
+    protocol = ClientProtocol(
+        WebSocketURI(False, "testserver", 80, path, query),
+        extensions=enable_client_permessage_deflate(None) if compression else None,
+        subprotocols=[Subprotocol(name) for name in request.subprotocols] or None,
+        max_size=None,
+    )
+    handshake = protocol.connect()
+    for key, value in request.headers:
+        handshake.headers[key] = value
+    protocol.send_request(handshake)
+    return protocol
 
 
 class WebSocketLink(Link):
@@ -73,17 +89,7 @@ class WebSocketLink(Link):
     # -- what the client does ------------------------------
 
     def open(self, request: Request) -> None:
-        path, _, query = request.path.partition("?")
-        self._protocol = ClientProtocol(
-            WebSocketURI(False, "testserver", 80, path, query),
-            extensions=enable_client_permessage_deflate(None) if self._compression else None,
-            subprotocols=[Subprotocol(name) for name in request.subprotocols] or None,
-            max_size=None,
-        )
-        handshake = self._protocol.connect()
-        for key, value in request.headers:
-            handshake.headers[key] = value
-        self._protocol.send_request(handshake)
+        self._protocol = shaking_hands(request, self._compression)
         self._dial(self)
 
     def send(self, frame: Frame, *, heartbeat: bool = False) -> None:
