@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -14,6 +19,24 @@ from crosswire.models.managers.targets import TARGETS
 settings.register_profile("tests", database=None)
 settings.load_profile("tests")
 """What an earlier run stored would decide the outcome of this one."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def leave_nothing_behind() -> Iterator[None]:
+    """Forget what a module's tests wrote and imported, and collect what is garbage.
+
+    Whatever the process holds is looked at before the executions of a later test; and what a library says when its
+    objects are collected is not to be said in one.
+    """
+    yield
+    written = Path(tempfile.gettempdir())
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if isinstance(file, str) and written in Path(file).parents:
+            del sys.modules[name]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        gc.collect()
 
 
 @pytest.fixture(scope="session")

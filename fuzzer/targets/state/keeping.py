@@ -29,12 +29,12 @@ SHOWN = 3
 """How many of what was not put back are listed."""
 
 _shared: Snapshot | None = None
-"""State belongs to the process, so all targets that are kept apart by it share one snapshot."""
+"""State belongs to the process, so all targets that are kept apart by it share one snapshot, until a module goes."""
 
 
 def _snapshot() -> Snapshot:
     global _shared
-    if _shared is None:
+    if _shared is None or _shared.outlived:
         _shared = Snapshot()
     return _shared
 

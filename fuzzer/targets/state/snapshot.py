@@ -111,6 +111,15 @@ class Snapshot:
         """How many objects are recorded: the project's own and what they lead to, and libraries'."""
         return len(self._reach.near), len(self._reach.far)
 
+    @property
+    def outlived(self) -> bool:
+        """Whether a module of the project's is gone that was there when executions began: what is recorded of it is of no
+        use, and would be looked at for ever."""
+        return any(
+            sys.modules.get(name) is not module and isinstance(module, types.ModuleType) and self._reach.own(module)
+            for name, module in self._modules.items()
+        )
+
     def take_in(self, roots: Iterable[Root] = ()) -> None:
         """Take what there is now for the beginning of executions: modules that came since, values set since.
 
