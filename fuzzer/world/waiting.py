@@ -43,6 +43,7 @@ class Lock(metaclass=_LockType):
     """`threading.Lock`; in a world, who waits for it is in lockstep."""
 
     __slots__ = ("__weakref__", "_real", "_waiting")
+    __module__ = _real_lock_type.__module__  # what it stands in for: a target's, and put back as one
     _real: Any
     _waiting: deque[Member]
 
@@ -95,6 +96,8 @@ class Lock(metaclass=_LockType):
 class RLock(RealRLock):  # type: ignore[misc]  # final to type checkers only
     """`threading.RLock`; in a world, who waits for it is in lockstep."""
 
+    __module__ = RealRLock.__module__
+
     _waiting: deque[Member] | None = None
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
@@ -141,6 +144,8 @@ def _wake_first(waiting: deque[Member]) -> None:
 
 class SimpleQueue(_queue.SimpleQueue):  # type: ignore[type-arg]
     """`queue.SimpleQueue`; in a world, who waits for it is in lockstep."""
+
+    __module__ = _queue.SimpleQueue.__module__
 
     _waiting: deque[Member] | None = None
 

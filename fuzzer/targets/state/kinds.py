@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _queue
 import _thread
 import array
 import asyncio
@@ -11,7 +12,6 @@ import gc
 import io
 import itertools
 import os
-import queue
 import random
 import socket
 import sqlite3
@@ -219,7 +219,7 @@ OPAQUE: tuple[tuple[type, Read, Write | None], ...] = (
     (array.array, lambda data: data[:], lambda data, saved: data.__setitem__(slice(None), saved)),
     (io.StringIO, _text, _set_text),
     (io.BytesIO, _text, _set_text),
-    (queue.SimpleQueue, lambda waiting: waiting.qsize(), _fill),
+    (_queue.SimpleQueue, lambda waiting: waiting.qsize(), _fill),
     (types.GeneratorType, _at("gi_frame"), None),
     (types.AsyncGeneratorType, _at("ag_frame"), None),
     (types.CoroutineType, _at("cr_frame"), None),

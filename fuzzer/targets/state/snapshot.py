@@ -113,8 +113,10 @@ class Snapshot:
 
     @property
     def outlived(self) -> bool:
-        """Whether a module of the project's is gone that was there when executions began: what is recorded of it is of no
-        use, and would be looked at for ever."""
+        """Whether a module of the project's is gone that was there when executions began.
+
+        What is recorded of it is of no use, and would be looked at for ever.
+        """
         return any(
             sys.modules.get(name) is not module and isinstance(module, types.ModuleType) and self._reach.own(module)
             for name, module in self._modules.items()

@@ -31,6 +31,11 @@ async def app(scope, receive, send):
 
 KEPT = "visits = []\ndef greeting():\n    visits.append(1)\n    return len(visits)\n"
 
+HELD = (
+    "import queue, threading\nlock, jobs = threading.Lock(), queue.SimpleQueue()\n"
+    "def greeting():\n    jobs.put(1)\n    return lock.acquire(blocking=False), jobs.qsize()\n"
+)
+
 SPENT = "numbers = (n for n in range(10**9))\ndef greeting():\n    return next(numbers)\n"
 
 ONCE = "import json\nassert not hasattr(json, 'taken_by_test')\njson.taken_by_test = 1\n"
@@ -79,8 +84,9 @@ def proven(folder: Path, source: str, options: str = "", executions: int = 6) ->
     return said[0], said[1], said[2], said[3]
 
 
-def test_what_can_be_put_back_is(tmp_path: Path) -> None:
-    assert proven(tmp_path, KEPT) == ("snapshot", "snapshot", [], 1)
+@pytest.mark.parametrize("source", [KEPT, HELD], ids=["list", "what threads wait on"])
+def test_what_can_be_put_back_is(tmp_path: Path, source: str) -> None:
+    assert proven(tmp_path, source) == ("snapshot", "snapshot", [], 1)
 
 
 def test_what_cannot_be_put_back_is_named_and_the_modules_are_executed_anew(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from crosswire.fuzzer.targets.state import Snapshot
+from crosswire.fuzzer.world.waiting import gate_threads
 
 HOLDINGS = "tests.targets.state.holdings"
 
@@ -165,7 +166,8 @@ TOLD: dict[str, tuple[Use, str]] = {
 
 @pytest.fixture
 def module() -> Iterator[ModuleType]:
-    """The module as if imported for the first time."""
+    """The module as if imported for the first time, by a process that has a world."""
+    gate_threads()
     sys.modules.pop(HOLDINGS, None)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of copying iterators
