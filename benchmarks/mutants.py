@@ -7,32 +7,33 @@ part of a condition dropped, ``any`` made ``all``, a constant turned over.  It i
 or hangs.  A mutant that no history can tell from the original lives, and counts as alive.
 
 Operators after R. A. DeMillo, R. J. Lipton and F. G. Sayward, "Hints on test data selection", Computer 11 (4), 1978;
-each mutant runs in a process of its own, forked where everything but the model is imported.
+the tests are collected once, and each mutant is planted in a process forked for it.
 """
 
 from __future__ import annotations
 
 import ast
 import importlib
-import importlib.abc
-import importlib.util
+import inspect
 import os
 import random
 import signal
 import sys
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 
 import pytest
 
+from crosswire.models.isolation.verdicts import Check
+
 from .report import arguments, table, write
 
-__all__ = ("Mutant", "mutants", "survives")
+__all__ = ("Jury", "Mutant", "mutants", "plant")
 
 ROOT = Path(__file__).resolve().parent.parent
 MODEL = ROOT / "models" / "isolation"
@@ -42,22 +43,17 @@ TESTS = ROOT / "tests" / "isolation"
 SLOW = ("test_managed", "test_served")
 """Tests that execute servers: asked last, since those of written histories cost a hundredth."""
 
-AGAIN = ("tests", "crosswire.models", "crosswire.fuzzer.findings", "crosswire.fuzzer.campaigns")
-"""What is imported again for each mutant: whatever has the model in its hands."""
-
-IGNORED = ("-W", "ignore::pytest.PytestAssertRewriteWarning")
-"""A plugin that is imported already, as part of what is common, would be told of."""
-
-COMMON = (
-    "crosswire.fuzzer.engine.execution",
-    "crosswire.fuzzer.search",
-    "crosswire.fuzzer.targets.applications",
-    "hypothesis",
-    "starlette.applications",
-    "uvicorn",
-    "websockets.asyncio.server",
+QUIET = (
+    "-o",
+    "addopts=",
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:terminal",
+    "-W",
+    "ignore::pytest.PytestAssertRewriteWarning",
 )
-"""What is imported once, before the first fork."""
+"""Says nothing, also not of a plugin that is imported already."""
 
 PLAIN = ("__init__", "violations")
 """Modules that decide nothing."""
@@ -176,45 +172,102 @@ def _set(node: ast.AST, name: str, value: object) -> Callable[[], None]:
     return lambda: setattr(node, name, value)
 
 
-class _Mutated(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Gives one module of the model as the mutant has it."""
+def plant(mutant: Mutant) -> None:
+    """Turn one module of the model, as it is imported, into the mutant: whoever has its functions in hand has it too.
 
-    def __init__(self, mutant: Mutant) -> None:
-        self._mutant = mutant
-
-    def find_spec(self, fullname: str, path: object, target: object = None) -> ModuleSpec | None:
-        if fullname != f"{PACKAGE}.{self._mutant.module}":
-            return None
-        return importlib.util.spec_from_loader(fullname, self)
-
-    def exec_module(self, module: ModuleType) -> None:
-        exec(self._mutant.code, module.__dict__)
-
-
-def survives(mutant: Mutant, seconds: int) -> bool:
-    """Whether the tests pass on a mutant, in a process of their own; one that hangs does not."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            signal.alarm(seconds)
-            os._exit(_tested(mutant))
-        except BaseException:
-            os._exit(3)
-    _, status = os.waitpid(pid, 0)
-    return os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0
+    Raises RuntimeError where that changes nothing.
+    """
+    planted = importlib.import_module(f"{PACKAGE}.{mutant.module}")
+    grown = ModuleType(planted.__name__)
+    grown.__package__ = planted.__package__
+    sys.modules[grown.__name__] = grown  # where dataclasses look up the names in their annotations
+    exec(mutant.code, vars(grown))
+    sys.modules[planted.__name__] = planted
+    changed = [_take_over(thing, vars(grown)[name]) for name, thing in vars(planted).items() if name in vars(grown)]
+    if True not in changed:
+        raise RuntimeError(f"{mutant} changes nothing")
 
 
-def _tested(mutant: Mutant) -> int:
-    silent = os.open(os.devnull, os.O_WRONLY)
-    for stream in (1, 2):
-        os.dup2(silent, stream)
-    for name in list(sys.modules):
-        if name.startswith(AGAIN):
-            del sys.modules[name]
-    sys.meta_path.insert(0, _Mutated(mutant))
-    quick = sorted(str(path) for path in TESTS.glob("test_*.py") if path.stem not in SLOW)
-    slow = [str(TESTS / f"{name}.py") for name in SLOW]
-    return int(pytest.main(["-x", "-q", "-n", "0", "-p", "no:cacheprovider", *IGNORED, *quick, *slow]))
+def _take_over(old: object, new: object) -> bool:
+    """Give ``old`` the code of ``new``, the same thing in another version of its module; whether that changed it."""
+    if isinstance(old, property) and isinstance(new, property):
+        return _take_over(old.fget, new.fget)
+    if isinstance(old, tuple) and isinstance(new, tuple) and old and isinstance(old[0], Check):
+        left = {check.breaches.__name__: check for check in new}
+        return True in [_lose(check, left.get(check.breaches.__name__)) for check in old]
+    old, new = (inspect.unwrap(thing) if callable(thing) else thing for thing in (old, new))
+    if isinstance(old, FunctionType) and isinstance(new, FunctionType):
+        was, old.__code__ = old.__code__, new.__code__
+        return was != new.__code__
+    if isinstance(old, type) and isinstance(new, type) and old is not new:
+        return True in [_take_over(thing, vars(new)[name]) for name, thing in vars(old).items() if name in vars(new)]
+    return False
+
+
+def _lose(check: Check, left: Check | None) -> bool:
+    """Take from a check the excuses that its mutant lacks, or its breaches where there is no mutant of it."""
+    names = [excuse.__name__ for excuse in left.excuses] if left is not None else []
+    kept = tuple(excuse for excuse in check.excuses if excuse.__name__ in names)
+    lost = left is None or len(kept) < len(check.excuses)
+    object.__setattr__(check, "excuses", kept)
+    if left is None:
+        object.__setattr__(check, "breaches", lambda index: iter(()))
+    return lost
+
+
+class Jury:
+    """A plugin of pytest: instead of running once, what it has collected runs for every mutant.
+
+    Each in a process forked for it, to the first test that fails; which is asked first for the next mutant.
+    """
+
+    def __init__(self, made: Sequence[Mutant], seconds: int) -> None:
+        self._made, self._seconds = made, seconds
+        self.alive: Counter[str] = Counter()
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items.sort(key=lambda item: item.path.stem in SLOW)
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        items = list(session.items)
+        if (failed := self._killer(None, items)) is not None:
+            raise SystemExit(f"the tests fail on the model as it is: {failed}")
+        for mutant in self._made:
+            killer = self._killer(mutant, items)
+            if killer is None:
+                self.alive[mutant.module] += 1
+                print(f"alive: {mutant}", flush=True)
+            else:
+                items.sort(key=lambda item: item.nodeid != killer)
+        return True
+
+    def _killer(self, mutant: Mutant | None, items: Sequence[pytest.Item]) -> str | None:
+        """The test that fails on a mutant; empty where one hangs or ends the process, None where all pass."""
+        reads, writes = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                signal.alarm(self._seconds)
+                os.write(writes, self._failing(mutant, items).encode())
+                os._exit(0)
+            except BaseException:
+                traceback.print_exc(file=sys.__stderr__)
+                os._exit(3)
+        os.close(writes)
+        with os.fdopen(reads) as pipe:
+            said = pipe.read()
+        _, status = os.waitpid(pid, 0)
+        return said or (None if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0 else "")
+
+    def _failing(self, mutant: Mutant | None, items: Sequence[pytest.Item]) -> str:
+        if mutant is not None:
+            plant(mutant)
+        for item in items:
+            session = item.session
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
+            if session.testsfailed:
+                return item.nodeid
+        return ""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -230,24 +283,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     sample = 5 if options.quick else options.sample
     if sample is not None and sample < len(made):
         made = random.Random(options.seed).sample(made, sample)
-    for name in COMMON:
-        importlib.import_module(name)
-    began, alive, all_of = time.perf_counter(), Counter[str](), Counter[str]()
-    first = MODEL / f"{modules[0]}.py"
-    unchanged = Mutant(first.stem, 0, "unchanged", compile(first.read_text(encoding="utf-8"), str(first), "exec"))
-    if not survives(unchanged, options.seconds):
-        raise SystemExit("the tests fail on the model as it is")
-    for mutant in made:
-        all_of[mutant.module] += 1
-        if survives(mutant, options.seconds):
-            alive[mutant.module] += 1
-            print(f"alive: {mutant}", flush=True)
-    rows = [(name, count, count - alive[name], f"{1 - alive[name] / count:.0%}") for name, count in all_of.items()]
-    total, living = all_of.total(), alive.total()
+    began, jury = time.perf_counter(), Jury(made, options.seconds)
+    code = pytest.main(["-s", *QUIET, str(TESTS)], [jury])
+    if code != pytest.ExitCode.OK:
+        raise SystemExit(int(code))
+    all_of = Counter(mutant.module for mutant in made)
+    rows = [(name, n, n - jury.alive[name], f"{1 - jury.alive[name] / n:.0%}") for name, n in all_of.items()]
+    total, living = all_of.total(), jury.alive.total()
     rows.append(("all", total, total - living, f"{1 - living / total:.0%}"))
     print(table(("module", "mutants", "killed", "share"), rows))
     print(f"in {time.perf_counter() - began:.0f} s")
-    write(options.json, {"mutants": {name: [count, alive[name]] for name, count in all_of.items()}})
+    write(options.json, {"mutants": {name: [count, jury.alive[name]] for name, count in all_of.items()}})
 
 
 if __name__ == "__main__":
