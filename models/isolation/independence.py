@@ -32,9 +32,8 @@ def held_up(index: HistoryIndex) -> Iterator[Breach]:
     for act in index.invocations.values() if stalls else ():
         if act.op.kind not in HELD or act.finished is None or act.indeterminate:
             continue
-        took = usable(index.history, act.began, act.ended)
-        culprits = _culprits(stalls, act.began, act.ended, lasting=took <= limit)
-        if not culprits:
+        took, culprit = _culprit(index, stalls, act.began, act.ended)
+        if culprit is None:
             continue
         own = {act.op.connection, *(c.name for c in _audience(index, act.number))}
         if took <= limit:
@@ -42,12 +41,12 @@ def held_up(index: HistoryIndex) -> Iterator[Breach]:
         if _concerned(index, own, act.began, act.ended) or (took <= limit and act.op.kind in FAREWELLS):
             continue
         found = v.HeldUp(
-            f"{act} took {took:g} s while {_called(index, culprits[0], act.op.connection)} was not reading; "
+            f"{act} took {took:g} s while {_called(index, culprit, act.op.connection)} was not reading; "
             f"the limit is {limit:g} s{_endless(took, limit)}",
             act.op.kind if act.op.kind in EMITTED else "connection",
             rows_of(act.began, act.ended),
         )
-        yield Breach(found, act.began, act.ended, act=act, connection=culprits[0])
+        yield Breach(found, act.began, act.ended, act=act, connection=culprit)
 
 
 def arrived_late(index: HistoryIndex) -> Iterator[Breach]:
@@ -58,12 +57,13 @@ def arrived_late(index: HistoryIndex) -> Iterator[Breach]:
         act = event.by
         if not act.indeterminate:
             continue
+        came: set[str] = set()
         for d in event.deliveries:
-            if d.received == NEVER or d.connection is event.emitter:
+            if d.received == NEVER or d.connection is event.emitter or d.connection.name in came:
                 continue
-            took = usable(index.history, act.began, d.received)
-            culprits = _culprits(stalls, act.began, d.received, lasting=took <= limit)
-            if not culprits:
+            came.add(d.connection.name)  # what comes again is no later for it
+            took, culprit = _culprit(index, stalls, act.began, d.received)
+            if culprit is None:
                 continue
             own = {act.op.connection, d.connection.name}
             if took <= limit:
@@ -73,12 +73,12 @@ def arrived_late(index: HistoryIndex) -> Iterator[Breach]:
             if d.connection in must_hear(index, event, act.began, d.received):
                 found = v.HeldUp(
                     f"{event.id} arrived on {d.connection.name} after {took:g} s, while "
-                    f"{_called(index, culprits[0], act.op.connection)} was not reading; the limit is {limit:g} s"
+                    f"{_called(index, culprit, act.op.connection)} was not reading; the limit is {limit:g} s"
                     f"{_endless(took, limit)}",
                     f"{act.op.kind}, late",
                     rows_of(act.began, d.received),
                 )
-                yield Breach(found, act.began, d.received, event, act, culprits[0])
+                yield Breach(found, act.began, d.received, event, act, culprit)
                 break
 
 
@@ -128,14 +128,36 @@ def _endless(took: float, limit: float) -> str:
     return "" if took > limit else ", and the stall had no end of its own"
 
 
-def _culprits(stalls: list[Stall], since: int, until: int, *, lasting: bool) -> list[Connection]:
-    """Who did not read meanwhile.
+def _culprit(index: HistoryIndex, stalls: list[Stall], since: int, until: int) -> tuple[float, Connection | None]:
+    """For how many seconds something took because of a client that did not read, and which client.
 
-    ``lasting``: only a stall that began before and was waited out, so that the clock need not have moved.
+    Counted is the time in which that client did not read and the target could have gone on.  Where this is not longer
+    than the policy's delay, it is the client of a stall that began before and was waited out: then the clock need not
+    have moved.
     """
-    if lasting:
-        return [c for a, b, out, c in stalls if out and a < since < b < until]
-    return [c for a, b, _, c in stalls if a < until and b > since]
+    longest = 0.0
+    for a, b, _, c in stalls:
+        if a < until and b > since:
+            seconds = _held(index, c, max(a, since), min(b, until))
+            if seconds > index.policy.delay:
+                return seconds, c
+            longest = max(longest, seconds)
+    return longest, next((c for a, b, out, c in stalls if out and a < since < b < until), None)
+
+
+def _held(index: HistoryIndex, culprit: Connection, since: int, until: int) -> float:
+    """The seconds between two rows in which nothing but the culprit can have kept the target from going on.
+
+    The machine had time for it, and the world let none pass before something else that was on its way.
+    """
+    history = index.history
+    passed = sum(
+        history[row + 1].time - history[row].time
+        for row in index.marks.get(RowKind.CLOCK, ())
+        if since <= row < until
+        and any(key[0] != "start" and key[-1] != culprit.name for key in _keys(history[row].detail))
+    )
+    return round(usable(history, since, until) - passed, 2)
 
 
 def _concerned(index: HistoryIndex, own: set[str | None], since: int, until: int) -> bool:

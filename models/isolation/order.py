@@ -49,9 +49,12 @@ def _row(arrival: tuple[int, Event, Connection]) -> int:
 
 
 def _same_lane(earlier: Invocation, act: Invocation) -> bool:
-    """A connection keeps the order of what is said on it."""
+    """A connection keeps the order of what is said on it; but an agent's run, once asked for, takes its own time."""
     return (
-        earlier.op.connection is not None and earlier.op.connection == act.op.connection and earlier.began < act.began
+        earlier.op.connection is not None
+        and earlier.op.connection == act.op.connection
+        and earlier.began < act.began
+        and earlier.op.kind != "run_agent"
     )
 
 

@@ -165,6 +165,56 @@ def test_who_need_not_hear_may_hear_late() -> None:
     assert "emit, late" not in circumstances(story)
 
 
+# -- time that was nobody's ------------------------------
+
+
+@pytest.mark.parametrize(
+    ("key", "counts"),
+    [
+        (("latency", "db", "own"), False),
+        (("latency", "db", -1), False),
+        (("latency", "db", 99), False),
+        (("job", 1, "own"), False),
+        (("frame", "c0"), False),
+        (("frame", "c1"), True),
+        (("bytes", f"{DIALLED}redis"), False),
+        (("bytes", "c1"), True),
+        (("notice", 0), False),
+        (("start", "own"), True),
+    ],
+)
+def test_time_that_passed_before_something_else_that_was_on_its_way_is_no_delay(
+    key: tuple[str | int, ...], counts: bool
+) -> None:
+    assert kinds(held(key=key)) == (["HeldUp"] if counts else [])
+
+
+def test_only_the_time_in_which_a_client_did_not_read_is_its_doing() -> None:
+    """Before and after the stall it took long of itself: a frame of a client that reads may take its time."""
+    for before, stalled, after in ((5.0, 0.5, 5.0), (5.0, 0.0, 0.0), (0.0, 0.0, 5.0), (0.0, 5.0, 0.0)):
+        story = managed("u0", "u1")
+        number = story.begin("emit", None, "u2", to="u0")
+        story.wait(before).stall("c1").wait(stalled).resume("c1").wait(after).hears("c0", number).end(number).rest()
+        assert kinds(story) == (["HeldUp"] if stalled > 1 else [])
+
+
+def test_a_machine_that_is_busy_again_and_again_holds_nobody_up() -> None:
+    story = managed("u0", "u1").stall("c1")
+    number = story.begin("emit", None, "u2", to="u0")
+    for _ in range(20):
+        story.mark(RowKind.BUSY, 0.25).wait(0.25)
+    story.resume("c1").hears("c0", number).end(number).rest()
+    assert kinds(story) == []
+
+
+def test_the_longest_of_several_stalls_counts() -> None:
+    story = managed("u0", "u1", "u3").stall("c2").wait(0.1).resume("c2")
+    number = story.begin("emit", None, "u2", to="u0")
+    story.stall("c2").wait(0.5).resume("c2").stall("c1").wait(5.0).resume("c1").hears("c0", number).end(number).rest()
+    assert kinds(story) == ["HeldUp"]
+    assert "took 5 s while c1 was not reading" in story.judged()[0].message
+
+
 # -- excuses ------------------------------
 
 
@@ -175,8 +225,10 @@ def test_who_need_not_hear_may_hear_late() -> None:
         (("latency", "db", -1), True),
         (("latency", "db", 99), False),
         (("job", 1, "own"), True),
+        (("begin", 1, "own"), True),
         (("frame", "c0"), True),
         (("frame", "c1"), False),
+        (("bytes", "c0"), True),
         (("bytes", f"{DIALLED}redis"), True),
         (("bytes", "c1"), False),
         (("lost", "c0"), True),
@@ -187,7 +239,7 @@ def test_who_need_not_hear_may_hear_late() -> None:
     ],
 )
 def test_who_waits_for_something_of_its_own_is_held_up_by_nobody(key: tuple[str | int, ...], itself: bool) -> None:
-    story = held(key=key)
+    story = held(0.0, waited_out=True, key=key)
     assert kinds(story) == ([] if itself else ["HeldUp"])
     assert story.excused() == (["waits_for_itself"] if itself else [])
 

@@ -41,6 +41,21 @@ def test_a_connection_keeps_the_order_of_what_is_said_on_it() -> None:
     assert kinds(story.hears("c1", first).hears("c1", second).end(first, NOBODY).end(second, NOBODY).rest()) == []
 
 
+def test_an_agents_run_takes_its_own_time() -> None:
+    """Two runs of one user may be interleaved, and what is said after asking for a run need not wait for its end."""
+    story = served("u0")
+    first, second = (story.begin("run_agent", "c0", "u0", to="u0") for _ in range(2))
+    said = story.begin("emit", "c0", "u0", to="u0")
+    for step in CRITICAL_EVENTS:
+        story.hears("c0", (second, step)).hears("c0", (first, step))
+    story.hears("c0", said).end(first, NOBODY).end(second, NOBODY).end(said, NOBODY).rest()
+    assert kinds(story) == []
+    story = served("u0", "u1")
+    said, run = story.begin("emit", "c0", "u0", to="u1"), story.begin("run_agent", "c0", "u0", to="u1")
+    story.run(run, "c1").hears("c1", said).end(said, NOBODY).end(run, NOBODY).rest()
+    assert kinds(story) == ["Disorder"]
+
+
 def test_what_is_in_one_frame_is_read_together() -> None:
     story = managed("u1")
     first, second = (story.done("emit", None, "u0", to="u1") for _ in range(2))

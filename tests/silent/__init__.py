@@ -1,0 +1,1 @@
+"""Correct servers in the styles of the field: whatever is said of them is wrong."""
