@@ -1,6 +1,6 @@
 """The whole suite: ``python -m benchmarks`` runs every benchmark in turn, or those named.
 
-    python -m benchmarks [--json FOLDER] [--plots FOLDER] [--quick] [speed | strategies | peers | defects | kills ...]
+    python -m benchmarks [--json FOLDER] [--plots FOLDER] [--quick] [NAME ...]
 
 Each is a command of its own as well, ``python -m benchmarks.<name> --help``.
 """
@@ -12,7 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SUITE = ("speed", "strategies", "peers", "defects", "kills")
+SUITE = ("speed", "strategies", "peers", "defects", "silent", "kills")
 PLAIN = ("kills",)
 """Those without figures to write or draw."""
 

@@ -29,7 +29,7 @@ from types import CodeType, FunctionType, ModuleType
 
 import pytest
 
-from crosswire.models.isolation.verdicts import Check
+from crosswire.models.isolation.verdicts import DECLARATIONS, Check
 
 from .report import arguments, table, write
 
@@ -54,6 +54,9 @@ QUIET = (
     "ignore::pytest.PytestAssertRewriteWarning",
 )
 """Says nothing, also not of a plugin that is imported already."""
+
+UNPLANTED = 3
+"""With what a process ends in which a mutant could not be planted."""
 
 PLAIN = ("__init__", "violations")
 """Modules that decide nothing."""
@@ -197,8 +200,11 @@ def _take_over(old: object, new: object) -> bool:
         return True in [_lose(check, left.get(check.breaches.__name__)) for check in old]
     old, new = (inspect.unwrap(thing) if callable(thing) else thing for thing in (old, new))
     if isinstance(old, FunctionType) and isinstance(new, FunctionType):
-        was, old.__code__ = old.__code__, new.__code__
-        return was != new.__code__
+        was = old.__code__, DECLARATIONS.get(old)
+        old.__code__ = new.__code__
+        if new in DECLARATIONS:
+            DECLARATIONS[old] = DECLARATIONS[new]
+        return was != (old.__code__, DECLARATIONS.get(old))
     if isinstance(old, type) and isinstance(new, type) and old is not new:
         return True in [_take_over(thing, vars(new)[name]) for name, thing in vars(old).items() if name in vars(new)]
     return False
@@ -247,21 +253,26 @@ class Jury:
         pid = os.fork()
         if pid == 0:
             try:
-                signal.alarm(self._seconds)
-                os.write(writes, self._failing(mutant, items).encode())
-                os._exit(0)
+                if mutant is not None:
+                    plant(mutant)
             except BaseException:
                 traceback.print_exc(file=sys.__stderr__)
-                os._exit(3)
+                os._exit(UNPLANTED)
+            try:
+                signal.alarm(self._seconds)
+                os.write(writes, self._failing(items).encode())
+                os._exit(0)
+            except BaseException:
+                os._exit(1)
         os.close(writes)
         with os.fdopen(reads) as pipe:
             said = pipe.read()
-        _, status = os.waitpid(pid, 0)
-        return said or (None if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0 else "")
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        if code == UNPLANTED:
+            raise SystemExit(f"cannot be planted: {mutant}")
+        return said or (None if code == 0 else "")
 
-    def _failing(self, mutant: Mutant | None, items: Sequence[pytest.Item]) -> str:
-        if mutant is not None:
-            plant(mutant)
+    def _failing(self, items: Sequence[pytest.Item]) -> str:
         for item in items:
             session = item.session
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)

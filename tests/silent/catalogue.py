@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from crosswire.fuzzer import Policy, Target, application
 from crosswire.fuzzer.targets.resolve import resolve
@@ -28,6 +28,13 @@ class Server:
             return resolve(f"tests.silent.managers:{self.attribute}")
         place = f"tests.silent.servers.{self.name}:{self.attribute}"
         return application(place, wire=WIRES[self.name], policy=self.policy, port=self.port)
+
+    @property
+    def declared(self) -> str:
+        """Its policy, as far as it is not the strict promise, in Python."""
+        policy, strict = self.target().traits.policy, Policy()
+        said = ((one.name, getattr(policy, one.name)) for one in fields(Policy) if one.name != "rest")
+        return ", ".join(f"{name}={value!r}" for name, value in said if value != getattr(strict, name))
 
 
 SERVERS = {
