@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from .targets.adapter import Adapter, Client, Event, Limits, Policy, Target
     from .targets.applications import UnknownTargetError, application
     from .targets.login import Http, HttpLogin
+    from .targets.own import Action, operation
+    from .targets.presence import Presence
     from .targets.socketio import SocketIOWire
     from .targets.standins import HttpService, LineServer, Redis, StandIn
     from .targets.users import integer_users, uuid_users
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = (
     "TEXT",
+    "Action",
     "Adapter",
     "Client",
     "CrosswireError",
@@ -40,6 +43,7 @@ __all__ = (
     "Outgoing",
     "PeerGoneError",
     "Policy",
+    "Presence",
     "Reading",
     "Redis",
     "Request",
@@ -56,6 +60,7 @@ __all__ = (
     "application",
     "integer_users",
     "latency",
+    "operation",
     "test_case_for",
     "uuid_users",
 )
@@ -67,6 +72,8 @@ HOMES = {
     "targets.adapter": ("Adapter", "Client", "Event", "Limits", "Policy", "Target"),
     "targets.applications": ("UnknownTargetError", "application"),
     "targets.login": ("Http", "HttpLogin"),
+    "targets.own": ("Action", "operation"),
+    "targets.presence": ("Presence",),
     "targets.socketio": ("SocketIOWire",),
     "targets.standins": ("HttpService", "LineServer", "Redis", "StandIn"),
     "targets.users": ("integer_users", "uuid_users"),

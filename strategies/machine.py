@@ -18,7 +18,7 @@ from ..fuzzer.engine.schedule import Deliver
 from ..fuzzer.targets.adapter import Target
 from . import phrases
 from .phrases import Said
-from .script import ROOMS, Script, Vocabulary
+from .script import ROOMS, SPEAKING, Script, Vocabulary
 
 __all__ = ("MOMENTS", "Check", "ProgramMachine", "machine_for")
 
@@ -58,7 +58,7 @@ class ProgramMachine(RuleBasedStateMachine):
         script, speeches = self.script, self.vocabulary.speeches
         if not script.operations:
             return
-        if speeches and (self.goes_on or not any(op.kind in speeches for op in script.operations)):
+        if speeches and (self.goes_on or not any(op.kind in (*SPEAKING, "act") for op in script.operations)):
             script.settle()
             script.everyone_speaks(speeches)
         type(self).check(Program(tuple(script.operations)), script.order)
@@ -306,12 +306,13 @@ def _meanwhile(vocabulary: Vocabulary) -> dict[str, Any]:
             phrases.shut_down_meanwhile(self.script, said)
 
         rules["shut_down_meanwhile"] = rule(said=st.lists(said, min_size=1, max_size=2))(shut_down_meanwhile)
-    if vocabulary.offers("join"):
+    if vocabulary.in_rooms:
 
         def moved(self: ProgramMachine, connection: int, room: int, said: Said, leaves: bool) -> None:
             phrases.moved(self.script, connection, room, said, leaves)
 
-        rules["moved"] = rule(connection=which, room=which, said=said, leaves=st.booleans())(moved)
+        there = st.tuples(st.sampled_from(vocabulary.in_rooms), which, which)
+        rules["moved"] = rule(connection=which, room=which, said=there, leaves=st.booleans())(moved)
     return rules
 
 

@@ -12,8 +12,9 @@ from itertools import product
 
 from ..fuzzer.core.program import Kind, Pace, Program
 from ..fuzzer.targets.adapter import Target
+from ..fuzzer.targets.own import Own
 from . import phrases
-from .script import Script, Speech, Vocabulary
+from .script import Script, Speech, Vocabulary, of_oneself
 
 __all__ = ("LONG_LOOK", "openings", "rehearsal")
 
@@ -22,7 +23,7 @@ CLIENTS = 3
 SLOW: Pace = "slow"
 
 FOR_ONE = frozenset[Speech]({"emit", "run_agent", "emit_to_thread"})
-"""What is said to one user, who may be absent."""
+"""What is said to one user, who may be absent; and what of the target's own is for another user."""
 
 MANY = 60
 """Events that an absent user misses: more than most servers keep."""
@@ -37,6 +38,10 @@ SHARE = 5
 """A long time goes by in so many parts, so that none of them alone is idleness."""
 
 Opening = Callable[[Script], None]
+
+
+def for_one(speech: Speech) -> bool:
+    return speech.audience == "user" if isinstance(speech, Own) else speech in FOR_ONE
 
 
 def openings(target: Target, users: int, moments: Sequence[float] = ()) -> Iterator[Program]:
@@ -81,7 +86,7 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float]) -> Iterator[Open
         return
     for speech in speeches:
         yield partial(_at_once, speech=speech)
-        if speech in FOR_ONE:
+        if for_one(speech):
             yield partial(_absent, speech=speech, times=1, tabs=2, slow=False)
     yield from _by_the_server(vocabulary, speeches[0])
     for number, speech in enumerate(speeches):
@@ -105,7 +110,7 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float]) -> Iterator[Open
     if not vocabulary.by_wire:
         for speech, slow in product(speeches, (None, 1)):
             yield partial(_cancelled, speech=speech, slow=slow)
-    for speech, times in product([kind for kind in speeches if kind in FOR_ONE], (1, MANY)):
+    for speech, times in product([speech for speech in speeches if for_one(speech)], (1, MANY)):
         yield partial(_absent, speech=speech, times=times, tabs=1, slow=True)
     for seconds in (*moments, LONG):
         yield partial(_long, speech=speeches[0], seconds=seconds)
@@ -134,9 +139,8 @@ def _by_the_server(vocabulary: Vocabulary, speech: Speech) -> Iterator[Opening]:
             yield partial(_cleaned_up, speech=speech, speaks=speaks, arrives=arrives)
     if vocabulary.offers("expire"):
         yield partial(_expires, speech=speech)
-    if vocabulary.offers("join"):
-        yield partial(_moves, leaves=False)
-        yield partial(_moves, leaves=True)
+    for speech, leaves in product(vocabulary.in_rooms, (False, True)):
+        yield partial(_moves, speech=speech, leaves=leaves)
     if vocabulary.offers("shut_down"):
         yield partial(_shut_down, speech=speech)
 
@@ -169,7 +173,7 @@ def _conversation(script: Script, speeches: Sequence[Speech], which: int, leaves
     script.arrive("u0")
     script.settle()
     for number, speech in enumerate(speeches):
-        script.say(speech, number + 1, number)
+        script.say(speech, 0 if of_oneself(speech) else number + 1, number)
     script.settle()
     script.leave(script.here[which], leaves)
     script.settle()
@@ -265,12 +269,12 @@ def _expires(script: Script, speech: Speech) -> None:
     script.say(speech, 1, 0)
 
 
-def _moves(script: Script, leaves: bool) -> None:
+def _moves(script: Script, speech: Speech, leaves: bool) -> None:
     """Somebody comes into a room or leaves it while others speak there."""
     _arrive(script)
     script.add("join", connection="c0", room="r0")
     script.settle()
-    phrases.moved(script, 1, 0, ("emit_to_room", 0, 0), leaves)
+    phrases.moved(script, 1, 0, (speech, 0, 0), leaves)
 
 
 def _shut_down(script: Script, speech: Speech) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..fuzzer.core.program import Kind
-from .script import Script, Speech
+from .script import Script, Speech, of_oneself
 
 __all__ = (
     "again_and_again",
@@ -74,7 +74,7 @@ def while_stalled(script: Script, which: int, said: Sequence[Said], resumes: boo
         if number:
             script.say(speech, own + 1 + speaker, to)
         else:
-            script.say(speech, own + (speech not in ("run_agent", "emit_to_thread")), owner)
+            script.say(speech, own + (not of_oneself(speech)), owner)
     if tab is not None:
         other = script.arrive(script.owners[name])
         if tab != "connect":
@@ -151,7 +151,7 @@ def keep_and_fetch(script: Script, said: Said, times: int, tabs: int, slow: bool
     for name in script.of(user):
         script.leave(name, "disconnect")
     script.settle()
-    if speech in ("run_agent", "emit_to_thread"):
+    if of_oneself(speech):
         speaker = to
     script.say(speech, speaker, to, times)
     script.settle()
@@ -226,7 +226,8 @@ def moved(script: Script, which: int, room: int, said: Said, leaves: bool) -> No
     script.add("join", connection=name, room=rooms[room % 2])
     if leaves:
         script.settle()
-    script.say("emit_to_room", said[1], room)
+    speech, speaker, _ = said
+    script.say(speech, speaker, room)
     if leaves:
         script.add("leave", connection=name, room=rooms[room % 2])
-        script.say("emit_to_room", said[1], room)
+        script.say(speech, speaker, room)

@@ -15,14 +15,22 @@ from typing import Any
 from ..fuzzer.core.program import Kind, Operation, Pace
 from ..fuzzer.engine.schedule import Deliver
 from ..fuzzer.targets.adapter import Target
+from ..fuzzer.targets.own import Own
 
-__all__ = ("ROOMS", "SPEAKING", "Script", "Speech", "Vocabulary")
+__all__ = ("ROOMS", "SPEAKING", "Script", "Speech", "Vocabulary", "of_oneself")
 
-Speech = Kind
-"""An operation by which somebody is told something."""
+Speech = Kind | Own
+"""An operation by which somebody is told something, or one of the target's own."""
 
-SPEAKING: tuple[Speech, ...] = ("emit", "broadcast", "run_agent", "emit_to_thread", "emit_to_room")
+SPEAKING: tuple[Kind, ...] = ("emit", "broadcast", "run_agent", "emit_to_thread", "emit_to_room")
 """What users say, the plainest first."""
+
+
+def of_oneself(speech: Speech) -> bool:
+    """Whether the user who does it is the one who is told: then it had better be somebody in particular."""
+    own = isinstance(speech, Own) and speech.audience == "own"
+    return own or speech in ("run_agent", "emit_to_thread")
+
 
 LEAVING: tuple[Kind, ...] = ("disconnect", "abort", "log_out")
 
@@ -54,8 +62,16 @@ class Vocabulary:
 
     @cached_property
     def speeches(self) -> tuple[Speech, ...]:
-        """What can be said."""
-        return tuple(kind for kind in SPEAKING if self.offers(kind))
+        """What can be said, and done besides, the plainest first."""
+        return (*(kind for kind in SPEAKING if self.offers(kind)), *self.target.traits.own_operations)
+
+    @cached_property
+    def in_rooms(self) -> tuple[Speech, ...]:
+        """What can be said in rooms that clients join."""
+        if not self.offers("join"):
+            return ()
+        own = (speech for speech in self.speeches if isinstance(speech, Own) and speech.audience == "room")
+        return (*(("emit_to_room",) if self.offers("emit_to_room") else ()), *own)
 
     @cached_property
     def leaving(self) -> tuple[Kind, ...]:
@@ -151,6 +167,8 @@ class Script:
         Clients that speak for themselves do so over the connection of that number; else a user of that number does,
         and with ``over`` an agent is asked for over a connection of that user's, beside the user's other doings.
         """
+        if isinstance(speech, Own):
+            return self._do(speech, speaker, to, times)
         fields: dict[str, Any] = {"times": times}
         if self.vocabulary.by_wire:
             name = self.connection(speaker)
@@ -171,6 +189,23 @@ class Script:
             case "emit_to_room":
                 fields["room"] = ROOMS[to % len(ROOMS)]
         self.add(speech, user=user, **fields)
+        return user
+
+    def _do(self, own: Own, speaker: int, to: int, times: int) -> str:
+        """Somebody does one of the target's own operations, or the server does; who it was."""
+        fields: dict[str, Any] = {"name": own.name, "times": times}
+        user = self.user(speaker)
+        if own.by == "client":
+            tabs = self.here if self.vocabulary.by_wire else self.of(user)
+            fields["connection"] = tabs[speaker % len(tabs)] if tabs else self.arrive(user)
+            user = self.owners[fields["connection"]]
+        if own.by != "server":
+            fields["user"] = user
+        if own.audience == "user":
+            fields["to"] = self.user(to)
+        elif own.audience == "room":
+            fields["room"] = ROOMS[to % len(ROOMS)]
+        self.add("act", **fields)
         return user
 
     def everyone_speaks(self, speeches: Sequence[Speech]) -> None:

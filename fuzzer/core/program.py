@@ -100,8 +100,13 @@ class Operation:
             return f"from {self.user}"
         return "server"
 
+    @property
+    def called(self) -> str:
+        """What it is called: of the target's own operations the name, of the others the kind."""
+        return self.name or self.kind
+
     def __str__(self) -> str:
-        words: list[str] = [self.name or self.kind]
+        words: list[str] = [self.called]
         if self.connection is not None:
             words.append(self.connection)
         if self.user is not None:

@@ -34,6 +34,9 @@ class Listener(Protocol):
     def joined(self, client: WireClient, room: str) -> None:
         """The server confirms that a room was joined."""
 
+    def acted(self, client: WireClient, name: str, user: str | None) -> None:
+        """The server confirms that an action is done, and says whom it takes the client for."""
+
     def served(self, client: WireClient) -> None:
         """The server has finished with the connection."""
 
@@ -54,6 +57,10 @@ class WireClient:
         self.following = False
         """the server says nothing of what the login went on with"""
         self.joining: dict[int, str] = {}
+        self.acting: dict[int, str] = {}
+        """actions under way that the server will say are done"""
+        self.online: tuple[str, ...] | None = None
+        """who the server has said is online"""
         self.cookies: Mapping[str, str] = {}
         self.link: Link
         self._last: tuple[Frame, Reading] | None = None
@@ -100,6 +107,10 @@ class WireClient:
             driver.done(reading.done)
         if reading.joined is not None:
             driver.joined(self, reading.joined)
+        if reading.seen is not None:
+            self.online = reading.seen.after(self.online)
+        if reading.acted is not None:
+            driver.acted(self, reading.acted, reading.user)
         if reading.refused:
             driver.connected(self, RowKind.RETURNED, False)
         elif reading.ready and reading.follow:

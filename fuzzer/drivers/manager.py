@@ -14,6 +14,7 @@ from ..core.program import CRITICAL_EVENTS, Operation, Program
 from ..core.stacks import Place, waits_at
 from ..core.text import cut
 from ..targets.adapter import Adapter, Client, Event, Target, registered
+from ..targets.own import Own, aim_of
 from ..targets.websocket import FakeWebSocket
 from ..world import Interrupted, Outer, OutsideWorldError, TargetBlockedError
 from ..world.external import operation
@@ -21,6 +22,9 @@ from .base import Driver, Lane, failure
 from .evidence import Connections
 
 __all__ = ("ManagerDriver", "credentials")
+
+NOBODY = "server"
+"""Who an event is from that the server makes of its own accord."""
 
 
 class ManagerDriver(Driver):
@@ -284,11 +288,13 @@ class ManagerDriver(Driver):
         if lane.running == number and lane.task is task:
             self._finish(number, lane, RowKind.CANCELLED, None)
 
-    def _event(self, number: int, op: Operation, type_: str = "message", step: str = "") -> Event:
-        """An event of an operation, known by its id from now on."""
-        assert op.user is not None
+    def _event(
+        self, number: int, op: Operation, type_: str = "message", step: str = "", aim: Aim | None = None
+    ) -> Event:
+        """An event of an operation, known by its id from now on; for whom the operation says, or ``aim``."""
         made = EventId(number, step)
-        event = Event(f"cw-{made}", type_, op.user, op.to, f"r{number}" if step else None, op.room)
+        to, room = (op.to, op.room) if aim is None else (aim.to, op.room if aim.rooms else None)
+        event = Event(f"cw-{made}", type_, op.user or NOBODY, to, f"r{number}" if step else None, room)
         self.made[event.id] = made
         return event
 
@@ -329,6 +335,29 @@ class ManagerDriver(Driver):
             result = emit(event)
             if inspect.isawaitable(result):
                 await result
+
+    def do_act(self, number: int, op: Operation, lane: Lane) -> None:
+        own, method = type(self.adapter).marked(op.name)
+        if own is None:
+            self.skip(number)
+            return
+        args: list[Any] = []
+        if own.by == "client":
+            if not self._speaks(number, op):
+                return
+            args.append(self.clients[op.connection or ""])
+        elif own.by == "user":
+            args.append(op.user)
+        aim = aim_of(own, op)
+        if aim is not None:
+            args.append(self._event(number, op, own.name, aim=aim))
+        self._invoke(number, lane, self._own, own, getattr(self.adapter, method), *args, aim=aim)
+
+    async def _own(self, own: Own, method: Callable[..., Any], *args: Any) -> Any:
+        result = method(*args)
+        if inspect.isawaitable(result):
+            result = await result
+        return None if own.returns is None else result
 
     def do_clean_up(self, number: int, op: Operation, lane: Lane) -> None:
         self._dismiss(op.user)

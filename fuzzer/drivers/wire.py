@@ -7,6 +7,7 @@ as done when everything has come to rest: until then its effects may be seen, an
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,6 +21,7 @@ from ..core.program import CRITICAL_EVENTS, Operation, Program
 from ..core.stacks import Place, waits_at
 from ..targets.adapter import Target
 from ..targets.login import Http
+from ..targets.own import Action, aim_of
 from ..targets.serving import Service
 from ..targets.traits import WireTraits
 from ..targets.wire import Frame, Login, Outgoing
@@ -31,6 +33,27 @@ from .logs import LogWatch, watched_logs
 from .manager import credentials
 
 __all__ = ("WireDriver",)
+
+
+def taken(answer: HttpAnswer) -> Detail:
+    """Return how an operation ended that was answered over HTTP: it was taken, or refused."""
+    return None if answer.good else False
+
+
+def answer_of(action: Action, answer: HttpAnswer) -> Detail:
+    """Return how an action ended that was answered over HTTP: refused, or done, for the user whom the answer names."""
+    if not answer.good:
+        return False
+    if action.answer is None and action.user is None:
+        return None
+    try:
+        data = json.loads(answer.body)
+    except ValueError:
+        data = None
+    if not isinstance(data, Mapping) or not action.answered_by(data):
+        return False
+    named = data.get(action.user) if action.user is not None else None
+    return named if isinstance(named, str) else None
 
 
 class WireDriver(Driver):
@@ -113,6 +136,7 @@ class WireDriver(Driver):
             emitter = self.clients[name]
             if not emitter.link.unread or emitter.gone:
                 confirmed = self.wire.confirms_joins and emitter.joining.pop(number, None) is not None
+                confirmed = confirmed or emitter.acting.pop(number, None) is not None
                 self._done(number, Outcome.INDETERMINATE, RowKind.CANCELLED if confirmed else RowKind.RETURNED)
 
     def unanswered(self, client: WireClient) -> bool:
@@ -142,7 +166,9 @@ class WireDriver(Driver):
         return next((place for place in places if place), Place())
 
     def observe(self) -> None:
-        pass
+        for name, client in self.clients.items():
+            if client.online is not None and not client.gone and not client.hung_up:
+                self.record(RowKind.ACTIVE, None, name, client.online)
 
     def leavers(self) -> list[str]:
         return [name for name, client in self.clients.items() if not client.gone and not client.link.over]
@@ -207,6 +233,14 @@ class WireDriver(Driver):
                 if number in self.emitting:
                     self._done(number, None)
                 return
+
+    def acted(self, client: WireClient, name: str, user: str | None) -> None:
+        """The server confirms that an action is done: the one of that name that was asked for first."""
+        number = next((number for number, wanted in client.acting.items() if wanted == name), None)
+        if number is not None:
+            del client.acting[number]
+            if number in self.emitting:
+                self._done(number, user)
 
     def _done(self, number: int, detail: Detail, kind: RowKind = RowKind.RETURNED) -> None:
         name = self.emitting.pop(number)
@@ -299,30 +333,33 @@ class WireDriver(Driver):
         op: Operation,
         lane: Lane,
         speak: Callable[[Outgoing], Frame | Http],
-        aim: Aim | None = None,
-    ) -> None:
+        aim: Aim | None,
+        heard: Callable[[HttpAnswer], Detail] = taken,
+    ) -> WireClient | None:
+        """Let a client say something; the client, where it can."""
         client = self._client(number, op)
         if client is None:
-            return
+            return None
         event = Outgoing(self.event(number, op), op.to, client.login, op.room)
-        self.record(RowKind.INVOKED, number, op.connection, Aim(op.to) if aim is None else aim)
+        self.record(RowKind.INVOKED, number, op.connection, aim)
         said = speak(event)
         if isinstance(said, Http):  # over connections of their own, so the next waits until this one is answered
             lane.running = number
             self.asking[number] = client.login.connection
-            self._ask(client, said, self.wire.told(event), partial(self._answered, number, lane))
+            self._ask(client, said, self.wire.told(event), partial(self._answered, number, lane, heard))
         else:
             self.emitting[number] = client.login.connection
             client.link.send(said)
+        return client
 
-    def _answered(self, number: int, lane: Lane, answer: HttpAnswer) -> None:
-        """An event made over HTTP is answered: it was taken, or refused."""
-        self.record(RowKind.RETURNED, number, self.asking.pop(number), None if answer.good else False)
+    def _answered(self, number: int, lane: Lane, heard: Callable[[HttpAnswer], Detail], answer: HttpAnswer) -> None:
+        """What was asked over HTTP is answered: it was taken, or refused."""
+        self.record(RowKind.RETURNED, number, self.asking.pop(number), heard(answer))
         lane.running = None
         self.offer(lane)
 
     def do_emit(self, number: int, op: Operation, lane: Lane) -> None:
-        self._say(number, op, lane, self.wire.emit)
+        self._say(number, op, lane, self.wire.emit, Aim(op.to))
 
     def do_broadcast(self, number: int, op: Operation, lane: Lane) -> None:
         self._say(number, op, lane, self.wire.broadcast, Aim())
@@ -359,6 +396,19 @@ class WireDriver(Driver):
             self.up[client.login.connection] = False
             for frame in self.wire.log_out(client.login):
                 client.link.send(frame)
+
+    def do_expire(self, number: int, op: Operation, lane: Lane) -> None:
+        self._say(number, op, lane, lambda event: self.wire.expire(event.login), None)
+
+    def do_act(self, number: int, op: Operation, lane: Lane) -> None:
+        name = op.name or ""
+        action, own = self.wire.actions.get(name), self.target.own(name)
+        if action is None or own is None:
+            self.skip(number)
+            return
+        client = self._say(number, op, lane, partial(self.wire.act, name), aim_of(own, op), partial(answer_of, action))
+        if client is not None and number in self.emitting and action.answer is not None:
+            client.acting[number] = name
 
     def _leave(self, number: int, op: Operation, lane: Lane) -> None:
         client = self.clients.get(op.connection or "")

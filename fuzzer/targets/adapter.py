@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol
 
+from .own import Own, declared_in
 from .policy import Limits, Policy, policy_of
 from .state import Keeping
 from .websocket import FakeWebSocket
@@ -101,6 +102,8 @@ class Adapter(ABC):
     * ``expire(client)``: the client's token ends now.  ``clean_up(user)``: close all of a user's connections.
     * ``registry() -> connections`` (clients, their websockets or ids) and ``is_active(user) -> bool``: what the target
       believes at rest.  ``start()`` and ``shut_down()``: around its life.
+
+    What its users do besides is said by methods of any name that are marked as an `operation`.
     """
 
     policy: ClassVar[Policy] = policy_of(Limits())
@@ -115,10 +118,13 @@ class Adapter(ABC):
     """The application may call disconnect while connect of the same client is still under way."""
     by_wire: ClassVar[bool] = False
     """Clients speak for themselves, over their own connections; an adapter is spoken to directly."""
+    own_operations: ClassVar[tuple[Own, ...]] = ()
+    """What the methods marked as an `operation` declare."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """One policy, in whichever way the class declares it."""
         super().__init_subclass__(**kwargs)
+        cls.own_operations = tuple(own for own, _ in declared_in(cls).values())
         declared = vars(cls)
         if "policy" in declared:
             cls.policy = policy_of(cls.policy, declared.get("offline_delivery", False))
@@ -130,8 +136,13 @@ class Adapter(ABC):
 
     @classmethod
     def offers(cls, method: str) -> bool:
-        """Whether an optional method is there."""
-        return callable(getattr(cls, method, None))
+        """Whether an optional method is there; of ``act``, whether any is marked as an `operation`."""
+        return bool(cls.own_operations) if method == "act" else callable(getattr(cls, method, None))
+
+    @classmethod
+    def marked(cls, name: str | None) -> tuple[Own | None, str]:
+        """The operation of its own that has this name, and its method; (None, "") where there is none."""
+        return declared_in(cls).get(name or "", (None, ""))
 
     @abstractmethod
     def connect(self, client: Client) -> Any:
@@ -161,6 +172,9 @@ class Traits(Protocol):
     @property
     def by_wire(self) -> bool: ...
 
+    @property
+    def own_operations(self) -> tuple[Own, ...]: ...
+
     def offers(self, method: str) -> bool:
         """Whether an operation, named as the method of an `Adapter`, can be used."""
 
@@ -180,6 +194,10 @@ class Target:
 
     def offers(self, method: str) -> bool:
         return self.traits.offers(method)
+
+    def own(self, name: str | None) -> Own | None:
+        """What is declared of an operation of the target's own; None where there is none of that name."""
+        return next((own for own in self.traits.own_operations if own.name == name), None)
 
 
 def registered(entries: Iterable[object]) -> tuple[str, ...]:

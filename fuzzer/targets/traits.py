@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from .own import Own
 from .policy import Limits, Policy, policy_of
 from .routes import Route
 from .wire import Wire
@@ -35,6 +36,10 @@ class WireTraits:
     def policy(self) -> Policy:
         return policy_of(self.limits, self.keeps, APPLICATIONS_REST)
 
+    @cached_property
+    def own_operations(self) -> tuple[Own, ...]:
+        return tuple(action.own(name) for name, action in self.wire.actions.items())
+
     @property
     def offline_delivery(self) -> bool:
         return self.policy.kept != "no"
@@ -46,4 +51,6 @@ class WireTraits:
     def offers(self, method: str) -> bool:
         if method in ("garble", "truncate", "flood"):
             return self.by_bytes
+        if method == "act":
+            return bool(self.wire.actions)
         return self.wire.offers(method)

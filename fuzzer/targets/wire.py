@@ -26,6 +26,8 @@ from ..core.errors import UsageError
 from ..core.handshake import Frame, Request
 from .frames import FIELDS, Fields, Said, in_objects, markers
 from .login import Http, HttpLogin, fill
+from .own import Action
+from .presence import Presence, Seen
 from .templates import Template, frame_of, joined_room, names_room
 from .users import Naming, known_as
 
@@ -89,9 +91,10 @@ class Reading:
     ``events``: the events it carries, as in the markers; ``said``: for each of them, where the wire can tell, the
     object it is in.  ``recipient``: the user it says it is for.  ``ready``: the login is done, as ``user`` where it
     says who.  ``refused``: the login failed.  ``joined``: the room that was joined ("" where it does not say which).
-    ``done``: the event whose emitting the server confirms.  ``answer``: a frame to send back at once, which is no sign
-    of life where it is the answer to a ``heartbeat``.  ``follow``: frames that belong to the login and come next.
-    ``kind``: a word for it in traces.
+    ``done``: the event whose emitting the server confirms.  ``acted``: the action of the wire's own that is done, and
+    ``user`` whom the server then takes the client for.  ``seen``: who is online.  ``answer``: a frame to send back at
+    once, which is no sign of life where it is the answer to a ``heartbeat``.  ``follow``: frames that belong to the
+    login and come next.  ``kind``: a word for it in traces.
     """
 
     events: tuple[str, ...] = ()
@@ -106,6 +109,8 @@ class Reading:
     kind: str = "text"
     said: Mapping[str, Said] = field(default_factory=dict)
     joined: str | None = None
+    acted: str | None = None
+    seen: Seen | None = None
 
 
 class Wire:
@@ -123,6 +128,9 @@ class Wire:
     rooms: Sequence[str] | Mapping[str, Sequence[str]] = ()
     """The rooms there are; or for each user those that the user's connections are in from login on."""
 
+    actions: Mapping[str, Action] = {}
+    """What clients can do besides, each with a name."""
+
     confirms_joins = False
     """The server says when a room is joined; otherwise it counts as joined once everything has come to rest."""
 
@@ -131,7 +139,7 @@ class Wire:
         return type(self).__name__
 
     def offers(self, operation: str) -> bool:
-        """Which of emit, broadcast, run_agent, log_out, join, leave and emit_to_room clients can do."""
+        """Which of emit, broadcast, run_agent, log_out, expire, join, leave and emit_to_room clients can do."""
         return False
 
     @property
@@ -176,6 +184,15 @@ class Wire:
         """End the login and leave the connection open."""
         raise NotImplementedError
 
+    def expire(self, login: Login) -> Frame | Http:
+        """End the token that the client showed, as when its time is up: a frame, or a request over HTTP."""
+        raise NotImplementedError
+
+    def act(self, name: str, event: Outgoing) -> Frame | Http:
+        """Do what the `actions` call so: a frame, or a request over HTTP."""
+        say = self.actions[name].say
+        return say if isinstance(say, Http) else frame_of(say, self.told(event))
+
     def join_room(self, login: Login, room: str) -> Sequence[Frame]:
         """Become a member of a room."""
         raise NotImplementedError
@@ -211,6 +228,9 @@ class JsonWire(Wire):
     ``rooms`` names the rooms there are, or says for each user which ones the user's connections are in from login on;
     a path with ``{room}`` puts each connection into the one it asks for.  A ``leave`` without ``{room}`` logs out.
 
+    ``expire_by`` is how a client's token is made to end, a frame or a request; ``online`` how frames say who is online;
+    ``actions`` are operations of the application's own, each with a name.
+
     ``users`` says what the application calls its users (`integer_users`, or any function from ``u0`` to a name or a
     number); ``token`` makes the token of one of them, so called, as the application itself would (sign a JWT);
     ``before`` is a login over HTTP that comes first.  ``to_user``, ``to_all`` and ``to_room`` may be requests over HTTP
@@ -243,6 +263,9 @@ class JsonWire(Wire):
     users: Naming | None = None
     token: Callable[[Any], str] | None = None
     before: HttpLogin | None = None
+    expire_by: Template | Http | None = None
+    online: Presence | None = None
+    actions: Mapping[str, Action] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if all(one is None for one in (self.to_user, self.to_all, self.to_room, self.ask)):
@@ -271,6 +294,7 @@ class JsonWire(Wire):
             "broadcast": self.to_all,
             "run_agent": self.ask,
             "log_out": self.logout or (None if leaves_rooms else self.leave),
+            "expire": self.expire_by,
             "join": self.join,
             "leave": self.leave if leaves_rooms else None,
             "emit_to_room": self.to_room,
@@ -319,6 +343,9 @@ class JsonWire(Wire):
     def log_out(self, login: Login) -> Sequence[Frame]:
         return [frame_of(self.leave if self.logout is None else self.logout, self.said(login))]
 
+    def expire(self, login: Login) -> Frame | Http:
+        return self.expire_by if isinstance(self.expire_by, Http) else frame_of(self.expire_by, self.said(login))
+
     def join_room(self, login: Login, room: str) -> Sequence[Frame]:
         return [frame_of(self.join, {**self.said(login), "room": room})]
 
@@ -360,6 +387,11 @@ class JsonWire(Wire):
         named = data.get(self.user) if ready and self.user is not None else None
         recipient = data.get(self.recipient) if self.recipient is not None else None
         answer = None
+        acted = None
+        for name, action in self.actions.items():
+            if action.answer is not None and action.answered_by(data):
+                acted = name
+                named = data.get(action.user) if action.user is not None else named
         if self.ping is not None and self.pong is not None and self.ping.items() <= data.items():
             answer = frame_of(self.pong, self.said(login))
         return Reading(
@@ -373,6 +405,8 @@ class JsonWire(Wire):
             kind=str(data.get("type", "json")),
             said=said,
             joined=joined_room(self.joined, data),
+            acted=acted,
+            seen=self.online.read(data, self.user_named) if self.online is not None else None,
         )
 
 

@@ -27,7 +27,12 @@ def refused(index: HistoryIndex) -> Iterator[Breach]:
         if act.went_well and not (act.op.kind == "authenticate" and act.detail is None):
             continue
         c = index.connections[act.op.connection or ""]
-        if not c.genuine or c.gone < act.ended or (act.op.kind == "authenticate" and c.login.may_from < act.began):
+        if (
+            not c.genuine
+            or c.identity in index.expired
+            or c.gone < act.ended
+            or (act.op.kind == "authenticate" and c.login.may_from < act.began)
+        ):
             continue
         why = act.how
         if index.by_wire and c.closed < act.ended:

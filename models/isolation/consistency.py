@@ -44,7 +44,10 @@ def kept_open(index: HistoryIndex, b: Breach) -> bool:
 
 
 def answers(index: HistoryIndex) -> Iterator[Breach]:
-    """At rest a user is said to be connected where a connection surely is, and not where surely none is."""
+    """At rest a user is said to be connected where a connection surely is, and not where surely none is.
+
+    The target says so itself, or has told it to a client that is surely up; to whom it need not name the client's own.
+    """
     if index.misidentified:
         return
     users = {
@@ -52,18 +55,20 @@ def answers(index: HistoryIndex) -> Iterator[Breach]:
     }
     for row in index.marks.get(RowKind.ACTIVE, ()):
         active = index.history[row].detail
-        if not isinstance(active, tuple):
+        told = index.connections.get(index.history[row].connection or "")
+        if not isinstance(active, tuple) or (told is not None and not index.surely_up(told, row, row)):
             continue
+        says = "the target says" if told is None else f"{told.name} was told that"
         for user, theirs in users.items():
             if user in active:
                 if all(index.surely_absent(c, row, row) for c in theirs):
-                    message = f"the target says {user} is connected, which is wrong"
+                    message = f"{says} {user} is connected, which is wrong"
                     about = next((c for c in theirs if c.ended_by == "log_out"), None)
                     yield Breach(v.WrongAnswer(message, "is", (row,)), row, row, connection=about)
-            else:
+            elif told is None or user not in (told.user, told.identity):
                 sure = next((c for c in theirs if index.surely_up(c, row, row) and c.genuine), None)
                 if sure is not None:
-                    message = f"the target says {user} is not connected, which is wrong"
+                    message = f"{says} {user} is not connected, which is wrong"
                     found = v.WrongAnswer(message, f"is not{sure.given_up(row)}", (row,))
                     yield Breach(found, row, row, connection=sure)
 

@@ -31,7 +31,7 @@ def mixed_up(index: HistoryIndex) -> Iterator[Breach]:
                 name, says = wrong
                 found = v.MixedUp(
                     f"{event.id} arrived on {d.connection.name} with {says!r} as its {name}, which is another's",
-                    f"{event.by.op.kind}, {name}",
+                    f"{event.by.op.called}, {name}",
                     rows_of(event.by.began, d.received),
                 )
                 yield Breach(found, event.by.began, d.received, event, event.by, d.connection)

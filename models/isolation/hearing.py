@@ -48,7 +48,7 @@ def _heard(event: Event, d: Delivery, why: Stranger) -> v.Violation:
     return v.CrossUserLeak(
         f"{event.id} was for {event.audience}, and {c.name} received it, whose login is {c.identity}'s "
         f"(it asked to be {c.user})",
-        f"{act.op.kind}, {'own token' if c.genuine else 'foreign token'}",
+        f"{act.op.called}, {'own token' if c.genuine else 'foreign token'}",
         rows_of(act.began, c.asked, d.received),
     )
 
@@ -85,7 +85,7 @@ def spoken_by_strangers(index: HistoryIndex) -> Iterator[Breach]:
             found = v.UnauthenticatedEvent(
                 f"{event.emitter.name} was {why}, and {event.id}, which it said then, was sent to "
                 f"{heard.connection.name}",
-                f"{event.by.op.kind}, {why}",
+                f"{event.by.op.called}, {why}",
                 rows_of(event.emitter.asked, event.by.began, heard.sent),
             )
             yield Breach(found, event.by.began, heard.sent, event, event.by, event.emitter)

@@ -27,7 +27,9 @@ def unhandled(index: HistoryIndex) -> Iterator[Breach]:
 def server_failed(index: HistoryIndex) -> Iterator[Breach]:
     """What the server does of its own accord, a clean-up or its shut-down, does not raise."""
     for act in index.invocations.values():
-        if act.op.kind in SERVERS and isinstance(act.detail, Failure):
+        own = index.target.own(act.op.name) if act.op.kind == "act" else None
+        by_server = act.op.kind in SERVERS or (own is not None and own.by == "server")
+        if by_server and isinstance(act.detail, Failure):
             found = _unhandled(act.detail, rows_of(act.began, act.ended))
             yield Breach(found, act.began, act.ended, act=act)
 

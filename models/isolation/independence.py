@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...fuzzer.core.history import EventKey, RowKind, usable
+from ...fuzzer.core.history import EventId, EventKey, RowKind, usable
 from ...fuzzer.world.network import DIALLED
 from . import violations as v
 from .audience import must_hear
@@ -17,7 +17,7 @@ __all__ = ("CHECKS", "waits_for_itself")
 
 HELD = frozenset({"connect", "authenticate", "log_out", "disconnect", "abort", "emit", "emit_to_room", "run_agent"})
 FAREWELLS = frozenset({"disconnect", "abort"})
-EMITTED = frozenset({"emit", "emit_to_room", "run_agent"})
+EMITTED = frozenset({"emit", "emit_to_room", "run_agent", "act"})
 
 
 def held_up(index: HistoryIndex) -> Iterator[Breach]:
@@ -30,7 +30,7 @@ def held_up(index: HistoryIndex) -> Iterator[Breach]:
     stalls = _stalls(index)
     limit = index.policy.delay
     for act in index.invocations.values() if stalls else ():
-        if act.op.kind not in HELD or act.finished is None or act.indeterminate:
+        if not _held(index, act) or act.finished is None or act.indeterminate:
             continue
         took, culprit = _culprit(index, stalls, act.began, act.ended)
         if culprit is None:
@@ -43,7 +43,7 @@ def held_up(index: HistoryIndex) -> Iterator[Breach]:
         found = v.HeldUp(
             f"{act} took {took:g} s while {_called(index, culprit, act.op.connection)} was not reading; "
             f"the limit is {limit:g} s{_endless(took, limit)}",
-            act.op.kind if act.op.kind in EMITTED else "connection",
+            act.op.called if act.op.kind in EMITTED else "connection",
             rows_of(act.began, act.ended),
         )
         yield Breach(found, act.began, act.ended, act=act, connection=culprit)
@@ -80,6 +80,12 @@ def arrived_late(index: HistoryIndex) -> Iterator[Breach]:
                 )
                 yield Breach(found, act.began, d.received, event, act, culprit)
                 break
+
+
+def _held(index: HistoryIndex, act: Invocation) -> bool:
+    """Whether nobody but those whom it is for may hold an operation up; of the target's own, those for somebody."""
+    event = index.events.get(EventId(act.number)) if act.op.kind == "act" else None
+    return act.op.kind in HELD or (event is not None and bool(event.to or event.rooms))
 
 
 Stall = tuple[int, int, bool, Connection]

@@ -43,6 +43,8 @@ class HistoryIndex:
         """(operation, connection): rows of frames sent during it that carry no event."""
         self.misidentified = False
         """A login came out as somebody else: what follows from that is not counted again."""
+        self.expired: set[str | None] = set()
+        """Users whose token has ended, which all their clients show."""
         self.disturbed = False
         """An operation was cancelled or the target was shut down: availability is no longer promised."""
         connections, marks = self.connections, self.marks
@@ -93,7 +95,7 @@ class HistoryIndex:
         kind = op.kind
         if c is not None:
             c.heard_at = time
-        if kind in EMITS:
+        if kind in EMITS or (kind == "act" and isinstance(detail, Aim)):
             aim = detail if isinstance(detail, Aim) else Aim(op.to)
             for step in CRITICAL_EVENTS if kind == "run_agent" else ("",):
                 event = EventId(number, step)
@@ -108,6 +110,8 @@ class HistoryIndex:
                 c.login.doubt(row)
         elif kind in ENDS_ITS_OWN and c is not None:
             c.ends_at(row, kind)
+            if kind == "expire" and self.by_wire:
+                self._expires(row, c)
         elif kind in ("join", "leave") and c is not None and isinstance(detail, Aim):
             for room in detail.rooms:
                 self._moves(c, room, kind == "join", row)
@@ -127,8 +131,16 @@ class HistoryIndex:
             self._moves(c, room, True, row)
         if not self.two_steps:
             c.login.begins(row)
-            if c.identity not in (None, c.user):
+            if c.identity not in (None, c.user) or c.identity in self.expired:
                 c.login.doubt(row)  # whether a server refuses it or serves it as who it is, is its own affair
+
+    def _expires(self, row: int, c: Connection) -> None:
+        """A token that a user's clients share ends for all of them, and whether it lets anybody in is not known."""
+        self.expired.add(c.identity)
+        for other in self.connections.values():
+            if other is not c and other.identity == c.identity:
+                other.ends_at(row, "expire")
+                other.login.doubt(row)
 
     def _moves(self, c: Connection, room: str, joins: bool, row: int) -> None:
         spans = c.rooms.setdefault(room, [])
@@ -182,7 +194,7 @@ class HistoryIndex:
         kind = act.op.kind
         returned = act.finished == RowKind.RETURNED
         if kind in ENDS_ITS_OWN and c is not None:
-            if returned:
+            if returned and not (kind == "expire" and act.said_no):
                 c.login.ended(row)
             else:
                 c.login.doubt(row)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ...fuzzer.core.history import RowKind
 from . import violations as v
 from .index import HistoryIndex
 from .verdicts import Breach, Check, rows_of
@@ -31,4 +32,24 @@ def tokens(index: HistoryIndex) -> Iterator[Breach]:
         yield Breach(found, act.began, act.ended, act=act, connection=c)
 
 
-CHECKS = (Check(tokens),)
+def taken_for(index: HistoryIndex) -> Iterator[Breach]:
+    """An operation of the target's own that says whom it is done for is done for whoever does it."""
+    for act in index.invocations.values():
+        own = index.target.own(act.op.name) if act.op.kind == "act" else None
+        if own is None or own.returns != "user" or not isinstance(act.detail, str) or act.finished != RowKind.RETURNED:
+            continue
+        c = index.connections.get(act.op.connection or "")
+        known = c.identity if c is not None else act.op.user
+        if act.detail != known and (c is None or c.login.must(act.began, act.ended)):
+            whose = f"{c.name} of {known}" if c is not None else str(known)
+            message = f"{own.name} was done for {act.detail}, and it was {whose} that did it"
+            yield Breach(
+                v.WrongIdentity(message, own.name, rows_of(act.began, act.ended)),
+                act.began,
+                act.ended,
+                act=act,
+                connection=c,
+            )
+
+
+CHECKS = (Check(tokens), Check(taken_for))

@@ -82,9 +82,16 @@ def emitter_perhaps_no_member(index: HistoryIndex, b: Breach) -> bool:
 
 
 def perhaps_unheard(index: HistoryIndex, b: Breach) -> bool:
-    """A client that went may have taken its words with it: nobody has confirmed them, and nobody was sent them."""
+    """A client that went may have taken its words with it: nobody has confirmed them, and nobody was sent them.
+
+    Or an operation over its connection failed because of that.
+    """
     event, act = b.event, b.act
-    if event is None or act is None or event.emitter is None or not act.indeterminate:
+    if event is None or act is None or event.emitter is None:
+        return False
+    if act.op.kind == "act" and act.finished == RowKind.RAISED:
+        return event.emitter.last < act.ended
+    if not act.indeterminate:
         return False
     if event.emitter.ended_by == "abort" and event.emitter.login.sure_until < act.ended:
         return True
@@ -96,8 +103,11 @@ def perhaps_unheard(index: HistoryIndex, b: Breach) -> bool:
 
 @declared(may_refuse=True)
 def refused_honestly(index: HistoryIndex, b: Breach) -> bool:
-    """The emit returned False, and False says that it was refused."""
-    return index.policy.may_refuse and b.act is not None and b.act.said_no
+    """The emit returned False, and False says that it was refused: declared of all, or of this one operation."""
+    if b.act is None or not b.act.said_no:
+        return False
+    own = index.target.own(b.act.op.name) if b.act.op.kind == "act" else None
+    return index.policy.may_refuse or (own is not None and own.returns == "accepted")
 
 
 @declared(rate=(1, 1e9))

@@ -17,16 +17,19 @@ __all__ = ("CHECKS",)
 
 
 def order(index: HistoryIndex) -> Iterator[Breach]:
-    """What one emitter began after another of its emits had returned, or on the same connection, arrives after it."""
-    arrived: dict[tuple[str, str], list[tuple[int, Event, Connection]]] = {}
+    """What one emitter began after another of its emits had returned, or on the same connection, arrives after it.
+
+    What is said by an operation of the target's own comes in order with what is said by the same one.
+    """
+    arrived: dict[tuple[str, str, str | None], list[tuple[int, Event, Connection]]] = {}
     for event in index.events.values():
         seen: set[str] = set()
         for d in event.deliveries:
             if d.received != NEVER and d.connection.name not in seen:
                 seen.add(d.connection.name)
-                key = event.by.op.user or "", d.connection.name
+                key = event.by.op.user or "", d.connection.name, event.by.op.name
                 arrived.setdefault(key, []).append((d.received, event, d.connection))
-    for (sender, name), events in arrived.items():
+    for (sender, name, _), events in arrived.items():
         events.sort(key=_row)
         for (row, event, c), (later_row, later, _) in pairwise(events):
             act, earlier = event.by, later.by

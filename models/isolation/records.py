@@ -147,7 +147,7 @@ class Event:
     def path(self) -> str:
         """The way it took into the target."""
         op = self.by.op
-        return "emit" if op.kind == "emit_to_thread" and op.thread == op.to else op.kind
+        return "emit" if op.kind == "emit_to_thread" and op.thread == op.to else op.called
 
     @property
     def text(self) -> str:

@@ -1,0 +1,117 @@
+"""Operations of a target's own: what users do with it besides connecting, logging in and speaking.
+
+They are declared: a method of an adapter by `operation`, what clients of a wire can ask for by `Action`.  Who does it
+and who hears of it is all that is said; programs then have it, schedules overlap it with everything else, and the
+isolation model judges what it tells to whom.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar, get_args
+
+from ..core.errors import UsageError
+from ..core.history import Aim
+from ..core.program import Operation
+from .login import Http
+from .templates import Template
+
+__all__ = ("Action", "Audience", "By", "Own", "Returns", "aim_of", "declared_in", "operation")
+
+By = Literal["client", "user", "server"]
+"""Who does it: a client that is logged in, over its connection; a user's backend; the server of its own accord."""
+
+Audience = Literal["user", "room", "own", "everybody"]
+"""Who hears of it: another user, the members of a room, the user's own connections, or all that are connected."""
+
+Returns = Literal["delivered", "accepted", "user"]
+"""What it gives back: False where the event was not delivered; False where it was refused, and is owed to nobody; the
+user whom the server takes the client for."""
+
+METHOD = TypeVar("METHOD", bound=Callable[..., Any])
+
+MARK = "crosswire_operation"
+"""The attribute by which a method is known as an operation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """One operation of a target's own, as it is declared."""
+
+    name: str
+    by: By = "client"
+    audience: Audience | None = None
+    returns: Returns | None = None
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class Action:
+    """What clients of an application can do by a frame or by a request over HTTP.
+
+    ``say`` is the frame or the request, by a wire's templates; ``audience`` who receives the event that it carries (its
+    ``{event}``), None where it carries none.  ``answer`` is what a frame, or the answer's JSON, contains once it is
+    done; ``user`` the field of it that names the user whom the server takes the client for.
+    """
+
+    say: Template | Http
+    audience: Audience | None = None
+    answer: Mapping[str, Any] | None = None
+    user: str | None = None
+
+    def own(self, name: str) -> Own:
+        """The operation as programs and the model know it."""
+        return Own(name, "client", self.audience, "user" if self.user is not None else "delivered")
+
+    def answered_by(self, data: object) -> bool:
+        """Whether this says that it is done."""
+        return isinstance(data, Mapping) and (self.answer or {}).items() <= data.items()
+
+
+def operation(
+    *, name: str | None = None, by: By = "client", audience: Audience | None = None, returns: Returns | None = None
+) -> Callable[[METHOD], METHOD]:
+    """Mark a method of an adapter as an operation of the target's own.
+
+    It is called with the client or the user who does it, where somebody does, and with an event, where it has an
+    audience.  What it returns means nothing unless ``returns`` says what.  Raises `UsageError` where that cannot be.
+    """
+    for value, known in ((by, get_args(By)), (audience, get_args(Audience)), (returns, get_args(Returns))):
+        if value is not None and value not in known:
+            raise UsageError(f"an operation declares {value!r}, where it may say {', '.join(known)}")
+    if by == "server" and audience == "own":
+        raise UsageError("an operation of the server's is nobody's own: its audience is user, room or everybody")
+
+    def mark(method: METHOD) -> METHOD:
+        setattr(method, MARK, Own(name or method.__name__, by, audience, returns))
+        return method
+
+    return mark
+
+
+def declared_in(owner: type) -> dict[str, tuple[Own, str]]:
+    """The operations that a class declares, inherited ones too: name -> what is declared, and the method's name."""
+    found: dict[str, tuple[Own, str]] = {}
+    for cls in reversed(owner.__mro__):
+        for attribute, value in vars(cls).items():
+            own = getattr(value, MARK, None)
+            if isinstance(own, Own):
+                found[own.name] = own, attribute
+    return {name: (own, method) for name, (own, method) in found.items() if getattr(owner, method, None) is not None}
+
+
+def aim_of(own: Own, op: Operation) -> Aim | None:
+    """Whom the event of an operation in a program is for; None where there is no event."""
+    match own.audience:
+        case "user":
+            return Aim(op.to)
+        case "own":
+            return Aim(op.user)
+        case "room":
+            return Aim(rooms=(op.room or "",))
+        case "everybody":
+            return Aim()
+    return None
