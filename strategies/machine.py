@@ -255,6 +255,9 @@ def _meanwhile(vocabulary: Vocabulary) -> dict[str, Any]:
     def keep_and_fetch(self: ProgramMachine, said: Said, times: int, tabs: int, slow: bool) -> None:
         phrases.keep_and_fetch(self.script, said, times, tabs, slow)
 
+    def cut_off(self: ProgramMachine, said: Said, times: int, how: Kind) -> None:
+        phrases.cut_off(self.script, said, times, how)
+
     def come_and_go(self: ProgramMachine, user: int, times: int, how: Kind, settled: bool) -> None:
         phrases.come_and_go(self.script, user, times, how, settled)
 
@@ -270,6 +273,7 @@ def _meanwhile(vocabulary: Vocabulary) -> dict[str, Any]:
         "keep_and_fetch": rule(
             said=said, times=st.sampled_from((1, 1, 1, 2, 3)), tabs=st.sampled_from((1, 1, 2)), slow=st.booleans()
         )(keep_and_fetch),
+        "cut_off": rule(said=said, times=st.sampled_from((1, 2, 3)), how=leaving)(cut_off),
         "come_and_go": rule(user=which, times=st.sampled_from((1, 2, 2, 3, 5)), how=leaving, settled=st.booleans())(
             come_and_go
         ),
@@ -323,10 +327,20 @@ def _for_long(vocabulary: Vocabulary) -> dict[str, Any]:
     def again_and_again(self: ProgramMachine, said: Said, times: int) -> None:
         phrases.again_and_again(self.script, said, times)
 
+    def burst(self: ProgramMachine, said: Said, moment: int, times: int) -> None:
+        phrases.burst(self.script, said, self.moment(moment), times)
+
+    def flood_the_slow(self: ProgramMachine, said: Said, times: int, how: Kind | None) -> None:
+        phrases.flood_the_slow(self.script, said, times, how)
+
     def stay_busy(self: ProgramMachine, said: Said, moment: int, times: int) -> None:
         phrases.stay_busy(self.script, said, self.moment(moment), times)
 
     return {
         "again_and_again": rule(said=said, times=st.sampled_from(TIMES))(again_and_again),
+        "burst": rule(said=said, moment=moment, times=st.sampled_from(TIMES))(burst),
+        "flood_the_slow": rule(
+            said=said, times=st.sampled_from(TIMES[:-2]), how=st.sampled_from((None, *vocabulary.leaving))
+        )(flood_the_slow),
         "stay_busy": rule(said=said, moment=moment, times=st.sampled_from((1, 2, 5)))(stay_busy),
     }

@@ -28,6 +28,15 @@ FOR_ONE = frozenset[Speech]({"emit", "run_agent", "emit_to_thread"})
 MANY = 60
 """Events that an absent user misses: more than most servers keep."""
 
+COMINGS = 3
+"""How often a user comes and leaves: as often as most servers let one user in."""
+
+BURST = 12
+"""Events on each other's heels: more than small queues hold, and than a slow server handles within seconds."""
+
+SOON = 120.0
+"""Seconds within which heartbeats are due."""
+
 FAILURES = 6
 """Wrong logins in a row: more than most servers put up with."""
 
@@ -102,8 +111,9 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float]) -> Iterator[Open
         yield partial(phrases.two_runs, which=0, leaves=leaving[0])
     yield from _logins(vocabulary, speeches[0])
     for how in leaving:
-        yield partial(_comes_and_goes, speech=speeches[0], how=how, settled=False)
-    yield partial(_comes_and_goes, speech=speeches[0], how="disconnect", settled=True)
+        yield partial(_comes_and_goes, speech=speeches[0], how=how, settled=False, times=COMINGS)
+    yield partial(_comes_and_goes, speech=speeches[0], how="disconnect", settled=True, times=COMINGS)
+    yield partial(_comes_and_goes, speech=speeches[0], how="abort", settled=True, times=2 * COMINGS)
     for speech in speeches:
         yield partial(_slow, speech=speech, resumes=False, tab="connect")
         yield partial(_slow, speech=speech, resumes=True, tab=None)
@@ -112,8 +122,16 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float]) -> Iterator[Open
             yield partial(_cancelled, speech=speech, slow=slow)
     for speech, times in product([speech for speech in speeches if for_one(speech)], (1, MANY)):
         yield partial(_absent, speech=speech, times=times, tabs=1, slow=True)
+    for speech in speeches:
+        if for_one(speech):
+            yield partial(_cut_off, speech=speech)
+    yield partial(_flooded, speech=speeches[0], how=None)
+    yield partial(_flooded, speech=speeches[0], how="abort")
     for seconds in (*moments, LONG):
         yield partial(_long, speech=speeches[0], seconds=seconds)
+    for seconds in moments:
+        if seconds <= SOON:
+            yield partial(_burst, speech=speeches[0], seconds=seconds)
     if vocabulary.by_wire:
         yield from _slow_links(vocabulary)
 
@@ -232,10 +250,10 @@ def _refused(script: Script, token: str, logins: int, speech: Speech) -> None:
     phrases.refused_and_spoken(script, token, 0, (speech, 1, 0), logins, retries=True)
 
 
-def _comes_and_goes(script: Script, speech: Speech, how: Kind, settled: bool) -> None:
+def _comes_and_goes(script: Script, speech: Speech, how: Kind, settled: bool, times: int) -> None:
     """A user comes and leaves again and again, and then stays with two tabs and speaks."""
     script.arrive("u1")
-    phrases.come_and_go(script, 0, 3, how, settled)
+    phrases.come_and_go(script, 0, times, how, settled)
     script.arrive("u0")
     script.settle()
     script.say(speech, 0, 0)
@@ -281,6 +299,24 @@ def _shut_down(script: Script, speech: Speech) -> None:
     """The target is shut down while two speak."""
     _arrive(script)
     phrases.shut_down_meanwhile(script, [(speech, 0, 1)] * 2)
+
+
+def _cut_off(script: Script, speech: Speech) -> None:
+    """Somebody who missed something is back, leaves in the middle of it, and comes again."""
+    script.arrive("u1")
+    phrases.cut_off(script, (speech, 1, 0), 2, "abort")
+
+
+def _flooded(script: Script, speech: Speech, how: Kind | None) -> None:
+    """Much is said to a client that does not read, and perhaps leaves without a word."""
+    _arrive(script)
+    phrases.flood_the_slow(script, (speech, 0, 1), BURST, how)
+
+
+def _burst(script: Script, speech: Speech, seconds: float) -> None:
+    """Somebody says much at once, just before something is due, or just after."""
+    _arrive(script, 2)
+    phrases.burst(script, (speech, 0, 1), seconds, BURST)
 
 
 def _long(script: Script, speech: Speech, seconds: float) -> None:

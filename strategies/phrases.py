@@ -15,10 +15,13 @@ from .script import Script, Speech, of_oneself
 
 __all__ = (
     "again_and_again",
+    "burst",
     "cancelled",
     "cleaned_up",
     "come_and_go",
     "concurrently",
+    "cut_off",
+    "flood_the_slow",
     "keep_and_fetch",
     "leave_meanwhile",
     "log_in_together",
@@ -161,6 +164,20 @@ def keep_and_fetch(script: Script, said: Said, times: int, tabs: int, slow: bool
     script.say(speech, speaker, to)
 
 
+def cut_off(script: Script, said: Said, times: int, how: Kind) -> None:
+    """What a user has missed begins to arrive when the user is back, who leaves at once, and then comes again."""
+    speech, speaker, to = said
+    user = script.user(to)
+    for name in script.of(user):
+        script.leave(name, "disconnect")
+    script.settle()
+    script.say(speech, to if of_oneself(speech) else speaker, to, times)
+    script.settle()
+    script.leave(script.arrive(user), how)
+    script.settle()
+    script.arrive(user)
+
+
 def come_and_go(script: Script, which: int, times: int, how: Kind, settled: bool) -> None:
     """A user comes and leaves, again and again, and then stays."""
     user = script.user(which)
@@ -174,6 +191,28 @@ def come_and_go(script: Script, which: int, times: int, how: Kind, settled: bool
 def again_and_again(script: Script, said: Said, times: int) -> None:
     """The same is said many times over."""
     script.say(*said, times=times)
+
+
+def flood_the_slow(script: Script, said: Said, times: int, how: Kind | None) -> None:
+    """Much is said to a client that does not read, which may leave then; and the same speaker goes on to others."""
+    speech, speaker, to = said
+    slow = script.connection(to)
+    user = script.owners[slow]
+    script.add("stall", connection=slow)
+    for _ in range(times):
+        script.say(speech, speaker, int(user[1:]))
+    if how is not None:
+        script.leave(slow, how)
+        script.settle()
+    for number in range(script.crowd):
+        script.say(speech, speaker, number)
+
+
+def burst(script: Script, said: Said, seconds: float, times: int) -> None:
+    """Time goes by, and then the same is said many times at once."""
+    script.pause(seconds)
+    script.say(*said, times=times)
+    script.settle()
 
 
 def stay_busy(script: Script, said: Said, seconds: float, times: int) -> None:

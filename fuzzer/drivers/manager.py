@@ -9,7 +9,7 @@ from contextvars import Context
 from functools import partial
 from typing import Any
 
-from ..core.history import Aim, Detail, EventId, Failure, RowKind
+from ..core.history import Aim, Detail, EventId, Failure, Remains, RowKind
 from ..core.program import CRITICAL_EVENTS, Operation, Program
 from ..core.stacks import Place, waits_at
 from ..core.text import cut
@@ -22,6 +22,12 @@ from .base import Driver, Lane, failure
 from .evidence import Connections
 
 __all__ = ("ManagerDriver", "credentials")
+
+EACH = 3
+"""So many of a user's clients must each have left something behind before it is the clients that do."""
+
+LONG = 3600.0
+"""Seconds after which what is put off until later has been done."""
 
 NOBODY = "server"
 """Who an event is from that the server makes of its own accord."""
@@ -36,6 +42,8 @@ class ManagerDriver(Driver):
         self.login_step = "authenticate" if target.offers("authenticate") else "connect"
         self.logged_in: set[str] = set()
         """connections whose login is done, and nobody has begun to end it"""
+        self.signed_off: set[str] = set()
+        """connections that have logged out by an operation of the target's, with their sockets open"""
         self.running = 0
         self.adapter: Adapter
         self.at_start = 0
@@ -77,6 +85,31 @@ class ManagerDriver(Driver):
     def connections(self) -> Connections:
         return Connections()  # fake websockets say themselves whose they are
 
+    def left_behind(self) -> Iterator[Remains]:
+        """All that is left after a shut-down; where there is none, what each of a user's clients has left."""
+        if self.target.offers("shut_down"):
+            yield from super().left_behind()
+        else:
+            yield from self._of_each_client()
+
+    def _of_each_client(self) -> list[Remains]:
+        """A task of those that several of a user's clients have each left, most of them; where there are such.
+
+        What a target starts once, or once for each user, may well outlive its clients.
+        """
+        left: dict[tuple[str, str], list[tuple[str, Any]]] = {}
+        for task, number in zip(self.loop.tasks, self.loop.started_by, strict=True):
+            name = self.operations[number].connection if number is not None and not task.done() else None
+            if name is not None:
+                kind = waits_at(task).function, self.clients[name].user
+                left.setdefault(kind, []).append((name, task))
+        for (_, user), tasks in left.items():
+            mine = sum(client.user == user for client in self.clients.values())
+            if len({name for name, _ in tasks}) >= max(EACH, mine / 2):
+                name, task = tasks[0]
+                return [self.remaining(task, waits_at(task), name)]
+        return []
+
     def served_by(self, task: Any) -> str | None:
         return None if task in self.loop.tasks[: self.at_start] else "an operation"
 
@@ -94,8 +127,19 @@ class ManagerDriver(Driver):
             active = tuple(user for user in self.users if adapter.is_active(user))
             self.record(RowKind.ACTIVE, None, None, active)
 
+    def leavers(self) -> list[str]:
+        return [name for name, up in self.up.items() if up or self._signed_off(name)]
+
+    def _signed_off(self, name: str) -> bool:
+        """Whether a connection has logged out and can still hang up."""
+        websocket = self.clients[name].websocket
+        return name in self.signed_off and not websocket.gone and not websocket.closed
+
     def shut_down(self) -> bool:
         if not self.target.offers("shut_down"):
+            if self.epilogue == 2 and self._of_each_client():
+                self.moving_to = self.loop.time() + LONG
+                return True
             return False
         self.operations.append(Operation("shut_down"))
         self.lanes["server"] = lane = Lane((len(self.operations) - 1,))
@@ -159,6 +203,8 @@ class ManagerDriver(Driver):
                     self._leave(number, op.connection, "cancelled")
             elif op.kind in ("disconnect", "abort", "log_out"):
                 self.up[op.connection] = False
+                if op.kind == "log_out" and self.target.offers("log_out"):
+                    self.signed_off.add(op.connection)
             if op.kind == self.login_step and self._accepted(op.kind, kind, detail):
                 self.logged_in.add(op.connection)
         if lane.noticed is not None:
@@ -228,7 +274,8 @@ class ManagerDriver(Driver):
     def do_disconnect(self, number: int, op: Operation, lane: Lane) -> None:
         assert op.connection is not None
         client = self.clients.get(op.connection)
-        if client is None or client.websocket.gone or (lane.running is None and not self.up[op.connection]):
+        there = client is not None and not client.websocket.gone
+        if not there or (lane.running is None and not self.up[op.connection] and not self._signed_off(op.connection)):
             self.skip(number)
             return
         self.record(RowKind.INVOKED, number, op.connection, None)
@@ -244,7 +291,7 @@ class ManagerDriver(Driver):
         """The server, done with the operation before, sees that the client has gone meanwhile."""
         connection = self.operations[number].connection
         assert connection is not None
-        if self.up[connection]:
+        if self.up[connection] or self._signed_off(connection):
             self._task(number, lane, self.adapter.disconnect, (self.clients[connection],))
         else:
             self.skip(number)

@@ -34,6 +34,9 @@ from .manager import credentials
 
 __all__ = ("WireDriver",)
 
+PATIENCE = 120.0
+"""Seconds for which servers wait for clients to leave before they end all the same; the usual ones wait for 60."""
+
 
 def taken(answer: HttpAnswer) -> Detail:
     """Return how an operation ended that was answered over HTTP: it was taken, or refused."""
@@ -174,14 +177,26 @@ class WireDriver(Driver):
         return [name for name, client in self.clients.items() if not client.gone and not client.link.over]
 
     def shut_down(self) -> bool:
-        number = len(self.operations)
-        self.operations.append(Operation("shut_down"))
+        if not self.stopped:
+            self.operations.append(Operation("shut_down"))
+            self._stop(len(self.operations) - 1)
+        self.rested_at = self.loop.time()
+        return True
+
+    @property
+    def stopped(self) -> bool:
+        """The server has been told to end."""
+        return self.stop is not None and self.stop.done()
+
+    def _stop(self, number: int) -> None:
         self.record(RowKind.INVOKED, number, None, None)
         self.ending = number
         assert self.stop is not None
         self.stop.set_result(None)
-        self.rested_at = self.loop.time()
-        return True
+
+    def horizon(self) -> float:
+        """The same; a server that ends while clients are there may give them some time to leave."""
+        return super().horizon() + (PATIENCE if self.ending is not None else 0.0)
 
     def served_by(self, task: Any) -> str | None:
         return self.loop.labels.get(task)
@@ -260,7 +275,7 @@ class WireDriver(Driver):
     def do_connect(self, number: int, op: Operation, lane: Lane) -> None:
         assert op.connection is not None and op.user is not None
         name = op.connection
-        if name in self.clients:
+        if name in self.clients or self.stopped:
             self.skip(number)
             return
         token, identity = credentials(op)
@@ -396,6 +411,12 @@ class WireDriver(Driver):
             self.up[client.login.connection] = False
             for frame in self.wire.log_out(client.login):
                 client.link.send(frame)
+
+    def do_shut_down(self, number: int, op: Operation, lane: Lane) -> None:
+        if self.stopped:
+            self.skip(number)
+        else:
+            self._stop(number)
 
     def do_expire(self, number: int, op: Operation, lane: Lane) -> None:
         self._say(number, op, lane, lambda event: self.wire.expire(event.login), None)

@@ -49,7 +49,7 @@ class WireTraits:
         return self.wire.authenticates
 
     def offers(self, method: str) -> bool:
-        if method in ("garble", "truncate", "flood"):
+        if method in ("garble", "truncate", "flood", "shut_down"):  # what ending means to clients, a server says
             return self.by_bytes
         if method == "act":
             return bool(self.wire.actions)

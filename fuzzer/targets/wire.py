@@ -128,6 +128,9 @@ class Wire:
     rooms: Sequence[str] | Mapping[str, Sequence[str]] = ()
     """The rooms there are; or for each user those that the user's connections are in from login on."""
 
+    answers_heartbeats = False
+    """Clients answer the application's own heartbeats at once."""
+
     actions: Mapping[str, Action] = {}
     """What clients can do besides, each with a name."""
 
@@ -282,6 +285,10 @@ class JsonWire(Wire):
     @property
     def confirms_joins(self) -> bool:  # type: ignore[override]
         return self.joined is not None
+
+    @property
+    def answers_heartbeats(self) -> bool:  # type: ignore[override]
+        return self.ping is not None and self.pong is not None
 
     @property
     def rooms_at_connect(self) -> bool:

@@ -25,7 +25,7 @@ from weakref import ref
 
 from .entropy import CLOCK_START, Entropy
 from .errors import Interrupted, TargetBlockedError
-from .external import Chooser, External, InOrder
+from .external import Chooser, External, InOrder, operation
 from .identity import NumberedFuture, NumberedTask
 from .lockstep import Lockstep, member_here
 from .network import connection
@@ -180,6 +180,7 @@ class WorldLoop(Selecting, Outer, asyncio.AbstractEventLoop):  # type: ignore[mi
         else:
             task = Task(coro, loop=self)
         self.tasks.append(task)
+        self.started_by.append(operation.get())
         return task
 
     def next_deadline(self) -> float | None:

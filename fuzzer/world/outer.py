@@ -74,6 +74,8 @@ class Outer(Networked):
         self.deviations: list[tuple[int, int]] = []
         self.visible: list[tuple[Key, bool]] = []
         self.tasks: list[asyncio.Task[Any]] = []
+        self.started_by: list[int | None] = []
+        """for each of the tasks the operation, if any, on whose behalf it was started"""
         self.drivers: list[asyncio.Task[Any]] = []
         self.unhandled: list[dict[str, Any]] = []
         self.trespass: OutsideWorldError | None = None

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from ..core.stacks import waits_at
 from .entropy import WAYS_OUT, Entropy
-from .external import External
+from .external import External, operation
 from .identity import NumberedTask
 from .lockstep import Lockstep, member_here
 from .network import Networked, connection
@@ -249,6 +249,7 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
         else:
             task = super().create_task(coro, **options)
         self.tasks.append(task)
+        self.started_by.append(operation.get())
         return task
 
     def default_exception_handler(self, context: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...fuzzer.core.history import RowKind
+from ...fuzzer.targets.traits import WireTraits
 from . import violations as v
 from .independence import waits_for_itself
 from .index import HistoryIndex
@@ -42,7 +43,7 @@ def refused(index: HistoryIndex) -> Iterator[Breach]:
         found = v.Refused(
             f"{c.name} of {c.user} was turned away ({why}), with {possible} other connections of that user"
             + (f" and a limit of {limit}" if limit is not None else ""),
-            why,
+            why + (", with nobody else of that user there" if act.hung_up and not possible else ""),
             rows_of(act.began, act.ended),
         )
         yield Breach(found, act.began, act.ended, act=act, connection=c)
@@ -132,8 +133,13 @@ def silent(index: HistoryIndex, b: Breach) -> bool:
 
 
 def quiet_for_long(index: HistoryIndex, b: Breach) -> bool:
-    """Nothing had been heard of it for longer than the delay: a heartbeat may have been missed."""
-    return _silence(index, b) > index.policy.delay
+    """Nothing had been heard of it for longer than the delay: a heartbeat may have been missed.
+
+    Not where clients answer heartbeats: they do so at once, so that a client that reads has missed none.
+    """
+    traits = index.target.traits
+    answers = isinstance(traits, WireTraits) and traits.wire.answers_heartbeats
+    return not answers and _silence(index, b) > index.policy.delay
 
 
 def machine_busy(index: HistoryIndex, b: Breach) -> bool:

@@ -59,12 +59,14 @@ def slept(index: HistoryIndex) -> Iterator[Breach]:
 
 
 def left_behind(index: HistoryIndex) -> Iterator[Breach]:
-    """Nothing outlives the shut-down."""
+    """Nothing outlives the shut-down; and where there is none, nothing that each client has left outlives them all."""
     for row in index.marks.get(RowKind.LEFT, ()):
         remains = index.history[row].detail
         if isinstance(remains, Remains):
             waits = f"; it waits in {remains.place}" if remains.place else ""
-            found = v.LeftBehind(f"{remains.what} outlived the shut-down{waits}", remains.name, (row,))
+            ends = index.by_wire or index.target.offers("shut_down")
+            outlived = "outlived the shut-down" if ends else "is left by each client, and outlived them all"
+            found = v.LeftBehind(f"{remains.what} {outlived}{waits}", remains.name, (row,))
             yield Breach(found, row, row)
 
 

@@ -13,6 +13,7 @@ from ...fuzzer.core.history import Aim, Content, Detail, EventId, History, RowKi
 from ...fuzzer.core.program import CRITICAL_EVENTS, LEAVING, Operation, Program
 from ...fuzzer.targets.adapter import Target
 from ...fuzzer.targets.policy import Policy
+from ...fuzzer.targets.traits import WireTraits
 from .records import Connection, Delivery, Event, Invocation
 from .spans import NEVER, Span
 
@@ -31,6 +32,8 @@ class HistoryIndex:
         self.operations = program.expanded
         self.two_steps = target.offers("authenticate")
         self.by_wire = target.traits.by_wire
+        self.sees_sends = not (isinstance(target.traits, WireTraits) and target.traits.by_bytes)
+        """What the target sends is seen the moment it does, and not only what has left its buffers."""
         self.tells_identity = self.two_steps or self.by_wire
         """What a login returns is the user the server takes the client for."""
         self.invocations: dict[int, Invocation] = {}
@@ -285,6 +288,10 @@ class HistoryIndex:
     def _closed(self, row: int, time: float, number: int | None, c: Connection | None, detail: Detail) -> None:
         if c is not None:
             c.closed = min(c.closed, row)
+            act = self.invocations.get(number) if number is not None and not self.by_wire else None
+            login = act is not None and act.op.connection == c.name and act.op.kind in ("connect", "authenticate")
+            if act is not None and login and act.finished is None:
+                act.hung_up = True
 
     def _stalled(self, row: int, time: float, number: int | None, c: Connection | None, detail: Detail) -> None:
         if c is not None:

@@ -66,10 +66,16 @@ def live_and_slow(index: HistoryIndex, b: Breach) -> bool:
 
 
 def perhaps_somebody_there(index: HistoryIndex, b: Breach) -> bool:
-    """Another connection of the user may have been up meanwhile, and was owed it live or took the replay with it."""
-    assert b.event is not None
+    """Another connection of the user may have been up meanwhile, and was owed it live or took the replay with it.
+
+    It took nothing with it where the event, emitted while nobody was there, was not even sent to it, and it had left
+    before this one came: a replay that is cut off is taken up again.
+    """
+    assert b.event is not None and b.connection is not None
+    came = b.connection.asked
+    unsent = index.sees_sends and not b.event.deliveries and absent(index, b.event)
     return any(
-        c is not b.connection and not index.surely_absent(c, b.since, b.until)
+        c is not b.connection and not index.surely_absent(c, came if unsent else b.since, b.until)
         for c in index.connections.values()
         if b.event.to in (c.user, c.identity)
     )

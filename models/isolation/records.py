@@ -25,6 +25,8 @@ class Invocation:
     finished: RowKind | None = None
     detail: Detail = None
     cancelled: bool = False
+    hung_up: bool = False
+    """It is a login that closed its own connection: whatever it returned, nobody was let in."""
 
     @property
     def indeterminate(self) -> bool:
@@ -33,7 +35,7 @@ class Invocation:
 
     @property
     def went_well(self) -> bool:
-        return self.finished == RowKind.RETURNED and self.detail is not False
+        return self.finished == RowKind.RETURNED and self.detail is not False and not self.hung_up
 
     @property
     def said_no(self) -> bool:
@@ -48,6 +50,8 @@ class Invocation:
             return f"it raised {error} in {place}" if place else f"it raised {error}"
         if self.indeterminate:
             return "nobody answered"
+        if self.hung_up:
+            return "it hung up"
         return "it reported failure" if self.detail is False else "it reported success"
 
     def __str__(self) -> str:
