@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ...models.isolation.violations import (
     BrokenGoldenPath,
     Dropped,
@@ -16,7 +18,7 @@ from ..core.program import Operation, Program
 from ..engine.execution import Execution, TargetError, Worker
 from ..findings.finding import judged
 from ..targets.traits import WireTraits
-from ..targets.wire import Login, Outgoing
+from ..targets.wire import Login, Outgoing, Wire
 from ..world import InOrder
 from .rounds import Batch
 
@@ -69,9 +71,21 @@ def _spoken(traits: WireTraits) -> Program:
         operations += [Operation("emit", "c0", "u0", "u1"), Operation("settle")]
     if traits.offers("broadcast"):
         operations += [Operation("broadcast", "c0", "u0"), Operation("settle")]
+    room = _shared_room(traits.wire)
+    if traits.offers("emit_to_room") and room is not None:
+        if traits.offers("join"):
+            operations += [Operation("join", name, room=room) for name in ("c0", "c1")] + [Operation("settle")]
+        operations += [Operation("emit_to_room", "c0", "u0", room=room), Operation("settle")]
     if traits.offers("run_agent"):
         operations += [Operation("run_agent", "c0", "u0", "u0"), Operation("settle")]
     return Program((*operations, Operation("disconnect", "c0"), Operation("settle"), Operation("disconnect", "c1")))
+
+
+def _shared_room(wire: Wire) -> str | None:
+    """A room in which both users can be: one for everybody, or one that both are in from login on."""
+    if isinstance(wire.rooms, Mapping):
+        return next((room for room in wire.rooms.get("u0", ()) if room in wire.rooms.get("u1", ())), None)
+    return next(iter(wire.rooms), "r0" if wire.rooms_at_connect else None)
 
 
 def turned_away(traits: WireTraits, execution: Execution, why: str) -> str:
@@ -110,11 +124,11 @@ def _understood(name: str, traits: WireTraits, execution: Execution) -> None:
             raise TargetError(f"{name}: {turned_away(traits, execution, str(why.get(row.connection or '', '')))}")
     arrived = {(row.operation, row.connection) for row in execution.history if row.kind == "received"}
     for number, op in enumerate(execution.program.operations):
-        if op.kind in ("emit", "broadcast", "run_agent"):
+        if op.kind in ("emit", "broadcast", "emit_to_room", "run_agent"):
             to = "c0" if op.kind == "run_agent" else "c1"
             if (number, to) not in arrived:
                 login = Login("c0", "u0", "token-u0", "u0")
-                frame = getattr(wire, op.kind)(Outgoing(f"cw-e{number}", op.to, login))
+                frame = getattr(wire, op.kind)(Outgoing(f"cw-e{number}", op.to, login, op.room))
                 errors = [
                     row.detail.brief
                     for row in execution.history

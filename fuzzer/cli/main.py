@@ -149,7 +149,10 @@ def init(
     target: Annotated[
         str | None, typer.Argument(help="Your application, as module:name; without it, a manager's adapter is begun.")
     ] = None,
-    wire: Annotated[str, typer.Option(help=f"What clients speak: {', '.join(WIRES)}.")] = "json",
+    wire: Annotated[
+        str | None,
+        typer.Option(help=f"What clients speak: {', '.join(WIRES)}. Default: what its handlers' source tells, tried."),
+    ] = None,
     out: Annotated[Path, typer.Option(help="The file to write.")] = Path("crosswire_target.py"),
 ) -> None:
     """Begin: write a commented file that says how to reach your application, for you to complete."""

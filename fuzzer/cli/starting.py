@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+from ..campaigns.preflight import preflight
+from ..engine.execution import TargetError, Worker
+from ..targets.adapter import Target
 from ..targets.applications import WIRES
+from ..targets.protocol import guesses
 from ..targets.resolve import UnknownTargetError, resolve
 from ..targets.traits import WireTraits
-from ..targets.wire import JsonWire
+from ..targets.users import integer_users, uuid_users
+from ..targets.wire import JsonWire, Wire
 
 __all__ = ("write_beginning",)
+
+ROUTES = 5
+"""Routes whose handlers are read, where an application has more."""
 
 ADAPTER = '''"""How Crosswire reaches your connection manager.  Complete it, then: crosswire run {module}:Manager"""
 
@@ -51,16 +60,14 @@ APPLICATION = '''"""How Crosswire reaches {target}, which is {title}.
     crosswire run {module}:target
 """
 
-from crosswire.fuzzer.targets import {wire}, Limits, application
+from crosswire.fuzzer import {imports}
 
 {spoken}
 
 target = application(
     "{target}",
     wire=wire,
-    # What you promise: nobody waits longer than ``delay`` seconds for somebody else's slow client, and a user may
-    # have any number of connections.
-    limits=Limits(delay=1.0, connections_per_user=None),
+    # policy=Policy(per_user=1, at_limit="close"),  # what the server does on purpose: limits, sessions, delivery
     # via="uvicorn",  # for an ASGI application: behind the real server, byte for byte; slower
     # prepare=set_up,  # called at the beginning of each execution: a function that makes tables, users, tokens
     # environment={{"DATABASE_URL": "sqlite+aiosqlite://"}},  # variables that the application reads
@@ -68,18 +75,23 @@ target = application(
 '''
 
 JSON = """\
-# {{user}}, {{token}}: the client\'s.  {{event}}: a marker to pass through.  {{to}}: the user an event is for.
+# {{user}}, {{token}}: the client's.  {{event}}: a marker to pass through.  {{to}}: the user an event is for.
 wire = JsonWire(
     path="{path}",
-    # headers={{"Authorization": "Bearer {{token}}"}},
+    {headers},
     # first=[{{"type": "login", "token": "{{token}}"}}],  # sent once connected
-    # ready={{"type": "welcome"}},  # what the answer contains that says a client is logged in ...
-    # user="user",  # ... and its field that says as whom
+    # before=HttpLogin("POST", "/login", json={{"name": "{{user}}", "password": "{{token}}"}}, token="access_token"),
+    {users},  # what the application calls u0, u1, ...
+    # token=sign,  # a function from a user to a token, as the application signs it
+    {ready},  # what the answer contains that says a client is logged in ...
+    {user},  # ... and its field that says as whom
     to_user={to_user},
     to_all={to_all},
-    # ask={{"type": "ask", "run_id": "{{event}}"}},  # an agent\'s run: five events, with this marker in each
+    {rooms},
+    {to_room},
+    # ask={{"type": "ask", "run_id": "{{event}}"}},  # an agent's run: five events, with this marker in each
     # recipient="user",  # the field of any frame that says whom it is for
-    # authenticates=True,  # also try tokens that are invalid, expired or somebody else\'s
+    # authenticates=True,  # also try tokens that are invalid, expired or somebody else's
 )"""
 
 SOCKETIO = """\
@@ -92,37 +104,87 @@ wire = SocketIOWire(
 )"""
 
 
-def write_beginning(target: str | None, wire: str, out: Path) -> None:
-    """Write the file and say what comes next; raises `UnknownTargetError`, and leaves an existing file alone."""
+def write_beginning(target: str | None, wire: str | None, out: Path) -> None:
+    """Write the file and say what comes next; raises `UnknownTargetError`, and leaves an existing file alone.
+
+    Without ``wire``, what the routes and handlers of an application say of its protocol is tried, and what works is
+    written.
+    """
     if out.exists():
         raise UnknownTargetError(f"{out} exists; name another file with --out")
-    if wire not in WIRES:
+    if wire is not None and wire not in WIRES:
         raise UnknownTargetError(f"unknown wire {wire!r}: name one of {', '.join(WIRES)}")
     name = out.stem
     if target is None:
         out.write_text(ADAPTER.format(module=name), encoding="utf-8")
         print(f"wrote {out}: fill in connect, emit and disconnect, then: crosswire run {name}:Manager")
         return
-    found = resolve(f"{target}{'' if '?' in target else f'?wire={wire}'}")
+    found = resolve(target if wire is None or "?" in target else f"{target}?wire={wire}")
     traits = found.traits
     if not isinstance(traits, WireTraits):
         raise UnknownTargetError(f"{target} is an adapter already; run it: crosswire run {target}")
-    title, _, spoken = found.description.partition("; ")
-    known = traits.wire
+    known, trouble = traits.wire, None
+    if wire is None and isinstance(known, JsonWire):
+        known, trouble = _tried(found, traits)
+    title, _, _ = found.description.partition("; ")
+    imports = ["application"]
     if isinstance(known, JsonWire):
-        wording = JSON.format(path=known.path, to_user=_source(known.to_user), to_all=_source(known.to_all))
+        wording = _json(known)
+        imports += ["JsonWire", *(["integer_users"] if known.users is integer_users else [])]
+        imports += ["uuid_users"] if known.users is uuid_users else []
     else:
         wording = SOCKETIO.format()
+        imports.append("SocketIOWire")
     text = APPLICATION.format(
-        target=target,
-        title=title,
-        module=name,
-        spoken=wording,
-        wire="JsonWire" if wire != "socketio" else "SocketIOWire",
+        target=target, title=title, module=name, spoken=wording, imports=", ".join(sorted(imports))
     )
     out.write_text(text, encoding="utf-8")
-    print(f"{target} is {title}; {spoken}")
-    print(f"wrote {out}: make it speak your protocol, then: crosswire run {name}:target")
+    print(f"{target} is {title}; clients speak {known.describe()}")
+    if trouble is None:
+        print(f"wrote {out}: look it over, then: crosswire run {name}:target")
+    else:
+        print(f"wrote {out}: make it speak your protocol, then: crosswire run {name}:target")
+        print(f"as it is, {trouble}")
+
+
+def _tried(found: Target, traits: WireTraits) -> tuple[Wire, str | None]:
+    """Of the wires that the handlers may speak the first with which the plainest program works.
+
+    Where there is none, the likeliest, and what is wrong with it.
+    """
+    likeliest: tuple[Wire, str] | None = None
+    tried: list[Wire] = [guess for route in traits.routes[:ROUTES] for guess in guesses(route)]
+    for wire in tried or [traits.wire]:
+        worker = Worker(replace(found, traits=replace(traits, wire=wire)))
+        try:
+            with worker.session():
+                preflight(worker)
+            return wire, None
+        except TargetError as error:
+            if likeliest is None:
+                likeliest = wire, str(error).removeprefix(f"{found.name}: ")
+    assert likeliest is not None
+    return likeliest
+
+
+def _json(wire: JsonWire) -> str:
+    """The source of a wire; what it does not say stands there as a comment."""
+    named = wire.users.__name__ if wire.users is not None else None
+    return JSON.format(
+        path=wire.path,
+        to_user=_source(wire.to_user),
+        to_all=_source(wire.to_all),
+        headers=_said("headers", wire.headers, {"Authorization": "Bearer {token}"}),
+        users=f"users={named}" if named is not None else "# users=integer_users",
+        rooms=_said("rooms", wire.rooms, ["r0", "r1"]),
+        to_room=_said("to_room", wire.to_room, {"type": "say", "room": "{room}", "text": "{event}"}),
+        ready=_said("ready", wire.ready, {"type": "welcome"}),
+        user=_said("user", wire.user, "user"),
+    )
+
+
+def _said(name: str, value: object, example: object) -> str:
+    return f"{name}={_source(value)}" if value else f"# {name}={_source(example)}"
 
 
 def _source(template: object) -> str:

@@ -1,0 +1,199 @@
+"""What ``init`` writes runs as it is: routes and handlers are read, and what they tell is tried first."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from crosswire.fuzzer.campaigns.preflight import preflight
+from crosswire.fuzzer.cli.starting import write_beginning
+from crosswire.fuzzer.engine.execution import Worker
+from crosswire.fuzzer.targets.resolve import resolve
+from tests.command import crosswire
+
+HEAD = """
+import json
+from collections import defaultdict
+from typing import Annotated
+from uuid import UUID
+from fastapi import APIRouter, Depends, FastAPI, Query, WebSocket, WebSocketDisconnect, WebSocketException
+
+online = defaultdict(list)
+app = FastAPI()
+
+async def tell(peers, frame):
+    for peer in list(peers):
+        try:
+            await peer.send_json(frame)
+        except (RuntimeError, WebSocketDisconnect):
+            pass
+"""
+
+TO_USER = """
+router = APIRouter(prefix="/live")
+
+@router.websocket("/{user_id}")
+async def chat(ws: WebSocket, user_id: int):
+    await ws.accept()
+    online[user_id].append(ws)
+    try:
+        await ws.send_json({"event": "welcome", "user_id": user_id})
+        while True:
+            data = await ws.receive_json()
+            if data["action"] == "typing":
+                continue
+            if data["action"] == "send":
+                await tell(online[int(data["recipient"])], {"event": "message", "content": data["content"]})
+    except WebSocketDisconnect:
+        pass
+    finally:
+        online[user_id].remove(ws)
+
+app.include_router(router, prefix="/api")
+"""
+
+BY_QUERY = """
+def current_user(token: Annotated[str, Query()]) -> str:
+    if not token.startswith("token-"):
+        raise WebSocketException(1008)
+    return token.removeprefix("token-")
+
+@app.websocket("/ws")
+async def chat(ws: WebSocket, user: Annotated[str, Depends(current_user)]):
+    await ws.accept()
+    online[user].append(ws)
+    try:
+        async for text in ws.iter_text():
+            message = json.loads(text)
+            match message.get("kind"):
+                case "direct":
+                    await tell(online[message["to"]], {"body": message["body"]})
+    finally:
+        online[user].remove(ws)
+"""
+
+BY_HEADER = """
+@app.websocket("/ws")
+async def chat(ws: WebSocket):
+    user = ws.headers.get("authorization", "").removeprefix("Bearer token-")
+    if not user:
+        await ws.close(1008)
+        return
+    await ws.accept()
+    await serve(ws, user)
+
+async def serve(ws, user):
+    online[user].append(ws)
+    try:
+        while True:
+            text = await ws.receive_text()
+            for peers in list(online.values()):
+                for peer in list(peers):
+                    try:
+                        await peer.send_text(text)
+                    except (RuntimeError, WebSocketDisconnect):
+                        pass
+    except WebSocketDisconnect:
+        pass
+    finally:
+        online[user].remove(ws)
+"""
+
+
+IN_ROOMS = """
+class Manager:
+    def __init__(self):
+        self.rooms = defaultdict(list)
+
+    async def say(self, room, said):
+        await tell(self.rooms[room], {"from": said["author"], "body": said["content"]})
+
+manager = Manager()
+
+@app.websocket("/rooms/{room_id}")
+async def chat(ws: WebSocket, room_id: int):
+    await ws.accept()
+    manager.rooms[room_id].append(ws)
+    try:
+        while True:
+            data = await ws.receive_json()
+            if data["type"] == "typing":
+                continue
+            await manager.say(room_id, data)
+    except WebSocketDisconnect:
+        pass
+    finally:
+        manager.rooms[room_id].remove(ws)
+"""
+
+
+@pytest.fixture
+def chat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the application goes."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in ("chat", "chat_fuzz"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    return tmp_path / "chat.py"
+
+
+@pytest.mark.parametrize(
+    ("source", "written"),
+    [
+        (
+            TO_USER,
+            [
+                'path="/api/live/{user}"',
+                "users=integer_users",
+                'ready={"event": "welcome"}',
+                'user="user_id"',
+                'to_user={"action": "send", "recipient": "{to}", "content": "{event}"}',
+            ],
+        ),
+        (BY_QUERY, ['path="/ws?token={token}"', 'to_user={"kind": "direct", "to": "{to}", "body": "{event}"}']),
+        (BY_HEADER, ['path="/ws"', 'headers={"Authorization": "Bearer {token}"}', 'to_all="{event}"']),
+        (
+            IN_ROOMS,
+            [
+                'path="/rooms/{room}?token={token}"',
+                'rooms=["1", "2"]',
+                'to_room={"type": "message", "author": "x", "content": "{event}"}',
+                "    # users=",
+            ],
+        ),
+    ],
+    ids=["numbers and kinds", "a token in the query", "a token in a header", "rooms, and what a method asks for"],
+)
+def test_routes_and_handlers_are_read_and_what_is_written_runs(
+    chat: Path, source: str, written: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    chat.write_text(HEAD + source)
+    write_beginning("chat:app", None, Path("chat_fuzz.py"))
+    assert "look it over, then: crosswire run chat_fuzz:target" in capsys.readouterr().out
+    text = Path("chat_fuzz.py").read_text()
+    assert all(line in text for line in written), text
+    worker = Worker(resolve("chat_fuzz:target"))
+    with worker.session():
+        assert preflight(worker) is None
+
+
+def test_what_nobody_could_guess_is_said(chat: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chat.write_text(HEAD + BY_HEADER.replace('"authorization"', '"x-secret"'))
+    write_beginning("chat:app", None, Path("chat_fuzz.py"))
+    assert "as it is, the first client is turned away" in capsys.readouterr().out
+    compile(Path("chat_fuzz.py").read_text(), "chat_fuzz.py", "exec")
+
+
+def test_a_room_in_which_nothing_arrives_is_no_wire(chat: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chat.write_text(HEAD + IN_ROOMS.replace("await manager.say(room_id, data)", "pass"))
+    write_beginning("chat:app", None, Path("chat_fuzz.py"))
+    assert "as it is, nothing of what c0 sends arrives on c1" in capsys.readouterr().out
+
+
+def test_a_main_is_never_called(tmp_path: Path) -> None:
+    script = "import asyncio\n\nasync def serve(): ...\n\ndef main():\n    print('called')\n    asyncio.run(serve())\n"
+    (tmp_path / "script.py").write_text(script)
+    done = crosswire("init", "script:main", cwd=tmp_path, expect=2)
+    assert "name script:serve instead" in done.stderr and "called\n" not in done.stdout
