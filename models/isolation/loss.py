@@ -227,6 +227,15 @@ def quoted(index: HistoryIndex, b: Breach) -> bool:
     return b.event is not None and b.connection is b.event.emitter and b.event.step < 0
 
 
+def told_twice_over(index: HistoryIndex, b: Breach) -> bool:
+    """Who writes to oneself may be told as the one it is for, and once more as the one who said it."""
+    event, c = b.event, b.connection
+    if event is None or c is None or event.emitter is None or event.step >= 0:
+        return False
+    times = sum(d.connection is c and d.received != NEVER for d in event.deliveries)
+    return event.to == event.emitter.identity == c.identity and times == 2
+
+
 CHECKS = (
     Check(
         loss,
@@ -243,5 +252,5 @@ CHECKS = (
         ),
     ),
     Check(false_failures, (cancelled, unread_at_failure, given_up, failure_is_unknown)),
-    Check(duplicates, (quoted, at_least_once)),
+    Check(duplicates, (quoted, told_twice_over, at_least_once)),
 )

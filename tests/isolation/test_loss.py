@@ -393,21 +393,35 @@ def test_success_is_no_failure() -> None:
 # -- duplicates ------------------------------
 
 
-def twice(name: str, over: str | None) -> Story:
+def twice(name: str, over: str | None, times: int = 2) -> Story:
     story = served("u0", "u0") if over else managed("u0", "u0")
     number = story.begin("emit", over, "u0", to="u0")
     story.hears(name, number)
     for other in {"c0", "c1"} - {name}:
         story.hears(other, number)
-    return story.hears(name, number).end(number, NOBODY if over else None).rest()
+    for _ in range(times - 1):
+        story.hears(name, number)
+    return story.end(number, NOBODY if over else None).rest()
 
 
 def test_an_event_arrives_once_on_each_connection() -> None:
-    assert kinds(twice("c1", "c0")) == ["DuplicateEvent"]
+    story = served("u0", "u1")
+    number = story.begin("emit", "c0", "u0", to="u1")
+    assert kinds(story.hears("c1", number).hears("c1", number).end(number, NOBODY).rest()) == ["DuplicateEvent"]
     assert kinds(twice("c1", None)) == ["DuplicateEvent"]
     assert kinds(twice("c1", None), delivery="at least once") == []
     assert twice("c1", None).excused(delivery="at least once") == ["at_least_once"]
     assert list(circumstances(twice("c1", None))) == ["emit"]
+
+
+def test_who_writes_to_oneself_may_be_told_as_recipient_and_as_sender() -> None:
+    assert kinds(twice("c1", "c0")) == []
+    assert twice("c1", "c0").excused() == ["told_twice_over"]
+    assert kinds(twice("c1", "c0", times=3)) == ["DuplicateEvent"]
+    story = served("u0", "u1", "u1")
+    number = story.begin("emit", "c0", "u0", to="u1")
+    story.hears("c1", number).hears("c2", number).hears("c2", number).end(number, NOBODY).rest()
+    assert kinds(story) == ["DuplicateEvent"]
 
 
 def test_whoever_said_it_may_be_quoted() -> None:
