@@ -18,6 +18,7 @@ from ..core.stacks import Place, innermost
 from ..drivers import Driver, TargetError, driver_for
 from ..targets.adapter import Target
 from ..world import Chooser, Interrupted, Outer, TargetBlockedError, WorldLoop
+from ..world.databases import databases_apart
 from ..world.identity import number_loaded, numbering_imports
 from ..world.stock import StockLoop
 from .alone import CAN_FORK, TICK, Alone, AloneError
@@ -229,7 +230,7 @@ class Worker:
         self.frames = run.frames
         loop.idle = run.when_idle
         loop.clock_hook = run.clock_moves
-        with run.around():
+        with run.around(), databases_apart():
             try:
                 loop.run_world(run.context, run.begin)
                 if self.blocked is not None:  # and the target swallowed it

@@ -1,18 +1,32 @@
-"""SQLite in a world: who waits for another connection's lock waits in virtual time, and the others go on.
+"""SQLite in a world: each execution has its database files to itself, and who waits for a lock does so in virtual time.
 
-SQLite waits by sleeping in C, where no other thread of a lockstep can run and no virtual clock moves.  Connections made
-in a world are opened without that, and a call that finds the database locked tries again after a while, as SQLite does.
+A file that is opened in an execution is a copy of what there is, made when it is first opened and gone afterwards:
+executions see nothing of each other, whichever process they run in, and no database of the user's is written to.
+Nothing survives a power cut, so nobody waits for the disk (``PRAGMA synchronous``): that takes most of the time.
+
+SQLite waits for a lock by sleeping in C, where no other thread of a lockstep can run and no virtual clock moves.
+Connections made in a world are opened without that, and a call that finds the database locked tries again after a
+while, as SQLite does.
 """
 
 from __future__ import annotations
 
+import itertools
+import os
+import shutil
 import sqlite3
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from .lockstep import here
 
-__all__ = ("gate_sqlite",)
+__all__ = ("databases_apart", "gate_sqlite")
+
+BESIDE = ("", "-wal", "-journal")
+"""What a database's files are called: itself, and what was written and is not in it yet."""
 
 PATIENCE = 5.0
 """For how many seconds `sqlite3.connect` waits for a lock where nobody says otherwise."""
@@ -64,16 +78,75 @@ for _name in ("execute", "executemany", "executescript", "commit", "rollback"):
     setattr(_Connection, _name, _patient(_name, sqlite3.Connection))
 
 
+class _Copies:
+    """The database files of one execution, by the path at which the target opens them."""
+
+    def __init__(self) -> None:
+        self._paths: dict[str, str] = {}
+        self._folder: Path | None = None
+
+    def path(self, path: str) -> str:
+        """Where the copy is; the path itself where there is no folder for it, which is SQLite's to say."""
+        whole = os.path.abspath(path)
+        if whole not in self._paths:
+            if not os.path.isdir(os.path.dirname(whole)):
+                return path
+            if self._folder is None:
+                self._folder = _new_folder()
+            copy = str(self._folder / f"{len(self._paths)}.db")
+            for ending in BESIDE:
+                with suppress(FileNotFoundError):
+                    shutil.copyfile(whole + ending, copy + ending)
+            self._paths[whole] = copy
+        return self._paths[whole]
+
+    def forget(self) -> None:
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _new_folder() -> Path:
+    """A folder without a random name, which would be one of the target's random numbers."""
+    for number in _numbers:
+        folder = Path(_parent, f"crosswire-{os.getpid()}-{number}")
+        with suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+            return folder
+    raise AssertionError("numbers have come to an end")
+
+
+_copies: _Copies | None = None
+_numbers = itertools.count()
+_parent = tempfile.gettempdir()  # asks for random names the first time: not in an execution
+
+
+@contextmanager
+def databases_apart() -> Iterator[None]:
+    """Meanwhile, what is opened in a world is a copy; afterwards the copies are gone."""
+    global _copies
+    copies = _copies = _Copies()
+    try:
+        yield
+    finally:
+        _copies = None
+        copies.forget()
+
+
 def gate_sqlite() -> None:
     """Put the gate in place, once for the life of the process; outside a world it only passes through."""
     really = sqlite3.connect
 
     def connect(database: Any, *args: Any, **options: Any) -> Any:
+        path = os.fsdecode(database)
+        if _copies is not None and path not in ("", ":memory:") and not options.get("uri"):
+            path = _copies.path(path)
         if here() is None or len(args) > 1 or "factory" in options:
-            return really(database, *args, **options)
+            return really(path, *args, **options)
         patience = args[0] if args else options.pop("timeout", PATIENCE)
-        made = really(database, timeout=0.0, factory=_Connection, **options)
+        made = really(path, timeout=0.0, factory=_Connection, **options)
         made.patience = patience
+        with suppress(sqlite3.Error):  # what is wrong with the file is for the target to find out
+            sqlite3.Connection.execute(made, "PRAGMA synchronous = OFF")
         return made
 
     sqlite3.connect = connect
