@@ -41,6 +41,10 @@ TARGETS = {
     "uvicorn": (f"on_servers:uvicorn?wire={WIRES}:rooms", "a coroutine that starts a server"),
     "hypercorn": (f"on_servers:hypercorn?wire={WIRES}:rooms", "a coroutine that starts a server"),
     "daphne": (f"on_servers:daphne?wire={WIRES}:rooms", "a coroutine that starts a server"),
+    "aiosqlite": ("on_aiosqlite:app?wire=text", "an ASGI application (FastAPI), called directly"),
+    "sqlalchemy, aiosqlite": ("on_sqlalchemy:app?wire=text", "an ASGI application (FastAPI), called directly"),
+    "databases, aiosqlite": ("on_databases:app?wire=text", "an ASGI application (FastAPI), called directly"),
+    "tortoise, aiosqlite": ("on_tortoise:app?wire=text", "an ASGI application (FastAPI), called directly"),
 }
 """By what the table calls them."""
 
@@ -64,7 +68,7 @@ def test_a_chat_without_a_fault_runs_and_nothing_is_reported(name: str) -> None:
     place, title = TARGETS[name]
     target = resolve(f"{PLACE}.{place}")
     assert target.description.startswith(f"{title}; clients speak")
-    tally = Campaign(target, Plan(executions=60, seed=3)).run()
+    tally = Campaign(target, Plan(executions=20 if "aiosqlite" in name else 60, seed=3)).run()
     assert not tally.found, [found.finding.violation.message for found in tally.found.values()]
     assert not tally.doubtful
     worker = Worker(target)
