@@ -30,7 +30,7 @@ def held_up(index: HistoryIndex) -> Iterator[Breach]:
     stalls = _stalls(index)
     limit = index.policy.delay
     for act in index.invocations.values() if stalls else ():
-        if not _held(index, act) or act.finished is None or act.indeterminate:
+        if not _may_be_held(index, act) or act.finished is None or act.indeterminate:
             continue
         took, culprit = _culprit(index, stalls, act.began, act.ended)
         if culprit is None:
@@ -82,7 +82,7 @@ def arrived_late(index: HistoryIndex) -> Iterator[Breach]:
                 break
 
 
-def _held(index: HistoryIndex, act: Invocation) -> bool:
+def _may_be_held(index: HistoryIndex, act: Invocation) -> bool:
     """Whether nobody but those whom it is for may hold an operation up; of the target's own, those for somebody."""
     event = index.events.get(EventId(act.number)) if act.op.kind == "act" else None
     return act.op.kind in HELD or (event is not None and bool(event.to or event.rooms))
@@ -144,14 +144,14 @@ def _culprit(index: HistoryIndex, stalls: list[Stall], since: int, until: int) -
     longest = 0.0
     for a, b, _, c in stalls:
         if a < until and b > since:
-            seconds = _held(index, c, max(a, since), min(b, until))
+            seconds = _kept_waiting(index, c, max(a, since), min(b, until))
             if seconds > index.policy.delay:
                 return seconds, c
             longest = max(longest, seconds)
     return longest, next((c for a, b, out, c in stalls if out and a < since < b < until), None)
 
 
-def _held(index: HistoryIndex, culprit: Connection, since: int, until: int) -> float:
+def _kept_waiting(index: HistoryIndex, culprit: Connection, since: int, until: int) -> float:
     """The seconds between two rows in which nothing but the culprit can have kept the target from going on.
 
     The machine had time for it, and the world let none pass before something else that was on its way.
