@@ -56,9 +56,13 @@ def _note(folder: Path) -> _Noted | None:
 
 
 def kill_campaigns(folder: Path, kills: int, seed: int, longest: float = 2.5) -> Losses:
-    """Start a campaign and kill it, again and again; ``longest`` is how long one may live, in seconds."""
+    """Start a campaign and kill it, again and again; ``longest`` is how long one may live, in seconds.
+
+    That is counted from when a first one, which is killed at its first count, had something to lose: machines differ.
+    """
     rng = random.Random(seed)
     losses = Losses()
+    started: float | None = None
     for number in range(kills):
         target = rng.choice(["degraded", "emergency", "factory", "isolated"])
         options = ("--budget", "60s", "--seed", str(seed * 1000 + number), "--results", str(folder))
@@ -68,7 +72,13 @@ def kill_campaigns(folder: Path, kills: int, seed: int, longest: float = 2.5) ->
             stderr=subprocess.DEVNULL,
             env={**os.environ, "PYTHONHASHSEED": "0"},
         )
-        time.sleep(rng.uniform(0.3, longest))
+        began = time.monotonic()
+        if started is None:
+            while process.poll() is None and not ((noted := _note(folder)) and noted.executions):
+                time.sleep(0.05)
+            started = time.monotonic() - began
+        else:
+            time.sleep(rng.uniform(0.3, started + longest))
         before = _note(folder)
         process.kill()
         process.wait()

@@ -33,7 +33,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report") / "results"
     with Store.open(folder) as store:
         for seed in (1, 2):
-            Run(store, [TARGETS["emergency"], TARGETS["reference"]], Plan(executions=1200, seed=seed)).go()
+            Run(store, [TARGETS["emergency"], TARGETS["reference"]], Plan(executions=500, seed=seed)).go()
     return folder
 
 

@@ -44,7 +44,7 @@ PROFILE = """
 targets = ["chat:Chat"]
 
 [tool.crosswire.profiles.nightly]
-max-executions = 1500
+max-executions = 600
 seed = "fresh"
 """
 
@@ -90,7 +90,7 @@ def test_new_known_gone_and_back_are_told_apart(tmp_path: Path) -> None:
 
 def test_fail_on_decides_the_exit_code(tmp_path: Path) -> None:
     (tmp_path / "chat.py").write_text(FIRST_ONLY)
-    base = ("run", "chat:Chat", "--max-executions", "2500")
+    base = ("run", "chat:Chat", "--max-executions", "800")
     crosswire(*base, "--fail-on", "never", cwd=tmp_path, expect=0)
     crosswire(*base, "--fail-on", "new", cwd=tmp_path, expect=0)
     crosswire(*base, "--fail-on", "any", cwd=tmp_path, expect=1)
@@ -101,7 +101,7 @@ def test_junit_github_and_the_hook(tmp_path: Path) -> None:
     (tmp_path / "chat.py").write_text(FIRST_ONLY)
     hook = f"{sys.executable} -c \"import sys; open('told.json', 'w').write(sys.stdin.read())\""
     done = crosswire(
-        *("run", "chat:Chat", "--max-executions", "2500", "--junit", "out/junit.xml", "--notify", hook),
+        *("run", "chat:Chat", "--max-executions", "800", "--junit", "out/junit.xml", "--notify", hook),
         cwd=tmp_path,
         expect=1,
         GITHUB_ACTIONS="true",
@@ -120,7 +120,7 @@ def test_junit_github_and_the_hook(tmp_path: Path) -> None:
 def test_a_hook_that_fails_changes_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "chat.py").write_text(FIRST_ONLY)
     done = crosswire(
-        "run", "chat:Chat", "--max-executions", "2500", "--notify", "no-such-command", cwd=tmp_path, expect=1
+        "run", "chat:Chat", "--max-executions", "800", "--notify", "no-such-command", cwd=tmp_path, expect=1
     )
     assert "--notify no-such-command: " in done.stderr
 

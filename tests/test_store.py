@@ -27,7 +27,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A results folder with one finished campaign over two targets."""
     folder = tmp_path_factory.mktemp("made") / "results"
     with Store.open(folder) as store:
-        Run(store, [TARGETS["degraded"], TARGETS["reference"]], Plan(executions=1200)).go()
+        Run(store, [TARGETS["degraded"], TARGETS["reference"]], Plan(executions=500)).go()
     return folder
 
 
@@ -38,13 +38,13 @@ def folder(made: Path, tmp_path: Path) -> Path:
 
 def test_what_a_campaign_counted_is_what_the_store_says(tmp_path: Path) -> None:
     with Store.open(tmp_path) as store:
-        run = Run(store, [TARGETS["degraded"]], Plan(executions=1500, seed=3))
+        run = Run(store, [TARGETS["degraded"]], Plan(executions=500, seed=3))
         run.go()
         (campaign,) = run.tallies
         (row,) = store.campaigns()
         assert (row.status, row.seed) == ("finished", 3)
         counts = store.counts([row.id])
-        assert sum(count.executions for count in counts) == 1500
+        assert sum(count.executions for count in counts) == 500
         for promise, times in campaign.broken.items():
             assert sum(count.broken.get(promise, 0) for count in counts) == times
         assert {s.signature: s.times for s in store.sightings(row.id)} == {
@@ -54,7 +54,7 @@ def test_what_a_campaign_counted_is_what_the_store_says(tmp_path: Path) -> None:
             f.signature: f.times for f in campaign.found.values()
         }
         last = store.samples(row.id)[-1]
-        assert (last.executions, last.distinct) == (1500, len(campaign.found))
+        assert (last.executions, last.distinct) == (500, len(campaign.found))
         firsts = {(first.strategy, first.signature): first.executions for first in store.firsts() if first.signature}
         assert firsts == {(s, f.signature): at for f in campaign.found.values() for s, at in f.first_by.items()}
         censored = {first.strategy for first in store.firsts() if first.signature is None}

@@ -87,7 +87,7 @@ class _Cached(Loader):
 
 
 def _defined_in(value: Any, name: str) -> bool:
-    return isinstance(value, type) and value.__module__ == name
+    return issubclass(type(value), type) and value.__module__ == name
 
 
 class FreshModule:

@@ -192,9 +192,9 @@ def _number_when_executed(loader: Any) -> None:
 
     def exec_module(module: ModuleType) -> None:
         execute(module)
-        number_classes(
-            value for value in list(vars(module).values()) if isinstance(value, type) and _is_numbered(value.__module__)
-        )
+        # not isinstance(): a lazy object, Django's settings say, would be asked for its class, and make itself up
+        classes: list[Any] = [value for value in list(vars(module).values()) if issubclass(type(value), type)]
+        number_classes(cls for cls in classes if _is_numbered(cls.__module__))
 
     loader.exec_module = exec_module
 

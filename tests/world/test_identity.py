@@ -136,3 +136,21 @@ def test_a_module_that_is_imported_late_is_numbered_at_once(tmp_path: Any, monke
     assert late.peer in late.known
     assert sys.meta_path == before
     del sys.modules["late_library"]
+
+
+LAZY = """
+class Settings:
+    @property
+    def __class__(self):
+        raise RuntimeError("not configured yet")
+settings = Settings()
+"""
+
+
+def test_what_makes_itself_up_when_asked_is_not_asked(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "lazy_library.py").write_text(LAZY)
+    monkeypatch.syspath_prepend(tmp_path)
+    with numbering_imports():
+        lazy: Any = importlib.import_module("lazy_library")
+    assert lazy.Settings.__hash__ is numbered_hash
+    del sys.modules["lazy_library"]
