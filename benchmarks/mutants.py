@@ -13,6 +13,7 @@ the tests are collected once, and each mutant is planted in a process forked for
 from __future__ import annotations
 
 import ast
+import gc
 import importlib
 import inspect
 import os
@@ -24,6 +25,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 
@@ -44,16 +46,12 @@ SLOW = ("test_managed", "test_served")
 """Tests that execute servers: asked last, since those of written histories cost a hundredth."""
 
 QUIET = (
-    "-o",
-    "addopts=",
-    "-p",
-    "no:cacheprovider",
-    "-p",
-    "no:terminal",
-    "-W",
-    "ignore::pytest.PytestAssertRewriteWarning",
+    "-oaddopts=",
+    "-otimeout=0",
+    *(f"-pno:{plugin}" for plugin in ("cacheprovider", "terminal")),
+    "-Wignore::pytest.PytestAssertRewriteWarning",
 )
-"""Says nothing, also not of a plugin that is imported already."""
+"""Says nothing, also not of a plugin that is imported already; and leaves the alarm to us."""
 
 UNPLANTED = 3
 """With what a process ends in which a mutant could not be planted."""
@@ -236,6 +234,7 @@ class Jury:
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         items = list(session.items)
+        gc.freeze()
         if (failed := self._killer(None, items)) is not None:
             raise SystemExit(f"the tests fail on the model as it is: {failed}")
         for mutant in self._made:
@@ -259,7 +258,8 @@ class Jury:
                 traceback.print_exc(file=sys.__stderr__)
                 os._exit(UNPLANTED)
             try:
-                signal.alarm(self._seconds)
+                signal.setitimer(signal.ITIMER_PROF, self._seconds)
+                signal.alarm(20 * self._seconds)
                 os.write(writes, self._failing(items).encode())
                 os._exit(0)
             except BaseException:
@@ -273,10 +273,9 @@ class Jury:
         return said or (None if code == 0 else "")
 
     def _failing(self, items: Sequence[pytest.Item]) -> str:
-        for item in items:
-            session = item.session
-            item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
-            if session.testsfailed:
+        for item, following in zip_longest(items, items[1:]):
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            if item.session.testsfailed:
                 return item.nodeid
         return ""
 
@@ -287,7 +286,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("modules", nargs="*", metavar="MODULE", help="of the model; all unless named")
     parser.add_argument("--sample", type=int, help="so many, drawn at random, rather than all")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--seconds", type=int, default=60, help="after which the tests of a mutant count as hanging")
+    parser.add_argument("--seconds", type=int, default=60, help="of processor time, in which a mutant's tests end")
     options = parser.parse_args(given)
     modules = options.modules or sorted(path.stem for path in MODEL.glob("*.py") if path.stem not in PLAIN)
     made = [mutant for module in modules for mutant in mutants(module)]

@@ -18,9 +18,10 @@ class Policy:
     ``delay``: somebody else's stalled client holds nobody up for longer, and a client that leaves a frame unread for
     longer may be given up.  ``rest``: when nothing more arrives, every operation has finished after so long.
     ``connections``, ``per_user``, ``per_room``: so many connections at once are always served.  ``at_limit``: beyond,
-    the newcomer is refused (``refuse``), or an older connection is closed (``close``).  ``session``: the server may
-    end a login that has lasted so long.  ``idle``: it may end one that has been silent for so long.  ``rate``: beyond n
-    events of one user within s seconds, ``(n, s)``, an event may be refused or dropped.  ``backlog``: with so many
+    the newcomer is refused (``refuse``), or an older connection is closed (``close``), or now this, now that
+    (``either``).  ``session``: the server may end a login that has lasted so long.  ``idle``: it may end one that has
+    been silent for so long.  ``rate``: beyond n events of one user within s seconds, ``(n, s)``, an event may be
+    refused or dropped.  ``backlog``: with so many
     frames unread before a connection, further ones may be dropped.  ``slow``: a client that was given up is closed, or
     may be forgotten with its socket open.  ``delivery``: how often what is owed arrives.  ``kept``: events for an
     absent user are not kept, go once to the next connection, or once to each connection.  ``tabs_wait``: a stalled
@@ -34,7 +35,7 @@ class Policy:
     connections: int | None = None
     per_user: int | None = None
     per_room: int | None = None
-    at_limit: Literal["refuse", "close"] = "refuse"
+    at_limit: Literal["refuse", "close", "either"] = "refuse"
     session: float | None = None
     idle: float | None = None
     rate: tuple[int, float] | None = None
@@ -66,7 +67,10 @@ class Limits:
 
     @property
     def policy(self) -> Policy:
-        return Policy(self.delay, self.rest, per_user=self.connections_per_user, idle=self.idle)
+        most = self.connections_per_user
+        return Policy(
+            self.delay, self.rest, per_user=most, at_limit="refuse" if most is None else "either", idle=self.idle
+        )
 
 
 def policy_of(declared: Limits | Policy, offline_delivery: bool = False, rest: float = REST) -> Policy:

@@ -9,6 +9,7 @@ from ...fuzzer.targets.traits import WireTraits
 from . import violations as v
 from .independence import waits_for_itself
 from .index import HistoryIndex
+from .loss import room_crowded
 from .records import Connection
 from .spans import NEVER
 from .verdicts import Breach, Check, declared, rows_of
@@ -78,22 +79,63 @@ def _others(index: HistoryIndex, c: Connection, since: int, until: int, everybod
     )
 
 
-@declared(per_user=1)
+def _crowded(index: HistoryIndex, b: Breach, most: int | None, everybody: bool) -> bool:
+    """Whether there may have been so many others, also ones that came and went before this one was told."""
+    c = b.connection
+    return most is not None and c is not None and _others(index, c, b.since, b.until, everybody) >= most
+
+
+@declared(per_user=1, at_limit="refuse")
 def user_limit(index: HistoryIndex, b: Breach) -> bool:
-    """The user may have had as many other connections, also ones that came and went before this one was told."""
-    most = index.policy.per_user
-    return (
-        most is not None and b.connection is not None and _others(index, b.connection, b.since, b.until, False) >= most
-    )
+    """The user may have had as many connections as are served, and a newcomer is refused then."""
+    return index.policy.at_limit != "close" and _crowded(index, b, index.policy.per_user, False)
 
 
-@declared(connections=1)
+@declared(connections=1, at_limit="refuse")
 def server_limit(index: HistoryIndex, b: Breach) -> bool:
-    """There may have been as many connections in all."""
-    most = index.policy.connections
-    return (
-        most is not None and b.connection is not None and _others(index, b.connection, b.since, b.until, True) >= most
+    """There may have been as many connections in all, and a newcomer is refused then."""
+    return index.policy.at_limit != "close" and _crowded(index, b, index.policy.connections, True)
+
+
+@declared(per_room=1, at_limit="refuse")
+def room_limit(index: HistoryIndex, b: Breach) -> bool:
+    """The room that is entered on connecting may have been full, and a newcomer is refused then."""
+    return index.policy.at_limit != "close" and room_crowded(index, b)
+
+
+@declared(per_user=1, at_limit="close")
+def user_made_room(index: HistoryIndex, b: Breach) -> bool:
+    """It may have been closed for a newcomer of the same user."""
+    return _made_room(index, b, index.policy.per_user, False)
+
+
+@declared(connections=1, at_limit="close")
+def server_made_room(index: HistoryIndex, b: Breach) -> bool:
+    """It may have been closed for a newcomer."""
+    return _made_room(index, b, index.policy.connections, True)
+
+
+@declared(per_room=1, at_limit="close")
+def room_made_room(index: HistoryIndex, b: Breach) -> bool:
+    """It may have been closed for a newcomer in its room."""
+    return index.policy.at_limit != "refuse" and room_crowded(index, b)
+
+
+def _made_room(index: HistoryIndex, b: Breach, most: int | None, everybody: bool) -> bool:
+    """Whether a connection may have been closed for a newcomer; or was one itself, and refused at second thought."""
+    c = b.connection
+    if index.policy.at_limit != "refuse":
+        return _crowded(index, b, most, everybody)
+    if most is None or c is None:
+        return False
+    there = sum(
+        o is not c
+        and (everybody or o.user == c.user)
+        and o.asked < c.asked
+        and min(o.login.may_until, o.closed) > c.asked
+        for o in index.connections.values()
     )
+    return there >= most
 
 
 def ended_by_server(index: HistoryIndex, b: Breach) -> bool:
@@ -154,6 +196,7 @@ CHECKS = (
             was_cancelled,
             user_limit,
             server_limit,
+            room_limit,
             ended_by_server,
             did_not_read,
             session_over,
@@ -164,6 +207,16 @@ CHECKS = (
     ),
     Check(
         dropped,
-        (user_limit, server_limit, did_not_read, session_over, silent, quiet_for_long, machine_busy, waits_for_itself),
+        (
+            user_made_room,
+            server_made_room,
+            room_made_room,
+            did_not_read,
+            session_over,
+            silent,
+            quiet_for_long,
+            machine_busy,
+            waits_for_itself,
+        ),
     ),
 )

@@ -21,6 +21,7 @@ __all__ = (
     "emitter_perhaps_out",
     "perhaps_unheard",
     "refused_honestly",
+    "room_crowded",
 )
 
 DONE = (RowKind.RETURNED, RowKind.RAISED)
@@ -142,6 +143,24 @@ def beyond_backlog(index: HistoryIndex, b: Breach) -> bool:
     return may_wait >= index.policy.backlog
 
 
+def room_crowded(index: HistoryIndex, b: Breach) -> bool:
+    """A room that the connection is in, or asks for, may have had as many other members as there may be."""
+    most, c = index.policy.per_room, b.connection
+    if most is None or c is None:
+        return False
+    rooms = c.rooms if b.event is None else b.event.rooms
+    return any(
+        sum(o is not c and o.may_be_member(room, b.since, b.until) for o in index.connections.values()) >= most
+        for room in rooms
+    )
+
+
+@declared(per_room=1)
+def room_full(index: HistoryIndex, b: Breach) -> bool:
+    """The room may have been full: a newcomer is not let in then, or an older member is put out."""
+    return b.event is not None and room_crowded(index, b)
+
+
 @declared(delivery="at most once")
 def at_most_once(index: HistoryIndex, b: Breach) -> bool:
     """What is sent at most once may be lost."""
@@ -247,6 +266,7 @@ CHECKS = (
             refused_honestly,
             beyond_rate,
             beyond_backlog,
+            room_full,
             at_most_once,
             forgotten,
         ),

@@ -79,7 +79,7 @@ class Check:
             if allows is not None:
                 index.policy = _declaring(policy, allows)
                 if excuse(index, breach):
-                    hints += [name for name, _ in allows if name not in hints]
+                    hints += [name for name, most in allows if getattr(policy, name) != most and name not in hints]
                 index.policy = policy
         if not hints:
             return breach.violation

@@ -526,13 +526,80 @@ def test_whoever_was_quiet_for_long_may_have_missed_a_heartbeat() -> None:
     assert kinds(served("u0").wait(1.5).closed("c0"), delay=2.0) == ["Dropped"]
 
 
+NEWEST: dict[str, Any] = {"at_limit": "close"}
+EITHER: dict[str, Any] = {"at_limit": "either"}
+
+
 def test_older_connections_may_be_closed_for_newer_ones() -> None:
-    assert kinds(served("u0", "u0").closed("c0"), per_user=1) == []
-    story = served("u0", "u0").leave("c1").closed("c0")
-    assert kinds(story, per_user=1) == []
-    assert kinds(served("u0", "u1").closed("c0"), per_user=1) == ["Dropped"]
-    assert kinds(served("u0", "u1").closed("c0"), connections=1) == []
-    assert kinds(served("u0", "u0").closed("c0"), per_user=2) == ["Dropped"]
+    for at_limit in (NEWEST, EITHER):
+        assert kinds(served("u0", "u0").closed("c0"), per_user=1, **at_limit) == []
+        assert kinds(served("u0", "u0").leave("c1").closed("c0"), per_user=1, **at_limit) == []
+        assert kinds(served("u0", "u1").closed("c0"), per_user=1, **at_limit) == ["Dropped"]
+        assert kinds(served("u0", "u1").closed("c0"), connections=1, **at_limit) == []
+        assert kinds(served("u0", "u0").closed("c0"), per_user=2, **at_limit) == ["Dropped"]
+    assert served("u0", "u0").closed("c0").excused(per_user=1, **NEWEST) == ["user_made_room"]
+    assert served("u0", "u1").closed("c0").excused(connections=1, **NEWEST) == ["server_made_room"]
+
+
+def test_where_newcomers_are_refused_older_connections_stay() -> None:
+    assert kinds(served("u0", "u0").closed("c0"), per_user=1) == ["Dropped"]
+    assert kinds(served("u0", "u1").closed("c0"), connections=1) == ["Dropped"]
+    said = served("u0", "u0").closed("c0").judged(per_user=1)[0].message
+    assert "(allowed if declared: at_limit" in said
+    assert "declared: per_user, at_limit" in served("u0", "u0").closed("c0").judged()[0].message
+
+
+def test_a_newcomer_may_be_refused_at_second_thought() -> None:
+    assert kinds(served("u0", "u0").closed("c1"), per_user=1) == []
+    assert kinds(served("u0", "u0", "u0").closed("c2"), per_user=2) == []
+    assert kinds(served("u0", "u0").closed("c1"), per_user=2) == ["Dropped"]
+    assert kinds(served("u1", "u0").closed("c1"), per_user=1) == ["Dropped"]
+    assert kinds(served("u1", "u0").closed("c1"), connections=1) == []
+    story = served("u0").leave("c0")
+    story.connect("c1", "u0")
+    assert kinds(story.closed("c1"), per_user=1) == ["Dropped"]
+
+
+def test_where_older_connections_are_closed_newcomers_are_let_in() -> None:
+    story = managed("u0")
+    story.connect("c1", "u0", said=False)
+    assert kinds(story, per_user=1) == kinds(story, per_user=1, **EITHER) == []
+    assert kinds(story, per_user=1, **NEWEST) == kinds(story, connections=1, **NEWEST) == ["Refused"]
+
+
+def in_room(*others: str) -> Story:
+    """c0 enters the room "a" on connecting, and so do others of other users; then comes one more."""
+    story = served()
+    for number, room in enumerate(("a", *others)):
+        story.connect(f"c{number}", f"u{number}", room=room)
+    return story
+
+
+@pytest.mark.parametrize(("others", "full"), [(("a",), True), (("b",), False), ((), False)])
+def test_a_room_may_be_full(others: tuple[str, ...], full: bool) -> None:
+    story = in_room(*others)
+    story.connect("c9", "u9", room="a", said=False)
+    assert kinds(story) == ["Refused"]
+    assert kinds(story, per_room=2) == ([] if full else ["Refused"])
+    assert story.excused(per_room=2) == (["room_limit"] if full else [])
+    assert kinds(story, per_room=2, **NEWEST) == ["Refused"]
+    assert "per_room" in in_room("a").closed("c0").judged()[0].message
+    assert kinds(in_room(*others).closed("c0"), per_room=1) == ["Dropped"]
+    assert kinds(in_room(*others).closed("c0"), per_room=1, **NEWEST) == ([] if full else ["Dropped"])
+
+
+@pytest.mark.parametrize(("others", "full"), [(("a",), True), (("b",), False)])
+def test_who_is_not_let_into_a_full_room_is_owed_nothing_there(others: tuple[str, ...], full: bool) -> None:
+    story = in_room(*others)
+    number = story.begin("emit_to_room", "c0", "u0", room="a")
+    story.connect("c9", "u9", room="a")
+    again = story.begin("emit_to_room", "c0", "u0", room="a")
+    for name in ("c1",) if full else ():
+        story.hears(name, number).hears(name, again)
+    story.end(number, NOBODY).end(again, NOBODY).rest()
+    assert kinds(story) == ["LostEvent"]
+    assert kinds(story, per_room=2) == ([] if full else ["LostEvent"])
+    assert story.excused(per_room=2) == (["room_full"] if full else [])
 
 
 def test_whoever_stalled_may_be_hung_up_on() -> None:

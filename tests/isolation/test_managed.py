@@ -322,8 +322,8 @@ def test_limits_and_policy_and_offline_delivery_are_one() -> None:
     class New(Chat):
         policy = Policy(kept="each")
 
-    assert Old.policy == Policy(per_user=2, rest=30.0)
-    assert Older.policy == Policy(per_user=2, rest=30.0, kept="next")
+    assert Old.policy == Policy(per_user=2, at_limit="either", rest=30.0)
+    assert Older.policy == Policy(per_user=2, at_limit="either", rest=30.0, kept="next")
     assert New.offline_delivery
     assert New.policy.rest == 30.0
     assert not Chat.offline_delivery

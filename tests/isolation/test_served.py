@@ -85,8 +85,9 @@ def test_tasks_may_outlive_their_client_for_the_declared_grace() -> None:
 def test_newer_connections_may_close_older_ones_where_declared() -> None:
     program = (connect(0, "u0"), SETTLE, connect(1, "u0"), SETTLE)
     assert verdicts("newest_wins", program) == {"Dropped"}
-    assert verdicts("newest_wins", program, per_user=1) == set()
-    assert verdicts("newest_wins", program, per_user=2) == {"Dropped"}
+    assert verdicts("newest_wins", program, per_user=1, at_limit="close") == set()
+    assert verdicts("newest_wins", program, per_user=1) == {"Dropped"}
+    assert verdicts("newest_wins", program, per_user=2, at_limit="close") == {"Dropped"}
 
 
 def test_beyond_a_rate_nobody_is_heard_where_declared() -> None:
@@ -100,7 +101,7 @@ def test_limits_and_policy_say_the_same() -> None:
     target = application(
         "tests.isolation.chats:plain", wire=EVERYBODY, limits=Limits(delay=3.0, connections_per_user=2)
     )
-    assert target.traits.policy == Policy(delay=3.0, per_user=2, rest=30.0)
+    assert target.traits.policy == Policy(delay=3.0, per_user=2, at_limit="either", rest=30.0)
     target = application("tests.isolation.chats:plain", wire=EVERYBODY, offline_delivery=True)
     assert target.traits.policy == Policy(rest=15.0, kept="next")
     assert target.traits.offline_delivery

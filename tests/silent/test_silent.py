@@ -13,12 +13,14 @@ from .catalogue import SERVERS
 
 HERE = Path(__file__).parent
 
-EXECUTIONS = 80
+EXECUTIONS = 120
 
 
 @pytest.mark.parametrize("name", SERVERS)
 def test_nothing_is_said_of_a_correct_server(name: str) -> None:
-    campaign = Campaign(SERVERS[name].target(), Plan(executions=EXECUTIONS, seed=7)).run()
+    target = SERVERS[name].target()
+    target.state.proven = True  # as it is in the benchmark: proving takes four times as long as what is asked here
+    campaign = Campaign(target, Plan(executions=EXECUTIONS, seed=7)).run()
     assert not campaign.found, [found.finding.violation.message for found in campaign.found.values()]
     assert not campaign.doubts
     assert campaign.executions == EXECUTIONS
