@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from crosswire.fuzzer import Http, HttpLogin, JsonWire, LineServer, application
 from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
 from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.drivers.served import served_driver
 from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.findings.confirm import confirm
 from crosswire.fuzzer.findings.counterexample import load
+from crosswire.fuzzer.findings.finding import judged
 from crosswire.fuzzer.findings.regression import replayed
 from crosswire.fuzzer.targets import Adapter, Client, Event, Target
 from crosswire.fuzzer.targets.resolve import resolve
@@ -73,6 +75,63 @@ def test_findings_in_a_real_server_are_confirmed_over_sockets(tmp_path: Path, mo
     confirmed = [one for one in said if one.verdict == "confirmed"]
     assert confirmed, said
     assert all("its own server, loopback sockets" in str(one) for one in confirmed)
+
+
+SHOP = """
+import asyncio
+from fastapi import FastAPI, Form, WebSocket, WebSocketDisconnect
+from typing import Annotated
+app = FastAPI()
+peers = {}
+@app.post("/login")
+async def login(name: Annotated[str, Form()]):
+    reader, writer = await asyncio.open_connection("users", 7000)
+    writer.write(f"{name}\\n".encode())
+    token = (await reader.readline()).decode().strip()
+    writer.close()
+    return {"token": token}
+@app.post("/say")
+async def say(to: Annotated[str, Form()], text: Annotated[str, Form()]):
+    for peer in list(peers.get(to, ())):
+        for _ in range(2):
+            await peer.send_json({"to": to, "text": text})
+    return {}
+@app.websocket("/ws/{token}")
+async def chat(websocket: WebSocket, token: str):
+    user = token.removeprefix("issued-")
+    await websocket.accept()
+    peers.setdefault(user, []).append(websocket)
+    await websocket.send_json({"type": "ready"})
+    try:
+        await websocket.receive_text()
+    except WebSocketDisconnect:
+        peers[user].remove(websocket)
+"""
+
+
+def test_clients_log_in_and_speak_over_http_on_real_sockets_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what stands in for another machine answers there as well."""
+    (tmp_path / "confirmed_shop.py").write_text(SHOP)
+    monkeypatch.chdir(tmp_path)
+    wire = JsonWire(
+        before=HttpLogin("POST", "/login", form={"name": "{user}"}, token="token"),
+        path="/ws/{token}",
+        ready={"type": "ready"},
+        to_user=Http("POST", "/say", form={"to": "{to}", "text": "{event}"}),
+    )
+    issue = LineServer("users", 7000, lambda name: f"issued-{name}")
+    target = application("confirmed_shop:app", wire=wire, stand_ins=[issue])
+    arriving = (Operation("connect", "c0", "u0"), Operation("connect", "c1", "u1"), Operation("settle"))
+    program = Program((*arriving, Operation("emit", "c1", "u1", "u0")))
+    worker = Worker(target)
+    with worker.session():
+        shown = judged(worker, worker.run(program, InOrder()))
+    assert [violation.kind for violation in shown.violations] == ["DuplicateEvent"]
+    said = confirm(target, shown.execution, shown.violations[0].signature(target.name), ENOUGH)
+    assert said.verdict == "confirmed", said
+    assert "uvicorn, loopback sockets" in said.detail
 
 
 class Calm(Adapter):

@@ -3,18 +3,10 @@
 The bytes are made and read by `websockets`' own sans-I/O protocol.  Nothing is shared with clients in memory, so what
 shows here does not depend on how those are made.  What the client does reaches the server's kernel when the schedule
 says so; how much of what the server wrote has been read is the client's affair, as everywhere.
-
-A *backlog* is what a client has not read yet.  A server's send waits only where the backlog has filled the kernels'
-buffers and the server's own up to its limit; clients whose sends have to wait are given one, of messages sent before,
-and `LoopbackLink.backlog` tells its size in bytes.
 """
 
 from __future__ import annotations
 
-import contextlib
-import select
-import socket
-import struct
 from collections import deque
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
@@ -28,44 +20,20 @@ from websockets.protocol import State
 
 from ..core.handshake import Frame, Request
 from ..core.program import Pace
+from .endpoint import END, Endpoint
 from .link import Link, Peer
 from .websocket import shaking_hands
 
 if TYPE_CHECKING:
-    import asyncio
-
     from ..world.external import External
     from ..world.stock import StockLoop
 
-__all__ = ("LoopbackLink",)
-
-CHUNK = 65_536
-"""Bytes read at once."""
-
-RECEIVE_BUFFER = 4096
-"""Bytes that a client with a backlog asks its kernel to hold: the smaller, the smaller the backlog that is needed."""
-
-ETHERNET = 1460
-"""Bytes to a segment on such a client's link, as on any Ethernet (TCP_MAXSEG); a loopback's own are 64 KiB."""
-
-SPARE = 32 * 1024
-"""Bytes of backlog beyond the server's limit: a kernel may still take some while its last acknowledgements are due."""
-
-MOVE = 0.002
-"""Real seconds in which the kernels have moved what they can from the sender's buffer to the receiver's."""
-
-MARK = b"crosswire backlog "
-
-FILLING = WebSocketFrame(Opcode.BINARY, MARK + bytes(16_384 - len(MARK))).serialize(mask=False)
-"""One message of a backlog, as a server sends it."""
+__all__ = ("OUTSIDE", "LoopbackLink")
 
 GARBAGE = b"\xff\xfe not a frame \x00" * 4
 """An opcode that does not exist, with reserved bits set (RFC 6455, section 5.2)."""
 
 PINGS = 50
-
-END = b""
-"""Stands among what is sent for the end of the stream."""
 
 OUTSIDE = Context()
 """The context of what happens outside of the server."""
@@ -91,36 +59,27 @@ class LoopbackLink(Link):
         compression: bool = False,
     ) -> None:
         super().__init__(name, peer, pace)
-        self.backlog = 0
         self.taking = False
-        self.address = "", 0
-        """The client's end, once it is connected."""
+        self.end = Endpoint(loop, name)
         self._loop = loop
         self._port = port
         self._whole = whole
         self._prompt = prompt
         self._compression = compression
         self._protocol: ClientProtocol
-        self._socket: socket.socket | None = None
-        self._server_end: asyncio.Transport | None = None
-        self._server_socket: socket.socket | None = None
         self._arriving: External | None = None
         self._leading: External | None = None
         self._queue: deque[tuple[str, bytes]] = deque()
-        self._unsent = bytearray()
         self._inbox: deque[tuple[str, Frame]] = deque()
         self._fragments: list[bytes] = []
         self._text = True
         self._open = False
         self._gone = False
         self._vanished = False
-        self._closed = False
-        self._ended = False
         self._told_end = False
         self._served = False
         self._offered: External | None = None
         self._dry = -1
-        self._filled = 0
         self._owed = -1
 
     # -- what the client does ------------------------------
@@ -131,22 +90,14 @@ class LoopbackLink(Link):
 
     def _connect(self) -> None:
         self._arriving = None
-        if self._closed:
+        if self.end.closed:
             return
         address = self._loop.listening_at(self._port)
         if address is None:
-            self._closed = True
+            self.end.closed = True
             self._turned_away("connection refused")
             return
-        self._socket = end = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        if self.name in self._loop.backlogs:
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-            with contextlib.suppress(AttributeError, OSError):  # not on every system
-                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, ETHERNET)
-        end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        end.connect(address)
-        end.setblocking(False)
-        self.address = end.getsockname()
+        self.end.connect(address)
         self._loop.attach(self)
         self._flush_protocol("connect" if self._whole else "bytes")
 
@@ -167,17 +118,17 @@ class LoopbackLink(Link):
         if self._protocol.state is State.OPEN:
             self._protocol.send_close(1000)
             self._flush_protocol("lost" if self._whole else "bytes")
-        if self._filled and self._prompt:
+        if self.end.filled and self._prompt:
             self._lost()  # as a tab that is closed, with all it has not read
         self.resume()
 
     def abort(self) -> None:
         self._gone = True
         self.stalled = False
-        if self._socket is None:
+        if not self.end.connected:
             if self._arriving is not None:
                 self._loop.withdraw(self._arriving)
-            self._closed = True
+            self.end.closed = True
             self.peer.served()
             return
         self._queue.clear()
@@ -186,12 +137,12 @@ class LoopbackLink(Link):
             self._loop.withdraw(self._leading)
         if self._prompt:
             self._reset()
-        elif not self._closed:
+        elif not self.end.closed:
             self._vanished = True
             self._leading = self._loop.external(("lost", self.name), self._reset, context=OUTSIDE)
 
     def misbehave(self, how: str) -> None:
-        closing = self._socket is None or self._protocol.state is not State.OPEN
+        closing = not self.end.connected or self._protocol.state is not State.OPEN
         if how == "flood":  # who does that stays
             for number in range(0 if closing else PINGS):
                 self._protocol.send_ping(b"%d" % number)
@@ -224,7 +175,7 @@ class LoopbackLink(Link):
 
     @property
     def over(self) -> bool:
-        return self._closed and (not self._whole or self._served or not self._loop.serving(self.name))
+        return self.end.closed and (not self._whole or self._served or not self._loop.serving(self.name))
 
     # -- what reaches the server ------------------------------
 
@@ -232,12 +183,12 @@ class LoopbackLink(Link):
         """Send what the protocol has to say; ``kind`` names the event of its arrival, unless it has none."""
         for piece in self._protocol.data_to_send():
             if kind in ("connect", "answer") or self._prompt:
-                self._write(piece)
+                self.end.write(piece)
             else:
                 self._say(kind, piece)
 
     def _say(self, kind: str, piece: bytes) -> None:
-        if self._closed:
+        if self.end.closed:
             return
         half = len(piece) // 2
         if self.pace == "split" and half and kind != "pong":
@@ -247,54 +198,27 @@ class LoopbackLink(Link):
         self._advance()
 
     def _advance(self) -> None:
-        if self._leading is None and self._queue and not self._closed:
+        if self._leading is None and self._queue and not self.end.closed:
             self._leading = self._loop.external((self._queue[0][0], self.name), self._arrives, context=OUTSIDE)
 
     def _arrives(self) -> None:
         self._leading = None
-        if self._closed or not self._queue:
+        if self.end.closed or not self._queue:
             return
         kind, piece = self._queue.popleft()
         if self.pace == "merged" and piece:
             while self._queue and self._queue[0][0] == kind and self._queue[0][1]:
                 piece += self._queue.popleft()[1]
-        self._write(piece)
+        self.end.write(piece)
         self._advance()
-
-    def _write(self, piece: bytes) -> None:
-        if self._socket is None or self._closed:
-            return
-        self._loop.stirred = True
-        if piece == END:
-            with contextlib.suppress(OSError):
-                self._socket.shutdown(socket.SHUT_WR)
-        else:
-            self._unsent += piece
-            self._flush()
-
-    def _flush(self) -> bool:
-        """Give the kernel what it takes; whether it took anything."""
-        if not self._unsent or self._socket is None or self._closed:
-            return False
-        try:
-            sent = self._socket.send(self._unsent)
-        except OSError:
-            return False
-        del self._unsent[:sent]
-        return True
 
     def _reset(self) -> None:
         """Go without a word."""
-        if not self._closed and self._socket is not None:
-            self._loop.stirred = True
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        if not self.end.closed:
+            self.end.reset()
             self._lost()
 
     # -- what the client reads ------------------------------
-
-    def served_by(self, transport: asyncio.Transport, sock: socket.socket) -> None:
-        """The server's end of this connection."""
-        self._server_end, self._server_socket = transport, sock
 
     @property
     def _held(self) -> bool:
@@ -303,28 +227,29 @@ class LoopbackLink(Link):
 
     def pump(self) -> bool:
         """Read what has come, as far as the client reads now; whether the server's kernel has news of it."""
-        moved = self._flush()
-        if self._socket is None or self._closed:
+        moved = self.end.flush()
+        if not self.end.connected or self.end.closed:
             self._tell_served()
             return moved
         if self._vanished:  # it reads no more, and the server's kernel has not heard
-            if self._filled or not self._whole:
-                self._fill()
+            if self.end.filled or not self._whole:
+                self.end.fill()
             return moved
         if not self._held:
-            waiting = self._server_end is not None and self._server_end.get_write_buffer_size() > 0
-            read = self._read()
+            waiting = self.end.server_waits
+            read = self.end.read(self._understand)
             while self._inbox:
                 self._deliver()
-            return (read and (waiting or self._closed)) or moved
+            return (read and (waiting or self.end.closed)) or moved
         if self.taking:
-            moved = self._read() or moved
+            moved = self.end.read(self._understand) or moved
             if self._inbox:
                 self.taking = False
                 self._deliver()
         elif not self.stalled:
             self._offer()
-        self._fill()
+        if not self.taking:
+            self.end.fill()
         return moved
 
     def settle(self) -> None:
@@ -332,7 +257,7 @@ class LoopbackLink(Link):
         if self.taking:
             self.taking = False
             self._dry = self._loop.activity
-            self._fill()
+            self.end.fill()
 
     def _offer(self) -> None:
         """Reading on is an external event, where there may be something to read."""
@@ -340,43 +265,21 @@ class LoopbackLink(Link):
             self._offered = self._loop.external(("frame", self.name), self._take, context=OUTSIDE)
 
     def _has_news(self) -> bool:
-        if self._filled:  # whether a send waits behind a backlog cannot be seen from here
+        if self.end.filled:  # whether a send waits behind a backlog cannot be seen from here
             return self._dry != self._loop.activity
-        assert self._socket is not None
-        try:
-            self._socket.recv(1, socket.MSG_PEEK)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
-        return True
+        return self.end.has_news()
 
     def _take(self) -> None:
         self._offered = None
         if self._inbox:
             self._deliver()
-        elif not self._closed:
+        elif not self.end.closed:
             self.taking = True
 
     def _withdraw(self) -> None:
         if self._offered is not None:
             self._loop.withdraw(self._offered)
             self._offered = None
-
-    def _read(self) -> bool:
-        assert self._socket is not None
-        moved = False
-        while not self._ended:
-            try:
-                data = self._socket.recv(CHUNK)
-            except BlockingIOError:
-                break
-            except OSError:
-                data = END
-            moved = True
-            self._ended = not data
-            self._understand(data)
-        return moved
 
     def _understand(self, data: bytes) -> None:
         protocol = self._protocol
@@ -391,7 +294,7 @@ class LoopbackLink(Link):
             self._inbox.append(("refused", ""))
         beats = any(isinstance(event, WebSocketFrame) and event.opcode is Opcode.PING for event in events)
         self._flush_protocol("answer" if self._whole else "pong" if beats else "bytes")
-        if self._ended:
+        if self.end.ended:
             self._inbox.append(("end", ""))
 
     def _interpret(self, event: Any) -> None:
@@ -402,8 +305,7 @@ class LoopbackLink(Link):
             return
         assert isinstance(event, WebSocketFrame)
         if event.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
-            if event.opcode is Opcode.BINARY and event.data[: len(MARK)] == MARK:
-                self._filled -= len(FILLING)
+            if event.opcode is Opcode.BINARY and self.end.skip(bytes(event.data)):
                 return
             if event.opcode is not Opcode.CONT:
                 self._text = event.opcode is Opcode.TEXT
@@ -426,7 +328,7 @@ class LoopbackLink(Link):
             if not self._whole:
                 self._say("bytes", END)
             else:
-                self._write(END)
+                self.end.write(END)
         elif self._gone:
             return
         elif kind == "opened":
@@ -441,10 +343,7 @@ class LoopbackLink(Link):
 
     def _lost(self) -> None:
         self._withdraw()
-        self._closed = True
-        assert self._socket is not None
-        self._socket.close()
-        self._loop.stirred = True
+        self.end.close()
         if self._open:
             self._tell_closed()
         else:
@@ -463,52 +362,9 @@ class LoopbackLink(Link):
             self.peer.refused(why)
 
     def _tell_served(self) -> None:
-        if self._whole and self._closed and not self._served and not self._loop.serving(self.name):
+        if self._whole and self.end.closed and not self._served and not self._loop.serving(self.name):
             self._served = True
             self.peer.served()
-
-    # -- the backlog ------------------------------
-
-    def _fill(self) -> None:
-        """Leave the server no room to write into, where clients have a backlog."""
-        transport, sock = self._server_end, self._server_socket
-        if self.name not in self._loop.backlogs or self.taking:
-            return
-        if transport is None or sock is None or transport.is_closing():
-            return
-        _, high = transport.get_write_buffer_limits()
-        if transport.get_write_buffer_size() > high:
-            return
-        rest = b""
-        if not transport.get_write_buffer_size():
-            rest = self._fill_kernels(sock)
-        with contextlib.suppress(RuntimeError):  # the server has ended its side of the stream
-            transport.write(rest)
-            while transport.get_write_buffer_size() <= high + SPARE:
-                transport.write(FILLING)
-                self._filled += len(FILLING)
-        self.backlog = max(self.backlog, self._filled)
-
-    def _fill_kernels(self, sock: socket.socket) -> bytes:
-        """Fill the kernels' buffers; gives what did not fit of the last message."""
-        rest = b""
-        with contextlib.suppress(OSError):
-            while select.select([], [sock], [], MOVE)[1]:  # they move bytes from one's to the other's, and have room
-                while True:
-                    if not rest:
-                        rest = FILLING
-                        self._filled += len(FILLING)
-                    try:
-                        rest = rest[sock.send(rest) :]
-                    except BlockingIOError:
-                        break
-        return rest
-
-    def hang_up(self) -> None:
-        """Leave, at the end of it all."""
-        if self._socket is not None and not self._closed:
-            self._closed = True
-            self._socket.close()
 
 
 def _why(error: BaseException | None) -> str:

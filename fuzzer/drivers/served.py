@@ -17,24 +17,22 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 
-from ..clients.asgi import Application
-from ..clients.http import Heard
-from ..clients.link import Link, Peer
+from ..clients.link import Link
 from ..clients.loopback import LoopbackLink
 from ..core.handshake import Frame, Request
 from ..core.history import Content, Remains, RowKind
-from ..core.http import HttpRequest
-from ..core.program import Operation, Pace, Program
+from ..core.program import Operation, Program
 from ..core.stacks import is_library, waits_at
 from ..targets.adapter import Target
 from ..targets.frames import in_payload
-from ..targets.serving import PORT, AsgiService, ListeningService, Service, uvicorn_serving
+from ..targets.real import RealService, real
+from ..targets.serving import PORT, Surrounded
 from ..targets.websocket import FakeWebSocket, PeerGoneError
 from ..world import Outer
 from ..world.external import operation
 from ..world.network import FIRST_CLIENT_PORT
 from ..world.stock import StockLoop
-from .base import Driver, Lane, TargetError
+from .base import Driver, Lane
 from .evidence import Connections
 from .manager import ManagerDriver
 from .wire import WireDriver
@@ -51,61 +49,25 @@ def served_driver(target: Target, program: Program, loop: Outer) -> Driver:
 # -- applications ------------------------------
 
 
-class RealService(Service):
-    """A service whose clients reach it over real sockets; an ASGI application is put behind uvicorn."""
-
-    def __init__(self, service: Service) -> None:
-        self._whole = isinstance(service, AsgiService)
-        self.told: set[int] = set()
-        """the ports of clients of whom an ASGI application has been handed the message that they are gone"""
-        if isinstance(service, AsgiService):
-            service = ListeningService(uvicorn_serving(self._hearing(service.app)), port=PORT)
-        if not isinstance(service, ListeningService):
-            raise TypeError(f"a {type(service).__name__} cannot be served over real sockets")
-        self._service = service
-
-    def _hearing(self, app: Application) -> Application:
-        """The application, with an ear for what the server tells it."""
-
-        async def heard(scope: Any, receive: Any, send: Any) -> None:
-            async def hear() -> Any:
-                message = await receive()
-                if message["type"] == "websocket.disconnect":
-                    self.told.add(scope["client"][1])
-                return message
-
-            await app(scope, hear, send)
-
-        return heard
-
-    async def __aenter__(self) -> RealService:
-        await self._service.__aenter__()
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        await self._service.__aexit__(*exc_info)
-
-    def connect(self, name: str, number: int, peer: Peer, pace: Pace | None) -> Link:
-        loop = cast(StockLoop, asyncio.get_running_loop())
-        port, compression = self._service.port, self._service.compression
-        return LoopbackLink(name, peer, pace, loop, port, whole=self._whole, compression=compression)
-
-    def ask(self, name: str, number: int, request: HttpRequest, heard: Heard) -> None:
-        raise TargetError("clients ask over HTTP, which is not done over real sockets")
-
-
 class ServedApplicationDriver(WireDriver):
     """One execution of an application over real sockets."""
 
     def __init__(self, target: Target, program: Program, loop: Outer) -> None:
-        super().__init__(replace(target, create=lambda: RealService(target.create())), program, loop)
+        super().__init__(replace(target, create=lambda: real(target.create())), program, loop)
+
+    def _heard(self) -> set[int]:
+        """The ports of clients that the application has been told are gone."""
+        service = self.service
+        while isinstance(service, Surrounded):
+            service = service.service
+        return cast(RealService, service).told
 
     def connections(self) -> Connections:
-        service, known = cast(RealService, self.service), super().connections()
+        told, known = self._heard(), super().connections()
         for name, client in self.clients.items():
             port = _port(client.link)
             known.numbers[port - FIRST_CLIENT_PORT] = name
-            if port in service.told:
+            if port in told:
                 known.told.add(name)
         return known
 
@@ -118,7 +80,7 @@ class ServedApplicationDriver(WireDriver):
 
 
 def _port(link: Link) -> int:
-    return cast(LoopbackLink, link).address[1]
+    return link.end.address[1] if isinstance(link, LoopbackLink) else 0
 
 
 # -- managers ------------------------------

@@ -126,23 +126,23 @@ class Surrounded(Service):
     """A service with the stand-ins that it talks to, which answer before it starts."""
 
     def __init__(self, service: Service, stand_ins: Sequence[StandIn]) -> None:
-        self._service = service
-        self._stand_ins = stand_ins
+        self.service = service
+        self.stand_ins = stand_ins
 
     async def __aenter__(self) -> Service:
         loop = asyncio.get_running_loop()
-        for stand_in in self._stand_ins:
+        for stand_in in self.stand_ins:
             stand_in.start(loop)
-        return await self._service.__aenter__()
+        return await self.service.__aenter__()
 
     async def __aexit__(self, *exc_info: object) -> None:
-        await self._service.__aexit__(*exc_info)
+        await self.service.__aexit__(*exc_info)
 
     def connect(self, name: str, number: int, peer: Peer, pace: Pace | None) -> Link:
-        return self._service.connect(name, number, peer, pace)
+        return self.service.connect(name, number, peer, pace)
 
     def ask(self, name: str, number: int, request: HttpRequest, heard: Heard) -> None:
-        self._service.ask(name, number, request, heard)
+        self.service.ask(name, number, request, heard)
 
 
 class ListeningService(Service):

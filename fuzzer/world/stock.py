@@ -34,27 +34,35 @@ SETTLE = 0.005
 """Real seconds to wait for the kernel to pass something on, after a client has done something to its socket."""
 
 
-class FarEnd(Protocol):
-    """The far end of a connection, on a real socket outside of the loop."""
+class Connected(Protocol):
+    """A real socket outside of the loop."""
 
-    name: str
     address: tuple[str, int]
-    taking: bool
-    """Whether it is reading until the next message."""
     backlog: int
     """The most bytes, made for the purpose, that have lain unread between the server and this end."""
 
     def served_by(self, transport: asyncio.Transport, sock: socket.socket) -> None:
         """Learn which transport is the server's end, and its socket."""
 
+    def close(self) -> None:
+        """Close it."""
+
+
+class FarEnd(Protocol):
+    """A client at the far end of a connection."""
+
+    name: str
+    taking: bool
+    """Whether it is reading until the next message."""
+
+    @property
+    def end(self) -> Connected: ...
+
     def pump(self) -> bool:
         """Read and write what can be; gives whether the server's kernel may have news of it."""
 
     def settle(self) -> None:
         """The kernels have come to rest: what was to be read has been."""
-
-    def hang_up(self) -> None:
-        """Close, at the end of it all."""
 
 
 class _Gate(selectors.BaseSelector):
@@ -119,7 +127,10 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
         self._ready_now = False
         self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
         self._timer_count = 0
-        self._ends: dict[str, FarEnd] = {}
+        self._ends: list[FarEnd] = []
+        """Clients that have connected; one who also asks over HTTP, several times."""
+        self._outside: set[str | int] = set()
+        """Their names."""
         self._real: list[asyncio.Server] = []
         self.activity = 0
         """Counts what might have made a server write."""
@@ -149,7 +160,7 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
                 self._visible(self.last_visible, self._choose_idle(deadline))
             elif not self.idle():
                 self.stop()
-        if any(end.taking for end in self._ends.values()):
+        if any(end.taking for end in self._ends):
             return  # what a client reads lets the server go on in several steps, and all of them are one event
         while self.pending and self._ready_now and self._visible(self.last_visible, self._choose_busy(self.pending)):
             pass
@@ -163,7 +174,7 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
             return False
         frame = event.key[0] == "frame"
         self.activity += not frame
-        if event.callback is not None and event.key[1:2] and event.key[1] in self._ends:
+        if event.callback is not None and event.key[1:2] and event.key[1] in self._outside:
             if frame:
                 self.last_visible = last_visible  # it may be a heartbeat; the client's end tells once it has read it
             event.context.run(event.callback, *event.args)  # outside the loop: the kernel tells it
@@ -210,13 +221,13 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
 
     def pump(self) -> None:
         """Let the clients read what has come."""
-        for end in list(self._ends.values()):
+        for end in list(self._ends):
             if end.pump():
                 self.stirred = True
 
     def settle(self) -> None:
         """Tell the clients that nothing moves any more."""
-        for end in list(self._ends.values()):
+        for end in list(self._ends):
             end.settle()
 
     # -- servers and their clients ------------------------------
@@ -232,7 +243,8 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
 
     def attach(self, end: FarEnd) -> None:
         """A client has connected."""
-        self._ends[end.name] = end
+        self._ends.append(end)
+        self._outside.add(end.name)
 
     def serving(self, name: str) -> bool:
         """Whether any code of the target's that serves a connection is still under way."""
@@ -276,12 +288,12 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
     def _make_socket_transport(self, sock: Any, *args: Any, **options: Any) -> Any:
         """asyncio's own way from an accepted socket to a transport: here a client learns which one is its."""
         peer = sock.getpeername()
-        end = next((end for end in self._ends.values() if end.address == peer), None)
+        end = next((end for end in reversed(self._ends) if end.end.address == peer), None)
         if end is not None:
             connection.set(end.name)  # for the code that will serve it, which inherits the context
         transport = super()._make_socket_transport(sock, *args, **options)  # type: ignore[misc]
         if end is not None:
-            end.served_by(transport, sock)
+            end.end.served_by(transport, sock)
         return transport
 
     # -- running ------------------------------
@@ -299,10 +311,11 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
 
     def reset(self) -> None:
         """Forget everything of the execution before."""
-        self.backlog = {name: end.backlog for name, end in self._ends.items() if end.backlog}
-        for end in self._ends.values():
-            end.hang_up()
+        self.backlog = {client.name: client.end.backlog for client in self._ends if client.end.backlog}
+        for end in self._ends:
+            end.end.close()
         self._ends.clear()
+        self._outside.clear()
         self.lockstep.clear()
         self._drain(self.drivers + self.tasks)
         self.lockstep.clear()
