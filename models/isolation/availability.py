@@ -148,23 +148,19 @@ def did_not_read(index: HistoryIndex, b: Breach) -> bool:
     return b.connection is not None and b.connection.stalled(0, b.until)
 
 
-def was_cancelled(index: HistoryIndex, b: Breach) -> bool:
-    """It was cancelled: its outcome is indeterminate."""
-    return b.act is not None and b.act.cancelled
-
-
 @declared(session=1.0)
 def session_over(index: HistoryIndex, b: Breach) -> bool:
     """The session had lasted as long as sessions last."""
-    most, history = index.policy.session, index.history
-    return most is not None and round(history[b.until].time - history[b.since].time, 3) >= most
+    most, history, c = index.policy.session, index.history, b.connection
+    return most is not None and c is not None and round(history[b.until].time - c.came_at, 3) >= most
 
 
 def _silence(index: HistoryIndex, b: Breach) -> float:
-    """For how long the breach's client had said nothing."""
+    """For how long the breach's client had said nothing, besides what it was refused."""
     c = b.connection
     assert c is not None
-    spoke = [i.began for i in index.invocations.values() if i.op.connection == c.name and i.began < b.until]
+    said = (i for i in index.invocations.values() if i.op.connection == c.name and i is not b.act)
+    spoke = [i.began for i in said if i.began < b.until]
     return round(index.history[b.until].time - index.history[max([c.asked, *spoke])].time, 3)
 
 
@@ -193,7 +189,6 @@ CHECKS = (
     Check(
         refused,
         (
-            was_cancelled,
             user_limit,
             server_limit,
             room_limit,

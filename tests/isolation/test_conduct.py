@@ -412,6 +412,37 @@ def test_beyond_the_limits_users_may_be_refused(policy: dict[str, Any], users: t
     assert kinds(later, **policy) == ["Refused"]
 
 
+def late_login(silence: float, asks: float = 0.0) -> Story:
+    """A client connects, says nothing for a while, and is then refused a login that takes some time."""
+    story = managed(two_steps=True)
+    story.done("connect", "c0", "u0")
+    login = story.wait(silence).begin("authenticate", "c0")
+    return story.wait(asks).end(login, False)
+
+
+@pytest.mark.parametrize(("policy", "name"), [({"session": 1.0}, "session_over"), ({"idle": 1.0}, "silent")])
+def test_who_has_waited_for_too_long_may_be_refused_a_login(policy: dict[str, Any], name: str) -> None:
+    for silence, asks in ((1.0, 0.0), (0.0, 1.0)):
+        assert kinds(late_login(silence, asks)) == ["Refused"]
+        assert kinds(late_login(silence, asks), **policy) == []
+        assert late_login(silence, asks).excused(**policy) == [name]
+    assert kinds(late_login(0.4, 0.5), **policy) == ["Refused"]
+
+
+def test_after_a_cancellation_a_server_may_hang_up() -> None:
+    story = served("u0", "u1")
+    number = story.begin("emit", "c1", "u1", to="u9")
+    story.done("cancel", "c1", detail=number)
+    assert kinds(story.end(number, NOBODY).closed("c0")) == []
+
+
+def test_a_refusal_counts_the_users_other_connections() -> None:
+    assert (
+        "with 0 other connections of that user and a limit of 2" in refused(managed("u0")).judged(per_user=2)[0].message
+    )
+    assert "a limit" not in refused(managed("u9")).judged()[0].message
+
+
 def test_others_of_other_users_do_not_count() -> None:
     assert kinds(refused(managed("u0", "u0")), per_user=2) == ["Refused"]
 

@@ -189,6 +189,13 @@ def test_time_that_passed_before_something_else_that_was_on_its_way_is_no_delay(
     assert kinds(held(key=key)) == (["HeldUp"] if counts else [])
 
 
+def test_one_of_several_that_were_on_their_way_is_enough() -> None:
+    story = managed("u0", "u1").stall("c1")
+    number = story.begin("emit", None, "u2", to="u0")
+    story.mark(RowKind.CLOCK, (("start", 7), ("latency", "db", 99), ("frame", "c1")))
+    assert kinds(story.wait(5.0).resume("c1").hears("c0", number).end(number).rest()) == []
+
+
 def test_only_the_time_in_which_a_client_did_not_read_is_its_doing() -> None:
     """Before and after the stall it took long of itself: a frame of a client that reads may take its time."""
     for before, stalled, after in ((5.0, 0.5, 5.0), (5.0, 0.0, 0.0), (0.0, 0.0, 5.0), (0.0, 5.0, 0.0)):
@@ -245,9 +252,11 @@ def test_who_waits_for_something_of_its_own_is_held_up_by_nobody(key: tuple[str 
 
 
 def test_what_the_clock_passed_before_or_after_excuses_nothing() -> None:
-    story = managed("u0", "u1").mark(RowKind.CLOCK, (("frame", "c0"),)).stall("c1")
+    story = managed("u0", "u1").mark(RowKind.CLOCK, (("frame", "c0"),)).wait(9.0).stall("c1")
     number = story.begin("emit", None, "u2", to="u0")
-    story.wait(5.0).resume("c1").hears("c0", number).end(number).mark(RowKind.CLOCK, (("frame", "c0"),)).rest()
+    story.wait(5.0).resume("c1").hears("c0", number).end(number).mark(RowKind.CLOCK, (("frame", "c0"),)).wait(
+        9.0
+    ).rest()
     assert kinds(story) == ["HeldUp"]
 
 
@@ -281,3 +290,60 @@ def test_a_connection_that_was_turned_away_is_judged_as_such() -> None:
     story = managed("u0", "u1").stall("c1")
     number = story.begin("connect", "c2", "u2")
     assert "HeldUp" in kinds(story.wait(5.0).resume("c1").end(number, False).rest())
+
+
+def test_a_connection_that_came_late_was_held_up_and_so_was_a_log_out_that_failed() -> None:
+    story = served("u0", "u1").stall("c1")
+    number = story.begin("connect", "c2", "u2")
+    assert kinds(story.wait(5.0).resume("c1").end(number, "u2").rest()) == ["HeldUp"]
+    assert "another" not in story.judged()[0].message
+    story = served("u0", "u1").stall("c1")
+    number = story.begin("log_out", "c0")
+    assert "HeldUp" in kinds(story.wait(5.0).resume("c1").end(number, False).rest())
+
+
+def test_a_room_is_no_line_for_those_who_are_not_in_it() -> None:
+    story = served("u0", "u1", "u2")
+    story.done("join", "c2", room="a")
+    story.stall("c1")
+    words = story.begin("emit_to_room", "c0", "u0", room="a")
+    leaving = story.begin("log_out", "c0")
+    story.resume("c1", waited_out=True).hears("c2", words).end(leaving).end(words, NOBODY).rest()
+    assert "HeldUp" in kinds(story)
+
+
+def test_what_comes_again_is_no_later_for_it() -> None:
+    story = served("u0", "u1", "u2", delivery="at least once").stall("c2")
+    number = story.begin("emit", "c0", "u0", to="u1")
+    story.hears("c1", number).wait(5.0).hears("c1", number).resume("c2").end(number, NOBODY).rest()
+    assert kinds(story) == []
+
+
+def test_an_agents_run_may_take_its_time() -> None:
+    story = served("u0", "u1").stall("c1")
+    number = story.begin("run_agent", "c0", "u0", to="u0")
+    story.wait(5.0).run(number, "c0").resume("c1").end(number, NOBODY).rest()
+    assert kinds(story) == []
+
+
+def test_what_arrives_late_is_excused_as_what_takes_long_is() -> None:
+    assert kinds(late(5.0), tabs_wait=True) == ["HeldUp"]
+    story = served("u0", "u1", "u0").stall("c2")
+    number = story.begin("emit", "c0", "u0", to="u1")
+    story.wait(5.0).hears("c1", number).resume("c2").end(number, NOBODY).rest()
+    assert kinds(story) == ["HeldUp"]
+    assert story.excused(tabs_wait=True) == ["own_tab"]
+    story = served("u0", "u1", "u2").stall("c2")
+    number = story.begin("emit", "c0", "u0", to="u1")
+    story.mark(RowKind.CLOCK, (("frame", "c1"),)).resume("c2", waited_out=True).hears("c1", number)
+    assert story.end(number, NOBODY).rest().excused() == ["waits_for_itself"]
+    story = served("u0", "u1", "u2").stall("c2")
+    number = story.begin("emit", "c0", "u0", to="u1")
+    story.done("cancel", "c0", detail=number)
+    story.wait(5.0).hears("c1", number).resume("c2").end(number, NOBODY).rest()
+    assert "was_cancelled" in story.excused()
+    assert "HeldUp" not in kinds(story)
+
+
+def test_what_a_stall_without_an_end_took_is_said() -> None:
+    assert "took 0.5 s while" in held(0.5, waited_out=True).judged()[0].message
