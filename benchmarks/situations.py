@@ -31,10 +31,12 @@ __all__ = ("SITUATIONS", "Situation", "Story", "shares")
 TYPICAL = (
     "isolated",
     "unified",
+    "benchmarks.club:Club",
     "examples.fastapi_chat:app?wire=examples.wires:fastapi_chat",
     "examples.agent_server:app?wire=examples.wires:agent",
+    "examples.aiohttp_chat:create_app?wire=examples.wires:aiohttp_chat",
 )
-"""Targets looked at unless others are named: two managers by their adapters, two applications by their wires."""
+"""Targets looked at unless others are named: three managers by their adapters, three applications by their wires."""
 
 NEVER = 1 << 60
 
@@ -142,7 +144,8 @@ def told(target: Target, execution: Execution) -> Story:
         elif row.kind in ENDINGS and number in story.spans:
             span = story.spans[number]
             span.outcome = row.kind
-            span.refused = row.outcome is Outcome.FAIL and row.kind != RowKind.CANCELLED
+            nobody = span.op.kind == "authenticate" and row.detail is None and row.kind == RowKind.RETURNED
+            span.refused = nobody or (row.outcome is Outcome.FAIL and row.kind != RowKind.CANCELLED)
             if not (target.traits.by_wire and span.op.kind in SPEAKING):  # else nobody knows but by what arrives
                 span.ended = last
             if life is not None:
@@ -227,8 +230,11 @@ def logins_overlap(story: Story) -> bool:
 
 def one_of_two_logins_ends(story: Story) -> bool:
     """Of two logins under way one is cancelled, or its client leaves."""
+    ends = [(number, row) for row, number in story.cancelled]
+    ends += [(a.number, life.left) for a in story.logins for life in [story.lives[a.op.connection or ""]]]
     return any(
-        a is not b and a.outcome == RowKind.CANCELLED and a.overlaps(b) and b.ended > a.ended
+        a.number == number and a.began < row <= a.ended and b is not a and b.during(row)
+        for number, row in ends
         for a in story.logins
         for b in story.logins
     )
@@ -237,7 +243,7 @@ def one_of_two_logins_ends(story: Story) -> bool:
 def second_tab_meanwhile(story: Story) -> bool:
     """A second tab of a user comes while an event from or for that user is under way."""
     return any(
-        span.op.user in s.users
+        (span.op.user in s.users or s.op.to is None)
         and s.overlaps(span)
         and any(life.user == span.op.user and life.there(span.began) for life in story.lives.values())
         for span in story.of("connect")

@@ -36,6 +36,10 @@ TIMES = (2, 3, 3, 4, 5, 5, 6, 8, 8, 12, 12, 20, 30, 55, 100)
 """How often something is repeated: mostly a few times."""
 
 
+RARE = ("cancelled", "expired", "login_ended", "refused_and_spoken", "shut_down_meanwhile", "two_runs")
+"""Rules that are drawn twice as often: what they write comes about in few of the orders that are tried."""
+
+
 class ProgramMachine(RuleBasedStateMachine):
     """Writes programs; see `machine_for`, which makes a machine for a target out of it."""
 
@@ -76,7 +80,13 @@ def machine_for(target: Target, check: Check, users: int = 3) -> type[ProgramMac
         rules.update(_speaking(vocabulary))
         rules.update(_meanwhile(vocabulary))
         rules.update(_for_long(vocabulary))
+    rules.update({f"{name}_too": rules[name] for name in RARE if name in rules})
     return type(f"{target.name.title().replace('-', '')}Machine", (ProgramMachine,), rules)
+
+
+def ends_of_logins(vocabulary: Vocabulary) -> tuple[Kind, ...]:
+    """What can end a login before it is done, each as likely as any other."""
+    return tuple(kind for kind in ("disconnect", "abort", "cancel", "clean_up") if vocabulary.offers(kind))
 
 
 which = st.integers(0, 3)
@@ -239,8 +249,15 @@ def _meanwhile(vocabulary: Vocabulary) -> dict[str, Any]:
     def while_stalled(self: ProgramMachine, connection: int, said: list[Said], resumes: bool, tab: Kind | None) -> None:
         phrases.while_stalled(self.script, connection, said, resumes, tab)
 
-    def leave_meanwhile(self: ProgramMachine, said: Said, connection: int, how: Kind) -> None:
-        phrases.leave_meanwhile(self.script, said, connection, how)
+    def leave_meanwhile(
+        self: ProgramMachine, said: Said, connection: int, how: Kind, speaks: bool, tab: bool, slow: bool
+    ) -> None:
+        phrases.leave_meanwhile(self.script, said, connection, how, speaks=speaks, tab=tab, slow=slow)
+
+    def login_ended(
+        self: ProgramMachine, said: Said, connection: int, ends: Kind, slow: bool, other: int | None, resumes: bool
+    ) -> None:
+        phrases.login_ended(self.script, said, connection, ends, slow=slow, other=other, resumes=resumes)
 
     def reconnect_meanwhile(self: ProgramMachine, said: Said, connection: int, how: Kind, again: bool) -> None:
         phrases.reconnect_meanwhile(self.script, said, connection, how, again)
@@ -265,7 +282,22 @@ def _meanwhile(vocabulary: Vocabulary) -> dict[str, Any]:
         "while_stalled": rule(
             connection=which, said=st.lists(said, min_size=2, max_size=3), resumes=st.booleans(), tab=tabs
         )(while_stalled),
-        "leave_meanwhile": rule(said=said, connection=which, how=leaving)(leave_meanwhile),
+        "leave_meanwhile": rule(
+            said=said,
+            connection=which,
+            how=leaving,
+            speaks=st.booleans(),
+            tab=st.sampled_from((False, False, True)),
+            slow=st.booleans(),
+        )(leave_meanwhile),
+        "login_ended": rule(
+            said=said,
+            connection=which,
+            ends=st.sampled_from(ends_of_logins(vocabulary)),
+            slow=st.sampled_from((False, True, True)),
+            other=st.sampled_from((None, 0, 0, 0, 1)),
+            resumes=st.booleans(),
+        )(login_ended),
         "reconnect_meanwhile": rule(said=said, connection=which, how=leaving, again=st.booleans())(reconnect_meanwhile),
         "second_tab": rule(
             said=said, connection=which, leaves=perhaps, last=st.booleans(), seconds=st.sampled_from((0.0, 2.0))
@@ -294,10 +326,10 @@ def _meanwhile(vocabulary: Vocabulary) -> dict[str, Any]:
         )(refused_and_spoken)
     if "run_agent" in vocabulary.speeches:
 
-        def two_runs(self: ProgramMachine, user: int, leaves: Kind | None) -> None:
-            phrases.two_runs(self.script, user, leaves)
+        def two_runs(self: ProgramMachine, user: int, leaves: Kind | None, slow: bool) -> None:
+            phrases.two_runs(self.script, user, leaves, slow=slow)
 
-        rules["two_runs"] = rule(user=which, leaves=perhaps)(two_runs)
+        rules["two_runs"] = rule(user=which, leaves=perhaps, slow=st.booleans())(two_runs)
     if vocabulary.offers("clean_up"):
 
         def cleaned_up(self: ProgramMachine, user: int, said: Said, speaks: bool, arrives: bool) -> None:
@@ -306,10 +338,18 @@ def _meanwhile(vocabulary: Vocabulary) -> dict[str, Any]:
         rules["cleaned_up"] = rule(user=which, said=said, speaks=st.booleans(), arrives=st.booleans())(cleaned_up)
     if vocabulary.offers("shut_down"):
 
-        def shut_down_meanwhile(self: ProgramMachine, said: list[Said]) -> None:
-            phrases.shut_down_meanwhile(self.script, said)
+        def shut_down_meanwhile(self: ProgramMachine, said: list[Said], slow: bool) -> None:
+            phrases.shut_down_meanwhile(self.script, said, slow=slow)
 
-        rules["shut_down_meanwhile"] = rule(said=st.lists(said, min_size=1, max_size=2))(shut_down_meanwhile)
+        rules["shut_down_meanwhile"] = rule(
+            said=st.lists(said, min_size=1, max_size=2), slow=st.sampled_from((False, True, True))
+        )(shut_down_meanwhile)
+    if vocabulary.offers("expire"):
+
+        def expired(self: ProgramMachine, connection: int, said: Said) -> None:
+            phrases.expired(self.script, connection, said)
+
+        rules["expired"] = rule(connection=which, said=said)(expired)
     if vocabulary.in_rooms:
 
         def moved(self: ProgramMachine, connection: int, room: int, said: Said, leaves: bool) -> None:

@@ -106,9 +106,13 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float]) -> Iterator[Open
             yield partial(_leaves, speech=speech, which=0, how=how)
             yield partial(_is_back, speech=speech, how=how)
         yield partial(_leaves, speech=speech, which=1, how=leaving[-1])
+    for end in ("cancel", "abort", "clean_up"):
+        if vocabulary.offers(end):
+            yield partial(_login_ended, speech=speeches[0], ends=end)
     if "run_agent" in speeches:
         yield partial(phrases.two_runs, which=0, leaves=None)
         yield partial(phrases.two_runs, which=0, leaves=leaving[0])
+        yield partial(phrases.two_runs, which=0, leaves=leaving[-1], slow=True)
     yield from _logins(vocabulary, speeches[0])
     for how in leaving:
         yield partial(_comes_and_goes, speech=speeches[0], how=how, settled=False, times=COMINGS)
@@ -160,7 +164,8 @@ def _by_the_server(vocabulary: Vocabulary, speech: Speech) -> Iterator[Opening]:
     for speech, leaves in product(vocabulary.in_rooms, (False, True)):
         yield partial(_moves, speech=speech, leaves=leaves)
     if vocabulary.offers("shut_down"):
-        yield partial(_shut_down, speech=speech)
+        yield partial(_shut_down, speech=speech, slow=False)
+        yield partial(_shut_down, speech=speech, slow=True)
 
 
 def _slow_links(vocabulary: Vocabulary) -> Iterator[Opening]:
@@ -217,7 +222,7 @@ def _absent(script: Script, speech: Speech, times: int, tabs: int, slow: bool) -
 def _leaves(script: Script, speech: Speech, which: int, how: Kind) -> None:
     """Somebody leaves while something is said: with a second tab that stays, or the speaker."""
     _arrive(script, CLIENTS + 1)
-    phrases.leave_meanwhile(script, (speech, 1, 0), which, how)
+    phrases.leave_meanwhile(script, (speech, 1, 0), which, how, speaks=which == 1, tab=False, slow=which == 1)
     script.say(speech, 2, 1)
 
 
@@ -239,6 +244,14 @@ def _second_tab(script: Script, speech: Speech, leaves: Kind | None, last: bool)
 def _log_in(script: Script, token: str, ends: Kind | None, speech: Speech) -> None:
     """Two users log in at once, and everybody speaks."""
     phrases.log_in_together(script, 0, (token, "valid"), ends)
+    script.settle()
+    script.everyone_speaks([speech])
+
+
+def _login_ended(script: Script, speech: Speech, ends: Kind) -> None:
+    """A user's second and third tab log in while the first does not read what is on its way; one of them does not."""
+    _arrive(script, 2)
+    phrases.login_ended(script, (speech, 1, 0), 0, ends, slow=True, other=0, resumes=True)
     script.settle()
     script.everyone_speaks([speech])
 
@@ -282,9 +295,7 @@ def _cleaned_up(script: Script, speech: Speech, speaks: bool, arrives: bool) -> 
 def _expires(script: Script, speech: Speech) -> None:
     """A token expires while its user is spoken to."""
     _arrive(script, 2)
-    script.say(speech, 1, 0)
-    script.add("expire", connection="c0")
-    script.say(speech, 1, 0)
+    phrases.expired(script, 0, (speech, 1, 0))
 
 
 def _moves(script: Script, speech: Speech, leaves: bool) -> None:
@@ -295,10 +306,10 @@ def _moves(script: Script, speech: Speech, leaves: bool) -> None:
     phrases.moved(script, 1, 0, (speech, 0, 0), leaves)
 
 
-def _shut_down(script: Script, speech: Speech) -> None:
+def _shut_down(script: Script, speech: Speech, slow: bool) -> None:
     """The target is shut down while two speak."""
     _arrive(script)
-    phrases.shut_down_meanwhile(script, [(speech, 0, 1)] * 2)
+    phrases.shut_down_meanwhile(script, [(speech, 0, 1)] * 2, slow=slow)
 
 
 def _cut_off(script: Script, speech: Speech) -> None:

@@ -19,12 +19,15 @@ __all__ = (
     "cancelled",
     "cleaned_up",
     "come_and_go",
+    "concern",
     "concurrently",
     "cut_off",
+    "expired",
     "flood_the_slow",
     "keep_and_fetch",
     "leave_meanwhile",
     "log_in_together",
+    "login_ended",
     "moved",
     "on_the_heels",
     "reconnect_meanwhile",
@@ -86,36 +89,100 @@ def while_stalled(script: Script, which: int, said: Sequence[Said], resumes: boo
         script.add("unstall", connection=name)
 
 
-def leave_meanwhile(script: Script, said: Said, which: int, how: Kind) -> None:
-    """Something is said, and a client leaves before it has arrived everywhere."""
+def concern(script: Script, said: Said, user: str, *, speaks: bool = False) -> None:
+    """Something is said to a user, or by the user where only users themselves are told of it, or where so asked."""
+    speech, speaker, to = said
+    own = of_oneself(speech)
+    if speaks or own:
+        tabs = script.of(user) or [script.arrive(user)]
+        speaker = script.here.index(tabs[0]) if script.vocabulary.by_wire else int(user[1:])
+    script.say(speech, speaker, int(user[1:]) if own or not speaks else to)
+
+
+def leave_meanwhile(
+    script: Script, said: Said, which: int, how: Kind, *, speaks: bool, tab: bool, slow: bool = False
+) -> None:
+    """Something is said by a client's user, or to that user, and the client leaves before it has arrived everywhere.
+
+    With ``tab``, the user has another one, which stays; where slow, somebody else who may hear it does not read.
+    """
     name = script.connection(which)
-    script.say(*said)
+    user = script.owners[name]
+    if tab:
+        script.arrive(user)
+        script.settle()
+    if slow:
+        lagging(script, name)
+    concern(script, said, user, speaks=speaks)
     script.leave(name, how)
+
+
+def lagging(script: Script, but: str) -> None:
+    """Somebody other than that one stops reading: the newest client there is."""
+    others = [name for name in script.here if name != but]
+    if others:
+        script.add("stall", connection=others[-1])
+
+
+def expired(script: Script, which: int, said: Said) -> None:
+    """A client's token expires while something is said to its user, and more is said later."""
+    name = script.connection(which)
+    user = script.owners[name]
+    concern(script, said, user)
+    script.add("expire", connection=name)
+    concern(script, said, user)
+    script.settle()
+    concern(script, said, user)
+
+
+def login_ended(
+    script: Script, said: Said, which: int, ends: Kind, *, slow: bool, other: int | None, resumes: bool
+) -> None:
+    """While something is on its way to a user's tab, which may be slow, the next one's login is ended before its end.
+
+    Perhaps another client, of that user or the next, logs in beside it.
+    """
+    first = script.connection(which)
+    user = script.owners[first]
+    if slow:
+        script.add("stall", connection=first)
+    concern(script, said, user)
+    names = [script.connect(user)]
+    if other is not None:
+        names.append(script.connect(script.user(int(user[1:]) + other)))
+    for name in names:
+        script.log_in(name)
+    if ends == "clean_up":
+        script.add("clean_up", user=user)
+    elif ends == "cancel":
+        script.add("cancel", connection=names[0])
+    else:
+        script.leave(names[0], ends)
+    if slow and resumes:
+        script.add("unstall", connection=first)
 
 
 def reconnect_meanwhile(script: Script, said: Said, which: int, how: Kind, again: bool) -> None:
     """A client leaves and its user is back at once, while something is on its way to that user."""
     name = script.connection(which)
     user = script.owners[name]
-    speech, speaker, _ = said
-    script.say(speech, speaker, int(user[1:]))
+    concern(script, said, user)
     script.leave(name, how)
     script.arrive(user)
     if again:
-        script.say(speech, speaker, int(user[1:]))
+        concern(script, said, user)
 
 
 def second_tab(script: Script, said: Said, which: int, leaves: Kind | None, *, last: bool = False) -> None:
     """A user opens a second tab while something is on its way to the first; one of the two may leave again."""
     name = script.connection(which)
     user = script.owners[name]
-    speech, speaker, _ = said
-    script.say(speech, speaker, int(user[1:]))
+    concern(script, said, user)
     other = script.arrive(user)
     if leaves is not None:
         script.leave(other if last else name, leaves)
         script.settle()
-        script.say(speech, speaker, int(user[1:]))
+        concern(script, said, user)
 
 
 def log_in_together(script: Script, first: int, tokens: tuple[str, str], ends: Kind | None) -> None:
@@ -224,14 +291,16 @@ def stay_busy(script: Script, said: Said, seconds: float, times: int) -> None:
     script.say(speech, speaker, to)
 
 
-def two_runs(script: Script, which: int, leaves: Kind | None) -> None:
-    """A user with two tabs asks for two agents at once; one of the tabs may leave meanwhile."""
+def two_runs(script: Script, which: int, leaves: Kind | None, *, slow: bool = False) -> None:
+    """A user with two tabs asks for two agents at once; one of the tabs may leave meanwhile, or the other not read."""
     user = script.user(which)
     tabs = script.of(user)
     while len(tabs) < 2:
         script.arrive(user)
         tabs = script.of(user)
     script.settle()
+    if slow:
+        script.add("stall", connection=tabs[1])
     if script.vocabulary.by_wire:
         for name in tabs[:2]:
             script.say("run_agent", script.here.index(name), which)
@@ -252,8 +321,11 @@ def cleaned_up(script: Script, which: int, said: Said | None, arrives: bool) -> 
     script.add("clean_up", user=user)
 
 
-def shut_down_meanwhile(script: Script, said: Sequence[Said]) -> None:
-    """The target is shut down while several speak."""
+def shut_down_meanwhile(script: Script, said: Sequence[Said], *, slow: bool = False) -> None:
+    """The target is shut down while several speak, perhaps to somebody who does not read."""
+    if slow:
+        _, _, to = said[0]
+        script.add("stall", connection=script.connection(to))
     concurrently(script, said)
     script.add("shut_down")
 
