@@ -36,7 +36,7 @@ TIMES = (2, 3, 3, 4, 5, 5, 6, 8, 8, 12, 12, 20, 30, 55, 100)
 """How often something is repeated: mostly a few times."""
 
 
-RARE = ("cancelled", "expired", "login_ended", "refused_and_spoken", "shut_down_meanwhile", "two_runs")
+RARE = ("cancelled", "expired", "login_ended", "moved", "refused_and_spoken", "shut_down_meanwhile", "two_runs")
 """Rules that are drawn twice as often: what they write comes about in few of the orders that are tried."""
 
 
@@ -346,17 +346,17 @@ def _meanwhile(vocabulary: Vocabulary) -> dict[str, Any]:
         )(shut_down_meanwhile)
     if vocabulary.offers("expire"):
 
-        def expired(self: ProgramMachine, connection: int, said: Said) -> None:
-            phrases.expired(self.script, connection, said)
+        def expired(self: ProgramMachine, connection: int, said: Said, tab: bool) -> None:
+            phrases.expired(self.script, connection, said, tab=tab)
 
-        rules["expired"] = rule(connection=which, said=said)(expired)
+        rules["expired"] = rule(connection=which, said=said, tab=st.booleans())(expired)
     if vocabulary.in_rooms:
 
-        def moved(self: ProgramMachine, connection: int, room: int, said: Said, leaves: bool) -> None:
-            phrases.moved(self.script, connection, room, said, leaves)
+        def moved(self: ProgramMachine, connection: int, room: int, said: Said, leaves: bool, slow: bool) -> None:
+            phrases.moved(self.script, connection, room, said, leaves, slow=slow)
 
         there = st.tuples(st.sampled_from(vocabulary.in_rooms), which, which)
-        rules["moved"] = rule(connection=which, room=which, said=there, leaves=st.booleans())(moved)
+        rules["moved"] = rule(connection=which, room=which, said=there, leaves=st.booleans(), slow=st.booleans())(moved)
     return rules
 
 

@@ -148,7 +148,7 @@ def _logins(vocabulary: Vocabulary, speech: Speech) -> Iterator[Opening]:
     tokens = vocabulary.tokens
     for end, token in product(ends, ("valid", *tokens[-2:-1])):
         yield partial(_log_in, token=token, ends=end, speech=speech)
-    for token in (*tokens[:1], *tokens[-2:-1]):
+    for token in (*tokens[:2], *tokens[-2:-1]):
         yield partial(_refused, token=token, logins=1, speech=speech)
     for token in tokens[:1]:
         yield partial(_refused, token=token, logins=FAILURES, speech=speech)
@@ -160,12 +160,14 @@ def _by_the_server(vocabulary: Vocabulary, speech: Speech) -> Iterator[Opening]:
         for speaks, arrives in ((True, False), (False, True), (True, True)):
             yield partial(_cleaned_up, speech=speech, speaks=speaks, arrives=arrives)
     if vocabulary.offers("expire"):
-        yield partial(_expires, speech=speech)
-    for speech, leaves in product(vocabulary.in_rooms, (False, True)):
-        yield partial(_moves, speech=speech, leaves=leaves)
+        for said, tab in product(vocabulary.speeches[:2], (False, True)):
+            yield partial(_expires, speech=said, tab=tab)
+    for said, leaves, slow in product(vocabulary.in_rooms, (False, True), (False, True)):
+        yield partial(_moves, speech=said, leaves=leaves, slow=slow)
     if vocabulary.offers("shut_down"):
         yield partial(_shut_down, speech=speech, slow=False)
-        yield partial(_shut_down, speech=speech, slow=True)
+        for said in vocabulary.speeches:
+            yield partial(_shut_down, speech=said, slow=True)
 
 
 def _slow_links(vocabulary: Vocabulary) -> Iterator[Opening]:
@@ -222,7 +224,8 @@ def _absent(script: Script, speech: Speech, times: int, tabs: int, slow: bool) -
 def _leaves(script: Script, speech: Speech, which: int, how: Kind) -> None:
     """Somebody leaves while something is said: with a second tab that stays, or the speaker."""
     _arrive(script, CLIENTS + 1)
-    phrases.leave_meanwhile(script, (speech, 1, 0), which, how, speaks=which == 1, tab=False, slow=which == 1)
+    slow = which == 1 or not for_one(speech) or of_oneself(speech)
+    phrases.leave_meanwhile(script, (speech, 1, 0), which, how, speaks=which == 1, tab=False, slow=slow)
     script.say(speech, 2, 1)
 
 
@@ -292,24 +295,25 @@ def _cleaned_up(script: Script, speech: Speech, speaks: bool, arrives: bool) -> 
     script.say(speech, 1, 0)
 
 
-def _expires(script: Script, speech: Speech) -> None:
+def _expires(script: Script, speech: Speech, tab: bool) -> None:
     """A token expires while its user is spoken to."""
     _arrive(script, 2)
-    phrases.expired(script, 0, (speech, 1, 0))
+    phrases.expired(script, 0, (speech, 1, 0), tab=tab)
 
 
-def _moves(script: Script, speech: Speech, leaves: bool) -> None:
+def _moves(script: Script, speech: Speech, leaves: bool, slow: bool) -> None:
     """Somebody comes into a room or leaves it while others speak there."""
     _arrive(script)
-    script.add("join", connection="c0", room="r0")
+    for name in ("c0", "c2"):
+        script.add("join", connection=name, room="r0")
     script.settle()
-    phrases.moved(script, 1, 0, (speech, 0, 0), leaves)
+    phrases.moved(script, 1, 0, (speech, 0, 0), leaves, slow=slow)
 
 
 def _shut_down(script: Script, speech: Speech, slow: bool) -> None:
     """The target is shut down while two speak."""
     _arrive(script)
-    phrases.shut_down_meanwhile(script, [(speech, 0, 1)] * 2, slow=slow)
+    phrases.shut_down_meanwhile(script, [(speech, 1 if of_oneself(speech) else 0, 1)] * 2, slow=slow)
 
 
 def _cut_off(script: Script, speech: Speech) -> None:

@@ -124,10 +124,13 @@ def lagging(script: Script, but: str) -> None:
         script.add("stall", connection=others[-1])
 
 
-def expired(script: Script, which: int, said: Said) -> None:
-    """A client's token expires while something is said to its user, and more is said later."""
+def expired(script: Script, which: int, said: Said, *, tab: bool = False) -> None:
+    """A client's token expires while something is said to its user, who may have another tab; more is said later."""
     name = script.connection(which)
     user = script.owners[name]
+    if tab:
+        script.arrive(user)
+        script.settle()
     concern(script, said, user)
     script.add("expire", connection=name)
     concern(script, said, user)
@@ -330,10 +333,12 @@ def shut_down_meanwhile(script: Script, said: Sequence[Said], *, slow: bool = Fa
     script.add("shut_down")
 
 
-def moved(script: Script, which: int, room: int, said: Said, leaves: bool) -> None:
-    """A client joins or leaves a room while something is said in it."""
+def moved(script: Script, which: int, room: int, said: Said, leaves: bool, *, slow: bool = False) -> None:
+    """A client joins or leaves a room while something is said in it, perhaps to a member who does not read."""
     name = script.connection(which)
     rooms = ("r0", "r1")
+    if slow:
+        lagging(script, name)
     script.add("join", connection=name, room=rooms[room % 2])
     if leaves:
         script.settle()

@@ -1,0 +1,201 @@
+"""Programs say something: each phrase brings about the situation it is named after; openings say what is offered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from benchmarks import situations as s
+from benchmarks.club import Club
+from benchmarks.situations import Story, told
+from crosswire.fuzzer.core.program import Operation, Program
+from crosswire.fuzzer.engine.execution import Worker
+from crosswire.fuzzer.search import RandomWalk
+from crosswire.fuzzer.targets.adapter import Adapter, Target
+from crosswire.fuzzer.targets.resolve import resolve
+from crosswire.fuzzer.world import Chooser, InOrder
+from crosswire.strategies import phrases
+from crosswire.strategies.openings import openings
+from crosswire.strategies.phrases import Said
+from crosswire.strategies.script import Script, Vocabulary
+
+CLUB = Target("club", Club, Club)
+RELAY = "examples.aiohttp_chat:create_app?wire=examples.wires:aiohttp_chat"
+SCHEDULES = 12
+
+Write = Callable[[Script], None]
+Occurs = Callable[[Story], bool]
+
+EMIT: Said = ("emit", 1, 0)
+"""u1 says something to u0."""
+
+PHRASES: dict[str, tuple[Write, Occurs]] = {
+    "concurrently": (lambda x: phrases.concurrently(x, [EMIT, EMIT]), s.several_speak),
+    "three at once": (lambda x: phrases.concurrently(x, [EMIT, EMIT, EMIT]), s.three_at_once),
+    "on the heels": (lambda x: phrases.on_the_heels(x, EMIT, 2), s.on_the_heels),
+    "cancelled": (lambda x: phrases.cancelled(x, EMIT, [EMIT, EMIT], 0), s.cancelled_while_others_wait),
+    "speaker leaves": (
+        lambda x: phrases.leave_meanwhile(x, EMIT, 1, "abort", speaks=True, tab=False, slow=True),
+        s.speaker_leaves,
+    ),
+    "listener leaves": (
+        lambda x: phrases.leave_meanwhile(x, EMIT, 0, "disconnect", speaks=False, tab=False),
+        s.listener_leaves,
+    ),
+    "tab leaves a run": (
+        lambda x: phrases.leave_meanwhile(x, ("run_agent", 0, 0), 0, "disconnect", speaks=False, tab=True),
+        s.run_while_a_tab_leaves,
+    ),
+    "broadcast": (
+        lambda x: phrases.leave_meanwhile(x, ("broadcast", 1, 0), 0, "abort", speaks=False, tab=False, slow=True),
+        s.broadcast_while_leaving,
+    ),
+    "log-out": (
+        lambda x: phrases.leave_meanwhile(x, EMIT, 0, "log_out", speaks=False, tab=False),
+        s.logged_out_meanwhile,
+    ),
+    "login leaves": (
+        lambda x: phrases.login_ended(x, EMIT, 0, "abort", slow=True, other=None, resumes=True),
+        s.leaves_while_connecting,
+    ),
+    "logins together": (lambda x: phrases.log_in_together(x, 0, ("valid", "valid"), None), s.logins_overlap),
+    "one of two logins": (
+        lambda x: phrases.login_ended(x, EMIT, 0, "cancel", slow=False, other=0, resumes=False),
+        s.one_of_two_logins_ends,
+    ),
+    "cleaned up": (
+        lambda x: phrases.login_ended(x, EMIT, 0, "clean_up", slow=False, other=None, resumes=False),
+        s.cleaned_up_while_connecting,
+    ),
+    "second tab": (lambda x: phrases.second_tab(x, EMIT, 0, None), s.second_tab_meanwhile),
+    "reconnect": (lambda x: phrases.reconnect_meanwhile(x, EMIT, 0, "abort", again=True), s.reconnect_meanwhile),
+    "while stalled": (
+        lambda x: phrases.while_stalled(x, 0, [EMIT, EMIT, ("emit", 1, 2)], resumes=False),
+        s.stalled_and_others_speak,
+    ),
+    "flood": (lambda x: phrases.flood_the_slow(x, EMIT, 3, "abort"), s.listener_leaves),
+    "kept": (lambda x: phrases.keep_and_fetch(x, EMIT, 1, 1, slow=False), s.kept_and_fetched),
+    "cut off": (lambda x: phrases.cut_off(x, EMIT, 2, "abort"), s.kept_and_fetched),
+    "two runs": (lambda x: phrases.two_runs(x, 0, "disconnect", slow=True), s.two_runs_of_one_user),
+    "again and again": (lambda x: phrases.again_and_again(x, EMIT, 8), s.many_times),
+    "burst": (lambda x: phrases.burst(x, EMIT, 70.0, 8), s.many_times),
+    "busy": (lambda x: phrases.stay_busy(x, EMIT, 120.0, 2), s.pause_before_speaking),
+    "long": (lambda x: phrases.stay_busy(x, EMIT, 120.0, 1), s.long_pause),
+    "refused": (
+        lambda x: phrases.refused_and_spoken(x, "invalid", 0, EMIT, 1, retries=False),
+        s.refused_then_spoken,
+    ),
+    "foreign token": (lambda x: phrases.refused_and_spoken(x, "u1", 0, EMIT, 1, retries=False), s.foreign_token),
+    "expired": (lambda x: phrases.expired(x, 0, EMIT), s.expired_then_spoken),
+    "moved": (lambda x: phrases.moved(x, 0, 0, ("emit_to_room", 1, 0), leaves=False), s.room_left_meanwhile),
+    "shut down": (lambda x: phrases.shut_down_meanwhile(x, [EMIT, EMIT], slow=True), s.shut_down_meanwhile),
+    "an operation of its own": (
+        lambda x: phrases.concurrently(x, [(Club.own_operations[0], 1, 0), EMIT]),
+        s.own_meanwhile,
+    ),
+}
+"""For each phrase the situation that it is for."""
+
+
+@pytest.fixture(scope="module")
+def club() -> Worker:
+    return Worker(CLUB)
+
+
+def program(target: Target, write: Write) -> Program:
+    """Three users come, and then what the phrase writes."""
+    script = Script(Vocabulary(target, 3))
+    for number in range(3):
+        script.arrive(script.user(number))
+    script.settle()
+    write(script)
+    return Program(tuple(script.operations))
+
+
+def times(worker: Worker, written: Program, occurs: Occurs) -> int:
+    """In how many of some schedules a situation occurs."""
+    choosers: list[Chooser] = [InOrder(), *(RandomWalk(seed) for seed in range(SCHEDULES))]
+    with worker.session():
+        runs = [worker.run(written, chooser) for chooser in choosers]
+    return sum(occurs(told(worker.target, run)) for run in runs)
+
+
+@pytest.mark.parametrize("name", PHRASES)
+def test_a_phrase_brings_its_situation_about(name: str, club: Worker) -> None:
+    write, occurs = PHRASES[name]
+    assert times(club, program(CLUB, write), occurs)
+    if name != "logins together":  # they come together in any case
+        assert not times(club, program(CLUB, lambda script: None), occurs)
+
+
+BY_WIRE: dict[str, tuple[Write, Occurs]] = {
+    "login leaves": (
+        lambda x: phrases.login_ended(x, ("broadcast", 1, 0), 0, "abort", slow=True, other=0, resumes=True),
+        s.one_of_two_logins_ends,
+    ),
+    "reconnect": (
+        lambda x: phrases.reconnect_meanwhile(x, ("broadcast", 1, 0), 0, "abort", again=True),
+        s.reconnect_meanwhile,
+    ),
+    "shut down": (lambda x: phrases.shut_down_meanwhile(x, [("broadcast", 1, 0)]), s.shut_down_meanwhile),
+}
+
+
+@pytest.mark.parametrize("name", BY_WIRE)
+def test_a_phrase_brings_it_about_over_a_wire(name: str) -> None:
+    worker = Worker(resolve(RELAY))
+    write, occurs = BY_WIRE[name]
+    assert times(worker, program(worker.target, write), occurs)
+
+
+def test_every_situation_has_a_phrase() -> None:
+    shown = {occurs for _, occurs in PHRASES.values()}
+    assert {situation.occurs for situation in s.SITUATIONS} == shown
+
+
+class OnlyEmits(Adapter):
+    """Nothing but what every adapter has."""
+
+    async def connect(self, client: object) -> None: ...
+
+    async def emit(self, event: object) -> None: ...
+
+    async def disconnect(self, client: object) -> None: ...
+
+
+@pytest.mark.parametrize("adapter", [Club, OnlyEmits])
+@pytest.mark.parametrize("users", [1, 2, 3])
+def test_openings_are_the_same_every_time_each_once_and_only_what_is_offered(
+    adapter: type[Adapter], users: int
+) -> None:
+    target = Target("target", adapter, adapter)
+    opened = list(openings(target, users, (5.0, 70.0)))
+    assert opened == list(openings(target, users, (5.0, 70.0))) and len(set(opened)) == len(opened)
+    vocabulary = Vocabulary(target, users)
+    for one in opened:
+        assert set(one.users) <= {f"u{number}" for number in range(users)}
+        known: set[str] = set()
+        for op in one.operations:
+            assert op.kind in ("settle", "pause", "act") or vocabulary.offers(op.kind), op
+            if op.kind == "connect":
+                assert op.connection not in known
+                known.add(op.connection or "")
+            assert op.connection is None or op.connection in known, f"{op} before its connect"
+
+
+def test_a_script_says_each_thing_as_the_target_takes_it() -> None:
+    by_adapter, by_wire = Script(Vocabulary(CLUB, 3)), Script(Vocabulary(resolve(RELAY), 3))
+    for script in (by_adapter, by_wire):
+        script.arrive("u1", "invalid")
+        script.say("broadcast", 0, 0, times=3)
+    assert by_adapter.operations == [
+        Operation("connect", "c0", "u1", token="valid"),
+        Operation("authenticate", "c0", token="invalid"),
+        Operation("broadcast", user="u0", times=3),
+    ]
+    assert by_wire.operations == [
+        Operation("connect", "c0", "u1", token="invalid"),
+        Operation("broadcast", "c0", "u1", times=3),
+    ]
+    assert by_wire.order == [0, 1, 2, 3]
