@@ -17,7 +17,7 @@ from ..fuzzer.core.program import Kind, Pace, Program
 from ..fuzzer.engine.schedule import Deliver
 from ..fuzzer.targets.adapter import Target
 from . import phrases
-from .phrases import Said
+from .phrases import SLOW_FOR, Said
 from .script import ROOMS, SPEAKING, Script, Vocabulary
 
 __all__ = ("MOMENTS", "Check", "ProgramMachine", "machine_for")
@@ -246,8 +246,10 @@ def _meanwhile(vocabulary: Vocabulary) -> dict[str, Any]:
     perhaps = st.sampled_from((None, *vocabulary.leaving))
     tabs = st.sampled_from((None, None, "connect", *vocabulary.leaving[:1]))
 
-    def while_stalled(self: ProgramMachine, connection: int, said: list[Said], resumes: bool, tab: Kind | None) -> None:
-        phrases.while_stalled(self.script, connection, said, resumes, tab)
+    def while_stalled(
+        self: ProgramMachine, connection: int, said: list[Said], resumes: bool, tab: Kind | None, seconds: float | None
+    ) -> None:
+        phrases.while_stalled(self.script, connection, said, resumes, tab, seconds)
 
     def leave_meanwhile(
         self: ProgramMachine, said: Said, connection: int, how: Kind, speaks: bool, tab: bool, slow: bool
@@ -280,7 +282,11 @@ def _meanwhile(vocabulary: Vocabulary) -> dict[str, Any]:
 
     rules: dict[str, Any] = {
         "while_stalled": rule(
-            connection=which, said=st.lists(said, min_size=2, max_size=3), resumes=st.booleans(), tab=tabs
+            connection=which,
+            said=st.lists(said, min_size=2, max_size=3),
+            resumes=st.booleans(),
+            tab=tabs,
+            seconds=st.sampled_from((None, None, SLOW_FOR)),
         )(while_stalled),
         "leave_meanwhile": rule(
             said=said,

@@ -97,6 +97,7 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float]) -> Iterator[Open
         yield partial(_at_once, speech=speech)
         if for_one(speech):
             yield partial(_absent, speech=speech, times=1, tabs=2, slow=False)
+        yield partial(_slow, speech=speech, resumes=False, tab="connect", seconds=phrases.SLOW_FOR)
     yield from _by_the_server(vocabulary, speeches[0])
     for number, speech in enumerate(speeches):
         yield partial(_second_tab, speech=speech, leaves=None, last=False)
@@ -106,9 +107,13 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float]) -> Iterator[Open
             yield partial(_leaves, speech=speech, which=0, how=how)
             yield partial(_is_back, speech=speech, how=how)
         yield partial(_leaves, speech=speech, which=1, how=leaving[-1])
-    for end in ("cancel", "abort", "clean_up"):
+        if not for_one(speech) or of_oneself(speech):
+            yield partial(_leaves, speech=speech, which=CLIENTS, how=leaving[0])
+            yield partial(_leaves, speech=speech, which=0, how="abort")
+    ends: tuple[Kind, ...] = ("cancel", "abort", "clean_up", "disconnect")
+    for end, lasts in product(ends, (True, False)):
         if vocabulary.offers(end):
-            yield partial(_login_ended, speech=speeches[0], ends=end)
+            yield partial(_login_ended, speech=speeches[0], ends=end, slow=lasts)
     if "run_agent" in speeches:
         yield partial(phrases.two_runs, which=0, leaves=None)
         yield partial(phrases.two_runs, which=0, leaves=leaving[0])
@@ -148,10 +153,10 @@ def _logins(vocabulary: Vocabulary, speech: Speech) -> Iterator[Opening]:
     tokens = vocabulary.tokens
     for end, token in product(ends, ("valid", *tokens[-2:-1])):
         yield partial(_log_in, token=token, ends=end, speech=speech)
-    for token in (*tokens[:2], *tokens[-2:-1]):
-        yield partial(_refused, token=token, logins=1, speech=speech)
+    for token, retries in product((*tokens[:2], *tokens[-2:-1]), (True, False)):
+        yield partial(_refused, token=token, logins=1, speech=speech, retries=retries)
     for token in tokens[:1]:
-        yield partial(_refused, token=token, logins=FAILURES, speech=speech)
+        yield partial(_refused, token=token, logins=FAILURES, speech=speech, retries=True)
 
 
 def _by_the_server(vocabulary: Vocabulary, speech: Speech) -> Iterator[Opening]:
@@ -162,8 +167,8 @@ def _by_the_server(vocabulary: Vocabulary, speech: Speech) -> Iterator[Opening]:
     if vocabulary.offers("expire"):
         for said, tab in product(vocabulary.speeches[:2], (False, True)):
             yield partial(_expires, speech=said, tab=tab)
-    for said, leaves, slow in product(vocabulary.in_rooms, (False, True), (False, True)):
-        yield partial(_moves, speech=said, leaves=leaves, slow=slow)
+    for said, leaves, slow, which in product(vocabulary.in_rooms, (False, True), (False, True), (1, 0)):
+        yield partial(_moves, speech=said, leaves=leaves, slow=slow, which=which)
     if vocabulary.offers("shut_down"):
         yield partial(_shut_down, speech=speech, slow=False)
         for said in vocabulary.speeches:
@@ -251,19 +256,19 @@ def _log_in(script: Script, token: str, ends: Kind | None, speech: Speech) -> No
     script.everyone_speaks([speech])
 
 
-def _login_ended(script: Script, speech: Speech, ends: Kind) -> None:
-    """A user's second and third tab log in while the first does not read what is on its way; one of them does not."""
+def _login_ended(script: Script, speech: Speech, ends: Kind, slow: bool) -> None:
+    """A user's second and third tab log in while something is on its way to the first; one of them does not get in."""
     _arrive(script, 2)
-    phrases.login_ended(script, (speech, 1, 0), 0, ends, slow=True, other=0, resumes=True)
+    phrases.login_ended(script, (speech, 1, 0), 0, ends, slow=slow, other=0, resumes=True)
     script.settle()
     script.everyone_speaks([speech])
 
 
-def _refused(script: Script, token: str, logins: int, speech: Speech) -> None:
+def _refused(script: Script, token: str, logins: int, speech: Speech, retries: bool) -> None:
     """Logins that ought to be refused, and then a good one."""
     script.arrive("u1")
     script.settle()
-    phrases.refused_and_spoken(script, token, 0, (speech, 1, 0), logins, retries=True)
+    phrases.refused_and_spoken(script, token, 0, (speech, 1, 0), logins, retries)
 
 
 def _comes_and_goes(script: Script, speech: Speech, how: Kind, settled: bool, times: int) -> None:
@@ -275,10 +280,10 @@ def _comes_and_goes(script: Script, speech: Speech, how: Kind, settled: bool, ti
     script.say(speech, 0, 0)
 
 
-def _slow(script: Script, speech: Speech, resumes: bool, tab: Kind | None) -> None:
+def _slow(script: Script, speech: Speech, resumes: bool, tab: Kind | None, seconds: float | None = None) -> None:
     """One client stops reading while the others speak, to it and to each other."""
     _arrive(script)
-    phrases.while_stalled(script, 1, [(speech, 0, 1), (speech, 1, 2), (speech, 1, 0)], resumes, tab)
+    phrases.while_stalled(script, 1, [(speech, 0, 1), (speech, 1, 2), (speech, 1, 0)], resumes, tab, seconds)
 
 
 def _cancelled(script: Script, speech: Speech, slow: int | None) -> None:
@@ -301,13 +306,13 @@ def _expires(script: Script, speech: Speech, tab: bool) -> None:
     phrases.expired(script, 0, (speech, 1, 0), tab=tab)
 
 
-def _moves(script: Script, speech: Speech, leaves: bool, slow: bool) -> None:
+def _moves(script: Script, speech: Speech, leaves: bool, slow: bool, which: int) -> None:
     """Somebody comes into a room or leaves it while others speak there."""
     _arrive(script)
     for name in ("c0", "c2"):
         script.add("join", connection=name, room="r0")
     script.settle()
-    phrases.moved(script, 1, 0, (speech, 0, 0), leaves, slow=slow)
+    phrases.moved(script, which, 0, (speech, 2, 0), leaves, slow=slow)
 
 
 def _shut_down(script: Script, speech: Speech, slow: bool) -> None:

@@ -14,6 +14,7 @@ from ..fuzzer.core.program import Kind
 from .script import Script, Speech, of_oneself
 
 __all__ = (
+    "SLOW_FOR",
     "again_and_again",
     "burst",
     "cancelled",
@@ -38,6 +39,9 @@ __all__ = (
     "two_runs",
     "while_stalled",
 )
+
+SLOW_FOR = 2.5
+"""Seconds that a client does not read for: beyond what others may be held up, within the usual time-outs."""
 
 Said = tuple[Speech, int, int]
 """What is said, by whom, to whom."""
@@ -67,14 +71,21 @@ def cancelled(script: Script, said: Said, others: Sequence[Said], slow: int | No
     script.add("cancel", user=user)
 
 
-def while_stalled(script: Script, which: int, said: Sequence[Said], resumes: bool, tab: Kind | None = None) -> None:
-    """One client stops reading; something is said to it, and others go on speaking to each other.
+def while_stalled(
+    script: Script,
+    which: int,
+    said: Sequence[Said],
+    resumes: bool,
+    tab: Kind | None = None,
+    seconds: float | None = None,
+) -> None:
+    """One client stops reading, for so many seconds; something is said to it, and others speak to each other.
 
     With ``tab``, its user opens a second one then, or that and leaves with it again.
     """
     name = script.connection(which)
     owner = int(script.owners[name][1:])
-    script.add("stall", connection=name)
+    script.add("stall", connection=name, seconds=seconds)
     own = script.here.index(name) if script.vocabulary.by_wire else owner
     for number, (speech, speaker, to) in enumerate(said):
         if number:

@@ -9,6 +9,7 @@ import pytest
 from benchmarks import situations as s
 from benchmarks.club import Club
 from benchmarks.situations import Story, told
+from crosswire.fuzzer.core.history import RowKind
 from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.search import RandomWalk
@@ -152,6 +153,22 @@ def test_a_phrase_brings_it_about_over_a_wire(name: str) -> None:
 def test_every_situation_has_a_phrase() -> None:
     shown = {occurs for _, occurs in PHRASES.values()}
     assert {situation.occurs for situation in s.SITUATIONS} == shown
+
+
+@pytest.mark.parametrize("target", ["benchmarks.club:Club", RELAY])
+def test_a_stall_of_so_many_seconds_ends_by_itself(target: str) -> None:
+    login = [] if target == RELAY else [Operation("authenticate", "c0", token="valid")]
+    stalled = Operation("stall", "c0", seconds=2.5)
+    written = Program((Operation("connect", "c0", "u0"), *login, Operation("settle"), stalled, Operation("settle")))
+    worker = Worker(resolve(target))
+    with worker.session():
+        history = worker.run(written, InOrder()).history
+    stall, resume = (next(row for row in history if row.kind == kind) for kind in (RowKind.STALLED, RowKind.RESUMED))
+    assert resume.operation == stall.operation == len(login) + 2
+    assert round(resume.time - stall.time, 2) == 2.5
+    gone = Program((*written.operations[:-1], Operation("abort", "c0"), Operation("settle")))
+    with worker.session():
+        assert not [row for row in worker.run(gone, InOrder()).history if row.kind == RowKind.RESUMED]
 
 
 class OnlyEmits(Adapter):

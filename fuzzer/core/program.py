@@ -69,9 +69,9 @@ class Operation:
 
     ``connection`` is the client's connection; ``user`` who acts (emits, connects, is cleaned up); ``to`` whom an
     event is for; ``thread`` the name of the thread it is sent to; ``token`` what a client shows at login: ``valid``,
-    ``invalid``, ``expired``, or another user's name for that user's token; ``seconds`` how long a pause lasts; ``pace``
-    how the connection's link behaves; ``room`` what is joined, left or spoken in; ``name`` which of the target's own
-    operations an ``act`` is; ``times`` how often the operation is done, one after the other.
+    ``invalid``, ``expired``, or another user's name for that user's token; ``seconds`` how long a pause lasts, or a
+    stall; ``pace`` how the connection's link behaves; ``room`` what is joined, left or spoken in; ``name`` which of the
+    target's own operations an ``act`` is; ``times`` how often the operation is done, one after the other.
     """
 
     kind: Kind

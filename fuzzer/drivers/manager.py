@@ -316,11 +316,17 @@ class ManagerDriver(Driver):
         elif op.kind == "stall":
             client.websocket.stall()
             self.record(RowKind.STALLED, number, client.id, None)
+            if op.seconds is not None:
+                self.loop.call_later(op.seconds, self._resume, number, client, context=self.context)
         else:
-            client.websocket.resume()
-            self.record(RowKind.RESUMED, number, client.id, None)
+            self._resume(number, client)
 
     do_unstall = do_stall
+
+    def _resume(self, number: int, client: Client) -> None:
+        if client.websocket.stalled and not client.websocket.gone:
+            client.websocket.resume()
+            self.record(RowKind.RESUMED, number, client.id, None)
 
     def do_cancel(self, number: int, op: Operation, lane: Lane) -> None:
         if lane.task is None:

@@ -466,8 +466,14 @@ class WireDriver(Driver):
         elif op.kind == "stall":
             client.link.stall()
             self.record(RowKind.STALLED, number, client.login.connection, None)
+            if op.seconds is not None:
+                self.loop.call_later(op.seconds, self._resume, number, client, context=self.context)
         else:
-            client.link.resume()
-            self.record(RowKind.RESUMED, number, client.login.connection, None)
+            self._resume(number, client)
 
     do_unstall = do_stall
+
+    def _resume(self, number: int, client: WireClient) -> None:
+        if client.link.stalled and not client.gone and not client.hung_up:
+            client.link.resume()
+            self.record(RowKind.RESUMED, number, client.login.connection, None)
