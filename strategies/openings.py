@@ -232,6 +232,8 @@ def _leaves(script: Script, speech: Speech, which: int, how: Kind) -> None:
     slow = which == 1 or not for_one(speech) or of_oneself(speech)
     phrases.leave_meanwhile(script, (speech, 1, 0), which, how, speaks=which == 1, tab=False, slow=slow)
     script.say(speech, 2, 1)
+    script.settle()
+    script.say(speech, 2, which % CLIENTS)
 
 
 def _is_back(script: Script, speech: Speech, how: Kind) -> None:

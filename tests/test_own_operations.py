@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from contextlib import closing
 from pathlib import Path
@@ -11,7 +12,18 @@ import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from crosswire.fuzzer import Action, Adapter, Http, JsonWire, Presence, UsageError, application, operation
+from crosswire.fuzzer import (
+    Action,
+    Adapter,
+    Http,
+    JsonWire,
+    Login,
+    Presence,
+    SocketIOWire,
+    UsageError,
+    application,
+    operation,
+)
 from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
 from crosswire.fuzzer.campaigns.rounds import run_round
 from crosswire.fuzzer.core.history import RowKind
@@ -256,6 +268,17 @@ def test_an_operation_that_is_no_more_is_left_out() -> None:
     assert [row.operation for row in history if row.kind == RowKind.SKIPPED] == [1]
 
 
+def test_what_the_documentation_declares_is_written_into_programs() -> None:
+    page = (Path(__file__).parent.parent / "docs" / "operations.md").read_text(encoding="utf-8")
+    known: dict[str, Any] = {"__name__": "board"}
+    for snippet in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(compile(snippet, "operations.md", "exec"), known)
+    names = {own.name for own in known["Board"].own_operations}
+    opened = openings(target(known["Board"]), 3)
+    assert names == {op.name for program in opened for op in program.operations if op.kind == "act"}
+    assert names == {"pin", "remind", "rotate_keys", "who am I"} and set(known["wire"].actions) == {"who am I", "note"}
+
+
 # -- applications ------------------------------
 
 WIRE = JsonWire(
@@ -295,6 +318,14 @@ def test_what_an_application_gets_wrong_is_told_from_what_it_gets_right(name: st
 def test_an_application_that_keeps_its_promises_is_not_reported() -> None:
     tally = Campaign(board("right"), Plan(executions=120, seed=1)).run()
     assert not tally.found, [found.finding.violation.message for found in tally.found.values()]
+
+
+def test_a_socketio_client_logs_out_by_an_event_of_its_own() -> None:
+    login = Login("c0", "u0", "token-u0", "u0")
+    out, both = SocketIOWire(leave=("leave", {})), SocketIOWire(leave=("part", "{room}"), logout=("bye", {}))
+    assert out.offers("log_out") and not out.offers("leave") and list(out.log_out(login)) == ['42["leave", {}]']
+    assert both.offers("leave") and list(both.log_out(login)) == ['42["bye", {}]']
+    assert not SocketIOWire(leave=("part", "{room}")).offers("log_out")
 
 
 def test_presence_is_what_a_roster_says_and_who_came_and_left_since() -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .frames import in_objects, markers
+from .templates import names_room
 from .wire import Frame, Login, Outgoing, Reading, Request, Template, Wire, fill, words
 
 __all__ = ("SocketIOWire",)
@@ -23,7 +24,8 @@ class SocketIOWire(Wire):
 
     ``auth`` goes with the connect packet.  ``first`` lists events, each ``(name, argument)``, sent once the namespace
     is connected (joining a room, say); ``to_user``, ``to_all`` and ``ask`` are the events that emit.  ``join``,
-    ``leave`` and ``to_room`` are those of rooms; ``joined`` is the name of the event that answers the first.
+    ``leave`` and ``to_room`` are those of rooms; ``joined`` is the name of the event that answers the first.  A
+    ``leave`` without ``{room}``, or ``logout``, logs out without hanging up.
     """
 
     path: str = "/socket.io/"
@@ -39,6 +41,7 @@ class SocketIOWire(Wire):
     leave: tuple[str, Template] | None = None
     to_room: tuple[str, Template] | None = None
     joined: str | None = None
+    logout: tuple[str, Template] | None = None
 
     waits_for_ready = True
 
@@ -46,12 +49,14 @@ class SocketIOWire(Wire):
         return f"Socket.IO at {self.path}"
 
     def offers(self, operation: str) -> bool:
+        leaves_rooms = self.leave is not None and names_room(self.leave[1])
         events = {
             "emit": self.to_user,
             "broadcast": self.to_all,
             "run_agent": self.ask,
             "join": self.join,
-            "leave": self.leave,
+            "leave": self.leave if leaves_rooms else None,
+            "log_out": self.logout or (None if leaves_rooms else self.leave),
             "emit_to_room": self.to_room,
         }
         return events.get(operation) is not None
@@ -110,6 +115,9 @@ class SocketIOWire(Wire):
 
     def emit_to_room(self, event: Outgoing) -> Frame:
         return self._event(self.to_room, event.words)
+
+    def log_out(self, login: Login) -> Sequence[Frame]:
+        return [self._event(self.leave if self.logout is None else self.logout, words(login))]
 
     def join_room(self, login: Login, room: str) -> Sequence[Frame]:
         return [self._event(self.join, {**words(login), "room": room})]
