@@ -413,7 +413,8 @@ class WireDriver(Driver):
                 client.link.send(frame)
 
     def do_shut_down(self, number: int, op: Operation, lane: Lane) -> None:
-        if self.stopped:
+        coming = any(client.connecting is not None and not client.open for client in self.clients.values())
+        if self.stopped or coming:  # what a library does with a handshake then is not the application's affair
             self.skip(number)
         else:
             self._stop(number)
