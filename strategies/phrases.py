@@ -211,18 +211,23 @@ def log_in_together(script: Script, first: int, tokens: tuple[str, str], ends: K
 
 
 def refused_and_spoken(script: Script, token: str, which: int, said: Said, logins: int, retries: bool) -> None:
-    """Logins with tokens that are not the user's own, and then something is said by that user, and to that user."""
+    """Logins with tokens that are not the user's own, and then something is said by that user, and to that user.
+
+    Where the user retries, with a good token, also on that connection.
+    """
     user = script.user(which)
-    name = ""
+    name, good = "", None
     for number in range(logins):
         name = script.arrive(script.user(which + number), token)
     if retries:
         script.settle()
-        script.arrive(user)
+        good = script.arrive(user)
     script.settle()
     speech, speaker, _ = said
     script.say(speech, speaker, which)
     script.say(speech, script.here.index(name) if script.vocabulary.by_wire else which, speaker)
+    if good is not None and script.vocabulary.by_wire:
+        script.say(speech, script.here.index(good), speaker)
 
 
 def keep_and_fetch(script: Script, said: Said, times: int, tabs: int, slow: bool) -> None:
