@@ -21,7 +21,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from .lockstep import here
+from .lockstep import here, lockstep_here
 
 __all__ = ("databases_apart", "gate_sqlite")
 
@@ -33,6 +33,10 @@ PATIENCE = 5.0
 
 WAITS = ("SQLITE_BUSY", "SQLITE_BUSY_RECOVERY")
 """Errors that mean that somebody else holds the lock."""
+
+HELD_BACK = 0.25
+"""For so many seconds the schedule may keep back threads, the lock's holder perhaps, while another waits for the lock:
+as long as a machine can be busy."""
 
 DELAYS = (0.001, 0.002, 0.005, 0.01, 0.015, 0.02, 0.025, 0.025, 0.025, 0.05, 0.05, 0.1)
 """Seconds after which SQLite tries again, the last of them again and again (``sqliteDefaultBusyCallback``)."""
@@ -47,12 +51,16 @@ def _patient(name: str, base: type) -> Callable[..., Any]:
             try:
                 return call(self, *args, **options)
             except sqlite3.OperationalError as error:
-                world = here()
-                if world is None or error.sqlite_errorname not in WAITS or waited >= self.patience:
+                threads = lockstep_here()
+                if threads is None or error.sqlite_errorname not in WAITS:
                     raise
-                delay = min(DELAYS[min(tries, len(DELAYS) - 1)], self.patience - waited)
-                world.sleep(delay)
-                waited, tries = waited + delay, tries + 1
+                held_back = waited >= HELD_BACK and threads.world.let_thread_go_on()
+                if waited >= self.patience and not held_back:
+                    raise
+                delay = min(DELAYS[min(tries, len(DELAYS) - 1)], max(self.patience - waited, DELAYS[0]))
+                threads.sleep(delay)  # on the loop's own thread, too, the others go on meanwhile
+                tries += 1
+                waited += 0.0 if held_back else delay  # what the schedule takes is no fault of the lock's holder
 
     method.__name__ = name
     return method

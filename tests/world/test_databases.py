@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 import tempfile
+import time
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -15,9 +18,10 @@ from crosswire.fuzzer.core.choices import Way
 from crosswire.fuzzer.core.history import Failure, RowKind
 from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.engine.execution import Worker
+from crosswire.fuzzer.search import RandomWalk
 from crosswire.fuzzer.targets.adapter import Target
 from crosswire.fuzzer.targets.resolve import resolve
-from crosswire.fuzzer.world import InOrder
+from crosswire.fuzzer.world import Chooser, External, InOrder, WorldLoop
 
 PROGRAM = Program((Operation("connect", "c0", "u0"), Operation("connect", "c1", "u1")))
 
@@ -82,3 +86,80 @@ def test_a_file_where_none_can_be_is_still_an_error(path: Path) -> None:
     worker = Worker(resolve(f"{__name__}:Elsewhere"))
     with worker.session():
         assert said(worker) == ["OperationalError: unable to open database file"] * 2
+
+
+class ThreadsLast(InOrder):
+    """Lets time pass wherever a thread could go on."""
+
+    def idle(self, pending: Sequence[External], clock: bool) -> int:
+        return len(pending) if clock and pending[0].thread is not None else 0
+
+
+async def writing(seconds: float) -> tuple[str, str]:
+    """How two writers fare: a thread that asks the loop between writing and committing, or sleeps, and another."""
+    loop = asyncio.get_running_loop()
+    path = f"{tempfile.gettempdir()}/crosswire-test-{os.getpid()}.db"
+    Path(path).unlink(missing_ok=True)
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("create table visits (user)")
+
+    def held() -> str:
+        with closing(sqlite3.connect(path)) as database:
+            database.execute("insert into visits values ('u0')")
+            for _ in range(4):
+                asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result()
+            time.sleep(seconds)
+            database.commit()
+            return "written"
+
+    def other() -> str:
+        try:
+            with closing(sqlite3.connect(path)) as database:
+                database.execute("insert into visits values ('u1')")
+                database.commit()
+                return "written"
+        except sqlite3.OperationalError as error:
+            return str(error)
+
+    first = asyncio.create_task(asyncio.to_thread(held))
+    await asyncio.sleep(0.001)
+    second = await asyncio.to_thread(other)
+    try:
+        return await first, second
+    finally:
+        Path(path).unlink()
+
+
+@pytest.mark.parametrize("seconds", [0.0, 4.0])
+def test_whom_only_the_schedule_keeps_back_is_waited_for(seconds: float) -> None:
+    choosers: list[Chooser] = [ThreadsLast(), *map(RandomWalk, range(20))]
+    for chooser in choosers:
+        assert WorldLoop().run_coroutine(writing(seconds), chooser) == ("written", "written")
+
+
+def test_who_holds_a_lock_for_longer_is_not() -> None:
+    shown = {WorldLoop().run_coroutine(writing(6.0), RandomWalk(seed)) for seed in range(20)}
+    assert ("written", "database is locked") in shown
+
+
+def test_the_loop_s_own_thread_may_wait_for_a_thread_s_lock() -> None:
+    def writer(path: str) -> str:
+        with closing(sqlite3.connect(path)) as database:
+            database.execute("insert into visits values ('u0')")
+            time.sleep(0.5)
+            database.commit()
+            return "written"
+
+    async def main() -> str:
+        path = f"{tempfile.gettempdir()}/crosswire-test-{os.getpid()}.db"
+        with closing(sqlite3.connect(path)) as database:
+            database.execute("create table if not exists visits (user)")
+        thread = asyncio.create_task(asyncio.to_thread(writer, path))
+        await asyncio.sleep(0.1)
+        with closing(sqlite3.connect(path)) as database:
+            database.execute("insert into visits values ('u1')")
+            database.commit()
+        Path(path).unlink()
+        return await thread
+
+    assert {WorldLoop().run_coroutine(main(), RandomWalk(seed)) for seed in range(20)} == {"written"}
