@@ -12,8 +12,10 @@ import pytest
 
 from crosswire.fuzzer.campaigns.preflight import preflight
 from crosswire.fuzzer.engine.execution import Worker
-from crosswire.fuzzer.targets import Wire, application
+from crosswire.fuzzer.targets import JsonWire, Wire, application
 from crosswire.fuzzer.targets.applications import WIRES
+
+from .applications import shop
 
 PAGE = (Path(__file__).parent.parent / "docs" / "wires.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
@@ -34,16 +36,23 @@ ALL = wires()
 
 @pytest.mark.parametrize("name", [name for name, wire in ALL.items() if not wire.describe().startswith("Socket.IO")])
 def test_a_wire_of_the_page_speaks_to_a_server(name: str) -> None:
-    worker = Worker(application("tests.applications.logins:handler", wire=ALL[name]))
+    wire = ALL[name]
+    if isinstance(wire, JsonWire) and wire.users is not None:
+        target = application("tests.applications.shop:numbered", wire=wire)
+    elif wire.before is not None or (isinstance(wire, JsonWire) and wire.token is not None):
+        target = application("tests.applications.shop:app", wire=wire, prepare=shop.fill)
+    else:
+        target = application("tests.applications.logins:handler", wire=wire)
+    worker = Worker(target)
     with worker.session():
-        preflight(worker)
+        assert preflight(worker) is None
 
 
 def test_the_page_has_the_wire_of_a_socketio_application() -> None:
     (wire,) = (wire for wire in ALL.values() if wire.describe().startswith("Socket.IO"))
     worker = Worker(application("tests.applications.rooms:app", wire=wire))
     with worker.session():
-        preflight(worker)
+        assert preflight(worker) is None
 
 
 def test_the_page_names_every_ready_made_wire() -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .frames import in_objects, markers
+from .login import HttpLogin
 from .templates import names_room
 from .wire import Frame, Login, Outgoing, Reading, Request, Template, Wire, fill, words
 
@@ -26,6 +27,10 @@ class SocketIOWire(Wire):
     is connected (joining a room, say); ``to_user``, ``to_all`` and ``ask`` are the events that emit.  ``join``,
     ``leave`` and ``to_room`` are those of rooms; ``joined`` is the name of the event that answers the first.  A
     ``leave`` without ``{room}``, or ``logout``, logs out without hanging up.
+
+    ``ready`` is the name of the event that says a client is logged in, where the connect packet's answer does not, and
+    ``user`` the field of its argument that says as whom.  ``recipient`` is the field of any event's argument that names
+    the user it is for.  ``before`` is a login over HTTP that comes first.
     """
 
     path: str = "/socket.io/"
@@ -42,6 +47,10 @@ class SocketIOWire(Wire):
     to_room: tuple[str, Template] | None = None
     joined: str | None = None
     logout: tuple[str, Template] | None = None
+    ready: str | None = None
+    user: str | None = None
+    recipient: str | None = None
+    before: HttpLogin | None = None
 
     waits_for_ready = True
 
@@ -78,9 +87,8 @@ class SocketIOWire(Wire):
         if kind == "2":
             return Reading(kind="ping", answer="3", heartbeat=True)
         if frame.startswith("40"):
-            return Reading(
-                kind="connected", ready=True, follow=[self._event(event, words(login)) for event in self.first]
-            )
+            follow = [self._event(event, words(login)) for event in self.first]
+            return Reading(kind="connected", ready=self.ready is None, follow=follow)
         if frame.startswith(("41", "44")):
             return Reading(kind="disconnected", refused=frame.startswith("44"))
         return self._read_event(frame)
@@ -91,11 +99,20 @@ class SocketIOWire(Wire):
         except ValueError:
             return Reading(markers(frame), kind="event")
         said = in_objects(data) if "cw-e" in frame else {}
+        arguments = data[1:]
         joined = None
         if self.joined is not None and data[:1] == [self.joined]:
-            rooms = [value for value in data[1:] if isinstance(value, str)]
-            joined = rooms[0] if rooms else ""
-        return Reading(tuple(said), kind="event", said=said, joined=joined)
+            joined = next((value for value in arguments if isinstance(value, str)), "")
+        ready = self.ready is not None and data[:1] == [self.ready]
+        return Reading(
+            tuple(said),
+            _field(arguments, self.recipient),
+            ready,
+            _field(arguments, self.user) if ready else None,
+            kind="event",
+            said=said,
+            joined=joined,
+        )
 
     def _prefix(self) -> str:
         return "" if self.namespace == "/" else f"{self.namespace},"
@@ -124,3 +141,9 @@ class SocketIOWire(Wire):
 
     def leave_room(self, login: Login, room: str) -> Sequence[Frame]:
         return [self._event(self.leave, {**words(login), "room": room})]
+
+
+def _field(arguments: Sequence[Any], name: str | None) -> str | None:
+    """A field of an event's arguments, where it is text."""
+    found = [value.get(name) for value in arguments if isinstance(value, dict)] if name is not None else []
+    return next((value for value in found if isinstance(value, str)), None)

@@ -1,0 +1,53 @@
+"""What a Socket.IO wire says of logins and recipients is heeded."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
+from crosswire.fuzzer.core.program import Operation, Program
+from crosswire.fuzzer.engine.execution import Worker
+from crosswire.fuzzer.findings.finding import judged
+from crosswire.fuzzer.search import RandomWalk
+from crosswire.fuzzer.targets import SocketIOWire, application
+
+WIRE = SocketIOWire(
+    first=[("hello", {"user": "{user}"})],
+    ready="welcome",
+    user="user",
+    recipient="for",
+    to_user=("say", {"to": "{to}", "text": "{event}"}),
+    logout=("bye", {"user": "{user}"}),
+)
+
+COMING = tuple(Operation("connect", f"c{number}", f"u{number}") for number in range(3))
+AT_ONCE = Program((*COMING, Operation("emit", "c0", "u0", "u1"), Operation("emit", "c0", "u0", "u1")))
+AFTERWARDS = Program((*COMING, Operation("settle"), Operation("emit", "c0", "u0", "u1")))
+
+
+def found(name: str, wire: SocketIOWire, program: Program) -> set[str]:
+    worker = Worker(application(f"tests.applications.seats:{name}", wire=wire))
+    with worker.session():
+        runs = [judged(worker, worker.run(program, RandomWalk(seed))).violations for seed in range(40)]
+    return {violation.kind for violations in runs for violation in violations}
+
+
+def test_a_login_is_done_when_the_server_says_so() -> None:
+    assert found("app", WIRE, AT_ONCE) == set()
+    assert found("hasty", WIRE, AT_ONCE) == {"LostEvent"}
+    assert found("hasty", replace(WIRE, ready=None, user=None), AT_ONCE) == set()
+
+
+def test_whom_the_server_takes_a_client_for_is_checked() -> None:
+    assert "WrongIdentity" in found("misnames", WIRE, AFTERWARDS)
+
+
+def test_an_event_for_somebody_else_is_a_leak() -> None:
+    assert found("misdelivers", WIRE, AFTERWARDS) == {"CrossUserLeak"}
+    assert found("app", WIRE, AFTERWARDS) == set()
+
+
+def test_clients_that_log_out_by_an_event_hear_nothing_any_more() -> None:
+    assert WIRE.offers("log_out") and not replace(WIRE, logout=None).offers("log_out")
+    tally = Campaign(application("tests.applications.seats:app", wire=WIRE), Plan(executions=30, seed=2)).run()
+    assert not tally.found and not tally.doubtful
