@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 from pathlib import Path
 
 import pytest
@@ -83,8 +84,12 @@ from fastapi import FastAPI, Form, WebSocket, WebSocketDisconnect
 from typing import Annotated
 app = FastAPI()
 peers = {}
+known = []
+async def fill():
+    known.extend(["u0", "u1"])
 @app.post("/login")
 async def login(name: Annotated[str, Form()]):
+    assert name in known
     reader, writer = await asyncio.open_connection("users", 7000)
     writer.write(f"{name}\\n".encode())
     token = (await reader.readline()).decode().strip()
@@ -112,7 +117,7 @@ async def chat(websocket: WebSocket, token: str):
 def test_clients_log_in_and_speak_over_http_on_real_sockets_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And what stands in for another machine answers there as well."""
+    """And what stands in for another machine answers there as well, and whoever is to be known is made known."""
     (tmp_path / "confirmed_shop.py").write_text(SHOP)
     monkeypatch.chdir(tmp_path)
     wire = JsonWire(
@@ -122,7 +127,11 @@ def test_clients_log_in_and_speak_over_http_on_real_sockets_too(
         to_user=Http("POST", "/say", form={"to": "{to}", "text": "{event}"}),
     )
     issue = LineServer("users", 7000, lambda name: f"issued-{name}")
-    target = application("confirmed_shop:app", wire=wire, stand_ins=[issue])
+
+    async def prepare() -> None:
+        await importlib.import_module("confirmed_shop").fill()
+
+    target = application("confirmed_shop:app", wire=wire, prepare=prepare, stand_ins=[issue])
     arriving = (Operation("connect", "c0", "u0"), Operation("connect", "c1", "u1"), Operation("settle"))
     program = Program((*arriving, Operation("emit", "c1", "u1", "u0")))
     worker = Worker(target)

@@ -25,6 +25,7 @@ from ..core.program import Operation, Program
 from ..core.stacks import is_library, waits_at
 from ..targets.adapter import Target
 from ..targets.frames import in_payload
+from ..targets.preparing import Prepared
 from ..targets.real import RealService, real
 from ..targets.serving import PORT, Surrounded
 from ..targets.websocket import FakeWebSocket, PeerGoneError
@@ -58,7 +59,7 @@ class ServedApplicationDriver(WireDriver):
     def _heard(self) -> set[int]:
         """The ports of clients that the application has been told are gone."""
         service = self.service
-        while isinstance(service, Surrounded):
+        while isinstance(service, Surrounded | Prepared):
             service = service.service
         return cast(RealService, service).told
 

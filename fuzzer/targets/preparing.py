@@ -18,21 +18,21 @@ class Prepared(Service):
     """A service that starts once ``prepare`` has been called, and awaited where it is a coroutine function."""
 
     def __init__(self, service: Service, prepare: Callable[[], Awaitable[object] | object]) -> None:
-        self._service = service
-        self._prepare = prepare
+        self.service = service
+        self.prepare = prepare
 
     async def __aenter__(self) -> Service:
-        result = self._prepare()
+        result = self.prepare()
         if inspect.isawaitable(result):
             await result
-        await self._service.__aenter__()
+        await self.service.__aenter__()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        await self._service.__aexit__(*exc_info)
+        await self.service.__aexit__(*exc_info)
 
     def connect(self, name: str, number: int, peer: Peer, pace: Pace | None) -> Link:
-        return self._service.connect(name, number, peer, pace)
+        return self.service.connect(name, number, peer, pace)
 
     def ask(self, name: str, number: int, request: HttpRequest, heard: Heard) -> None:
-        self._service.ask(name, number, request, heard)
+        self.service.ask(name, number, request, heard)

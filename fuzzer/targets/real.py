@@ -13,6 +13,7 @@ from ..clients.loopback import LoopbackLink
 from ..core.http import HttpRequest
 from ..core.program import Pace
 from ..world.stock import StockLoop
+from .preparing import Prepared
 from .serving import PORT, AsgiService, ListeningService, Service, Surrounded, uvicorn_serving
 
 __all__ = ("RealService", "real")
@@ -64,7 +65,9 @@ class RealService(Service):
 
 
 def real(service: Service) -> Service:
-    """The same service over real sockets, with what surrounds it."""
+    """The same service over real sockets, with what surrounds it and what is done before it starts."""
+    if isinstance(service, Prepared):
+        return Prepared(real(service.service), service.prepare)
     if isinstance(service, Surrounded):
         return Surrounded(real(service.service), service.stand_ins)
     return RealService(service)
