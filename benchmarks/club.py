@@ -18,7 +18,7 @@ class Club(Adapter):
         self.rooms: dict[str, list[Client]] = defaultdict(list)
 
     async def connect(self, client: Client) -> Any:
-        client.state["user"] = ""
+        await latency("accept")
 
     async def authenticate(self, client: Client, token: str) -> str | None:
         await latency("login")
