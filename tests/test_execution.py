@@ -136,6 +136,20 @@ class Broken(Adapter):
         return None
 
 
+class EndsItsProcess(Broken):
+    def connect(self, client: Client) -> Any:
+        os._exit(0)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_who_ends_the_process_of_an_execution_is_not_waited_for() -> None:
+    worker = Worker(Target("ends", EndsItsProcess, EndsItsProcess))
+    program = Program((Operation("connect", "c0", "u0"),))
+    with worker.session(), pytest.raises(TargetError, match="the process of an execution"):
+        worker.alone(program, InOrder())
+    worker.close()
+
+
 class CannotBeMade(Broken):
     def __init__(self) -> None:
         raise OSError("no database")

@@ -34,6 +34,9 @@ TICK = 0.5
 
 HEADER = struct.Struct("!Q")
 
+ANSWERED = 73
+"""Exit code of an execution's process that has said what it showed; targets end theirs with any other."""
+
 _ours: set[int] = set()
 """File descriptors that keep another such process waiting; a new one closes them, or that would never end."""
 
@@ -149,11 +152,11 @@ def _wait(jobs: BinaryIO, answers: BinaryIO, perform: Perform[Any]) -> None:
             code = 1
             try:
                 _write(answers, _performed(program, _Asking(answers, jobs), perform))
-                code = 0
+                code = ANSWERED
             finally:
                 os._exit(code)
         _, status = os.waitpid(child, 0)
-        if status:
+        if os.waitstatus_to_exitcode(status) != ANSWERED:
             _write(answers, ("failed", f"the process of an execution {_ended(status)}"))
 
 
