@@ -127,8 +127,8 @@ def test_a_file_to_begin_with_runs_as_it_is(project: Path) -> None:
 
 def test_what_came_of_confirming_a_finding_is_told_from_the_command_line(project: Path) -> None:
     (project / "chat.py").write_text(CHAT.replace("list(seen)", "seen"))
-    done = crosswire("run", "chat:app", "--wire", "text", "--budget", "60s", cwd=project, expect=1)
-    assert re.search(r"^  (not )?confirm(ed|able) on stock asyncio", done.stdout, re.MULTILINE)
+    done = crosswire("run", "chat:app", "--wire", "text", "--max-executions", "80", cwd=project, expect=1)
+    assert re.search(r"^  confirmed on stock asyncio \(uvicorn", done.stdout, re.MULTILINE)
 
 
 FRESH = """
