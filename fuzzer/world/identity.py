@@ -58,6 +58,8 @@ def restart() -> None:
 def numbered_hash(self: object) -> int:
     """A ``__hash__`` by number; an object with neither ``__dict__`` nor weak references keeps hashing by address."""
     known = getattr(self, "__dict__", None)
+    if not isinstance(known, dict):  # a class, by a metaclass with a numbered base, has one that is not written to
+        known = None
     number = known.get(NUMBER) if known is not None else None
     if number is None:
         key = id(self)

@@ -260,6 +260,13 @@ class HistoryIndex:
         if not deliveries and number is not None:
             self.instead[number, c.name].append(row)
 
+    def _turned_away(self, row: int, time: float, number: int | None, c: Connection | None, detail: Detail) -> None:
+        if isinstance(detail, Content):
+            for mention in detail.mentions:
+                event = self.events.get(mention.event)
+                if event is not None:
+                    event.turned_away = True
+
     def _received(self, row: int, time: float, number: int | None, c: Connection | None, detail: Detail) -> None:
         if c is not None and c.in_flight:
             sent, sent_at, deliveries = c.in_flight.popleft()
@@ -313,6 +320,7 @@ METHODS: dict[RowKind, Callable[[HistoryIndex, int, float, int | None, Connectio
     RowKind.CANCELLED: HistoryIndex._ended,
     RowKind.SENT: HistoryIndex._sent,
     RowKind.RECEIVED: HistoryIndex._received,
+    RowKind.REFUSED: HistoryIndex._turned_away,
     RowKind.REST: HistoryIndex._rest,
     RowKind.GONE: HistoryIndex._gone,
     RowKind.CLOSED: HistoryIndex._closed,

@@ -55,8 +55,11 @@ def kept(index: HistoryIndex) -> Iterator[Breach]:
 
 
 def lost_on_the_way(index: HistoryIndex, b: Breach) -> bool:
-    """It was sent, to a client that left before it had read it: the server cannot know."""
-    return b.event is not None and bool(b.event.deliveries)
+    """It was sent, to a client that left before it had read it: the server cannot know.
+
+    Nor is it owed again where the send failed for that: whether it does, a moment after a client has gone, is luck.
+    """
+    return b.event is not None and (bool(b.event.deliveries) or b.event.turned_away)
 
 
 def live_and_slow(index: HistoryIndex, b: Breach) -> bool:
@@ -73,7 +76,8 @@ def perhaps_somebody_there(index: HistoryIndex, b: Breach) -> bool:
     """
     assert b.event is not None and b.connection is not None
     came = b.connection.asked
-    unsent = index.sees_sends and not b.event.deliveries and absent(index, b.event)
+    untried = not (b.event.deliveries or b.event.turned_away)
+    unsent = index.sees_sends and untried and absent(index, b.event)
     return any(
         c is not b.connection and not index.surely_absent(c, came if unsent else b.since, b.until)
         for c in index.connections.values()

@@ -138,6 +138,8 @@ class Event:
     to: str | None
     rooms: tuple[str, ...] = ()
     deliveries: list[Delivery] = field(default_factory=list)
+    turned_away: bool = False
+    """Whether it was sent to a client that had gone just before, which the server was told."""
 
     @property
     def sender(self) -> str | None:

@@ -96,6 +96,12 @@ class Story:
         self.row(RowKind.SENT, during if during is not None else ids[0].number if ids else None, name, content)
         return self
 
+    def turned_away(self, name: str, *events: int) -> Story:
+        """A frame with events is sent to a client that has gone, and the send fails."""
+        content = Content(tuple(Mention(EventId(event)) for event in events))
+        self.row(RowKind.REFUSED, events[0], name, content)
+        return self
+
     def receive(self, name: str) -> Story:
         self.row(RowKind.RECEIVED, None, name, self.waiting[name].pop(0))
         return self

@@ -45,9 +45,9 @@ def test_what_a_client_that_left_was_not_sent_goes_to_the_next() -> None:
 
 
 def test_what_it_was_sent_or_may_have_taken_is_not_owed_again() -> None:
-    story = missed().send("c1", 1).leave("c1").rest()
-    story.connect("c2", "u0", said=None)
-    assert kinds(story.rest()) == [] and "lost_on_the_way" in story.excused()
+    for story in (missed().send("c1", 1).leave("c1"), missed().leave("c1").turned_away("c1", 1)):
+        story.rest().connect("c2", "u0", said=None)
+        assert kinds(story.rest()) == [] and "lost_on_the_way" in story.excused()
     story = missed()
     story.connect("c2", "u0", said=None)  # the first is still there, and may be about to get it
     assert kinds(story.leave("c1").rest()) == [] and "perhaps_somebody_there" in story.excused()

@@ -138,6 +138,20 @@ def test_a_module_that_is_imported_late_is_numbered_at_once(tmp_path: Any, monke
     del sys.modules["late_library"]
 
 
+class Base:
+    pass
+
+
+class Meta(Base, type):
+    pass
+
+
+def test_a_class_whose_metaclass_has_a_numbered_base_keeps_a_hash() -> None:
+    number_classes([Base])
+    made = Meta("made", (), {})
+    assert hash(made) == hash(made) and made in {made}
+
+
 LAZY = """
 class Settings:
     @property
