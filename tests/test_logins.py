@@ -93,6 +93,13 @@ def test_a_login_that_fails_says_what_was_answered() -> None:
     assert "no token in the answer" in refused(replace(BY_JSON, before=unnamed))
 
 
+def test_what_prepares_an_application_prepares_the_modules_that_are_executed_anew() -> None:
+    target = application("tests.applications.shop:app", wire=BY_JSON, prepare=shop.fill, state="modules")
+    worker = Worker(target)
+    with worker.session():
+        assert preflight(worker) is None
+
+
 @pytest.mark.parametrize("via", ["direct", "uvicorn"])
 def test_a_client_may_leave_while_it_logs_in(via: str) -> None:
     target = application("tests.applications.shop:app", wire=BY_JSON, via=via, prepare=shop.fill)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Awaitable, Callable
 
 from ..clients.http import Heard
@@ -22,7 +23,7 @@ class Prepared(Service):
         self.prepare = prepare
 
     async def __aenter__(self) -> Service:
-        result = self.prepare()
+        result = _as_it_is_now(self.prepare)()
         if inspect.isawaitable(result):
             await result
         await self.service.__aenter__()
@@ -36,3 +37,11 @@ class Prepared(Service):
 
     def ask(self, name: str, number: int, request: HttpRequest, heard: Heard) -> None:
         self.service.ask(name, number, request, heard)
+
+
+def _as_it_is_now(prepare: Callable[[], Awaitable[object] | object]) -> Callable[[], Awaitable[object] | object]:
+    """The function as its module has it now: the application's modules may have been executed anew since."""
+    found: object = sys.modules.get(getattr(prepare, "__module__", ""))
+    for name in getattr(prepare, "__qualname__", "<none>").split("."):
+        found = getattr(found, name, None)
+    return found if callable(found) else prepare

@@ -13,7 +13,7 @@ from crosswire.fuzzer.targets.resolve import resolve
 pytest.importorskip("aiosqlite")
 
 
-@pytest.mark.parametrize("seed", [1, 3])
+@pytest.mark.parametrize("seed", [1])
 def test_the_race_is_found_without_a_hint(seed: int) -> None:
     campaign = Campaign(resolve("examples.databases:sqlite_tabs"), Plan(executions=1000, seed=seed))
     with closing(campaign.events()) as events:

@@ -39,7 +39,7 @@ TALK = {
 }
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 3])
 @pytest.mark.parametrize("name", SHOWS)
 def test_the_race_is_found_without_a_hint(name: str, seed: int) -> None:
     campaign = Campaign(resolve(f"examples.services:{name}"), Plan(executions=2000, seed=seed))
