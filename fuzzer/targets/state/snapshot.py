@@ -92,7 +92,7 @@ class Snapshot:
         reach.near += [
             State(os.environ, "os.environ", environment, set_environment),
             State(os, "the working folder", lambda _: os.getcwd(), lambda _, folder: os.chdir(folder)),
-            State(threading, "threads", lambda _: threading.active_count(), None),
+            State(threading, "threads", lambda _: _threads(), None),
         ]
         self.take_in()
 
@@ -257,6 +257,15 @@ class Snapshot:
         self._imported = _imported()
         if grown:
             self._watch()
+
+
+_DUMMY: Any = getattr(threading, "_DummyThread", ())
+"""What stands for a thread that was not started by `threading`, and only asked for its name: a test runner's, say."""
+
+
+def _threads() -> int:
+    """How many threads there are that were started by `threading`."""
+    return sum(not isinstance(thread, _DUMMY) for thread in threading.enumerate())
 
 
 def _imported() -> tuple[int, str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import importlib
 import json
 import logging
 import os
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -245,3 +247,25 @@ def test_modules_of_the_project_that_an_execution_imported_go_and_libraries_stay
     assert HOLDINGS not in sys.modules
     assert "colorsys" in sys.modules
     close(module)
+
+
+def test_a_thread_that_only_asks_for_its_name_is_nobodys(module: ModuleType) -> None:
+    """A test runner's own threads come to be known to `threading` at any moment."""
+    taken = snapshot()
+    done, leave = _thread.allocate_lock(), _thread.allocate_lock()
+    done.acquire()
+    leave.acquire()
+
+    def run() -> None:
+        threading.current_thread()
+        done.release()
+        leave.acquire()
+
+    before = threading.active_count()
+    _thread.start_new_thread(run, ())
+    done.acquire()
+    try:
+        assert threading.active_count() == before + 1
+        assert not taken.restore(thorough=True) and not taken.trouble
+    finally:
+        leave.release()
