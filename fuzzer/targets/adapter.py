@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol
 
@@ -120,11 +120,14 @@ class Adapter(ABC):
     """Clients speak for themselves, over their own connections; an adapter is spoken to directly."""
     own_operations: ClassVar[tuple[Own, ...]] = ()
     """What the methods marked as an `operation` declare."""
+    _marked: ClassVar[Mapping[str, tuple[Own, str]]] = {}
+    """The same by name, with the method's name."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """One policy, in whichever way the class declares it."""
         super().__init_subclass__(**kwargs)
-        cls.own_operations = tuple(own for own, _ in declared_in(cls).values())
+        cls._marked = declared_in(cls)  # once: executions ask for it
+        cls.own_operations = tuple(own for own, _ in cls._marked.values())
         declared = vars(cls)
         if "policy" in declared:
             cls.policy = policy_of(cls.policy, declared.get("offline_delivery", False))
@@ -142,7 +145,7 @@ class Adapter(ABC):
     @classmethod
     def marked(cls, name: str | None) -> tuple[Own | None, str]:
         """The operation of its own that has this name, and its method; (None, "") where there is none."""
-        return declared_in(cls).get(name or "", (None, ""))
+        return cls._marked.get(name or "", (None, ""))
 
     @abstractmethod
     def connect(self, client: Client) -> Any:

@@ -27,7 +27,7 @@ def unhandled(index: HistoryIndex) -> Iterator[Breach]:
 def server_failed(index: HistoryIndex) -> Iterator[Breach]:
     """What the server does of its own accord, a clean-up or its shut-down, does not raise."""
     for act in index.invocations.values():
-        own = index.target.own(act.op.name) if act.op.kind == "act" else None
+        own = index.own(act)
         by_server = act.op.kind in SERVERS or (own is not None and own.by == "server")
         if by_server and isinstance(act.detail, Failure):
             found = _unhandled(act.detail, rows_of(act.began, act.ended))

@@ -9,9 +9,10 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 
-from ...fuzzer.core.history import Aim, Content, Detail, EventId, History, RowKind
+from ...fuzzer.core.history import Aim, Content, Detail, EventId, History, Mention, RowKind
 from ...fuzzer.core.program import CRITICAL_EVENTS, LEAVING, Operation, Program
 from ...fuzzer.targets.adapter import Target
+from ...fuzzer.targets.own import Own
 from ...fuzzer.targets.policy import Policy
 from ...fuzzer.targets.traits import WireTraits
 from .records import Connection, Delivery, Event, Invocation
@@ -137,6 +138,10 @@ class HistoryIndex:
             if c.identity not in (None, c.user) or c.identity in self.expired:
                 c.login.doubt(row)  # whether a server refuses it or serves it as who it is, is its own affair
 
+    def own(self, act: Invocation) -> Own | None:
+        """What the target declares of the operation of its own that this is; None where it is none."""
+        return self.target.own(act.op.name) if act.op.kind == "act" else None
+
     def _expires(self, row: int, c: Connection) -> None:
         """A token that a user's clients share ends for all of them, and whether it lets anybody in is not known."""
         self.expired.add(c.identity)
@@ -249,11 +254,9 @@ class HistoryIndex:
         if c is None or not isinstance(detail, Content):
             return
         deliveries: list[Delivery] = []
-        for mention in detail.mentions:
-            event = self.events.get(mention.event)
-            if event is not None:
-                deliveries.append(Delivery(event, c, row, mention))
-                event.deliveries.append(deliveries[-1])
+        for mention, event in self._mentioned(detail):
+            deliveries.append(Delivery(event, c, row, mention))
+            event.deliveries.append(deliveries[-1])
         c.in_flight.append((row, time, deliveries))
         if not self.by_wire:
             c.heard_at = time
@@ -262,10 +265,12 @@ class HistoryIndex:
 
     def _turned_away(self, row: int, time: float, number: int | None, c: Connection | None, detail: Detail) -> None:
         if isinstance(detail, Content):
-            for mention in detail.mentions:
-                event = self.events.get(mention.event)
-                if event is not None:
-                    event.turned_away = True
+            for _, event in self._mentioned(detail):
+                event.turned_away = True
+
+    def _mentioned(self, content: Content) -> list[tuple[Mention, Event]]:
+        """The events that a frame carries, with what it says of each."""
+        return [(mention, self.events[mention.event]) for mention in content.mentions if mention.event in self.events]
 
     def _received(self, row: int, time: float, number: int | None, c: Connection | None, detail: Detail) -> None:
         if c is not None and c.in_flight:

@@ -35,7 +35,7 @@ def tokens(index: HistoryIndex) -> Iterator[Breach]:
 def taken_for(index: HistoryIndex) -> Iterator[Breach]:
     """An operation of the target's own that says whom it is done for is done for whoever does it."""
     for act in index.invocations.values():
-        own = index.target.own(act.op.name) if act.op.kind == "act" else None
+        own = index.own(act)
         if own is None or own.returns != "user" or not isinstance(act.detail, str) or act.finished != RowKind.RETURNED:
             continue
         c = index.connections.get(act.op.connection or "")

@@ -107,7 +107,7 @@ def refused_honestly(index: HistoryIndex, b: Breach) -> bool:
     """The emit returned False, and False says that it was refused: declared of all, or of this one operation."""
     if b.act is None or not b.act.said_no:
         return False
-    own = index.target.own(b.act.op.name) if b.act.op.kind == "act" else None
+    own = index.own(b.act)
     return index.policy.may_refuse or (own is not None and own.returns == "accepted")
 
 
