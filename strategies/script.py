@@ -56,8 +56,10 @@ class Vocabulary:
 
     def offers(self, kind: Kind) -> bool:
         """Whether an operation means anything to the target."""
-        if kind in ("emit", "run_agent", "log_out", "cancel") and not self.by_wire:
+        if kind in ("log_out", "cancel") and not self.by_wire:
             return True
+        if kind == "run_agent" and not self.by_wire:
+            return self.target.offers("emit")
         return kind in ("connect", "disconnect", "abort", "stall", "unstall") or self.target.offers(kind)
 
     @cached_property

@@ -106,7 +106,7 @@ class Incomplete(Adapter):
 
 class Never(Adapter):
     async def connect(self, client): await asyncio.Event().wait()
-    async def emit(self, event): ...
+    async def emit(self, event): return False
     async def disconnect(self, client): ...
 
 class Loops(Never):

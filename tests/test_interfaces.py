@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 
 from crosswire.fuzzer.targets import Adapter
-from crosswire.fuzzer.targets.adapter import CALLED_WITH
+from crosswire.fuzzer.targets.adapter import CALLED_WITH, Client, Event, Target
+from crosswire.fuzzer.targets.resolve import resolve
 from crosswire.models.managers import ReferenceWebSocketManager
 from crosswire.models.managers.adapters import UnifiedAdapter
 from crosswire.models.managers.fitting import OPERATIONS, fitting
 from crosswire.models.managers.interface import differences, members
+from crosswire.strategies.script import Vocabulary
 
 from .command import crosswire
 
@@ -243,3 +245,36 @@ def test_the_differences_are_drawn(folder: Path) -> None:
     assert (folder / "pictures" / "managers.svg").read_text().count("33") >= 1
     crosswire("plot", "--managers", "anybody:One", "anybody:Two", "--out", "pictures", cwd=folder, expect=0)
     assert (folder / "pictures" / "managers.png").exists()
+
+
+class Mute(Adapter):
+    """Knows who is there, and has nothing to say."""
+
+    def connect(self, client: Client) -> None: ...
+
+    def emit(self, event: Event) -> Any:
+        """Not built yet."""
+
+    def disconnect(self, client: Client) -> None: ...
+
+
+class Waits(Mute):
+    async def emit(self, event: Event) -> None: ...
+
+
+class Speaks(Mute):
+    async def broadcast(self, event: Event) -> bool:
+        return False
+
+
+def test_an_emit_with_an_empty_body_is_not_there() -> None:
+    for adapter in (Mute, Waits):
+        assert not adapter.offers("emit") and adapter.offers("connect")
+        assert Vocabulary(Target("mute", adapter, adapter), 3).speeches == ()
+    assert Speaks.offers("broadcast") and not Speaks.offers("emit")
+    assert Vocabulary(Target("speaks", Speaks, Speaks), 3).speeches == ("broadcast",)
+
+
+def test_a_target_that_says_nothing_is_told_so() -> None:
+    assert resolve(f"{__name__}:Mute").description.startswith("an adapter whose emit does nothing")
+    assert resolve(f"{__name__}:Speaks").description == ""

@@ -60,8 +60,9 @@ def _called(worker: Worker) -> Program:
     operations = [Operation("connect", "c0", "u0")]
     if worker.target.offers("authenticate"):
         operations.append(Operation("authenticate", "c0", token="valid"))
-    operations += [Operation("emit", user="u0", to="u0"), Operation("settle"), Operation("disconnect", "c0")]
-    return Program(tuple(operations))
+    if worker.target.offers("emit"):
+        operations.append(Operation("emit", user="u0", to="u0"))
+    return Program((*operations, Operation("settle"), Operation("disconnect", "c0")))
 
 
 def _spoken(traits: WireTraits) -> Program:

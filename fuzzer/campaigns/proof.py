@@ -48,7 +48,7 @@ def _plain(target: Target) -> Iterator[Program]:
     arriving = [Operation("connect", f"c{number}", user, token="valid") for number, user in enumerate(users)]
     if target.offers("authenticate"):
         arriving += [Operation("authenticate", f"c{number}", token="valid") for number in range(USERS)]
-    said = [Operation("emit", user="u0", to="u1"), Operation("emit", user="u1", to="u2")]
+    said = [Operation("emit", user=user, to=to) for user, to in (("u0", "u1"), ("u1", "u2")) if target.offers("emit")]
     if target.offers("broadcast"):
         said.append(Operation("broadcast", user="u2"))
     if target.offers("run_agent"):

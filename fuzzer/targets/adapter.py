@@ -12,7 +12,7 @@ from .policy import Limits, Policy, policy_of
 from .state import Keeping
 from .websocket import FakeWebSocket
 
-__all__ = ("CALLED_WITH", "Adapter", "Client", "Event", "Limits", "Policy", "Target", "Traits")
+__all__ = ("CALLED_WITH", "SAYING", "Adapter", "Client", "Event", "Limits", "Policy", "Target", "Traits")
 
 CALLED_WITH: dict[str, tuple[str, ...]] = {
     "connect": ("client",),
@@ -35,6 +35,9 @@ CALLED_WITH: dict[str, tuple[str, ...]] = {
 }
 """What an adapter's methods are called with; those after the first three are optional, and each adds operations to the
 programs, or checks to the model."""
+
+SAYING = frozenset({"emit", "broadcast", "emit_critical", "emit_to_room", "emit_to_thread"})
+"""By which users speak: one of them with an empty body is not there, rather than one that loses everything."""
 
 
 @dataclass(slots=True, eq=False)
@@ -139,8 +142,14 @@ class Adapter(ABC):
 
     @classmethod
     def offers(cls, method: str) -> bool:
-        """Whether an optional method is there; of ``act``, whether any is marked as an `operation`."""
-        return bool(cls.own_operations) if method == "act" else callable(getattr(cls, method, None))
+        """Whether a method is there, and one by which users speak does something.
+
+        Of ``act``, whether any is marked as an `operation`.
+        """
+        if method == "act":
+            return bool(cls.own_operations)
+        there = getattr(cls, method, None)
+        return callable(there) and not (method in SAYING and _is_empty(there))
 
     @classmethod
     def marked(cls, name: str | None) -> tuple[Own | None, str]:
@@ -201,6 +210,29 @@ class Target:
     def own(self, name: str | None) -> Own | None:
         """What is declared of an operation of the target's own; None where there is none of that name."""
         return next((own for own in self.traits.own_operations if own.name == name), None)
+
+
+def _nothing() -> None: ...
+
+
+def _nothing_said() -> None:
+    """Nothing, and says so."""
+
+
+async def _no_wait() -> None: ...
+
+
+async def _no_wait_said() -> None:
+    """Nothing, and says so."""
+
+
+EMPTY = frozenset(function.__code__.co_code for function in (_nothing, _nothing_said, _no_wait, _no_wait_said))
+
+
+def _is_empty(method: object) -> bool:
+    """Whether a method's body is ``pass``, ``...`` or a docstring alone."""
+    code = getattr(method, "__code__", None)
+    return code is not None and code.co_code in EMPTY and set(map(type, code.co_consts)) <= {str, type(None)}
 
 
 def registered(entries: Iterable[object]) -> tuple[str, ...]:

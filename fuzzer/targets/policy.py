@@ -25,7 +25,9 @@ class Policy:
     frames unread before a connection, further ones may be dropped.  ``slow``: a client that was given up is closed, or
     may be forgotten with its socket open.  ``delivery``: how often what is owed arrives.  ``kept``: events for an
     absent user are not kept, go once to the next connection, or once to each connection.  ``tabs_wait``: a stalled
-    connection may hold up its own user's others.  ``logs_out``: a log-out ends the login though the socket stays open.
+    connection may hold up its own user's others.  ``in_turn``: what one client says may be sent to one after the other,
+    so that who does not read holds up those after it (False: nobody waits for another hearer).
+    ``logs_out``: a log-out ends the login though the socket stays open.
     ``may_refuse``: an emit that returned False was refused, and is owed to nobody.  ``failure``: an emit that reports
     failure was not delivered, or only nobody knows.  ``grace``: tasks may outlive the clients they serve for so long.
     """
@@ -44,6 +46,7 @@ class Policy:
     delivery: Literal["exactly once", "at least once", "at most once"] = "exactly once"
     kept: Literal["no", "next", "each"] = "no"
     tabs_wait: bool = False
+    in_turn: bool = True
     logs_out: bool = True
     may_refuse: bool = False
     failure: Literal["false", "unknown"] = "false"

@@ -15,7 +15,7 @@ from importlib import import_module
 from urllib.parse import parse_qsl, urlencode
 
 from ..core.choices import WAYS, Way
-from .adapter import CALLED_WITH, Adapter, Target
+from .adapter import CALLED_WITH, SAYING, Adapter, Target
 from .applications import UnknownTargetError, application, load_module
 from .fresh import FreshModule
 from .state import Keeping
@@ -120,7 +120,11 @@ def resolve(name: str) -> Target:
     fresh = FreshModule(module_name)
     keeping.anew = lambda: getattr(fresh.again(), attribute)()
     create = partial(_adapter, found, keeping)
-    return Target(name, create, found, state=keeping)
+    silent = "" if any(map(found.offers, (*SAYING, "act"))) else SILENT
+    return Target(name, create, found, silent, state=keeping)
+
+
+SILENT = "an adapter whose emit does nothing, so nobody speaks: what is received is not checked"
 
 
 def _check_methods(name: str, adapter: type[Adapter]) -> None:

@@ -24,8 +24,8 @@ def held_up(index: HistoryIndex) -> Iterator[Breach]:
     """While a client does not read, no operation of anybody else's takes longer than the policy's delay.
 
     A stall that everything else waited out (it ended where nothing more could happen) has lasted as long as one likes:
-    what had not finished by then, with no clock to show it, was held up by it; unless it stood in line behind words
-    that were for the one who stalls, or is a farewell, for which nobody waits.
+    what had not finished by then, with no clock to show it, was held up by it; unless it is a farewell, for which
+    nobody waits.
     """
     stalls = _stalls(index)
     limit = index.policy.delay
@@ -35,9 +35,7 @@ def held_up(index: HistoryIndex) -> Iterator[Breach]:
         took, culprit = _culprit(index, stalls, act.began, act.ended)
         if culprit is None:
             continue
-        own = {act.op.connection, *(c.name for c in _audience(index, act.number))}
-        if took <= limit:
-            own |= _in_line(index, act)
+        own = {act.op.connection, *(c.name for c in _audience(index, act.number)), *_in_line(index, act, took)}
         if _concerned(index, own, act.began, act.ended) or (took <= limit and act.op.kind in FAREWELLS):
             continue
         found = v.HeldUp(
@@ -65,9 +63,7 @@ def arrived_late(index: HistoryIndex) -> Iterator[Breach]:
             took, culprit = _culprit(index, stalls, act.began, d.received)
             if culprit is None:
                 continue
-            own = {act.op.connection, d.connection.name}
-            if took <= limit:
-                own |= _in_line(index, act)
+            own = {act.op.connection, d.connection.name, *_in_line(index, act, took)}
             if _concerned(index, own, act.began, d.received):
                 continue
             if d.connection in must_hear(index, event, act.began, d.received):
@@ -107,13 +103,15 @@ def _audience(index: HistoryIndex, number: int) -> Iterator[Connection]:
             return
 
 
-def _in_line(index: HistoryIndex, act: Invocation) -> set[str | None]:
+def _in_line(index: HistoryIndex, act: Invocation, took: float) -> set[str | None]:
     """Those to whom what was said on the same connection up to now is for, and who are served one after the other.
 
-    A server reads a connection's messages in order, and may send one to its audience in turn.  Without a clock nobody
-    can say that this took too long.
+    A server reads a connection's messages in order, and may send one to its audience in turn, unless it declares that
+    it never does (``in_turn``).  Even then nobody can say, without a clock, that this took too long.
     """
     names: set[str | None] = set()
+    if took > index.policy.delay and not index.policy.in_turn:
+        return names
     for event in index.events.values():
         by = event.by
         same = by is act or (by.op.connection is not None and by.op.connection == act.op.connection)

@@ -26,6 +26,9 @@ __all__ = (
 
 DONE = (RowKind.RETURNED, RowKind.RAISED)
 
+ROOMS = "; where only a room's members hear it, the wire says which rooms there are (rooms=)"
+"""Said of what was for everybody and reached some."""
+
 
 def loss(index: HistoryIndex) -> Iterator[Breach]:
     """An event arrives on every connection that must hear it, by the first rest after its emit ended."""
@@ -55,7 +58,8 @@ def _lost(index: HistoryIndex, event: Event, c: Connection, others: bool) -> v.V
     )
     kind = served if others or not elsewhere else "another connection was sent something"
     return v.LostEvent(
-        f"{event.id} never arrived on {c.name} of {c.identity}, which was up all the time; {act.how}, {served}",
+        f"{event.id} never arrived on {c.name} of {c.identity}, which was up all the time; {act.how}, {served}"
+        + (ROOMS if others and index.by_wire and act.op.kind == "broadcast" else ""),
         f"{event.path}, {act.how}, {kind}{c.given_up(act.began)}",
         evidence,
     )

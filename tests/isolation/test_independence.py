@@ -112,7 +112,14 @@ def test_who_stands_in_line_behind_words_for_the_one_who_stalls_is_not_held_up()
     assert "HeldUp" not in kinds(in_line("c0"))
     assert "HeldUp" in kinds(in_line("c2"))
     assert "HeldUp" in kinds(in_line("c0", over=True))
-    assert "HeldUp" in kinds(in_line("c0", seconds=5.0))
+    assert "HeldUp" not in kinds(in_line("c0", seconds=5.0))
+    assert "HeldUp" in kinds(in_line("c2", seconds=5.0))
+
+
+def test_an_audience_that_is_never_served_in_turn_is_never_held_up() -> None:
+    assert "HeldUp" not in kinds(in_line("c0"), in_turn=False), "no clock says that this took too long"
+    assert "HeldUp" in kinds(in_line("c0", seconds=5.0), in_turn=False)
+    assert "HeldUp" not in kinds(in_line("c0", seconds=1.0), in_turn=False)
 
 
 @pytest.mark.parametrize("how", ["disconnect", "abort"])
