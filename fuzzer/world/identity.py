@@ -124,8 +124,9 @@ def number_classes(classes: Iterable[type]) -> None:
     if not numbered:
         return
     objects = gc.get_objects() if gc.isenabled() else gc.get_objects(generation=0)
-    for thing in objects:
-        if type(thing) in numbered or not numbered.isdisjoint(type(thing).__mro__):
+    kinds = {kind for kind in set(map(type, objects)) if not numbered.isdisjoint(kind.__mro__)}
+    for thing in objects if kinds else ():
+        if type(thing) in kinds:
             _keep_beside(thing, object.__hash__(thing))
     for cls in numbered:
         type.__setattr__(cls, "__hash__", numbered_hash)
