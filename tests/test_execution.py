@@ -206,7 +206,8 @@ class Slow(Broken):
 
 
 def test_what_only_takes_its_time_is_doubted() -> None:
-    worker = Worker(Target("slow", Slow, Slow), patience=0.5)
+    worker = Worker(Target("slow", Slow, Slow), patience=5.0)
+    worker.patience = 0.5  # as it is once a loop was seen to be blocked
     shown = judged(worker, worker.run(ONE, InOrder()))
     (violation,) = shown.violations
     doubt = soundness_doubt(worker, Finding(violation, shown.execution))

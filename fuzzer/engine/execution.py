@@ -87,7 +87,7 @@ class Worker:
         self.drive = drive
         self.loop = loop if loop is not None else WorldLoop()
         self.executions = 0
-        self.patience = patience
+        self.patience = self.longest_patience = patience
         self._before: Program | None = None
         self.blocked: TargetBlockedError | None = None
         self.frames: list[tuple[str, object]] = []
@@ -264,6 +264,9 @@ class Worker:
         times, due = divmod(self.executions, APPLICATIONS if self.target.traits.by_wire else MANAGERS)
         if not due:
             gc.collect(1 if times % THOROUGH else 2)
+
+    def alive(self) -> None:
+        """Say that things go on where no execution does; for those who watch a worker from outside."""
 
     def replay(self, program: Program, schedule: Schedule) -> Execution:
         """Execute with a recorded schedule."""

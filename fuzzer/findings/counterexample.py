@@ -17,7 +17,7 @@ import msgspec
 from ..core.errors import UsageError
 from ..core.program import AT_ONCE, LATER, Operation, Program
 from ..engine.schedule import Schedule, Visible
-from .finding import Finding
+from .finding import Finding, kept_circumstance
 
 __all__ = ("FORMAT", "Counterexample", "CounterexampleError", "load", "of_finding", "save")
 
@@ -58,6 +58,8 @@ class Counterexample(msgspec.Struct, frozen=True):
     schedule: list[tuple[int, int]]
     order: list[tuple[list[str | int], bool]] = []
     python: str = ""
+    circumstance: str | None = None
+    """What besides the class tells the violation from others, less the names of functions; None in older files."""
 
     def to_program(self) -> Program:
         return Program(tuple(self.program))
@@ -84,6 +86,7 @@ def of_finding(target: str, signature: str, finding: Finding) -> Counterexample:
         schedule=list(execution.schedule.deviations),
         order=[(list(key), busy) for key, busy in execution.visible],
         python=platform.python_version(),
+        circumstance=kept_circumstance(finding.violation, execution.history),
     )
 
 

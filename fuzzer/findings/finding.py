@@ -6,15 +6,16 @@ import hashlib
 from dataclasses import dataclass, replace
 
 from ...models.isolation import judge
-from ...models.isolation.violations import BlocksLoop, HeldUp, Violation
-from ..core.history import History, Row, RowKind, usable
+from ...models.isolation.violations import BlocksLoop, EatsMemory, HeldUp, KillsProcess, Violation
+from ..core.history import Failure, History, Remains, Row, RowKind, Sleep, usable
 from ..core.program import Operation, Program
-from ..engine.execution import PATIENCE, Execution, Worker
+from ..core.stacks import Place
+from ..engine.execution import Execution, Worker
 from ..engine.schedule import Guided
 from ..search import Proven
 from .doubts import of_replay
 
-__all__ = ("Finding", "Judged", "digest", "judged", "soundness_doubt")
+__all__ = ("Finding", "Judged", "digest", "judged", "kept_circumstance", "soundness_doubt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +34,39 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A violation with the execution that shows it."""
+    """A violation with the execution that shows it; ``fatal`` where that ended the process, and left no history."""
 
     violation: Violation
     execution: Execution
+    fatal: bool = False
+
+
+ENDINGS = (BlocksLoop, EatsMemory, KillsProcess)
+"""What is told by how a process or an execution ended: there is nothing to it but its class."""
+
+
+def kept_circumstance(violation: Violation, history: History) -> str:
+    """Return a violation's circumstance without the names of the target's functions: what a refactoring leaves."""
+    if isinstance(violation, ENDINGS):
+        return ""
+    kept = violation.circumstance
+    for name in sorted(_functions(history), key=len, reverse=True):
+        kept = kept.replace(name, "*")
+    return kept
+
+
+def _functions(history: History) -> set[str]:
+    """The names of the target's functions and tasks that a history mentions."""
+    names = set()
+    for row in history:
+        match row.detail:
+            case Place() as place:
+                names.add(place.function)
+            case Failure(place=place) | Sleep(place=place):
+                names.add(place.function)
+            case Remains(place=place, name=name):
+                names |= {place.function, name}
+    return names - {""}
 
 
 def digest(program: Program) -> int:
@@ -110,7 +140,7 @@ def _place(history: History, like: Row) -> int | None:
 
 def _patiently(worker: Worker, execution: Execution) -> Execution:
     """Replay with all the patience there is, however little a worker has become used to."""
-    before, worker.patience = worker.patience, max(worker.patience, PATIENCE)
+    before, worker.patience = worker.patience, worker.longest_patience
     try:
         return worker.replay(execution.program, execution.schedule)
     finally:

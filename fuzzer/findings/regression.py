@@ -1,4 +1,8 @@
-"""Replays a counterexample: does its violation still show?"""
+"""Replays a counterexample: does its violation still show?
+
+That is a question of the promise, the class of the violation and its circumstance, never of the names of functions: a
+loop that moved into a helper is no repair.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +17,9 @@ from ..search import RandomWalk
 from ..targets.resolve import resolve
 from ..world import Chooser
 from .counterexample import Counterexample
-from .finding import judged
+from .finding import judged, kept_circumstance
 
-__all__ = ("OTHERS", "Replayed", "replayed")
+__all__ = ("OTHERS", "Replayed", "is_shown_by", "replayed")
 
 OTHERS = 1000
 """Other schedules tried before a violation is called gone."""
@@ -23,20 +27,34 @@ OTHERS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What replaying gave: the execution and the violation it shows, or None; ``how`` it was reached, or why not."""
+    """What replaying gave: the execution and the violation it shows, or None; ``how`` it was reached, or why not.
+
+    ``others`` are what the recorded schedule shows instead.
+    """
 
     execution: Execution
     violation: Violation | None
     how: str
+    others: tuple[Violation, ...] = ()
 
 
-def replayed(counterexample: Counterexample) -> Replayed:
+def is_shown_by(counterexample: Counterexample, violation: Violation, execution: Execution) -> bool:
+    """Return whether a violation is the one a counterexample is of."""
+    if violation.signature(counterexample.target) == counterexample.signature:
+        return True
+    if (violation.promise, violation.kind) != (counterexample.promise, counterexample.violation):
+        return False
+    kept = counterexample.circumstance
+    return kept is None or kept == kept_circumstance(violation, execution.history)
+
+
+def replayed(counterexample: Counterexample, worker: Worker | None = None) -> Replayed:
     """Replay as recorded; where that shows nothing, by the order of events, and then under other schedules.
 
     How many iterations asyncio takes for the same thing differs between Pythons, and with it the numbers of decisions.
     Raises `UnknownTargetError` and `TargetError`.
     """
-    worker = Worker(resolve(counterexample.target))
+    worker = worker if worker is not None else Worker(resolve(counterexample.target))
     program = counterexample.to_program()
     recorded = Recorded(counterexample.to_schedule())
     choosers: Iterator[tuple[str, Chooser]] = itertools.chain(
@@ -44,12 +62,17 @@ def replayed(counterexample: Counterexample) -> Replayed:
         (("under another schedule than recorded", RandomWalk(seed)) for seed in range(OTHERS)),
     )
     first: Execution | None = None
+    others: tuple[Violation, ...] = ()
     with worker.session():
         for how, chooser in choosers:
             execution = worker.run(program, chooser)
-            first = first or execution
-            for violation in judged(worker, execution).violations:
-                if violation.signature(worker.target.name) == counterexample.signature:
+            violations = judged(worker, execution).violations
+            for violation in violations:
+                if is_shown_by(counterexample, violation, execution):
                     return Replayed(execution, violation, how)
+            if first is None:
+                first, others = execution, violations
+            if execution.blocked is not None:  # each schedule costs as much, and shows as little
+                break
     assert first is not None
-    return Replayed(first, None, f"neither as recorded nor under {OTHERS} other schedules")
+    return Replayed(first, None, f"neither as recorded nor under {OTHERS} other schedules", others)
