@@ -20,6 +20,7 @@ from ..findings.finding import Finding, soundness_doubt
 from ..findings.minimise import minimise
 from ..findings.tally import Cell, Found, Tally
 from ..targets.adapter import Target
+from .child import Care
 from .events import BugFound, CampaignEvent, Finished, Noted, Phase, Progressed, Started
 from .pool import Pool
 from .preflight import preflight
@@ -59,9 +60,19 @@ class Campaign:
     """The campaign of one target.  `events` is the campaign; `run` is for those who only want its figures."""
 
     def __init__(
-        self, target: Target, plan: Plan, *, workers: int = 1, confirming: bool = False, tally: Tally | None = None
+        self,
+        target: Target,
+        plan: Plan,
+        *,
+        workers: int = 1,
+        confirming: bool = False,
+        tally: Tally | None = None,
+        worker: Worker | None = None,
+        care: Care | None = None,
     ) -> None:
         self.target = target
+        self._worker = worker if worker is not None else Worker(target)
+        self._care = care if care is not None else Care()
         self.plan = plan
         self.confirming = confirming
         self.tally = tally if tally is not None else Tally(target.name)
@@ -92,7 +103,7 @@ class Campaign:
         for (strategy, _, _), times in tally.cells.items():
             self._by_strategy[strategy] += times
         yield Started(tally)
-        worker = Worker(self.target)
+        worker = self._worker
         try:
             with worker.session():
                 yield Progressed(tally, Phase.STARTING)
@@ -100,6 +111,9 @@ class Campaign:
                 plain = preflight(worker, self.plan.promises)
                 for batch in chain([plain] if plain is not None else [], self._batches(worker)):
                     yield from self._notes()
+                    if batch is None:
+                        yield Progressed(tally, Phase.SEARCHING)
+                        continue
                     yield from self._count(worker, batch)
                     if self._over():
                         break
@@ -121,8 +135,9 @@ class Campaign:
     def _confirm(self) -> Iterator[CampaignEvent]:
         """Run what was found on asyncio's own loop, while the budget lasts."""
         for found in self.tally.found.values():
-            if found.confirmation is not None:
+            if found.confirmation is not None or found.finding.fatal:
                 continue
+            self._worker.alive()
             yield Progressed(self.tally, Phase.CONFIRMING)
             left = None
             if self.plan.seconds is not None:
@@ -132,20 +147,22 @@ class Campaign:
             found.confirmation = confirm(self.target, found.finding.execution, found.signature, seconds=left)
             yield BugFound(self.tally, found)
 
-    def _batches(self, worker: Worker) -> Iterator[Batch]:
-        """Yield the batches of round after round, in order, until the budget is used up."""
+    def _batches(self, worker: Worker) -> Iterator[Batch | None]:
+        """Yield the batches of round after round, in order, until the budget is used up; None after each round."""
         if self._workers == 1:
             while not self._over():
                 with closing(run_round(worker, self.plan, self.tally.rounds, self._over)) as batches:
                     yield from batches
                 if not self._over():
                     self.tally.rounds += 1
+                    yield None
             return
-        with closing(Pool(self.target, self.plan, self._workers, self.tally.rounds)) as pool:
+        with closing(Pool(self.target, self.plan, self._workers, self.tally.rounds, self._care)) as pool:
             while not self._over():
-                yield from pool.next_round(self._over)
+                yield from pool.next_round(self._over, worker.alive)
                 if not self._over():
                     self.tally.rounds += 1
+                    yield None
 
     def _over(self, more: int = 0) -> bool:
         """Return whether the budget ends here, ``more`` executions after those counted."""
@@ -221,12 +238,16 @@ class Campaign:
         tally = self.tally
         if tally.doubts[signature] >= DOUBTS:
             return
-        doubt = soundness_doubt(worker, finding)
+        doubt = soundness_doubt(worker, finding) if not finding.fatal else None
         if doubt is not None:
             tally.doubts[signature] += 1
             tally.doubtful[signature] = doubt
             return
         at = time.perf_counter() - self._began
+        if finding.fatal:  # to try smaller ones would end this process too
+            tally.found[signature] = found = Found(finding, signature, tally.executions, at, minimal=False)
+            yield BugFound(tally, found)
+            return
         yield Progressed(tally, Phase.SHRINKING)
         if finding.execution.blocked is not None:
             worker.patience = min(worker.patience, IMPATIENCE)
@@ -241,7 +262,7 @@ class Campaign:
     def _again(self, worker: Worker, known: Found, finding: Finding) -> Iterator[CampaignEvent]:
         """See whether this occurrence of a known bug shrinks to something smaller."""
         size = len(known.finding.execution.program)
-        if size > SMALL and soundness_doubt(worker, finding) is None:
+        if size > SMALL and not finding.fatal and soundness_doubt(worker, finding) is None:
             yield Progressed(self.tally, Phase.SHRINKING)
             small, minimal = self._minimised(worker, finding)
             if len(small.execution.program) < size:

@@ -2,102 +2,160 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
-from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ProcessPoolExecutor, TimeoutError
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.connection import wait
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 from ..core.choices import Way
+from ..core.program import Program
 from ..engine.alone import CAN_FORK
-from ..engine.execution import TargetError, Worker
+from ..engine.execution import TargetError
+from ..findings.finding import Finding
 from ..targets.adapter import Target
+from ..targets.resolve import resolve
+from .child import Care, Child, Line, awaited
 from .rounds import Batch, Plan, run_round
+from .watched import Trace, WatchedWorker, execution_patience
 
-__all__ = ("Pool",)
+__all__ = ("Pool", "RoundsJob")
 
 AHEAD = 2
 """Rounds in hand for each process, so that none of them waits while an earlier round is counted."""
 
-PATIENCE = 0.2
-"""Real seconds between two looks at the budget while a round is awaited."""
+LIVES = 20
+"""Processes that one round may cost before what is left of it is passed over."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoundsJob:
+    """Run the rounds whose numbers are sent, one after the other."""
+
+    target: str
+    plan: Plan
+    way: Way
+    """How executions are kept apart, as it was proven."""
+    patience: float
+    careful: bool = False
+    avoided: frozenset[Program] = frozenset()
+
+    def run(self, line: Line) -> None:
+        worker = WatchedWorker(resolve(self.target), line, self.patience, self.careful, self.avoided)
+        worker.target.state.way = self.way
+        worker.samples = CAN_FORK
+        with worker.session():
+            if CAN_FORK:
+                worker.stand_by()
+            line.begun()
+            while (number := line.asked()) is not None:
+                assert isinstance(number, int)
+                batches = list(run_round(worker, self.plan, number, lambda more: False))
+                line.tell(_Round(batches, worker.target.state.notes))
+
+
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """The batches of a round, and what there is to say of how executions are kept apart."""
+
+    batches: list[Batch]
+    notes: list[str]
+
+
+@dataclass(slots=True)
+class _Seat:
+    """A process, the round it is at, and what its earlier occupants found out by ending."""
+
+    child: Child
+    number: int | None = None
+    trace: Trace = field(default_factory=Trace)
+    careful: bool = False
+    lives: int = 0
+    ended: list[Finding] = field(default_factory=list)
 
 
 class Pool:
-    """Processes that run the rounds of one target ahead of the campaign that counts them."""
+    """Processes that run the rounds of one target ahead of the campaign that counts them.
 
-    def __init__(self, target: Target, plan: Plan, workers: int, first: int) -> None:
-        self._state = target.state
-        self._executor = ProcessPoolExecutor(
-            workers,
-            mp_context=multiprocessing.get_context("spawn"),
-            initializer=_begin,
-            initargs=(target.name, plan, target.state.way),
-        )
-        self._rounds: deque[Future[tuple[list[Batch], list[str]]]] = deque()
-        self._next = first
+    One that ends is replaced, and its round is run again with more care, which tells what ended it.
+    """
+
+    def __init__(self, target: Target, plan: Plan, workers: int, first: int, care: Care) -> None:
+        self._target, self._state, self._plan, self._care = target.name, target.state, plan, care
+        self._avoided: set[Program] = set()
+        self._seats: list[_Seat] = []
+        self._rounds: dict[int, list[Batch]] = {}
+        self._due = self._next = first
         self._ahead = workers * AHEAD
-
-    def next_round(self, over: Callable[[], bool]) -> list[Batch]:
-        """The next round's batches, in order; empty where the budget ends first.  Raises `TargetError`."""
-        while len(self._rounds) < self._ahead:
-            self._rounds.append(self._executor.submit(_round, self._next))
-            self._next += 1
-        current = self._rounds.popleft()
         try:
-            while not over():
-                try:
-                    batches, notes = current.result(PATIENCE)
-                    for note in notes:
-                        self._state.note(note)
-                    return batches
-                except TimeoutError:
-                    continue
-        except BrokenProcessPool:
-            raise TargetError(
-                "a worker process was killed; is the machine short of memory? try fewer --workers"
-            ) from None
-        return []
+            for _ in range(workers):
+                self._seats.append(_Seat(self._made(False)))
+        except BaseException:
+            self.close()
+            raise
+
+    def next_round(self, over: Callable[[], bool], alive: Callable[[], None]) -> list[Batch]:
+        """The next round's batches, in order; empty where the budget ends first.  Raises `TargetError`."""
+        while self._due not in self._rounds and not over():
+            alive()
+            for seat in self._seats:
+                if seat.number is None and self._next < self._due + self._ahead:
+                    seat.number, self._next = self._next, self._next + 1
+                    seat.child.ask(seat.number)
+            awaited([seat.child for seat in self._seats])
+            for seat in self._seats:
+                self._hear(seat)
+        self._due += 1
+        return self._rounds.pop(self._due - 1, [])
+
+    def _made(self, careful: bool) -> Child:
+        job = RoundsJob(
+            self._target, self._plan, self._state.way, execution_patience(self._care), careful, frozenset(self._avoided)
+        )
+        return Child(job, self._care)
+
+    def _hear(self, seat: _Seat) -> None:
+        for message in seat.child.hear():
+            if not seat.trace.hear(message) and isinstance(message, _Round) and seat.number is not None:
+                self._rounds[seat.number] = [*map(self._shown, seat.ended), *message.batches]
+                for note in message.notes:
+                    self._state.note(note)
+                seat.number, seat.ended, seat.lives = None, [], 0
+                if seat.careful:
+                    self._replace(seat, False)
+                    return
+        done, ending = seat.child.done, seat.child.ending
+        if done is not None:
+            raise done.error or TargetError(f"{self._target}: a worker process failed: {_last(done.fault)}")
+        if ending is None:
+            return
+        finding = seat.trace.finding(ending)
+        seat.lives += 1
+        if seat.number is None or seat.lives > LIVES:
+            raise TargetError(f"{self._target}: {ending}, again and again")
+        if finding is not None:
+            seat.ended.append(finding)
+            self._avoided.add(finding.execution.program)
+        self._replace(seat, True)
+        seat.child.ask(seat.number)
+
+    def _replace(self, seat: _Seat, careful: bool) -> None:
+        seat.child.close()
+        seat.child, seat.trace, seat.careful = self._made(careful), Trace(), careful
+
+    def _shown(self, finding: Finding) -> Batch:
+        """What a program showed that ended its process."""
+        signature = finding.violation.signature(self._target)
+        batch = Batch(finding.execution.program)
+        if finding.violation.promise in self._plan.promises:
+            batch.findings[signature] = finding
+        batch.executions.append(("written", tuple(batch.findings)))
+        return batch
 
     def close(self) -> None:
         """End the processes; what they have in hand is dropped."""
-        processes = multiprocessing.active_children()
-        self._executor.shutdown(wait=False, cancel_futures=True)
-        for process in processes:
-            process.terminate()
+        for seat in self._seats:
+            with suppress(OSError):
+                seat.child.close()
 
 
-_worker: Worker
-_plan: Plan
-
-
-def _begin(target: str, plan: Plan, way: Way) -> None:
-    """Set a worker process up: it leaves Ctrl-C to its parent, and ends when the parent does."""
-    from ..targets.resolve import resolve
-
-    global _worker, _plan
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    threading.Thread(target=_follow, args=(parent.sentinel,), daemon=True).start()
-    _worker, _plan = Worker(resolve(target)), plan
-    _worker.target.state.way = way  # as it was proven
-    _worker.samples = CAN_FORK
-
-
-def _follow(sentinel: int) -> None:
-    wait([sentinel])
-    os._exit(1)
-
-
-def _round(number: int) -> tuple[list[Batch], list[str]]:
-    """The batches of a round, and what there is to say of how executions are kept apart."""
-    with _worker.session():
-        if CAN_FORK:
-            _worker.stand_by()
-        batches = list(run_round(_worker, _plan, number, lambda more: False))
-    return batches, _worker.target.state.notes
+def _last(fault: str) -> str:
+    return next(reversed(fault.strip().splitlines()), "for no reason that is known")

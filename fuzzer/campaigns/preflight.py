@@ -49,7 +49,11 @@ def preflight(worker: Worker, promises: frozenset[str] = frozenset(PROMISES)) ->
                 f"{name}: {op} of a single user fails with {row.detail.brief}"
                 + (f", raised in {place}" if place else "")
             )
-    if isinstance(traits, WireTraits) and all(isinstance(violation, SYMPTOMS) for violation in shown.violations):
+    if (
+        isinstance(traits, WireTraits)
+        and execution.history
+        and all(isinstance(violation, SYMPTOMS) for violation in shown.violations)
+    ):
         _understood(name, traits, execution)
     batch = Batch(program)
     batch.add(worker.target.name, shown, promises)

@@ -11,17 +11,22 @@ from pathlib import Path
 
 import msgspec
 
-from ..engine.execution import Worker
+from ..core.errors import CrosswireError
+from ..engine.execution import TargetError, Worker
 from ..findings.counterexample import Counterexample, CounterexampleError, load, of_finding, save
 from ..findings.finding import Finding, judged
 from ..findings.regression import replayed
 from ..findings.tally import Found, Tally
 from ..store import CampaignRow, Store, StoreError
 from ..targets.adapter import Target
+from ..targets.resolve import UnknownTargetError
 from .campaign import Campaign
+from .child import Care
 from .events import BugFound, CampaignEvent, Finished, Noted, Progressed
+from .replays import replayed_apart, shown_apart
 from .rounds import Plan
 from .summary import FailureSummary, RunSummary, Status, TargetSummary
+from .supervisor import Supervisor
 
 __all__ = ("Run", "last_unfinished", "planned")
 
@@ -33,21 +38,26 @@ FLUSH = 0.8
 class _Target:
     """Where a run stands with one target."""
 
-    target: Target
+    target: Target | str
     tally: Tally
     paths: dict[str, Path] = field(default_factory=dict)
     still: dict[str, Counterexample] = field(default_factory=dict)
     gone: list[str] = field(default_factory=list)
     unsaved: list[Found] = field(default_factory=list)
+    trouble: CrosswireError | None = None
 
 
 class Run:
-    """One `crosswire run`: iterate over its `events`, then ask for its `summary`."""
+    """One `crosswire run`: iterate over its `events`, then ask for its `summary`.
+
+    A target that is given by its name is never taken up here, but in processes of its own, watched with ``care``;
+    nothing that it does can end the run.  One that is given as an object is fuzzed in this process.
+    """
 
     def __init__(
         self,
         store: Store,
-        targets: Sequence[Target],
+        targets: Sequence[Target] | Sequence[str],
         plan: Plan,
         *,
         profile: str | None = None,
@@ -55,6 +65,7 @@ class Run:
         regressions: bool = False,
         confirm_findings: bool = False,
         resume: CampaignRow | None = None,
+        care: Care | None = None,
     ) -> None:
         self.store = store
         self.plan = plan
@@ -68,7 +79,8 @@ class Run:
         self._trouble: str | None = None
         self.id: int | None = None
         self._notes: list[str] = []
-        self._targets = [_Target(target, Tally(target.name)) for target in targets]
+        self._care = care if care is not None else Care()
+        self._targets = [_Target(target, Tally(_name(target))) for target in targets]
         self._current = self._targets[0]
 
     @property
@@ -76,13 +88,18 @@ class Run:
         """What was counted, in order of the targets."""
         return [target.tally for target in self._targets]
 
+    @property
+    def troubles(self) -> list[CrosswireError]:
+        """Why targets could not be fuzzed, or not to the end."""
+        return [target.trouble for target in self._targets if target.trouble is not None]
+
     def go(self) -> None:
         """Run to the end without listening; raises as `events` does."""
         for _ in self.events():
             pass
 
     def events(self) -> Generator[CampaignEvent, None, None]:
-        """Do it all, telling what happens; raises `TargetError` and `StoreError`.
+        """Do it all, telling what happens; raises `StoreError`.  Targets that cannot be fuzzed are in `troubles`.
 
         Where it is broken off, by an exception at the place that listens say, everything is written first.
         """
@@ -90,7 +107,7 @@ class Run:
             self.id = self._resume.id
             self.store.resume(self.id)
         else:
-            names = [target.target.name for target in self._targets]
+            names = [target.tally.target for target in self._targets]
             self.id = self.store.begin(self._profile, self.plan.seed, _plan_data(self.plan, names))
         others = [r.id for r in self.store.campaigns() if r.status == "running" and r.id != self.id]
         if others:
@@ -102,8 +119,13 @@ class Run:
                     yield from self._replay_known(target)
             for target in self._targets:
                 self._current = target
-                yield from self._fuzz(target)
-            status = "finished"
+                try:
+                    yield from self._fuzz(target)
+                except (TargetError, UnknownTargetError) as error:
+                    target.trouble = error
+                    if len(self._targets) > 1:
+                        yield Noted(f"{error}; the other targets go on")
+            status = "finished" if not self.troubles else "failed"
         except (KeyboardInterrupt, GeneratorExit):
             status = "interrupted"
             raise
@@ -122,10 +144,7 @@ class Run:
             self._restore_found(target)
             if done:
                 return
-        campaign = Campaign(
-            target.target, self.plan, workers=self._workers, confirming=self._confirm, tally=target.tally
-        )
-        with closing(campaign.events()) as events:
+        with closing(self._campaign(target)) as events:
             for event in events:
                 match event:
                     case BugFound(found=found):
@@ -138,30 +157,47 @@ class Run:
                 yield from self._told()
                 yield event
 
+    def _campaign(self, target: _Target) -> Generator[CampaignEvent, None, None]:
+        """The target's campaign: in a process of its own, or in this one."""
+        plan, workers, confirming, tally = self.plan, self._workers, self._confirm, target.tally
+        if isinstance(target.target, str):
+            return Supervisor(
+                target.target, plan, workers=workers, confirming=confirming, tally=tally, care=self._care
+            ).events()
+        return Campaign(
+            target.target, plan, workers=workers, confirming=confirming, tally=tally, care=self._care
+        ).events()
+
     def _restore_found(self, target: _Target) -> None:
         """Take up the bugs a broken-off campaign had found, by replaying their counterexamples."""
         assert self.id is not None
-        name = target.target.name
+        name = target.tally.target
         rows = {row.signature: row for row in self.store.failures()}
-        worker = Worker(target.target)
         for seen in self.store.sightings(self.id):
             row = rows.get(seen.signature)
             if row is None or row.target != name:
                 continue
             counterexample = msgspec.json.decode(row.counterexample, type=Counterexample)
-            execution = worker.replay(counterexample.to_program(), counterexample.to_schedule())
-            for violation in judged(worker, execution).violations:
-                if violation.signature(name) == seen.signature:
+            for finding in self._shown(target.target, counterexample):
+                if finding.violation.signature(name) == seen.signature:
                     target.tally.found[seen.signature] = Found(
-                        Finding(violation, execution), seen.signature, seen.at_execution, seen.at_seconds, seen.times
+                        finding, seen.signature, seen.at_execution, seen.at_seconds, seen.times
                     )
                     target.paths[seen.signature] = self.store.counterexamples / row.file
                     break
 
+    def _shown(self, target: Target | str, counterexample: Counterexample) -> list[Finding]:
+        """What a counterexample shows as recorded."""
+        if isinstance(target, str):
+            return shown_apart(counterexample, self._care)
+        worker = Worker(target)
+        execution = worker.replay(counterexample.to_program(), counterexample.to_schedule())
+        return [Finding(violation, execution) for violation in judged(worker, execution).violations]
+
     # -- known counterexamples ------------------------------
 
     def _replay_known(self, target: _Target) -> Iterator[CampaignEvent]:
-        name = target.target.name
+        name = target.tally.target
         for path in sorted(self.store.counterexamples.glob("*.json")):
             try:
                 known = load(path)
@@ -170,7 +206,8 @@ class Run:
                 continue
             if known.target != name or known.promise not in self.plan.promises:
                 continue
-            shows = replayed(known).violation is not None
+            outcome = replayed_apart(known, self._care) if isinstance(target.target, str) else replayed(known)
+            shows = outcome.violation is not None
             self.store.replayed(known.signature, shows)
             target.paths[known.signature] = path
             if shows:
@@ -281,6 +318,10 @@ def _doubts(tally: Tally) -> dict[str, int]:
         reason = tally.doubtful[signature]
         reasons[reason] = reasons.get(reason, 0) + times
     return reasons
+
+
+def _name(target: Target | str) -> str:
+    return target if isinstance(target, str) else target.name
 
 
 def _plan_data(plan: Plan, targets: Sequence[str]) -> dict[str, object]:

@@ -102,6 +102,17 @@ def run(
             show_default=False,
         ),
     ] = None,
+    patience: Annotated[
+        float | None,
+        typer.Option(
+            min=1.0,
+            max=3600.0,
+            help="Seconds of processor time an execution may take before its process is ended. Default 10.",
+        ),
+    ] = None,
+    memory: Annotated[
+        int | None, typer.Option(min=64, max=1 << 20, help="MiB of memory each process may hold. Default 4096.")
+    ] = None,
     fail_on: Annotated[
         FailOn | None,
         typer.Option(help="Which bugs make exit code 1: new ones, any, never. Default any; in profiles new."),
@@ -135,6 +146,8 @@ def run(
         profile=profile,
         resume=resume,
         confirm=confirm,
+        patience=patience,
+        memory=memory,
         fail_on=fail_on,
         results=results,
         as_json=as_json,

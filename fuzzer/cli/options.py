@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 
+from ..campaigns.child import MEMORY, PATIENCE, Care
 from ..campaigns.rounds import SCHEDULES, Plan
 from ..core.choices import PROMISES, STRATEGIES, FailOn
 from ..core.errors import UsageError
@@ -43,6 +44,8 @@ def run_settings(
     profile: str | None,
     resume: bool,
     confirm: bool | None,
+    patience: float | None,
+    memory: int | None,
     fail_on: FailOn | None,
     results: Path | None,
     as_json: bool,
@@ -65,6 +68,8 @@ def run_settings(
         junit=str(junit) if junit is not None else None,
         notify=notify,
         confirm=confirm,
+        patience=patience,
+        memory=memory,
     )
     set_up = load_profile(profile, Path.cwd())
     if said.budget is not None or said.max_executions is not None:  # a budget on the command line replaces the other
@@ -98,6 +103,10 @@ def run_settings(
         as_json=as_json,
         junit=Path(chosen.junit) if chosen.junit is not None else None,
         notify=chosen.notify,
+        care=Care(
+            patience=chosen.patience if chosen.patience is not None else PATIENCE,
+            memory=chosen.memory if chosen.memory is not None else MEMORY,
+        ),
     )
 
 

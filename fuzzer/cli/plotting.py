@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..campaigns.child import Care
+from ..campaigns.replays import replayed_apart
 from ..findings.counterexample import load
-from ..findings.regression import replayed
 from ..store import Store, StoreError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def write_plots(results: Path, out: Path, files: list[Path]) -> list[Path]:
 
     figures: dict[str, Figure] = {}
     for path in files:
-        outcome = replayed(load(path))
+        outcome = replayed_apart(load(path), Care())
         if outcome.violation is None:
             print(f"{path}: gone, nothing to draw")
             continue

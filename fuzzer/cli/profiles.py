@@ -45,6 +45,8 @@ class Profile(msgspec.Struct, frozen=True, rename="kebab", forbid_unknown_fields
     junit: str | None = None
     notify: str | None = None
     confirm: bool | None = None
+    patience: float | None = None
+    memory: int | None = None
 
     def over(self, other: Profile) -> Profile:
         """These settings, and the other's where nothing is said."""

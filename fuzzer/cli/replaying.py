@@ -12,21 +12,23 @@ from rich.console import Console, Group
 from rich.measure import Measurement
 from rich.text import Text
 
-from ..findings.confirm import confirm
+from ..campaigns.child import Care
+from ..campaigns.replays import confirmed_apart, replayed_apart
+from ..core.text import plain
 from ..findings.counterexample import Counterexample, load
-from ..findings.regression import replayed
 from ..reports.words import describe, lane_of
-from ..targets.resolve import resolve
 from .lanes import lanes
 
 __all__ = ("explain_file", "replay_file")
 
+CARE = Care()
 
-def replay_file(path: Path, trace: bool, confirming: bool = False) -> bool:
+
+def replay_file(path: Path, trace: bool, confirming: bool = False, care: Care = CARE) -> bool:
     """Replay one file and say whether its violation still shows, and where asked to, whether on the stock loop too."""
     console = _console()
     counterexample = load(path)
-    outcome = replayed(counterexample)
+    outcome = replayed_apart(counterexample, care)
     execution, violation, how = outcome.execution, outcome.violation, outcome.how
     if trace:
         for number, row in enumerate(execution.history):
@@ -36,11 +38,16 @@ def replay_file(path: Path, trace: bool, confirming: bool = False) -> bool:
     name = f"{counterexample.target}: {counterexample.violation} ({counterexample.promise})"
     if violation is None:
         console.print(Text(f"{name}: gone, {how}{_other_python(counterexample)}", style="green"))
+        for other in outcome.others:
+            shown = f"  the recorded schedule shows something else: {other.kind} ({other.promise}): {other.message}"
+            console.print(Text(plain(shown), style="yellow"))
         return False
     console.print(Text(f"{name}: still there, {how}", style="bold red"))
     console.print(Text(f"  {violation.message}"))
     if confirming:
-        confirmation = confirm(resolve(counterexample.target), execution, counterexample.signature)
+        confirmation = confirmed_apart(
+            counterexample.target, execution, violation.signature(counterexample.target), care
+        )
         console.print(Text(f"  {confirmation}", style="green" if confirmation.verdict == "confirmed" else "yellow"))
     return True
 
@@ -53,11 +60,11 @@ def _other_python(counterexample: Counterexample) -> str:
     return f" (recorded on Python {counterexample.python}, this is {here})"
 
 
-def explain_file(path: Path, svg: Path | None = None) -> bool:
+def explain_file(path: Path, svg: Path | None = None, care: Care = CARE) -> bool:
     """Draw one file, on the terminal and where asked to as a picture; whether its violation still shows."""
     console = _console()
     counterexample = load(path)
-    outcome = replayed(counterexample)
+    outcome = replayed_apart(counterexample, care)
     execution, violation = outcome.execution, outcome.violation
     if violation is None:
         gone = f"{counterexample.target}: {counterexample.violation}: gone, nothing to explain"

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -18,18 +18,18 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from ..campaigns.child import Care
 from ..campaigns.events import BugFound, CampaignEvent, Finished, Noted, Phase, Progressed, Started
 from ..campaigns.rounds import Plan
 from ..campaigns.runs import Run, last_unfinished, planned
 from ..campaigns.summary import RunSummary, Status
 from ..core.choices import FailOn
 from ..core.errors import UsageError
-from ..engine.execution import TargetError
 from ..findings.tally import Tally
 from ..reports.github import step_summary, workflow_commands
 from ..reports.junit import to_junit
 from ..store import CampaignRow, Store
-from ..targets.resolve import bundled_by_default, resolve
+from ..targets.resolve import bundled_by_default, check_name
 from .result import count, print_result
 
 __all__ = ("Settings", "run_campaigns")
@@ -54,6 +54,7 @@ class Settings:
     as_json: bool = False
     junit: Path | None = None
     notify: str | None = None
+    care: Care = field(default_factory=Care)
 
 
 def run_campaigns(settings: Settings) -> int:
@@ -74,15 +75,13 @@ def run_campaigns(settings: Settings) -> int:
             if settings.fresh_seed:
                 plan = replace(plan, seed=1 + max((c.seed for c in store.campaigns()), default=0))
                 _say(err, f"seed {plan.seed}")
-        targets = [resolve(name) for name in names] if names else bundled_by_default()
-        for target in targets:
-            if target.description:
-                _say(err, f"{target.name} is {target.description}")
+        targets = names or [target.name for target in bundled_by_default()]
+        for name in targets:
+            check_name(name)
         if row is None and plan.seconds is not None:
             plan = replace(plan, seconds=plan.seconds / len(targets))
         began = time.perf_counter()
         interrupted = False
-        trouble: TargetError | None = None
         with _Progress(err, len(targets)) as progress:
             run = Run(
                 store,
@@ -93,6 +92,7 @@ def run_campaigns(settings: Settings) -> int:
                 regressions=settings.scheduled,
                 confirm_findings=settings.confirm,
                 resume=row,
+                care=settings.care,
             )
             before = 0
             try:
@@ -103,11 +103,9 @@ def run_campaigns(settings: Settings) -> int:
                         progress.hear(event)
             except KeyboardInterrupt:
                 interrupted = True
-            except TargetError as error:  # what was found before it still counts
-                trouble = error
+        if run.troubles and not interrupted and not any(tally.executions for tally in run.tallies):
+            raise run.troubles[0]
         total = sum(tally.executions for tally in run.tallies) - before
-        if trouble is not None and not any(tally.found for tally in run.tallies):
-            raise trouble
         elapsed = time.perf_counter() - began
         _say(err, f"{total:,} executions in {elapsed:.1f} s ({total / elapsed if elapsed else 0:,.0f}/s)")
         summary = run.summary()
@@ -120,8 +118,9 @@ def run_campaigns(settings: Settings) -> int:
         if interrupted:
             err.print("interrupted; everything found so far is saved (go on with --resume)", style="yellow")
             return 130
-        if trouble is not None:
-            _say(err, f"crosswire: {trouble}")
+        for trouble in run.troubles:
+            _say(err, f"crosswire: {' '.join(str(trouble).split())}")
+        if run.troubles:
             return 1 if failing else 2
         idle = [tally.target for tally in run.tallies if not tally.executions]
         if idle and not failing:

@@ -22,6 +22,7 @@ __all__ = (
     "awaited_by",
     "called_from",
     "innermost",
+    "innermost_of",
     "is_library",
     "raised_at",
     "unretrieved",
@@ -166,3 +167,16 @@ def unretrieved(task: asyncio.Task[Any]) -> BaseException | None:
     if not task.done() or task.cancelled() or not task._log_traceback:
         return None
     return task.exception()
+
+
+def innermost_of(frames: Iterable[tuple[str, int, str]]) -> Place:
+    """The innermost frame of the target among another process's, as ``(file, line, function)``, outermost first."""
+    own = library = NOWHERE
+    for filename, line, function in frames:
+        if _ours(filename):
+            library = NOWHERE
+        else:
+            library = Place(function, os.path.basename(filename), line)
+            if not is_library(filename):
+                own = library
+    return own or library

@@ -14,10 +14,11 @@ from markupsafe import Markup
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from ..campaigns.child import Care
+from ..campaigns.replays import replayed_apart
 from ..core.choices import PROMISES
 from ..engine.execution import TargetError
 from ..findings.counterexample import Counterexample
-from ..findings.regression import replayed
 from ..statistics import discovery, shares_by_promise, wilson
 from ..store import FailureRow, Store
 from ..targets.resolve import UnknownTargetError
@@ -67,7 +68,7 @@ def html_report(store: Store) -> str:
 def _failure(row: FailureRow, number: int) -> dict[str, object]:
     counterexample = msgspec.json.decode(row.counterexample, type=Counterexample)
     try:
-        outcome = replayed(counterexample)
+        outcome = replayed_apart(counterexample, Care())
         picture: Markup | None = None
         trouble: str | None = f"gone: {outcome.how}"
         if outcome.violation is not None:

@@ -20,7 +20,7 @@ from .applications import UnknownTargetError, application, load_module
 from .fresh import FreshModule
 from .state import Keeping
 
-__all__ = ("UnknownTargetError", "bundled", "bundled_by_default", "reached", "resolve")
+__all__ = ("UnknownTargetError", "bundled", "bundled_by_default", "check_name", "reached", "resolve")
 
 BUNDLED = "crosswire.models.managers.targets"
 """The module whose ``TARGETS`` have names of their own; taken up by its name, as any target's module is."""
@@ -52,20 +52,25 @@ def reached(names: Sequence[str] | None, wire: str | None, via: str | None, stat
     return [f"{name}{'&' if '?' in name else '?'}{options}" for name in names or ()]
 
 
-def resolve(name: str) -> Target:
-    """The target a name stands for; raises `UnknownTargetError`.
-
-    The current folder can be imported from, as with ``python -m``.
-    """
-    if ":" not in name:
-        targets = bundled()
-        if name in targets:
-            return targets[name]
+def check_name(name: str) -> None:
+    """See whether a name can stand for a target, without taking it up; raises `UnknownTargetError`."""
+    targets = bundled()
+    if ":" not in name and name not in targets:
         close = difflib.get_close_matches(name, targets, 1)
         hint = f"did you mean {close[0]}? " if close else ""
         raise UnknownTargetError(
             f"unknown target {name!r}: {hint}name one of {', '.join(targets)}, or your own as module:Adapter"
         )
+
+
+def resolve(name: str) -> Target:
+    """The target a name stands for; raises `UnknownTargetError`.
+
+    The current folder can be imported from, as with ``python -m``.
+    """
+    check_name(name)
+    if ":" not in name:
+        return bundled()[name]
     place, _, options = name.partition("?")
     module_name, _, attribute = place.partition(":")
     module = load_module(name, module_name)

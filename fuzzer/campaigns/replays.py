@@ -1,0 +1,131 @@
+"""Replays, each in a process of its own: nothing that ran before has a part in them, and nothing they do reaches us."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ..drivers import TargetError
+from ..engine.execution import Execution
+from ..findings.confirm import Confirmation, confirm
+from ..findings.counterexample import Counterexample
+from ..findings.finding import Finding, judged
+from ..findings.regression import Replayed, is_shown_by, replayed
+from ..targets.resolve import resolve
+from .child import Care, Child, Job, Line, awaited
+from .endings import Ending
+from .watched import Trace, WatchedWorker, execution_patience
+
+__all__ = ("confirmed_apart", "described_apart", "replayed_apart", "shown_apart")
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayJob:
+    """Replay a counterexample."""
+
+    counterexample: Counterexample
+    patience: float
+
+    def run(self, line: Line) -> None:
+        worker = WatchedWorker(resolve(self.counterexample.target), line, self.patience, careful=True)
+        line.begun()
+        line.tell(replayed(self.counterexample, worker))
+
+
+@dataclass(frozen=True, slots=True)
+class ShowJob:
+    """Replay a counterexample just as recorded, and say all that it shows."""
+
+    counterexample: Counterexample
+    patience: float
+
+    def run(self, line: Line) -> None:
+        worker = WatchedWorker(resolve(self.counterexample.target), line, self.patience, careful=True)
+        line.begun()
+        execution = worker.replay(self.counterexample.to_program(), self.counterexample.to_schedule())
+        line.tell([Finding(violation, execution) for violation in judged(worker, execution).violations])
+
+
+@dataclass(frozen=True, slots=True)
+class ConfirmJob:
+    """Confirm an execution on asyncio's own loop."""
+
+    target: str
+    execution: Execution
+    signature: str
+
+    def run(self, line: Line) -> None:
+        target = resolve(self.target)
+        line.at_leisure()
+        line.tell(confirm(target, self.execution, self.signature))
+
+
+@dataclass(frozen=True, slots=True)
+class DescribeJob:
+    """Take a target up."""
+
+    target: str
+
+    def run(self, line: Line) -> None:
+        line.tell(resolve(self.target).description)
+
+
+Answer = TypeVar("Answer")
+
+
+def replayed_apart(counterexample: Counterexample, care: Care) -> Replayed:
+    """Replay a counterexample in a process of its own; raises as `replayed` does."""
+    trace = Trace()
+    answer = _answer(ReplayJob(counterexample, execution_patience(care)), care, Replayed, trace)
+    if isinstance(answer, Replayed):
+        return answer
+    finding = trace.finding(answer)
+    if finding is None:
+        raise TargetError(f"{counterexample.target}: while it was taken up, {answer}")
+    if not is_shown_by(counterexample, finding.violation, finding.execution):
+        return Replayed(finding.execution, None, "the process came to another end", (finding.violation,))
+    how = "as recorded" if finding.execution.schedule == counterexample.to_schedule() else "under another schedule"
+    return Replayed(finding.execution, finding.violation, how)
+
+
+def shown_apart(counterexample: Counterexample, care: Care) -> list[Finding]:
+    """Return what a counterexample shows as recorded, in a process of its own."""
+    trace = Trace()
+    answer = _answer(ShowJob(counterexample, execution_patience(care)), care, list, trace)
+    if not isinstance(answer, Ending):
+        return answer
+    finding = trace.finding(answer)
+    return [finding] if finding is not None else []
+
+
+def confirmed_apart(target: str, execution: Execution, signature: str, care: Care) -> Confirmation:
+    """Confirm an execution in a process of its own."""
+    answer = _answer(ConfirmJob(target, execution, signature), care, Confirmation, Trace())
+    return Confirmation("not confirmable", str(answer)) if isinstance(answer, Ending) else answer
+
+
+def described_apart(target: str, care: Care) -> str:
+    """Return what a target turns out to be, from a process of its own; raises `UnknownTargetError`, `TargetError`."""
+    answer = _answer(DescribeJob(target), care, str, Trace())
+    if isinstance(answer, Ending):
+        raise TargetError(f"{target}: while it was taken up, {answer}")
+    return answer
+
+
+def _answer(job: Job, care: Care, kind: type[Answer], trace: Trace) -> Answer | Ending:
+    """The job's answer, or how its process ended without one."""
+    with Child(job, care) as child:
+        answer: Answer | None = None
+        while not child.over:
+            awaited([child])
+            for message in child.hear():
+                if not trace.hear(message) and isinstance(message, kind):
+                    answer = message
+        if child.ending is not None:
+            return child.ending
+        assert child.done is not None
+        if child.done.error is not None:
+            raise child.done.error
+        if answer is None:
+            raise TargetError(f"it could not be done: {child.done.fault.strip().splitlines()[-1:]}")
+        return answer

@@ -1,0 +1,106 @@
+"""A worker in a process of its own that says what it does, so that it can be told what it was at when it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Set
+from dataclasses import dataclass, field
+
+from ..core.program import Program
+from ..engine.execution import PATIENCE, Execution, Worker
+from ..engine.schedule import Schedule
+from ..findings.finding import Finding
+from ..targets.adapter import Target
+from ..world import Chooser
+from .child import Care, Line
+from .endings import Ending, fatal
+
+__all__ = ("Begins", "Decided", "Trace", "WatchedWorker", "execution_patience")
+
+
+@dataclass(frozen=True, slots=True)
+class Begins:
+    """An execution of a program begins."""
+
+    program: Program
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """Of the execution that is under way: a decision that deviates from order."""
+
+    point: int
+    choice: int
+
+
+@dataclass(slots=True)
+class Trace:
+    """What a careful worker was at last, as far as it said."""
+
+    program: Program | None = None
+    decisions: list[tuple[int, int]] = field(default_factory=list)
+
+    def hear(self, message: object) -> bool:
+        """Take in what a worker says of itself; whether this was of that kind."""
+        match message:
+            case Begins(program):
+                self.program, self.decisions = program, []
+            case Decided(point, choice):
+                self.decisions.append((point, choice))
+            case _:
+                return False
+        return True
+
+    def finding(self, ending: Ending) -> Finding | None:
+        """Return what the process ended by, where it was executing something."""
+        if self.program is None:
+            return None
+        return fatal(ending, self.program, Schedule(tuple(self.decisions)))
+
+
+class WatchedWorker(Worker):
+    """A worker whose executions can be counted from outside.
+
+    While it is `careful` it says what it will execute before it does, and every decision as it is taken.  A program
+    that is known to end the process is not executed: it shows nothing.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        line: Line,
+        patience: float,
+        careful: bool = False,
+        avoided: Set[Program] = frozenset(),
+    ) -> None:
+        super().__init__(target, patience=patience)
+        self.careful = careful
+        self.avoided = avoided
+        self.line = line
+        self.alive = line.beat  # type: ignore[method-assign]
+
+    def execute(self, program: Program, chooser: Chooser) -> Execution:
+        self.line.beat()
+        if program in self.avoided:
+            self.frames = []
+            return Execution(program, Schedule(), (), ())
+        if self.careful:
+            self.line.tell(Begins(program))
+            self.loop.deviations = _Told(self.line.tell)
+        return super().execute(program, chooser)
+
+
+def execution_patience(care: Care) -> float:
+    """Return for how long an execution may keep its thread before it is broken off: well before its process is."""
+    return min(PATIENCE, care.patience / 2)
+
+
+class _Told(list[tuple[int, int]]):
+    """Deviations, each told before it has any effect."""
+
+    def __init__(self, tell: Callable[[object], None]) -> None:
+        super().__init__()
+        self._tell = tell
+
+    def append(self, deviation: tuple[int, int]) -> None:
+        self._tell(Decided(*deviation))
+        super().append(deviation)
