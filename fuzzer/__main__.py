@@ -1,27 +1,30 @@
 """The ``crosswire`` command; also ``python -m crosswire.fuzzer``."""
 
 import os
-import sys
+import signal
 
 __all__ = ("main",)
 
-INFORMATION = frozenset({"--help", "--version"})
-"""Asked for anywhere on the command line, they run nothing of a target's."""
+INTERRUPTED = 130
 
 
 def main() -> None:
-    """Pin the hash seed, and run the command line.
+    """Run the command line.
 
-    Sets of strings iterate in an order that the interpreter's hash seed decides; for executions to be the same
-    everywhere it is pinned, which takes a fresh interpreter: before anything else is loaded.
+    Ctrl-C ends it at any moment: until there is anything to save, at once.  Sets of strings iterate in an order that
+    the interpreter's hash seed decides; for executions to be the same everywhere it is pinned for the processes that
+    they run in.
     """
-    arguments = sys.argv[1:]
-    if "PYTHONHASHSEED" not in os.environ and arguments and INFORMATION.isdisjoint(arguments):
-        os.environ["PYTHONHASHSEED"] = "0"
-        os.execv(sys.executable, [sys.executable, "-m", "crosswire.fuzzer", *arguments])
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _leave)
+    os.environ.setdefault("PYTHONHASHSEED", "0")
     from .cli.main import main as run
 
     run()
+
+
+def _leave(number: int, frame: object) -> None:
+    os._exit(INTERRUPTED)
 
 
 if __name__ == "__main__":

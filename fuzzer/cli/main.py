@@ -5,8 +5,12 @@ What a command does is loaded when it is run, so that asking for help takes no t
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +18,7 @@ import typer
 
 from ..core.choices import STRATEGIES, VIA, WAYS, WIRES, FailOn, ScheduleKind, Way
 from ..core.errors import CrosswireError
+from ..core.text import lines, plain, said
 from .results import results_app
 
 __all__ = ("app", "main")
@@ -267,16 +272,62 @@ def managers(
     print_matrix(classes or (), as_json)
 
 
+USAGE: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+"""What an argument that makes no sense raises; typer has it from click, or from a copy of its own."""
+
+
 def main() -> None:
-    """Run the command line; exit code 2 with one line where something cannot be done."""
+    """Run the command line, and end: 0, 1 where a promise was broken, 2 with one line, 130 where interrupted."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    code = 2
     try:
-        app(prog_name="crosswire")
-    except (CrosswireError, OSError) as error:
-        print(f"crosswire: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
+        code = _run()
     except KeyboardInterrupt:
-        sys.exit(130)
+        code = 130
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        for child in multiprocessing.active_children():
+            child.kill()
+        code = code if _written_out() or code == 130 else 2
+    sys.exit(code)
+
+
+def _run() -> int:
+    """Run a command; gives its exit code."""
+    try:
+        code = app(prog_name="crosswire", standalone_mode=False)
+        return code if code in (0, 1, 2, 130) else 0
+    except (CrosswireError, OSError) as error:
+        _complain(plain(" ".join(said(error).split())))
+    except USAGE as error:
+        with suppress(OSError):
+            error.show()  # type: ignore[attr-defined]
+    except (KeyboardInterrupt, typer.Abort):
+        return 130
+    except SystemExit:
+        _complain("the output could not be written, or what was loaded ended the program")
     except Exception as error:
-        traceback.print_exc()
-        print(f"crosswire: a fault of Crosswire's own, please report it: {type(error).__name__}", file=sys.stderr)
-        sys.exit(2)
+        with suppress(OSError, ValueError):
+            print(lines(traceback.format_exc()), file=sys.stderr, end="")
+        _complain(f"a fault of Crosswire's own, please report it: {type(error).__name__}")
+    return 2
+
+
+def _complain(text: str) -> None:
+    with suppress(OSError, ValueError):
+        print(f"crosswire: {text}", file=sys.stderr)
+
+
+def _written_out() -> bool:
+    """Whether everything printed has gone out; else nothing more will, which the interpreter need not find out."""
+    fine = True
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            fine = False
+            with suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return fine
