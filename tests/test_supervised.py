@@ -1,0 +1,171 @@
+"""Targets that try to stop a campaign, in processes of their own: each is named, and everything else goes on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from crosswire.fuzzer.campaigns.child import Care
+from crosswire.fuzzer.campaigns.events import BugFound, Noted
+from crosswire.fuzzer.campaigns.replays import replayed_apart
+from crosswire.fuzzer.campaigns.rounds import Plan
+from crosswire.fuzzer.campaigns.supervisor import Supervisor
+from crosswire.fuzzer.findings.counterexample import of_finding
+from crosswire.fuzzer.findings.tally import Tally
+from crosswire.fuzzer.targets.resolve import UnknownTargetError
+
+from .command import crosswire
+
+BASE = """
+import ctypes, os, re, signal, sys, time, threading
+from crosswire.fuzzer import Adapter
+
+class Good(Adapter):
+    def __init__(self): self.users = {}
+    async def connect(self, client): self.users.setdefault(client.user, []).append(client.websocket)
+    async def emit(self, event):
+        for websocket in list(self.users.get(event.to, [])):
+            try: await websocket.send_json(event.payload)
+            except ConnectionError: pass
+    async def disconnect(self, client): self.users[client.user].remove(client.websocket)
+"""
+
+SOMETIMES = r"""
+class T(Good):
+    async def emit(self, event):
+        await super().emit(event)
+        if int(re.search(r'e(\d+)', event.id)[1]) >= 3:
+            {bad}
+"""
+
+
+def campaign(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    bad: str,
+    *,
+    executions: int = 60,
+    workers: int = 1,
+    memory: int = 1024,
+) -> tuple[Tally, list[str]]:
+    """Fuzz a target that does something bad to its process now and then; what was counted, and what was noted."""
+    (folder / "bad.py").write_text(BASE + SOMETIMES.format(bad=bad))
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("PYTHONHASHSEED", "0")
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    tally = Tally("bad:T")
+    care = Care(patience=2.0, memory=memory)
+    supervisor = Supervisor("bad:T", Plan(executions=executions), workers=workers, tally=tally, care=care)
+    return tally, [event.text for event in supervisor.events() if isinstance(event, Noted)]
+
+
+@pytest.mark.parametrize(
+    ("bad", "kind", "said"),
+    [
+        ("ctypes.string_at(0)", "KillsProcess", "SIGSEGV, in emit (bad.py:"),
+        ("os._exit(0)", "KillsProcess", "exit code 0, in emit (bad.py:"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", "KillsProcess", "ended by SIGKILL"),
+        (
+            "signal.pthread_sigmask(2, range(1, 60)); exec('while 1: pass')",
+            "BlocksLoop",
+            "emit",
+        ),
+        ("self.all = bytearray(b'x') * (1 << 31)", "EatsMemory", "may hold 1,024"),
+        ("os.closerange(3, 300)", "KillsProcess", ""),
+    ],
+)
+def test_what_ends_a_process_is_named_and_the_campaign_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bad: str, kind: str, said: str
+) -> None:
+    tally, _ = campaign(tmp_path, monkeypatch, bad)
+    assert tally.executions == sum(tally.cells.values()) == 60
+    (found,) = (found for found in tally.found.values() if found.finding.violation.kind == kind)
+    assert said in found.finding.violation.message
+    assert len(found.finding.execution.program)
+    again = replayed_apart(of_finding("bad:T", found.signature, found.finding), Care(patience=2.0, memory=1024))
+    assert again.violation is not None and again.violation.kind == kind
+
+
+def test_with_two_workers_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tally, _ = campaign(tmp_path, monkeypatch, "ctypes.string_at(0)", workers=2)
+    assert tally.executions == 60
+    assert "KillsProcess" in {found.finding.violation.kind for found in tally.found.values()}
+
+
+def test_what_a_target_prints_is_passed_on_and_cannot_fool_anybody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    tally, notes = campaign(tmp_path, monkeypatch, r"os.write(1, b'\x1b[2J::error::x\n' * 100); sys.stdout.close()")
+    assert tally.executions == 60
+    said = [note for note in notes if "says:" in note]
+    assert 0 < len(said) <= 5
+    assert all(r"\x1b[2J" in note and "\x1b" not in note for note in said)
+    assert "\x1b" not in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("import sys\nsys.exit(0)", "ended the program with SystemExit: 0"),
+        ("import os\nos._exit(0)", "ended itself with exit code 0"),
+        ("import ctypes\nctypes.string_at(0)", "SIGSEGV"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+    ],
+)
+def test_what_ends_the_process_while_it_is_imported_is_one_line(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "bad.py").write_text(text)
+    done = crosswire("run", "bad:T", "--max-executions", "10", cwd=tmp_path, expect=2)
+    assert done.stderr.count("\n") == 1
+    assert message in done.stderr
+
+
+def test_one_target_that_cannot_be_fuzzed_does_not_keep_the_others_from_it(tmp_path: Path) -> None:
+    (tmp_path / "bad.py").write_text("import os\nos._exit(0)")
+    done = crosswire("run", "bad:T", "reference", "--max-executions", "50", cwd=tmp_path, expect=2)
+    assert "the other targets go on" in done.stderr
+    assert "50" in done.stdout
+
+
+def test_the_numbers_are_those_of_a_campaign_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    from crosswire.fuzzer.campaigns.campaign import Campaign
+    from crosswire.models.managers.targets import TARGETS
+
+    monkeypatch.setenv("PYTHONHASHSEED", "0")
+    plan = Plan(executions=700, seed=3)
+    alone, tally = Campaign(TARGETS["factory"], plan).run(), Tally("factory")
+    events = list(Supervisor("factory", plan, tally=tally, care=Care()).events())
+    assert tally.executions == 700
+    assert tally.cells.total() == 700
+    assert [event.found.signature for event in events if isinstance(event, BugFound)]
+    if os.environ.get("PYTHONHASHSEED") == "0":
+        assert set(alone.found) and set(tally.found)
+
+
+def test_there_is_no_such_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UnknownTargetError, match="importing 'nowhere' failed"):
+        list(Supervisor("nowhere:T", Plan(executions=5), tally=Tally("nowhere:T"), care=Care()).events())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("after", [0.5, 4.0])
+def test_interrupted_at_any_moment(tmp_path: Path, number: signal.Signals, after: float) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "crosswire.fuzzer", "run", "degraded", "--budget", "100s"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    time.sleep(after)
+    os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130, stderr
+    assert "Traceback" not in stderr
