@@ -2,25 +2,41 @@
 
 import os
 import signal
+import sys
 
 __all__ = ("main",)
 
 INTERRUPTED = 130
 
+HELD_BACK = (signal.SIGINT, signal.SIGTERM)
+
+INFORMATION = frozenset({"--help", "--version"})
+"""Asked for anywhere on the command line, they run nothing of a target's."""
+
 
 def main() -> None:
-    """Run the command line.
+    """Pin the hash seed, and run the command line.
 
-    Ctrl-C ends it at any moment: until there is anything to save, at once.  Sets of strings iterate in an order that
-    the interpreter's hash seed decides; for executions to be the same everywhere it is pinned for the processes that
-    they run in.
+    Sets of strings iterate in an order that the interpreter's hash seed decides; for executions to be the same
+    everywhere it is pinned, which takes a fresh interpreter: before anything else is loaded.  Ctrl-C ends the command
+    at any moment: until there is anything to save, at once.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in HELD_BACK:
         signal.signal(number, _leave)
-    os.environ.setdefault("PYTHONHASHSEED", "0")
+    arguments = sys.argv[1:]
+    if "PYTHONHASHSEED" not in os.environ and arguments and INFORMATION.isdisjoint(arguments):
+        os.environ["PYTHONHASHSEED"] = "0"
+        _hold(True)  # a new interpreter says nothing sensible of a signal until it is here again
+        os.execv(sys.executable, [sys.executable, "-m", "crosswire.fuzzer", *arguments])
+    _hold(False)
     from .cli.main import main as run
 
     run()
+
+
+def _hold(back: bool) -> None:
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK if back else signal.SIG_UNBLOCK, HELD_BACK)
 
 
 def _leave(number: int, frame: object) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from crosswire.fuzzer.campaigns import beginning
 from crosswire.fuzzer.campaigns.child import Care
 from crosswire.fuzzer.campaigns.events import BugFound, Noted
 from crosswire.fuzzer.campaigns.replays import replayed_apart
@@ -21,6 +22,14 @@ from crosswire.fuzzer.findings.tally import Tally
 from crosswire.fuzzer.targets.resolve import UnknownTargetError
 
 from .command import crosswire
+
+
+@pytest.fixture(autouse=True)
+def forked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes are forked from the tests', as from the command's."""
+    if sys.platform == "linux":
+        monkeypatch.setattr(beginning, "method", "fork")
+
 
 BASE = """
 import ctypes, os, re, signal, sys, time, threading
@@ -57,8 +66,6 @@ def campaign(
     """Fuzz a target that does something bad to its process now and then; what was counted, and what was noted."""
     (folder / "bad.py").write_text(BASE + SOMETIMES.format(bad=bad))
     monkeypatch.chdir(folder)
-    monkeypatch.setenv("PYTHONHASHSEED", "0")
-    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     tally = Tally("bad:T")
     care = Care(patience=2.0, memory=memory)
     supervisor = Supervisor("bad:T", Plan(executions=executions), workers=workers, tally=tally, care=care)

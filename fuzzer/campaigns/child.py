@@ -10,12 +10,10 @@ sent as the plain value it stands for, and only names of Crosswire's are looked 
 from __future__ import annotations
 
 import io
-import multiprocessing
 import os
 import pickle
 import signal
 import struct
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -26,6 +24,7 @@ from typing import Any, Protocol
 from ..core.errors import CrosswireError
 from ..core.stacks import Place
 from ..core.text import cut, plain
+from .beginning import in_main_thread, processes, start
 from .endings import Ending, How, place_in
 from .usage import memory_used, processor_time
 
@@ -208,7 +207,7 @@ class Child:
     def __init__(self, job: Job, care: Care) -> None:
         from .inside import begin  # a child loads it; whoever starts one loads it late
 
-        context = multiprocessing.get_context("spawn")
+        context = processes()
         self.care = care
         self.ending: Ending | None = None
         self.done: Done | None = None
@@ -221,14 +220,11 @@ class Child:
         self._talk, self._lines, self._stack = "", 0, ""
         self._process = context.Process(
             target=begin,
-            args=(job, tell, asked, say, fault, self._pulse, care.memory, _is_main()),
+            args=(job, tell, asked, say, fault, self._pulse, care.memory, in_main_thread()),
         )
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK) if HELD_BACK else None
         try:
-            self._process.start()
+            start(self._process)
         finally:
-            if before is not None:
-                signal.pthread_sigmask(signal.SIG_SETMASK, before)
             for end in (tell, asked, say, fault):
                 end.close()
         self._beats = self._since = self._used = self._moved = 0.0
@@ -378,14 +374,6 @@ class Child:
     def _close(self) -> None:
         for pipe in (self._inbox.pipe, self._output.pipe, self._faults.pipe, self._ask):
             pipe.close()
-
-
-HELD_BACK: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM) if hasattr(signal, "pthread_sigmask") else ()
-"""Signals that a child must not get before it has said what it does about them."""
-
-
-def _is_main() -> bool:
-    return threading.current_thread() is threading.main_thread()
 
 
 def awaited(children: list[Child], seconds: float = TICK) -> None:

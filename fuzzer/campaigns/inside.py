@@ -18,6 +18,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from ..core.errors import CrosswireError
+from .beginning import let_go
 from .child import EXHAUSTED, HEADER, Done, Job, Started, packed
 
 __all__ = ("begin",)
@@ -91,6 +92,7 @@ def begin(
     by_main: bool,
 ) -> None:
     """Set the process up, do the job, and end without running anything of the target's that waits for the end."""
+    let_go({end.fileno() for end in (tell, asked, say, fault)})
     _by_itself(say, fault, by_main)
     _bounded(memory)
     line = _Line(tell, asked, pulse)

@@ -33,14 +33,14 @@ __all__ = ("CampaignJob", "Supervisor")
 OFTEN = 0.1
 """Real seconds between two messages about figures."""
 
-CAREFUL = 6
+CAREFUL = 32
 """Processes that are replaced by careful ones; after that, a round that ends its process is left where it is."""
 
-LIVES = 16
+LIVES = 64
 """Processes that one target may cost."""
 
 
-SLOWLY = 3
+SLOWLY = 12
 """How many such a process counts for that has to be waited for."""
 
 

@@ -16,6 +16,7 @@ from typing import Annotated
 
 import typer
 
+from ..campaigns.beginning import fork_from_here
 from ..core.choices import STRATEGIES, VIA, WAYS, WIRES, FailOn, ScheduleKind, Way
 from ..core.errors import CrosswireError
 from ..core.text import lines, plain, said
@@ -280,6 +281,8 @@ def main() -> None:
     """Run the command line, and end: 0, 1 where a promise was broken, 2 with one line, 130 where interrupted."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
+    if "PYTHONHASHSEED" in os.environ:
+        fork_from_here()
     code = 2
     try:
         code = _run()
