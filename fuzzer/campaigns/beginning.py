@@ -10,7 +10,7 @@ import sys
 import threading
 import warnings
 from contextlib import suppress
-from multiprocessing.context import BaseContext
+from multiprocessing.context import ForkContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from typing import Literal, TextIO
 
@@ -35,9 +35,9 @@ def fork_from_here() -> None:
         method = "fork"
 
 
-def processes() -> BaseContext:
+def processes() -> SpawnContext | ForkContext:
     """Return what makes processes, and what they share."""
-    return multiprocessing.get_context(method)
+    return multiprocessing.get_context("fork") if method == "fork" else multiprocessing.get_context("spawn")
 
 
 def start(process: BaseProcess) -> None:
@@ -73,8 +73,8 @@ def let_go(ends: set[int]) -> None:
             if number > 2 and number not in ends and stat.S_ISREG(os.fstat(number).st_mode):
                 os.dup2(nothing, number, inheritable=False)
     os.close(nothing)
-    sys.stdout = sys.__stdout__ = _stream(1)  # type: ignore[misc]
-    sys.stderr = sys.__stderr__ = _stream(2)  # type: ignore[misc]
+    sys.stdout = sys.__stdout__ = _stream(1)  # type: ignore[misc,assignment]
+    sys.stderr = sys.__stderr__ = _stream(2)  # type: ignore[misc,assignment]
 
 
 def _stream(number: int) -> TextIO:

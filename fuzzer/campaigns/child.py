@@ -103,6 +103,13 @@ class Done:
     fault: str = ""
     """A traceback: what nobody had thought of."""
 
+    @property
+    def gist(self) -> str:
+        """The last of the traceback in one line: the place, and the exception."""
+        written = self.fault.strip().splitlines() or ["for no reason that is known"]
+        place = next((line.strip() for line in reversed(written) if line.startswith('  File "')), "")
+        return plain(cut(f"{written[-1]} {place}".strip(), 500))
+
 
 @dataclass(frozen=True, slots=True)
 class Said:

@@ -124,18 +124,23 @@ class Pool:
                     return
         done, ending = seat.child.done, seat.child.ending
         if done is not None:
-            raise done.error or TargetError(f"{self._target}: a worker process failed: {_last(done.fault)}")
+            raise done.error or TargetError(f"{self._target}: a worker process failed: {done.gist}")
         if ending is None:
             return
         finding = seat.trace.finding(ending)
         seat.lives += 1
-        if seat.number is None or seat.lives > LIVES:
+        if seat.number is None and seat.lives > LIVES:
             raise TargetError(f"{self._target}: {ending}, again and again")
         if finding is not None:
             seat.ended.append(finding)
             self._avoided.add(finding.execution.program)
-        self._replace(seat, True)
-        seat.child.ask(seat.number)
+        if seat.number is not None and seat.lives > LIVES:
+            self._rounds[seat.number] = list(map(self._shown, seat.ended))
+            self._state.note(f"{LIVES} processes ended in one round, what is left of it is passed over; {ending}")
+            seat.number, seat.ended, seat.lives = None, [], 0
+        self._replace(seat, seat.number is not None)
+        if seat.number is not None:
+            seat.child.ask(seat.number)
 
     def _replace(self, seat: _Seat, careful: bool) -> None:
         seat.child.close()
@@ -155,7 +160,3 @@ class Pool:
         for seat in self._seats:
             with suppress(OSError):
                 seat.child.close()
-
-
-def _last(fault: str) -> str:
-    return next(reversed(fault.strip().splitlines()), "for no reason that is known")

@@ -16,7 +16,7 @@ from .child import Care, Child, Job, Line, awaited
 from .endings import Ending
 from .watched import Trace, WatchedWorker, execution_patience
 
-__all__ = ("confirmed_apart", "described_apart", "replayed_apart", "shown_apart")
+__all__ = ("confirmed_apart", "replayed_apart", "shown_apart")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +60,6 @@ class ConfirmJob:
         line.tell(confirm(target, self.execution, self.signature))
 
 
-@dataclass(frozen=True, slots=True)
-class DescribeJob:
-    """Take a target up."""
-
-    target: str
-
-    def run(self, line: Line) -> None:
-        line.tell(resolve(self.target).description)
-
-
 Answer = TypeVar("Answer")
 
 
@@ -104,14 +94,6 @@ def confirmed_apart(target: str, execution: Execution, signature: str, care: Car
     return Confirmation("not confirmable", str(answer)) if isinstance(answer, Ending) else answer
 
 
-def described_apart(target: str, care: Care) -> str:
-    """Return what a target turns out to be, from a process of its own; raises `UnknownTargetError`, `TargetError`."""
-    answer = _answer(DescribeJob(target), care, str, Trace())
-    if isinstance(answer, Ending):
-        raise TargetError(f"{target}: while it was taken up, {answer}")
-    return answer
-
-
 def _answer(job: Job, care: Care, kind: type[Answer], trace: Trace) -> Answer | Ending:
     """The job's answer, or how its process ended without one."""
     with Child(job, care) as child:
@@ -127,5 +109,5 @@ def _answer(job: Job, care: Care, kind: type[Answer], trace: Trace) -> Answer | 
         if child.done.error is not None:
             raise child.done.error
         if answer is None:
-            raise TargetError(f"it could not be done: {child.done.fault.strip().splitlines()[-1:]}")
+            raise TargetError(f"it could not be done: {child.done.gist}")
         return answer

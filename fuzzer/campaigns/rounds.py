@@ -115,7 +115,7 @@ def run_round(worker: Worker, plan: Plan, number: int, over: Callable[[int], boo
     steps = max(1, plan.steps * LENGTHS[number % len(LENGTHS)] // 100)
     mutants = MUTANTS if "coverage" in plan.strategies else 0
     corpus = Corpus(name, plan.users, MUTANT * steps // 100)
-    explored_already: set[Program] = set()
+    explored_already = set(worker.avoided)
     with memory.paths.session():
         for written in _programs(worker, plan, number, name, steps):
             for program in chain((written.program,), _mutants(corpus, mutants if written.generated else 0)):

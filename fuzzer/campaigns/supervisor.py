@@ -33,14 +33,14 @@ __all__ = ("CampaignJob", "Supervisor")
 OFTEN = 0.1
 """Real seconds between two messages about figures."""
 
-CAREFUL = 32
+CAREFUL = 16
 """Processes that are replaced by careful ones; after that, a round that ends its process is left where it is."""
 
-LIVES = 64
+LIVES = 24
 """Processes that one target may cost."""
 
 
-SLOWLY = 12
+SLOWLY = 4
 """How many such a process counts for that has to be waited for."""
 
 
@@ -209,7 +209,7 @@ class Supervisor:
                     if done.error is not None:
                         raise done.error
                     if done.fault:
-                        raise TargetError(f"{self.target}: its campaign failed: {done.fault}")
+                        raise TargetError(f"{self.target}: a fault of Crosswire's own, please report it: {done.gist}")
                     break
                 assert ending is not None
                 lives -= SLOWLY if ending.how in (How.BUSY, How.WAITING) else 1
@@ -298,8 +298,11 @@ class Supervisor:
         if violation.promise not in self.plan.promises:
             return
         tally, signature = self.tally, violation.signature(self.target)
-        broken = violation.promise, ("written", len(program.users), len(program))
+        cell = "written", len(program.users), len(program)
+        broken = violation.promise, cell
         for counted in (tally, self._kept):
+            counted.executions += 1
+            counted.cells[cell] += 1
             counted.broken[violation.promise] += 1
             counted.broken_cells[broken] += 1
         known = tally.found.get(signature)

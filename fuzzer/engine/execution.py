@@ -6,7 +6,7 @@ import gc
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from time import process_time
@@ -92,6 +92,8 @@ class Worker:
         self.blocked: TargetBlockedError | None = None
         self.frames: list[tuple[str, object]] = []
         """What clients received in the last execution, as it was sent."""
+        self.avoided: Set[Program] = frozenset()
+        """Programs that nobody should write again: they are known to end the process."""
         self._began = False
         self.interrupted = False
         self._alone: Alone[tuple[Execution, list[tuple[str, object]]]] | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
+import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -171,13 +172,20 @@ def load_module(name: str, module_name: str) -> Any:
         sys.path.insert(0, os.getcwd())
     try:
         return taken_up(module_name)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        if _is_ours(error):
+            raise
         place = raised_at(error)
-        failed = "ended the program with" if isinstance(error, SystemExit) else "failed with"
+        failed = "ended the program with" if isinstance(error, SystemExit | KeyboardInterrupt) else "failed with"
         raise UnknownTargetError(
             f"target {name!r}: importing {module_name!r} {failed} {cut(type(error).__name__, 100)}: {said(error)}"
             + (f", in {place}" if place and "importlib" not in place else "")
         ) from error
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Whether it is Ctrl-C that was raised: in a process that ignores it, the target raised it itself."""
+    return isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
 
 
 def kind_of(value: Any) -> Kind | None:
@@ -267,7 +275,9 @@ def _made(name: str, factory: Callable[[], Any], attribute: str) -> Any:
 
     try:
         return WorldLoop().run_coroutine(call())
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        if _is_ours(error):
+            raise
         raise UnknownTargetError(
             f"target {name!r}: calling {attribute}() failed with {cut(type(error).__name__, 100)}: {said(error)}"
             f", in {raised_at(error)}"
