@@ -19,7 +19,7 @@ from typing import Any
 
 from ..core.errors import CrosswireError
 from .beginning import let_go
-from .child import EXHAUSTED, HEADER, Done, Job, Started, packed
+from .messages import EXHAUSTED, HEADER, Done, Job, Started, packed
 
 __all__ = ("begin",)
 

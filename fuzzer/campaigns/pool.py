@@ -13,7 +13,8 @@ from ..engine.execution import TargetError
 from ..findings.finding import Finding
 from ..targets.adapter import Target
 from ..targets.resolve import resolve
-from .child import Care, Child, Line, awaited
+from .child import Care, Child, awaited
+from .messages import Line
 from .rounds import Batch, Plan, run_round
 from .watched import Trace, WatchedWorker, execution_patience
 

@@ -12,8 +12,9 @@ from ..findings.counterexample import Counterexample
 from ..findings.finding import Finding, judged
 from ..findings.regression import Replayed, is_shown_by, replayed
 from ..targets.resolve import resolve
-from .child import Care, Child, Job, Line, awaited
+from .child import Care, Child, awaited
 from .endings import Ending
+from .messages import Job, Line
 from .watched import Trace, WatchedWorker, execution_patience
 
 __all__ = ("confirmed_apart", "replayed_apart", "shown_apart")

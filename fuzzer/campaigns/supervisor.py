@@ -22,9 +22,10 @@ from ..findings.finding import Finding
 from ..findings.tally import Cell, Found, Tally
 from ..targets.resolve import resolve
 from .campaign import Campaign
-from .child import Care, Child, Line, Said, awaited
+from .child import Care, Child, awaited
 from .endings import How
 from .events import BugFound, CampaignEvent, Finished, Noted, Phase, Progressed, Started
+from .messages import Line, Said
 from .rounds import Plan
 from .watched import Trace, WatchedWorker, execution_patience
 

@@ -11,8 +11,9 @@ from ..engine.schedule import Schedule
 from ..findings.finding import Finding
 from ..targets.adapter import Target
 from ..world import Chooser
-from .child import Care, Line
+from .child import Care
 from .endings import Ending, fatal
+from .messages import Line
 
 __all__ = ("Begins", "Decided", "Trace", "WatchedWorker", "execution_patience")
 

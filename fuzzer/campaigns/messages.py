@@ -1,0 +1,171 @@
+"""What a process that runs a target's code and whoever started it say to each other, and how that travels.
+
+Data travels as length-prefixed pickles over a pipe.  Nothing of the target's is unpickled: what is of its classes is
+sent as the plain value it stands for, and only names of Crosswire's are looked up on the other side.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import pickle
+import struct
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any, Protocol
+
+from ..core.errors import CrosswireError
+from ..core.text import cut, plain
+
+__all__ = ("EXHAUSTED", "HEADER", "Done", "Inbox", "Job", "Line", "Said", "Started", "packed")
+
+LARGEST = 1 << 28
+"""Bytes of one message; what is longer is none of ours."""
+
+EXHAUSTED = 77
+"""Exit code of a process that was refused memory."""
+
+HEADER = struct.Struct("!I")
+
+
+class Line(Protocol):
+    """The child's end: what it says to whoever started it."""
+
+    def tell(self, message: object) -> None:
+        """Send plain data."""
+
+    def asked(self) -> object | None:
+        """Return the next thing that was sent here, waiting for it; None where nothing more will come."""
+
+    def beat(self) -> None:
+        """Say that things go on; costs nothing."""
+
+    def begun(self) -> None:
+        """Say that starting is over."""
+
+    def at_leisure(self) -> None:
+        """Say that what comes now may take as long as starting may."""
+
+
+class Job(Protocol):
+    """What a child is to do; plain data."""
+
+    def run(self, line: Line) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The child is there, and is about to take up its job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The job is done; ``error`` is what it raised, where that is for the user to read."""
+
+    error: CrosswireError | None = None
+    fault: str = ""
+    """A traceback: what nobody had thought of."""
+
+    @property
+    def gist(self) -> str:
+        """The last of the traceback in one line: the place, and the exception."""
+        written = self.fault.strip().splitlines() or ["for no reason that is known"]
+        place = next((line.strip() for line in reversed(written) if line.startswith('  File "')), "")
+        return plain(cut(f"{written[-1]} {place}".strip(), 500))
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A line that the target printed."""
+
+    text: str
+
+
+class _Plain(pickle.Pickler):
+    """Pickles our own data; of a target's classes the plain value they stand for."""
+
+    def reducer_override(self, value: Any) -> Any:
+        kind = type(value)
+        if kind.__module__ in PLAIN or kind.__module__.startswith("crosswire.") or isinstance(value, type):
+            return NotImplemented
+        if isinstance(value, str):
+            return str, (str.__str__(value)[:],)
+        if isinstance(value, int):
+            return int, (int.__index__(value),)
+        if isinstance(value, float):
+            return float, (float.__float__(value),)
+        return str, (f"<{cut(kind.__name__, 80)}>",)
+
+
+class _Ours(pickle.Unpickler):
+    """Unpickles nothing but plain data and classes of ours."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module.startswith("crosswire.") or (module in PLAIN and name in PLAIN[module]):
+            return super().find_class(module, name)
+        raise pickle.UnpicklingError(f"{module}.{name} is none of ours")
+
+
+PLAIN: dict[str, frozenset[str]] = {
+    "builtins": frozenset({"str", "int", "float", "set", "frozenset", "bytearray", "complex", "object"}),
+    "collections": frozenset({"Counter", "OrderedDict", "defaultdict", "deque"}),
+    "copyreg": frozenset({"_reconstructor", "__newobj__"}),
+    "pathlib": frozenset({"PosixPath", "PurePosixPath", "WindowsPath", "Path"}),
+    "pathlib._local": frozenset({"PosixPath", "PurePosixPath", "WindowsPath", "Path"}),
+}
+
+
+def packed(message: object) -> bytes:
+    """Return a message as it travels."""
+    buffer = io.BytesIO()
+    _Plain(buffer, protocol=pickle.HIGHEST_PROTOCOL).dump(message)
+    data = buffer.getvalue()
+    return HEADER.pack(len(data)) + data
+
+
+class Inbox:
+    """Messages as they come in through a pipe, without ever waiting for the rest of one."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self.pipe = pipe
+        self.over = False
+        self._buffer = bytearray()
+        os.set_blocking(pipe.fileno(), False)
+
+    def read(self) -> list[Any]:
+        """Return what has come in; raises `ValueError` where it is none of ours."""
+        self._fill()
+        messages = []
+        while len(self._buffer) >= HEADER.size:
+            (size,) = HEADER.unpack_from(self._buffer)
+            if size > LARGEST:
+                raise ValueError(f"a message of {size} bytes")
+            if len(self._buffer) < HEADER.size + size:
+                break
+            data = bytes(self._buffer[HEADER.size : HEADER.size + size])
+            del self._buffer[: HEADER.size + size]
+            try:
+                messages.append(_Ours(io.BytesIO(data)).load())
+            except Exception as error:
+                raise ValueError(f"a message that is none of ours: {error}") from None
+        return messages
+
+    def text(self) -> str:
+        """Return what has come in as text."""
+        self._fill()
+        data, self._buffer = bytes(self._buffer), bytearray()
+        return data.decode("utf-8", "replace")
+
+    def _fill(self) -> None:
+        while not self.over and len(self._buffer) <= LARGEST:
+            try:
+                data = os.read(self.pipe.fileno(), 1 << 16)
+            except BlockingIOError:
+                return
+            except OSError:
+                data = b""
+            if not data:
+                self.over = True
+            self._buffer += data
+            if len(data) < 1 << 12:
+                return
