@@ -79,7 +79,6 @@ def campaign(
         ("ctypes.string_at(0)", "KillsProcess", "SIGSEGV, in emit (bad.py:"),
         ("os._exit(0)", "KillsProcess", "exit code 0, in emit (bad.py:"),
         ("os.kill(os.getpid(), signal.SIGKILL)", "KillsProcess", "ended by SIGKILL"),
-        ("self.all = bytearray(b'x') * (5 << 26); exec('for _ in range(10**8): pass')", "EatsMemory", "may hold 256"),
         ("os.closerange(3, 300)", "KillsProcess", ""),
     ],
 )
