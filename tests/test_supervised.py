@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from crosswire.fuzzer.campaigns import beginning
 from crosswire.fuzzer.campaigns.child import Care
 from crosswire.fuzzer.campaigns.events import BugFound, Noted
+from crosswire.fuzzer.campaigns.messages import Inbox, packed
 from crosswire.fuzzer.campaigns.replays import replayed_apart
 from crosswire.fuzzer.campaigns.rounds import Plan
 from crosswire.fuzzer.campaigns.supervisor import Supervisor
@@ -140,11 +142,11 @@ def test_the_numbers_are_those_of_a_campaign_in_process(monkeypatch: pytest.Monk
     from crosswire.models.managers.targets import TARGETS
 
     monkeypatch.setenv("PYTHONHASHSEED", "0")
-    plan = Plan(executions=700, seed=3)
+    plan = Plan(executions=150, seed=3)
     alone, tally = Campaign(TARGETS["factory"], plan).run(), Tally("factory")
     events = list(Supervisor("factory", plan, tally=tally, care=Care()).events())
-    assert tally.executions == 700
-    assert tally.cells.total() == 700
+    assert tally.executions == 150
+    assert tally.cells.total() == 150
     assert [event.found.signature for event in events if isinstance(event, BugFound)]
     if os.environ.get("PYTHONHASHSEED") == "0":
         assert set(alone.found) and set(tally.found)
@@ -157,7 +159,7 @@ def test_there_is_no_such_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("after", [0.5, 4.0])
+@pytest.mark.parametrize("after", [0.2, 0.5, 3.0])
 def test_interrupted_at_any_moment(tmp_path: Path, number: signal.Signals, after: float) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "crosswire.fuzzer", "run", "degraded", "--budget", "100s"],
@@ -172,3 +174,26 @@ def test_interrupted_at_any_moment(tmp_path: Path, number: signal.Signals, after
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr
     assert "Traceback" not in stderr
+
+
+class Shouted(str):
+    """Text of a class that only a target knows."""
+
+
+@pytest.mark.parametrize(
+    ("value", "arrives"),
+    [
+        (range(3), range(3)),
+        ([Shouted("x")], ["x"]),
+        (Shouted, "<type>"),
+        (ValueError("x"), "<ValueError>"),
+        (len, "<builtin_function_or_method>"),
+        (slice(1), "<slice>"),
+        (frozenset({1}), frozenset({1})),
+    ],
+)
+def test_everything_that_is_told_arrives(value: object, arrives: object) -> None:
+    read, write = multiprocessing.Pipe(duplex=False)
+    os.write(write.fileno(), packed(value))
+    (heard,) = Inbox(read).read()
+    assert (type(heard), heard) == (type(arrives), arrives)

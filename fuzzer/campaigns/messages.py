@@ -12,6 +12,7 @@ import pickle
 import struct
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from types import BuiltinFunctionType, FunctionType
 from typing import Any, Protocol
 
 from ..core.errors import CrosswireError
@@ -86,7 +87,8 @@ class _Plain(pickle.Pickler):
 
     def reducer_override(self, value: Any) -> Any:
         kind = type(value)
-        if kind.__module__ in PLAIN or kind.__module__.startswith("crosswire.") or isinstance(value, type):
+        named = value if isinstance(value, NAMED) else kind  # what the other side will have to look up
+        if _is_ours(named.__module__, named.__name__):
             return NotImplemented
         if isinstance(value, str):
             return str, (str.__str__(value)[:],)
@@ -101,18 +103,25 @@ class _Ours(pickle.Unpickler):
     """Unpickles nothing but plain data and classes of ours."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if module.startswith("crosswire.") or (module in PLAIN and name in PLAIN[module]):
+        if _is_ours(module, name):
             return super().find_class(module, name)
         raise pickle.UnpicklingError(f"{module}.{name} is none of ours")
 
 
+NAMED = (type, FunctionType, BuiltinFunctionType)
+"""What travels as a name."""
+
 PLAIN: dict[str, frozenset[str]] = {
-    "builtins": frozenset({"str", "int", "float", "set", "frozenset", "bytearray", "complex", "object"}),
+    "builtins": frozenset({"str", "int", "float", "set", "frozenset", "bytearray", "complex", "object", "range"}),
     "collections": frozenset({"Counter", "OrderedDict", "defaultdict", "deque"}),
     "copyreg": frozenset({"_reconstructor", "__newobj__"}),
     "pathlib": frozenset({"PosixPath", "PurePosixPath", "WindowsPath", "Path"}),
     "pathlib._local": frozenset({"PosixPath", "PurePosixPath", "WindowsPath", "Path"}),
 }
+
+
+def _is_ours(module: object, name: str) -> bool:
+    return isinstance(module, str) and (module.startswith("crosswire.") or name in PLAIN.get(module, ()))
 
 
 def packed(message: object) -> bytes:

@@ -160,6 +160,7 @@ def run(
         junit=junit,
         notify=notify,
     )
+    _end_in_order()
     raise typer.Exit(run_campaigns(settings))
 
 
@@ -279,8 +280,6 @@ USAGE: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kin
 
 def main() -> None:
     """Run the command line, and end: 0, 1 where a promise was broken, 2 with one line, 130 where interrupted."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
     if "PYTHONHASHSEED" in os.environ:
         fork_from_here()
     code = 2
@@ -295,6 +294,15 @@ def main() -> None:
             child.kill()
         code = code if _written_out() or code == 130 else 2
     sys.exit(code)
+
+
+def _end_in_order() -> None:
+    """From here on have Ctrl-C and SIGTERM leave time to save what was found.
+
+    Not before: an interrupt that is raised while modules are imported can be lost in a callback of the import system.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
 
 
 def _run() -> int:
