@@ -98,9 +98,18 @@ def test_what_ends_a_process_is_named_and_the_campaign_goes_on(
 
 
 def test_with_two_workers_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tally, _ = campaign(tmp_path, monkeypatch, "ctypes.string_at(0)", workers=2, late=9)
-    assert tally.executions == 20
+    tally, _ = campaign(tmp_path, monkeypatch, "ctypes.string_at(0)", workers=2, late=20, executions=25)
+    assert tally.executions == 25
     assert "KillsProcess" in {found.finding.violation.kind for found in tally.found.values()}
+
+
+def test_a_target_that_ends_process_after_process_is_given_up_aloud(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tally, notes = campaign(tmp_path, monkeypatch, "ctypes.string_at(0)", late=5, executions=4000)
+    assert tally.executions < 4000
+    assert "given up, since it ended one process after the other" in notes[-1]
+    assert {found.finding.violation.kind for found in tally.found.values()} == {"KillsProcess"}
 
 
 def test_what_a_target_prints_is_passed_on_and_cannot_fool_anybody(

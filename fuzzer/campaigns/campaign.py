@@ -158,7 +158,7 @@ class Campaign:
                     yield None
             return
         with closing(Pool(self.target, self.plan, self._workers, self.tally.rounds, self._care)) as pool:
-            while not self._over():
+            while not (self._over() or pool.given_up):
                 yield from pool.next_round(self._over, worker.alive)
                 if not self._over():
                     self.tally.rounds += 1

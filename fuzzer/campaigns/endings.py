@@ -13,7 +13,15 @@ from ..engine.execution import Execution
 from ..engine.schedule import Schedule
 from ..findings.finding import Finding
 
-__all__ = ("Ending", "How", "fatal", "place_in")
+__all__ = ("GIVEN_UP", "LIVES", "Ending", "How", "fatal", "place_in")
+
+LIVES = 24
+"""Processes that one target may cost: what ends nearly every one of them is known by then."""
+
+GIVEN_UP = "given up, since it ended one process after the other"
+
+SLOWLY = 4
+"""How many such a process counts for that has to be waited for."""
 
 
 class How(Enum):
@@ -54,6 +62,11 @@ class Ending:
                 return f"the process held {self.detail}"
             case How.CHANNEL:
                 return f"the process could not be heard any more: {self.detail}{where}"
+
+    @property
+    def cost(self) -> int:
+        """How many of a target's processes (`LIVES`) this one counts for."""
+        return SLOWLY if self.how in (How.BUSY, How.WAITING) else 1
 
     def violation(self) -> Violation:
         """Return the promise that is broken by it."""

@@ -14,6 +14,7 @@ from ..findings.finding import Finding
 from ..targets.adapter import Target
 from ..targets.resolve import resolve
 from .child import Care, Child, awaited
+from .endings import GIVEN_UP, LIVES
 from .messages import Line
 from .rounds import Batch, Plan, run_round
 from .watched import Trace, WatchedWorker, execution_patience
@@ -23,7 +24,7 @@ __all__ = ("Pool", "RoundsJob")
 AHEAD = 2
 """Rounds in hand for each process, so that none of them waits while an earlier round is counted."""
 
-LIVES = 20
+ROUND = 8
 """Processes that one round may cost before what is left of it is passed over."""
 
 
@@ -51,6 +52,7 @@ class RoundsJob:
                 assert isinstance(number, int)
                 batches = list(run_round(worker, self.plan, number, lambda more: False))
                 line.tell(_Round(batches, worker.target.state.notes))
+                worker.careful = False  # the round that went wrong has gone well
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,6 @@ class _Seat:
     child: Child
     number: int | None = None
     trace: Trace = field(default_factory=Trace)
-    careful: bool = False
     lives: int = 0
     ended: list[Finding] = field(default_factory=list)
 
@@ -84,18 +85,19 @@ class Pool:
         self._avoided: set[Program] = set()
         self._seats: list[_Seat] = []
         self._rounds: dict[int, list[Batch]] = {}
+        self._lives = LIVES
         self._due = self._next = first
         self._ahead = workers * AHEAD
         try:
             for _ in range(workers):
-                self._seats.append(_Seat(self._made(False)))
+                self._seats.append(_Seat(self._made(careful=False)))
         except BaseException:
             self.close()
             raise
 
     def next_round(self, over: Callable[[], bool], alive: Callable[[], None]) -> list[Batch]:
         """The next round's batches, in order; empty where the budget ends first.  Raises `TargetError`."""
-        while self._due not in self._rounds and not over():
+        while self._due not in self._rounds and not over() and not self.given_up:
             alive()
             for seat in self._seats:
                 if seat.number is None and self._next < self._due + self._ahead:
@@ -105,7 +107,15 @@ class Pool:
             for seat in self._seats:
                 self._hear(seat)
         self._due += 1
-        return self._rounds.pop(self._due - 1, [])
+        batches = self._rounds.pop(self._due - 1, [])
+        if self.given_up:
+            batches += [self._shown(finding) for seat in self._seats for finding in seat.ended]
+        return batches
+
+    @property
+    def given_up(self) -> bool:
+        """Whether so many processes have ended that there will be no more of them."""
+        return self._lives <= 0
 
     def _made(self, careful: bool) -> Child:
         job = RoundsJob(
@@ -120,9 +130,6 @@ class Pool:
                 for note in message.notes:
                     self._state.note(note)
                 seat.number, seat.ended, seat.lives = None, [], 0
-                if seat.careful:
-                    self._replace(seat, False)
-                    return
         done, ending = seat.child.done, seat.child.ending
         if done is not None:
             raise done.error or TargetError(f"{self._target}: a worker process failed: {done.gist}")
@@ -130,22 +137,24 @@ class Pool:
             return
         finding = seat.trace.finding(ending)
         seat.lives += 1
-        if seat.number is None and seat.lives > LIVES:
-            raise TargetError(f"{self._target}: {ending}, again and again")
+        self._lives -= ending.cost
         if finding is not None:
             seat.ended.append(finding)
             self._avoided.add(finding.execution.program)
-        if seat.number is not None and seat.lives > LIVES:
+        if self.given_up:
+            self._state.note(f"{GIVEN_UP}; the last time {ending}")
+            return
+        if seat.number is not None and seat.lives > ROUND:
             self._rounds[seat.number] = list(map(self._shown, seat.ended))
-            self._state.note(f"{LIVES} processes ended in one round, what is left of it is passed over; {ending}")
+            self._state.note(f"{ROUND} processes ended in one round, what is left of it is passed over; {ending}")
             seat.number, seat.ended, seat.lives = None, [], 0
-        self._replace(seat, seat.number is not None)
+        self._replace(seat, careful=seat.number is not None)
         if seat.number is not None:
             seat.child.ask(seat.number)
 
     def _replace(self, seat: _Seat, careful: bool) -> None:
         seat.child.close()
-        seat.child, seat.trace, seat.careful = self._made(careful), Trace(), careful
+        seat.child, seat.trace = self._made(careful), Trace()
 
     def _shown(self, finding: Finding) -> Batch:
         """What a program showed that ended its process."""

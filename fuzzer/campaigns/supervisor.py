@@ -23,7 +23,7 @@ from ..findings.tally import Cell, Found, Tally
 from ..targets.resolve import resolve
 from .campaign import Campaign
 from .child import Care, Child, awaited
-from .endings import How
+from .endings import GIVEN_UP, LIVES
 from .events import BugFound, CampaignEvent, Finished, Noted, Phase, Progressed, Started
 from .messages import Line, Said
 from .rounds import Plan
@@ -36,13 +36,6 @@ OFTEN = 0.1
 
 CAREFUL = 16
 """Processes that are replaced by careful ones; after that, a round that ends its process is left where it is."""
-
-LIVES = 24
-"""Processes that one target may cost."""
-
-
-SLOWLY = 4
-"""How many such a process counts for that has to be waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +206,7 @@ class Supervisor:
                         raise TargetError(f"{self.target}: a fault of Crosswire's own, please report it: {done.gist}")
                     break
                 assert ending is not None
-                lives -= SLOWLY if ending.how in (How.BUSY, How.WAITING) else 1
+                lives -= ending.cost
                 if not described:
                     raise TargetError(f"{self.target}: while it was taken up, {ending}")
                 finding = trace.finding(ending)
@@ -222,7 +215,7 @@ class Supervisor:
                 elif careful:
                     yield Noted(f"{self.target}: {ending}, while nothing was executed; a new one goes on")
                 if lives <= 0:
-                    yield Noted(f"{self.target}: given up after {LIVES} processes")
+                    yield Noted(f"{self.target}: {GIVEN_UP}; the last time {ending}")
                     break
                 if self.plan.seconds is not None and tally.seconds >= self.plan.seconds and (careful or finding):
                     break
