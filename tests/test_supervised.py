@@ -65,13 +65,15 @@ def campaign(
     workers: int = 1,
     late: int = 7,
     memory: int = 256,
+    options: str = "",
 ) -> tuple[Tally, list[str]]:
     """Fuzz a target that does something bad to its process now and then; what was counted, and what was noted."""
     (folder / "bad.py").write_text(BASE + SOMETIMES.format(bad=bad, late=late))
     monkeypatch.chdir(folder)
-    tally = Tally("bad:T")
+    name = f"bad:T{options}"
+    tally = Tally(name)
     care = Care(patience=2.0, memory=memory)
-    supervisor = Supervisor("bad:T", Plan(executions=executions), workers=workers, tally=tally, care=care)
+    supervisor = Supervisor(name, Plan(executions=executions), workers=workers, tally=tally, care=care)
     return tally, [event.text for event in supervisor.events() if isinstance(event, Noted)]
 
 
@@ -101,6 +103,19 @@ def test_with_two_workers_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     tally, _ = campaign(tmp_path, monkeypatch, "ctypes.string_at(0)", workers=2, late=20, executions=25)
     assert tally.executions == 25
     assert "KillsProcess" in {found.finding.violation.kind for found in tally.found.values()}
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"), [("ctypes.string_at(0)", "SIGSEGV, in emit (bad.py:"), ("os._exit(3)", "exit code 3")]
+)
+def test_it_is_the_same_where_each_execution_has_a_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bad: str, said: str
+) -> None:
+    tally, _ = campaign(tmp_path, monkeypatch, bad, options="?state=process")
+    assert tally.executions == 20
+    (found,) = tally.found.values()
+    assert said in found.finding.violation.message
+    assert len(found.finding.execution.program)
 
 
 def test_a_target_that_ends_process_after_process_is_given_up_aloud(

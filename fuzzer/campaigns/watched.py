@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import faulthandler
+import os
+import signal
 from collections.abc import Callable, Set
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ..core.program import Program
@@ -16,6 +20,9 @@ from .endings import Ending, fatal
 from .messages import Line
 
 __all__ = ("Begins", "Decided", "Trace", "WatchedWorker", "execution_patience")
+
+_leave = os._exit
+"""As it was before anything was put in its place to say where a target calls it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +95,20 @@ class WatchedWorker(Worker):
             self.line.tell(Begins(program))
             self.loop.deviations = _Told(self.line.tell)
         return super().execute(program, chooser)
+
+    def lost(self, code: int) -> None:
+        """End as the execution's process did, which is what is watched from outside: the finding is the same.
+
+        Only where every execution has a process of its own; else the others go on, and one of them may end this one.
+        """
+        if self.target.state.way != "process":
+            return
+        faulthandler.disable()  # where the target stood was told by the process that it ended
+        if code < 0:
+            with suppress(OSError):  # SIGKILL has no handler to take away
+                signal.signal(-code, signal.SIG_DFL)
+            os.kill(os.getpid(), -code)
+        _leave(code)
 
 
 def execution_patience(care: Care) -> float:

@@ -42,7 +42,14 @@ _ours: set[int] = set()
 
 
 class AloneError(Exception):
-    """An execution in a process of its own failed; the message is what it said, or how the process ended."""
+    """An execution in a process of its own failed; the message is what it said, or how the process ended.
+
+    ``code`` is the exit code of a process that ended before it said anything, a signal's number below zero.
+    """
+
+    def __init__(self, message: str, code: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class Alone(Generic[Shown]):
@@ -89,6 +96,8 @@ class Alone(Generic[Shown]):
                     return shown  # type: ignore[no-any-return]
                 case "failed", why:
                     raise AloneError(why)
+                case "ended", code:
+                    raise AloneError(f"the process of an execution {_ended(code)}", code)
                 case _:
                     raise AloneError("the process that executions are forked from has gone")
 
@@ -156,12 +165,12 @@ def _wait(jobs: BinaryIO, answers: BinaryIO, perform: Perform[Any]) -> None:
             finally:
                 os._exit(code)
         _, status = os.waitpid(child, 0)
-        if os.waitstatus_to_exitcode(status) != ANSWERED:
-            _write(answers, ("failed", f"the process of an execution {_ended(status)}"))
+        code = os.waitstatus_to_exitcode(status)
+        if code != ANSWERED:
+            _write(answers, ("ended", code))
 
 
-def _ended(status: int) -> str:
-    code = os.waitstatus_to_exitcode(status)
+def _ended(code: int) -> str:
     return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
 
 
@@ -201,7 +210,7 @@ def in_fork(call: Callable[[], Any]) -> Any:
         case "failed", why:
             raise AloneError(why)
         case _:
-            raise AloneError(f"the process of a trial {_ended(status)}")
+            raise AloneError(f"the process of a trial {_ended(os.waitstatus_to_exitcode(status))}")
 
 
 def _open(descriptor: int, mode: str) -> BinaryIO:

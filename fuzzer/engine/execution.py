@@ -195,6 +195,8 @@ class Worker:
         try:
             execution, self.frames = self._alone.run(program, chooser)
         except AloneError as error:
+            if error.code is not None:
+                self.lost(error.code)
             raise TargetError(str(error)) from None
         return execution
 
@@ -269,6 +271,9 @@ class Worker:
 
     def alive(self) -> None:
         """Say that things go on where no execution does; for those who watch a worker from outside."""
+
+    def lost(self, code: int) -> None:
+        """Hear that an execution ended its own process, with this exit code, or by a signal (its number below zero)."""
 
     def replay(self, program: Program, schedule: Schedule) -> Execution:
         """Execute with a recorded schedule."""
