@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -29,24 +29,27 @@ class ProfileError(UsageError):
 
 
 class Profile(msgspec.Struct, frozen=True, rename="kebab", forbid_unknown_fields=True):
-    """Settings of a run; None where nothing is said.  ``seed`` may be ``"fresh"``: one no campaign has had yet."""
+    """Settings of a run, in the ranges of the command line's options; None where nothing is said.
+
+    ``seed`` may be ``"fresh"``: one no campaign has had yet.
+    """
 
     targets: list[str] | None = None
     results: str | None = None
     budget: str | None = None
-    max_executions: int | None = None
-    seed: int | Literal["fresh"] | None = None
-    users: int | None = None
-    schedules: int | None = None
+    max_executions: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    seed: Annotated[int, msgspec.Meta(ge=0)] | Literal["fresh"] | None = None
+    users: Annotated[int, msgspec.Meta(ge=1, le=9)] | None = None
+    schedules: Annotated[int, msgspec.Meta(ge=1)] | None = None
     promises: list[str] | None = None
     strategies: list[str] | None = None
-    workers: int | None = None
+    workers: Annotated[int, msgspec.Meta(ge=1, le=512)] | None = None
     fail_on: FailOn | None = None
     junit: str | None = None
     notify: str | None = None
     confirm: bool | None = None
-    patience: float | None = None
-    memory: int | None = None
+    patience: Annotated[float, msgspec.Meta(ge=1.0, le=3600.0)] | None = None
+    memory: Annotated[int, msgspec.Meta(ge=64, le=1 << 20)] | None = None
 
     def over(self, other: Profile) -> Profile:
         """These settings, and the other's where nothing is said."""

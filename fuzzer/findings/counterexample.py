@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import stat
 import tempfile
 from pathlib import Path
 
@@ -36,6 +37,9 @@ NEEDED: tuple[tuple[str, frozenset[str]], ...] = (
     ("name", frozenset({"act"})),
 )
 """The fields that operations of some kinds cannot do without."""
+
+LARGEST = 1 << 24
+"""Bytes of a file that is read at all."""
 
 MOST_TIMES = 10_000
 """How often a file may have an operation repeated."""
@@ -119,20 +123,29 @@ def _lines(value: object) -> str:
 def load(path: Path) -> Counterexample:
     """Read a file; raises `CounterexampleError`."""
     try:
+        seen = path.stat()
+        if not stat.S_ISREG(seen.st_mode):  # a pipe would be waited for, a device has no end
+            raise CounterexampleError(f"{path}: no regular file, and no counterexample therefore")
+        if seen.st_size > LARGEST:
+            raise CounterexampleError(f"{path}: {seen.st_size:,} bytes, and no counterexample has over {LARGEST:,}")
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CounterexampleError(f"{path}: there is no such file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise CounterexampleError(f"{path}: cannot be read: {error}") from None
-    except ValueError as error:
+    except CounterexampleError:
+        raise
+    except (ValueError, RecursionError) as error:
         raise CounterexampleError(
             f"{path}: not JSON, or cut short ({error}); restore it or run the campaign again"
         ) from None
     version = data.get("crosswire") if isinstance(data, dict) else None
-    if not isinstance(version, int):
+    if not isinstance(version, int) or isinstance(version, bool):
         raise CounterexampleError(
             f"{path}: not a counterexample: it has no field 'crosswire' with the format's version"
         )
+    if version < 1:
+        raise CounterexampleError(f"{path}: format {version}, and there has never been one below 1")
     if version > FORMAT:
         raise CounterexampleError(
             f"{path}: format {version}, and this release reads up to {FORMAT}; upgrade crosswire to replay it"
