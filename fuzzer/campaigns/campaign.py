@@ -10,11 +10,12 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import chain
 
 from ...models.isolation.violations import Stuck
 from ..engine.execution import TargetError, Worker
+from ..findings.causes import cause_of
 from ..findings.confirm import confirm
 from ..findings.finding import Finding, soundness_doubt
 from ..findings.minimise import minimise
@@ -52,6 +53,12 @@ CONFIRMING = 1 / 4
 LEAST = 0.5
 """Seconds without which confirming is not begun."""
 
+CAUSES = 1 / 10
+"""Share of a budget in seconds that looking for causes may take, at most."""
+
+CAUSE_MANAGER, CAUSE_APPLICATION = 0.15, 0.6
+"""Seconds that the cause of one finding takes."""
+
 CONFIRMING_MANAGER, CONFIRMING_APPLICATION = 0.2, 1.0
 """Seconds that confirming one bug takes."""
 
@@ -66,6 +73,7 @@ class Campaign:
         *,
         workers: int = 1,
         confirming: bool = False,
+        explaining: bool = True,
         tally: Tally | None = None,
         worker: Worker | None = None,
         care: Care | None = None,
@@ -75,6 +83,7 @@ class Campaign:
         self._care = care if care is not None else Care()
         self.plan = plan
         self.confirming = confirming
+        self.explaining = explaining
         self.tally = tally if tally is not None else Tally(target.name)
         self._workers = workers
         self._by_strategy: Counter[str] = Counter(dict.fromkeys(plan.strategies, 0))
@@ -118,6 +127,8 @@ class Campaign:
                     if self._over():
                         break
                 yield from self._notes()
+                if self.explaining:
+                    yield from self._explain(worker)
             if self.confirming:
                 yield from self._confirm()
         finally:
@@ -131,6 +142,28 @@ class Campaign:
         while self._told < len(notes):
             self._told += 1
             yield Noted(f"{self.target.name}: {notes[self._told - 1]}")
+
+    def _explain(self, worker: Worker) -> Iterator[CampaignEvent]:
+        """Look for the causes of what was found, within the share of the budget that is theirs."""
+        began = time.perf_counter()
+        allowed = None
+        if self.plan.seconds is not None:
+            left = self._began + self.plan.seconds - began
+            allowed = max(min(self.plan.seconds * CAUSES, left), 0.0)
+
+        def over() -> bool:
+            return self._stopped or (allowed is not None and time.perf_counter() - began >= allowed)
+
+        for found in self.tally.found.values():
+            if over():
+                break
+            if found.cause is None and not found.finding.fatal and found.finding.execution.blocked is None:
+                worker.alive()
+                yield Progressed(self.tally, Phase.EXPLAINING)
+                with suppress(TargetError):
+                    found.cause = cause_of(worker, found.finding, over)
+                if found.cause is not None:
+                    yield BugFound(self.tally, found)
 
     def _confirm(self) -> Iterator[CampaignEvent]:
         """Run what was found on asyncio's own loop, while the budget lasts."""
@@ -178,11 +211,16 @@ class Campaign:
         return self.plan.seconds is not None and time.perf_counter() - self._began >= self.plan.seconds * share
 
     def _reserved(self) -> float:
-        """Return the seconds of the budget that confirming what was found so far will need."""
-        if not self.confirming or self.plan.seconds is None:
+        """Return the seconds of the budget that causes and confirmations of what was found so far will need."""
+        if self.plan.seconds is None:
             return 0.0
-        each = CONFIRMING_APPLICATION if self.target.traits.by_wire else CONFIRMING_MANAGER
-        return min(each * len(self.tally.found), self.plan.seconds * CONFIRMING)
+        wire, findings, needed = self.target.traits.by_wire, len(self.tally.found), 0.0
+        if self.confirming:
+            each = CONFIRMING_APPLICATION if wire else CONFIRMING_MANAGER
+            needed += min(each * findings, self.plan.seconds * CONFIRMING)
+        if self.explaining:
+            needed += min((CAUSE_APPLICATION if wire else CAUSE_MANAGER) * findings, self.plan.seconds * CAUSES)
+        return needed
 
     def _count(self, worker: Worker, batch: Batch) -> Iterator[CampaignEvent]:
         """Take one program's executions in."""
@@ -266,7 +304,8 @@ class Campaign:
             yield Progressed(self.tally, Phase.SHRINKING)
             small, minimal = self._minimised(worker, finding)
             if len(small.execution.program) < size:
-                known.finding, known.minimal, known.confirmation = small, minimal, None
+                known.finding, known.minimal = small, minimal
+                known.confirmation, known.cause = None, None
                 yield BugFound(self.tally, known)
 
     def _minimised(self, worker: Worker, finding: Finding) -> tuple[Finding, bool]:

@@ -16,6 +16,7 @@ class Phase(Enum):
     STARTING = "starting"
     SEARCHING = "searching"
     SHRINKING = "shrinking"
+    EXPLAINING = "looking for causes"
     CONFIRMING = "confirming"
 
 

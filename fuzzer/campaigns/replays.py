@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from ..drivers import TargetError
 from ..engine.execution import Execution
+from ..findings.causes import cause_of
 from ..findings.confirm import Confirmation, confirm
 from ..findings.counterexample import Counterexample
 from ..findings.finding import Finding, judged
@@ -22,15 +24,22 @@ __all__ = ("confirmed_apart", "replayed_apart", "shown_apart")
 
 @dataclass(frozen=True, slots=True)
 class ReplayJob:
-    """Replay a counterexample."""
+    """Replay a counterexample, and where it shows and is asked for, look for its cause."""
 
     counterexample: Counterexample
     patience: float
+    explaining: bool = False
 
     def run(self, line: Line) -> None:
         worker = WatchedWorker(resolve(self.counterexample.target), line, self.patience, careful=True)
         line.begun()
-        line.tell(replayed(self.counterexample, worker))
+        outcome = replayed(self.counterexample, worker)
+        if self.explaining and outcome.violation is not None and outcome.execution.blocked is None:
+            worker.careful = False
+            with worker.session(), suppress(TargetError):
+                cause = cause_of(worker, Finding(outcome.violation, outcome.execution))
+                outcome = replace(outcome, cause=cause)
+        line.tell(outcome)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +73,10 @@ class ConfirmJob:
 Answer = TypeVar("Answer")
 
 
-def replayed_apart(counterexample: Counterexample, care: Care) -> Replayed:
-    """Replay a counterexample in a process of its own; raises as `replayed` does."""
+def replayed_apart(counterexample: Counterexample, care: Care, explaining: bool = False) -> Replayed:
+    """Replay a counterexample in a process of its own, and look for its cause; raises as `replayed` does."""
     trace = Trace()
-    answer = _answer(ReplayJob(counterexample, execution_patience(care)), care, Replayed, trace)
+    answer = _answer(ReplayJob(counterexample, execution_patience(care), explaining), care, Replayed, trace)
     if isinstance(answer, Replayed):
         return answer
     finding = trace.finding(answer)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,7 +12,9 @@ from pathlib import Path
 import msgspec
 
 from ..core.errors import CrosswireError
+from ..core.program import Program
 from ..engine.execution import TargetError, Worker
+from ..findings.causes import Cause, bugs_of, counterfactual, joined, perhaps, places_in_words, why
 from ..findings.counterexample import Counterexample, CounterexampleError, load, of_finding, save
 from ..findings.finding import Finding, judged
 from ..findings.regression import replayed
@@ -25,7 +27,7 @@ from .child import Care
 from .events import BugFound, CampaignEvent, Finished, Noted, Progressed
 from .replays import replayed_apart, shown_apart
 from .rounds import Plan
-from .summary import FailureSummary, RunSummary, Status, TargetSummary
+from .summary import BugSummary, CauseSummary, FailureSummary, RunSummary, Status, TargetSummary
 from .supervisor import Supervisor
 
 __all__ = ("Run", "last_unfinished", "planned")
@@ -42,6 +44,8 @@ class _Target:
     tally: Tally
     paths: dict[str, Path] = field(default_factory=dict)
     still: dict[str, Counterexample] = field(default_factory=dict)
+    causes: dict[str, Cause] = field(default_factory=dict)
+    """Of counterexamples that were replayed and still show: their causes in the source as it is now."""
     gone: list[str] = field(default_factory=list)
     unsaved: list[Found] = field(default_factory=list)
     trouble: CrosswireError | None = None
@@ -64,6 +68,7 @@ class Run:
         workers: int = 1,
         regressions: bool = False,
         confirm_findings: bool = False,
+        explain_findings: bool = True,
         resume: CampaignRow | None = None,
         care: Care | None = None,
     ) -> None:
@@ -72,9 +77,12 @@ class Run:
         self._workers = workers
         self._regressions = regressions
         self._confirm = confirm_findings
+        self._explain = explain_findings
         self._resume = resume
         self._profile = profile
-        self._before = {row.signature: row.gone_since for row in store.failures()}
+        known = store.failures()
+        self._before = {row.signature: row.gone_since for row in known}
+        self._bug = {row.signature: row.bug for row in known}
         self._written = 0.0
         self._trouble: str | None = None
         self.id: int | None = None
@@ -159,14 +167,29 @@ class Run:
 
     def _campaign(self, target: _Target) -> Generator[CampaignEvent, None, None]:
         """The target's campaign: in a process of its own, or in this one."""
-        plan, workers, confirming, tally = self.plan, self._workers, self._confirm, target.tally
-        if isinstance(target.target, str):
-            return Supervisor(
-                target.target, plan, workers=workers, confirming=confirming, tally=tally, care=self._care
-            ).events()
-        return Campaign(
-            target.target, plan, workers=workers, confirming=confirming, tally=tally, care=self._care
-        ).events()
+        given, plan = target.target, self.plan
+        campaign: Supervisor | Campaign
+        if isinstance(given, str):
+            campaign = Supervisor(
+                given,
+                plan,
+                workers=self._workers,
+                confirming=self._confirm,
+                explaining=self._explain,
+                tally=target.tally,
+                care=self._care,
+            )
+        else:
+            campaign = Campaign(
+                given,
+                plan,
+                workers=self._workers,
+                confirming=self._confirm,
+                explaining=self._explain,
+                tally=target.tally,
+                care=self._care,
+            )
+        return campaign.events()
 
     def _restore_found(self, target: _Target) -> None:
         """Take up the bugs a broken-off campaign had found, by replaying their counterexamples."""
@@ -206,12 +229,15 @@ class Run:
                 continue
             if known.target != name or known.promise not in self.plan.promises:
                 continue
-            outcome = replayed_apart(known, self._care) if isinstance(target.target, str) else replayed(known)
+            given = target.target
+            outcome = replayed_apart(known, self._care, self._explain) if isinstance(given, str) else replayed(known)
             shows = outcome.violation is not None
             self.store.replayed(known.signature, shows)
             target.paths[known.signature] = path
             if shows:
                 target.still[known.signature] = known
+                if outcome.cause is not None:
+                    target.causes[known.signature] = outcome.cause
             else:
                 target.gone.append(known.signature)
 
@@ -236,6 +262,10 @@ class Run:
                 del target.unsaved[0]
             if tally.executions:
                 self.store.record(self.id, tally, done)
+            if done or last:
+                for symptoms in self._together(target):
+                    if len(symptoms) > 1:
+                        self.store.together(symptoms)
             self._trouble = None
         except (OSError, StoreError) as error:
             trouble = " ".join(str(error).split())
@@ -260,9 +290,51 @@ class Run:
         """What there is to say of the run so far."""
         return RunSummary(self.plan.seed, self.plan.users, [self._summary(target) for target in self._targets])
 
+    def _causes(self, target: _Target) -> dict[str, Cause | None]:
+        """The findings that show now, by signature, with what their cause is in the source as it is now."""
+        causes: dict[str, Cause | None] = {s: found.cause for s, found in target.tally.found.items()}
+        for signature in target.still:
+            causes[signature] = causes.get(signature) or target.causes.get(signature)
+        return causes
+
+    def _together(self, target: _Target) -> list[list[str]]:
+        """The signatures of each bug: together now, or known to be.
+
+        A bug is known by its counterexamples, whose causes are looked for anew: whatever was renamed or moved in
+        between, they are where they are together.
+        """
+        causes = self._causes(target)
+        ties = [(group[0], other) for group in bugs_of(causes) for other in group[1:]]
+        first: dict[str, str] = {}
+        for signature in causes:
+            if signature in self._bug:
+                ties.append((first.setdefault(self._bug[signature], signature), signature))
+        return joined(list(causes), ties)
+
+    def _bugs(self, target: _Target, found: list[FailureSummary]) -> list[BugSummary]:
+        causes, groups = self._causes(target), self._together(target)
+        deviations = {failure.signature: (failure.deviations, len(failure.operations)) for failure in found}
+        programs = {s: f.finding.execution.program for s, f in target.tally.found.items()}
+        programs |= {s: known.to_program() for s, known in target.still.items() if s not in programs}
+        groups = [sorted(group, key=lambda s: deviations[s]) for group in groups]
+        names = [next((self._bug[s] for s in group if s in self._bug), group[0]) for group in groups]
+        bugs = []
+        for group, name in zip(groups, names, strict=True):
+            statuses = {self.status(signature) for signature in group}
+            status: Status = "known" if "known" in statuses else "back" if "back" in statuses else "new"
+            explained = next(((s, cause) for s in group if (cause := causes[s]) is not None), None)
+            alike = [
+                other
+                for members, other in zip(groups, names, strict=True)
+                if other != name and perhaps(causes, group, members)
+            ]
+            summary = _cause_summary(*explained, programs) if explained is not None else None
+            bugs.append(BugSummary(name, status, group, summary, alike))
+        return bugs
+
     def _summary(self, target: _Target) -> TargetSummary:
         tally = target.tally
-        bugs = []
+        bugs: list[FailureSummary] = []
         for found in tally.found.values():
             execution, violation = found.finding.execution, found.finding.violation
             bugs.append(
@@ -299,6 +371,11 @@ class Run:
                     )
                 )
         gone = [signature for signature in target.gone if signature not in tally.found]
+        by_bug = self._bugs(target, bugs)
+        bug_of = {signature: bug.bug for bug in by_bug for signature in bug.symptoms}
+        bugs = [msgspec.structs.replace(failure, bug=bug_of[failure.signature]) for failure in bugs]
+        there = set(bug_of.values())
+        gone_bugs = dict.fromkeys(bug for s in gone if (bug := self._bug.get(s, s)) not in there)
         return TargetSummary(
             tally.target,
             tally.executions,
@@ -308,7 +385,19 @@ class Run:
             gone,
             dict(sorted(tally.proven.items())),
             _doubts(tally),
+            by_bug,
+            list(gone_bugs),
         )
+
+
+PLACES = 3
+"""Places of a cause that a run names."""
+
+
+def _cause_summary(signature: str, cause: Cause, programs: Mapping[str, Program]) -> CauseSummary:
+    places = list(places_in_words(cause.places, PLACES))
+    said = counterfactual(cause, programs[signature])
+    return CauseSummary(cause.reason.value, why(cause), places, said, cause.executions)
 
 
 def _doubts(tally: Tally) -> dict[str, int]:

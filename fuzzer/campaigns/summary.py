@@ -6,14 +6,37 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ("FailureSummary", "RunSummary", "Status", "TargetSummary")
+__all__ = ("BugSummary", "CauseSummary", "FailureSummary", "RunSummary", "Status", "TargetSummary")
 
 Status = Literal["new", "known", "back"]
 """Never seen before; seen before and still there; seen before, then gone, and here again."""
 
 
+class CauseSummary(msgspec.Struct, frozen=True):
+    """Why a bug happens: the reason, the places, the most suspicious first, and what would have helped, in words."""
+
+    reason: str
+    why: str
+    places: list[str]
+    counterfactual: str
+    executions: int
+
+
+class BugSummary(msgspec.Struct, frozen=True):
+    """One bug of a target, with its symptoms by their signatures, the plainest first.
+
+    ``bug`` is the signature of the symptom found first; ``perhaps`` are bugs that may be the same.
+    """
+
+    bug: str
+    status: Status
+    symptoms: list[str]
+    cause: CauseSummary | None = None
+    perhaps: list[str] = []
+
+
 class FailureSummary(msgspec.Struct, frozen=True):
-    """One bug of a target."""
+    """One finding of a target: a symptom of a bug."""
 
     signature: str
     status: Status
@@ -32,13 +55,16 @@ class FailureSummary(msgspec.Struct, frozen=True):
     """False where confirmation was tried and it did not show."""
     minimal: bool = True
     """False where the time for making it small was up."""
+    bug: str = ""
+    """The bug it is a symptom of."""
 
 
 class TargetSummary(msgspec.Struct, frozen=True):
     """One target: what was counted, found, and what a replay no longer shows.
 
     ``proven`` counts programs by the number of delays up to which every schedule was tried without a finding;
-    ``doubts``, by the reason, what looked like a violation and could not be believed.
+    ``doubts``, by the reason, what looked like a violation and could not be believed.  ``found`` are the symptoms of
+    all ``bugs``; ``gone`` those that do not show any more, ``gone_bugs`` the bugs of which no symptom does.
     """
 
     target: str
@@ -49,6 +75,13 @@ class TargetSummary(msgspec.Struct, frozen=True):
     gone: list[str]
     proven: dict[int, int] = {}
     doubts: dict[str, int] = {}
+    bugs: list[BugSummary] = []
+    gone_bugs: list[str] = []
+
+    def symptoms(self, bug: BugSummary) -> list[FailureSummary]:
+        """The findings of a bug."""
+        by_signature = {failure.signature: failure for failure in self.found}
+        return [by_signature[signature] for signature in bug.symptoms]
 
 
 class RunSummary(msgspec.Struct, frozen=True):
@@ -59,5 +92,9 @@ class RunSummary(msgspec.Struct, frozen=True):
     targets: list[TargetSummary]
 
     def failures(self, *statuses: Status) -> list[tuple[TargetSummary, FailureSummary]]:
-        """The failures of all targets that have one of these statuses."""
-        return [(target, bug) for target in self.targets for bug in target.found if bug.status in statuses]
+        """The findings of all targets whose bug has one of these statuses."""
+        return [(t, failure) for t, bug in self.bugs(*statuses) for failure in t.symptoms(bug)]
+
+    def bugs(self, *statuses: Status) -> list[tuple[TargetSummary, BugSummary]]:
+        """The bugs of all targets that have one of these statuses."""
+        return [(target, bug) for target in self.targets for bug in target.bugs if bug.status in statuses]

@@ -76,6 +76,7 @@ class CampaignJob:
     tally: Tally
     care: Care
     confirming: bool = False
+    explaining: bool = True
     way: Way | None = None
     """How executions are kept apart, where that was proven already."""
     careful: bool = False
@@ -92,6 +93,7 @@ class CampaignJob:
             self.plan,
             workers=self.workers,
             confirming=self.confirming,
+            explaining=self.explaining,
             tally=self.tally,
             worker=worker,
             care=self.care,
@@ -161,13 +163,22 @@ class Supervisor:
     """The campaign of one target, which is only a name here.  `events` is the campaign."""
 
     def __init__(
-        self, target: str, plan: Plan, *, workers: int = 1, confirming: bool = False, tally: Tally, care: Care
+        self,
+        target: str,
+        plan: Plan,
+        *,
+        workers: int = 1,
+        confirming: bool = False,
+        explaining: bool = True,
+        tally: Tally,
+        care: Care,
     ) -> None:
         self.target = target
         self.plan = plan
         self.tally = tally
         self._workers = workers
         self._confirming = confirming
+        self._explaining = explaining
         self._care = care
         self._kept = _figures_of(tally)
         self._avoided: set[Program] = set()
@@ -238,7 +249,16 @@ class Supervisor:
             )
         avoided = frozenset(self._avoided)
         return CampaignJob(
-            self.target, self.plan, self._workers, base, self._care, self._confirming, self._way, careful, avoided
+            self.target,
+            self.plan,
+            self._workers,
+            base,
+            self._care,
+            self._confirming,
+            self._explaining,
+            self._way,
+            careful,
+            avoided,
         )
 
     def _heard(self, message: object) -> Iterator[CampaignEvent]:

@@ -108,6 +108,14 @@ def run(
             show_default=False,
         ),
     ] = None,
+    cause: Annotated[
+        bool | None,
+        typer.Option(
+            "--cause/--no-cause",
+            help="Look for the place in the source that each finding comes from. Default: yes.",
+            show_default=False,
+        ),
+    ] = None,
     patience: Annotated[
         float | None,
         typer.Option(
@@ -152,6 +160,7 @@ def run(
         profile=profile,
         resume=resume,
         confirm=confirm,
+        cause=cause,
         patience=patience,
         memory=memory,
         fail_on=fail_on,

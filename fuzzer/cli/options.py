@@ -44,6 +44,7 @@ def run_settings(
     profile: str | None,
     resume: bool,
     confirm: bool | None,
+    cause: bool | None,
     patience: float | None,
     memory: int | None,
     fail_on: FailOn | None,
@@ -68,6 +69,7 @@ def run_settings(
         junit=str(junit) if junit is not None else None,
         notify=notify,
         confirm=confirm,
+        cause=cause,
         patience=patience,
         memory=memory,
     )
@@ -98,6 +100,7 @@ def run_settings(
         workers=chosen.workers if chosen.workers is not None else 1,
         resume=resume,
         confirm=chosen.confirm is not False,
+        explain=chosen.cause is not False,
         scheduled=profile is not None or fail_on is not None,
         fail_on=chosen.fail_on or "any",
         as_json=as_json,

@@ -48,6 +48,7 @@ class Profile(msgspec.Struct, frozen=True, rename="kebab", forbid_unknown_fields
     junit: str | None = None
     notify: str | None = None
     confirm: bool | None = None
+    cause: bool | None = None
     patience: Annotated[float, msgspec.Meta(ge=1.0, le=3600.0)] | None = None
     memory: Annotated[int, msgspec.Meta(ge=64, le=1 << 20)] | None = None
 

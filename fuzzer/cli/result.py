@@ -10,10 +10,13 @@ from rich.table import Table
 from rich.text import Text
 
 from ..campaigns.rounds import Plan
-from ..campaigns.summary import FailureSummary, RunSummary, TargetSummary
+from ..campaigns.summary import BugSummary, FailureSummary, RunSummary, TargetSummary
 from ..core.choices import PROMISES
 
 __all__ = ("count", "print_result")
+
+PLACES = 2
+"""Places that are named for each bug; `crosswire explain` shows more."""
 
 WIDTH = 100
 """Columns where nobody looks at a terminal."""
@@ -23,11 +26,11 @@ def print_result(summary: RunSummary, plan: Plan, scheduled: bool) -> None:
     """Print a run's result to standard output; ``scheduled`` runs tell new bugs from known ones."""
     console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
     targets = summary.targets
-    told = [(t, bug) for t in targets for bug in t.found if not (scheduled and bug.status == "known")]
+    told = [(t, bug) for t in targets for bug in t.bugs if not (scheduled and bug.status == "known")]
+    uncertain = [(t, bug) for t, bug in told if not any(failure.certain for failure in t.symptoms(bug))]
     for t, bug in told:
-        if bug.certain:
+        if (t, bug) not in uncertain:
             _print_bug(console, t, bug, bug.status if scheduled else "")
-    uncertain = [(t, bug) for t, bug in told if not bug.certain]
     if uncertain:
         console.print("\nNot confirmed: found in the simulated world, and not seen on asyncio's own event loop")
         for t, bug in uncertain:
@@ -64,22 +67,29 @@ def _print_summary(console: Console, summary: RunSummary, plan: Plan, scheduled:
     survivors = [t for t in summary.targets if not t.found and t.executions]
     for t in survivors:
         console.print(Text(f"No promise broken by: {t.target}, in {count(t.executions, 'execution')}"), soft_wrap=True)
-    total = sum(len(t.found) for t in summary.targets)
+    bugs, total = sum(len(t.bugs) for t in summary.targets), sum(len(t.found) for t in summary.targets)
     if total:
-        told = ""
+        told = f", seen as {total:,} distinct violations" if total > bugs else ""
         if scheduled:
-            words = (f"{len(summary.failures(status))} {status}" for status in ("new", "back", "known"))
-            told = f" ({', '.join(words)})"
-        console.print(f"{count(total, 'distinct violation')}{told}; see one with: crosswire explain FILE")
+            words = (f"{len(summary.bugs(status))} {status}" for status in ("new", "back", "known"))
+            told = f" ({', '.join(words)}){told}"
+        console.print(f"{count(bugs, 'bug')}{told}; see one with: crosswire explain FILE")
 
 
 def _print_known(console: Console, targets: Sequence[TargetSummary]) -> None:
     """What a scheduled run knew already: a line for each, still there or gone."""
-    known = [(t, bug) for t in targets for bug in t.found if bug.status == "known"]
+    known = [(t, bug) for t in targets for bug in t.bugs if bug.status == "known"]
     if known:
         console.print("\nKnown, and still there:")
         for t, bug in known:
-            console.print(Text(f"  {t.target}: {bug.violation} ({bug.promise})  {bug.file or ''}"), soft_wrap=True)
+            first, *others = t.symptoms(bug)
+            console.print(
+                Text(f"  {t.target}: {first.violation} ({first.promise})  {first.file or ''}"), soft_wrap=True
+            )
+            for failure in others:
+                what = "a new symptom" if failure.status == "new" else "also"
+                text = f"    {what}: {failure.violation} ({failure.promise})  {failure.file or ''}"
+                console.print(Text(text, style="yellow" if failure.status == "new" else ""), soft_wrap=True)
     gone = [(t, signature) for t in targets for signature in t.gone]
     if gone:
         console.print("\nGone (their counterexamples no longer show them):")
@@ -89,7 +99,26 @@ def _print_known(console: Console, targets: Sequence[TargetSummary]) -> None:
         console.print()
 
 
-def _print_bug(console: Console, target: TargetSummary, bug: FailureSummary, label: str) -> None:
+def _print_bug(console: Console, target: TargetSummary, bug: BugSummary, label: str) -> None:
+    first, *others = target.symptoms(bug)
+    _print_symptom(console, target, first, label)
+    if bug.cause is not None:
+        console.print(Text(f"  cause: {bug.cause.why}"), soft_wrap=True)
+        for place in bug.cause.places[:PLACES]:
+            console.print(Text(f"    {place}", style="bold"), soft_wrap=True)
+        if bug.cause.counterfactual:
+            console.print(Text(f"    {bug.cause.counterfactual}"), soft_wrap=True)
+    for failure in others:
+        console.print(
+            Text(f"  also seen as {failure.violation} ({failure.promise}): {failure.message}"), soft_wrap=True
+        )
+        if failure.file is not None:
+            console.print(Text(f"    crosswire replay {failure.file}"), soft_wrap=True)
+    for other in bug.perhaps:
+        console.print(Text(f"  perhaps the same as {other}", style="yellow"), soft_wrap=True)
+
+
+def _print_symptom(console: Console, target: TargetSummary, bug: FailureSummary, label: str) -> None:
     console.print()
     heading = f"{target.target}: {bug.violation} ({bug.promise})" + (f" {label.upper()}" if label else "")
     console.print(Text(heading, style="bold red" if bug.certain else "bold yellow"), soft_wrap=True)

@@ -49,6 +49,7 @@ class Settings:
     workers: int = 1
     resume: bool = False
     confirm: bool = False
+    explain: bool = True
     scheduled: bool = False
     fail_on: FailOn = "any"
     as_json: bool = False
@@ -91,6 +92,7 @@ def run_campaigns(settings: Settings) -> int:
                 workers=settings.workers,
                 regressions=settings.scheduled,
                 confirm_findings=settings.confirm,
+                explain_findings=settings.explain,
                 resume=row,
                 care=settings.care,
             )
@@ -195,7 +197,7 @@ class _Progress:
         match event:
             case Progressed(tally, phase):
                 self._show(tally, phase)
-            case BugFound(tally, found) if found.times == 1:
+            case BugFound(tally, found) if found.times == 1 and found.cause is None and found.confirmation is None:
                 violation = found.finding.violation
                 self.note(f"found after {tally.executions:,} executions: {violation.kind}: {violation.message}")
             case Finished(tally):

@@ -24,7 +24,9 @@ __all__ = (
     "innermost",
     "innermost_of",
     "is_library",
+    "is_own",
     "raised_at",
+    "suspended",
     "unretrieved",
     "waits_at",
 )
@@ -60,15 +62,26 @@ def is_library(filename: str) -> bool:
     return path.startswith(_INSTALLED) and not path.startswith(_STANDING)
 
 
-class Place(str):
-    """Where code stands, ``qualname (file:line)``; ``function``, the qualname, stays as it is under edits elsewhere."""
+@cache
+def is_own(filename: str) -> bool:
+    """Whether a file is the target's own: neither installed, nor asyncio's or the engine's."""
+    return not filename.startswith("<") and not _ours(filename) and not is_library(filename)
 
-    __slots__ = ("function",)
+
+class Place(str):
+    """Where code stands, ``qualname (file:line)``; ``function``, the qualname, stays as it is under edits elsewhere.
+
+    ``file`` is a name without folders, ``line`` 0 where there is none.
+    """
+
+    __slots__ = ("file", "function", "line")
     function: str
+    file: str
+    line: int
 
     def __new__(cls, function: str = "", file: str = "", line: int = 0) -> Place:
         place = super().__new__(cls, f"{function} ({file}:{line})" if file else function)
-        place.function = function
+        place.function, place.file, place.line = function, file, line
         return place
 
 
@@ -89,7 +102,7 @@ class _Innermost:
                 self.own = self.any
 
 
-def _suspended(task: asyncio.Task[Any]) -> Iterator[FrameType]:
+def suspended(task: asyncio.Task[Any]) -> Iterator[FrameType]:
     """The frames in which a task is suspended, outermost first."""
     awaited: Any = task.get_coro()
     while awaited is not None:
@@ -105,7 +118,7 @@ def waits_at(task: asyncio.Task[Any], *, own: bool = False) -> Place:
     Where there is none, that of a library, unless only the target's ``own`` will do; else nothing.
     """
     innermost = _Innermost()
-    for frame in _suspended(task):
+    for frame in suspended(task):
         innermost.see(frame.f_code, frame.f_lineno)
     return innermost.own or (NOWHERE if own else innermost.any)
 
@@ -136,7 +149,7 @@ def called_from(frame: FrameType | None) -> Caller:
 
 def awaited_by(task: asyncio.Task[Any]) -> Caller:
     """What the target's own code in a task waits for, and through which library."""
-    return _caller((frame.f_code, frame.f_lineno) for frame in _suspended(task))
+    return _caller((frame.f_code, frame.f_lineno) for frame in suspended(task))
 
 
 def _caller(frames: Iterable[tuple[CodeType, int]]) -> Caller:

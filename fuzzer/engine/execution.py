@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from time import process_time
 from types import FrameType
 
-from ..core.history import History
+from ..core.history import History, Row
 from ..core.program import Program
 from ..core.stacks import Place, innermost
 from ..drivers import Driver, TargetError, driver_for
@@ -94,6 +94,8 @@ class Worker:
         """What clients received in the last execution, as it was sent."""
         self.avoided: Set[Program] = frozenset()
         """Programs that nobody should write again: they are known to end the process."""
+        self.rows: list[Row] = []
+        """The history of the execution that is under way, or of the last."""
         self._began = False
         self.interrupted = False
         self._alone: Alone[tuple[Execution, list[tuple[str, object]]]] | None = None
@@ -231,7 +233,7 @@ class Worker:
         loop = self.loop
         loop.chooser = chooser
         run = self.drive(self.target, program, loop)
-        self.frames = run.frames
+        self.frames, self.rows = run.frames, run.history
         loop.idle = run.when_idle
         loop.clock_hook = run.clock_moves
         with run.around(), databases_apart():

@@ -16,6 +16,7 @@ from ..engine.schedule import Guided, Recorded
 from ..search import RandomWalk
 from ..targets.resolve import resolve
 from ..world import Chooser
+from .causes import Cause
 from .counterexample import Counterexample
 from .finding import judged, kept_circumstance
 
@@ -29,13 +30,14 @@ OTHERS = 1000
 class Replayed:
     """What replaying gave: the execution and the violation it shows, or None; ``how`` it was reached, or why not.
 
-    ``others`` are what the recorded schedule shows instead.
+    ``others`` are what the recorded schedule shows instead; ``cause`` is known where somebody asked for it.
     """
 
     execution: Execution
     violation: Violation | None
     how: str
     others: tuple[Violation, ...] = ()
+    cause: Cause | None = None
 
 
 def is_shown_by(counterexample: Counterexample, violation: Violation, execution: Execution) -> bool:

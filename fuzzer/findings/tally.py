@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from .causes import Cause
 from .confirm import Confirmation
 from .finding import Finding
 
@@ -16,10 +17,11 @@ Cell = tuple[str, int, int]
 
 @dataclass(slots=True)
 class Found:
-    """One bug: its minimal counterexample, when it was found first, and how often it was seen.
+    """A finding: its minimal counterexample, when it was found first, and how often it was seen.
 
     ``first_by`` has, for each strategy that showed it, how many executions that strategy had made by then.
-    ``minimal`` is false where the time for making it small ran out; ``confirmation`` is None where none was tried.
+    ``minimal`` is false where the time for making it small ran out; ``confirmation`` and ``cause`` are None where none
+    was tried, or nothing came of it.
     """
 
     finding: Finding
@@ -30,6 +32,7 @@ class Found:
     first_by: dict[str, int] = field(default_factory=dict)
     minimal: bool = True
     confirmation: Confirmation | None = None
+    cause: Cause | None = None
 
 
 @dataclass(slots=True)

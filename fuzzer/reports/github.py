@@ -11,13 +11,16 @@ __all__ = ("step_summary", "workflow_commands")
 
 
 def workflow_commands(summary: RunSummary, statuses: tuple[Status, ...]) -> list[str]:
-    """One workflow command for each failure: an error where it fails the run, else a warning."""
+    """One workflow command for each bug: an error where it fails the run, else a warning."""
     lines = []
-    for target, bug in summary.failures("new", "back", "known"):
+    for target, bug in summary.bugs("new", "back", "known"):
         level = "error" if bug.status in statuses else "warning"
-        title = _property(f"{target.target}: {bug.violation} ({bug.promise}), {bug.status}")
-        replay = f"\ncrosswire replay {bug.file}" if bug.file else ""
-        lines.append(f"::{level} title={title}::{_data(bug.message + replay)}")
+        first, *others = target.symptoms(bug)
+        title = _property(f"{target.target}: {first.violation} ({first.promise}), {bug.status}")
+        text = [first.message, *(f"at {place}" for place in bug.cause.places[:1])] if bug.cause else [first.message]
+        text += [f"also seen as {f.violation} ({f.promise})" for f in others]
+        text += [f"crosswire replay {first.file}"] if first.file else []
+        lines.append(f"::{level} title={title}::{_data(chr(10).join(text))}")
     return lines
 
 
@@ -25,20 +28,24 @@ def step_summary(summary: RunSummary) -> str:
     """The run as Markdown."""
     lines = ["## Crosswire", "", "| target | executions | new | back | known | gone |", "| --- " + "| ---: " * 5 + "|"]
     for target in summary.targets:
-        by = {status: sum(bug.status == status for bug in target.found) for status in ("new", "back", "known")}
+        by = {status: sum(bug.status == status for bug in target.bugs) for status in ("new", "back", "known")}
         lines.append(
             f"| {_cell(target.target)} | {target.executions:,} | {by['new']} | {by['back']} | {by['known']} "
-            f"| {len(target.gone)} |"
+            f"| {len(target.gone_bugs)} |"
         )
-    for target, bug in summary.failures("new", "back"):
+    for target, bug in summary.bugs("new", "back"):
+        first, *others = target.symptoms(bug)
         lines += [
             "",
-            f"### {_cell(target.target)}: {bug.violation} ({bug.promise}), {bug.status}",
+            f"### {_cell(target.target)}: {first.violation} ({first.promise}), {bug.status}",
             "",
-            _cell(bug.message),
+            _cell(first.message),
         ]
-        lines += ["", "```text", *(f"{number}. {step}" for number, step in enumerate(bug.operations))]
-        lines += [f"crosswire replay {bug.file}" if bug.file else "", "```"]
+        lines += ["", "```text", *(f"{number}. {step}" for number, step in enumerate(first.operations))]
+        if bug.cause is not None:
+            lines += [f"cause: {bug.cause.why}", *(f"  {place}" for place in bug.cause.places)]
+        lines += [f"also seen as {f.violation} ({f.promise})" for f in others]
+        lines += [f"crosswire replay {first.file}" if first.file else "", "```"]
     return "\n".join(lines) + "\n"
 
 

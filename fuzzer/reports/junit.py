@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 
-from ..campaigns.summary import FailureSummary, RunSummary, Status
+from ..campaigns.summary import BugSummary, RunSummary, Status, TargetSummary
 from ..core.choices import PROMISES
 
 __all__ = ("to_junit",)
@@ -15,23 +15,28 @@ ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def to_junit(summary: RunSummary, statuses: tuple[Status, ...]) -> str:
-    """The document; failures of other statuses than these do not fail their case, but are told of in its output."""
+    """The document; bugs of other statuses than these do not fail their case, but are told of in its output.
+
+    A bug is told of with the promise that its plainest symptom breaks; the others' cases refer to it.
+    """
     root = ET.Element("testsuites", name="crosswire")
     for target in summary.targets:
         suite = ET.SubElement(root, "testsuite", name=target.target)
         failed = 0
         for promise in PROMISES:
             case = ET.SubElement(suite, "testcase", classname=f"crosswire.{target.target}", name=promise)
-            bugs = [bug for bug in target.found if bug.promise == promise]
+            bugs = [bug for bug in target.bugs if any(f.promise == promise for f in target.symptoms(bug))]
             failing = [bug for bug in bugs if bug.status in statuses]
             others = [bug for bug in bugs if bug.status not in statuses]
             if failing:
                 failed += 1
-                heading = "; ".join(f"{bug.violation} ({bug.status}): {bug.message}" for bug in failing)
-                failure = ET.SubElement(case, "failure", type=failing[0].violation, message=_legal(heading))
-                failure.text = _legal("\n\n".join(map(_text, failing)))
+                shown = [(bug, f) for bug in failing for f in target.symptoms(bug) if f.promise == promise]
+                heading = "; ".join(f"{f.violation} ({bug.status}): {f.message}" for bug, f in shown)
+                failure = ET.SubElement(case, "failure", type=shown[0][1].violation, message=_legal(heading))
+                failure.text = _legal("\n\n".join(_text(target, bug, promise) for bug in failing))
             if others:
-                ET.SubElement(case, "system-out").text = _legal("\n\n".join(map(_text, others)))
+                text = "\n\n".join(_text(target, bug, promise) for bug in others)
+                ET.SubElement(case, "system-out").text = _legal(text)
         suite.set("tests", str(len(PROMISES)))
         suite.set("failures", str(failed))
         suite.set("errors", "0")
@@ -41,11 +46,20 @@ def to_junit(summary: RunSummary, statuses: tuple[Status, ...]) -> str:
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _text(bug: FailureSummary) -> str:
-    lines = [f"{bug.violation} ({bug.promise}), {bug.status}: {bug.message}"]
-    lines += [f"  {number}. {operation}" for number, operation in enumerate(bug.operations)]
-    if bug.file is not None:
-        lines.append(f"crosswire replay {bug.file}")
+def _text(target: TargetSummary, bug: BugSummary, promise: str) -> str:
+    first, *others = target.symptoms(bug)
+    if first.promise != promise:
+        return f"{bug.bug}, {bug.status}: see {first.violation} ({first.promise}), of which this is another symptom"
+    lines = [f"{first.violation} ({first.promise}), {bug.status}: {first.message}"]
+    lines += [f"  {number}. {operation}" for number, operation in enumerate(first.operations)]
+    if bug.cause is not None:
+        lines += [f"  cause: {bug.cause.why}", *(f"    {place}" for place in bug.cause.places)]
+        lines += [f"    {bug.cause.counterfactual}"] if bug.cause.counterfactual else []
+    for failure in (first, *others):
+        if failure is not first:
+            lines.append(f"also seen as {failure.violation} ({failure.promise}): {failure.message}")
+        if failure.file is not None:
+            lines.append(f"crosswire replay {failure.file}")
     return "\n".join(lines)
 
 

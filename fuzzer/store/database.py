@@ -260,7 +260,7 @@ class Store:
         row = (known.signature, known.target, known.promise, known.violation, known.message, len(known.program))
         more = (len(known.schedule), path.name, path.read_text(encoding="utf-8"), when, when)
         statement = (
-            "INSERT INTO failures VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL) ON CONFLICT DO UPDATE SET "
+            "INSERT INTO failures VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL) ON CONFLICT DO UPDATE SET "
             "message = excluded.message, operations = excluded.operations, deviations = excluded.deviations, "
             "file = excluded.file, counterexample = excluded.counterexample"
         )
@@ -279,6 +279,19 @@ class Store:
             else:
                 db.execute(
                     "UPDATE failures SET gone_since = coalesce(gone_since, ?) WHERE signature = ?", (now, signature)
+                )
+
+    def together(self, signatures: Sequence[str]) -> None:
+        """Enter that findings are symptoms of one bug: that of the one found first."""
+        marks = ", ".join("?" * len(signatures))
+        oldest = f"SELECT coalesce(bug, signature) FROM failures WHERE signature IN ({marks}) ORDER BY first_seen, 1"
+        with self._writing() as db:
+            named = [name for (name,) in db.execute(oldest, tuple(signatures))]
+            if len(named) > 1:
+                others = ", ".join("?" * len(named))
+                db.execute(
+                    f"UPDATE failures SET bug = ? WHERE signature IN ({marks}) OR bug IN ({others})",
+                    (named[0], *signatures, *named),
                 )
 
     def restore(self, campaign: int, tally: Tally) -> bool:
@@ -342,7 +355,8 @@ class Store:
             for row in self._rows(
                 "SELECT f.signature, f.target, promise, violation, message, operations, deviations, file, "
                 "counterexample, first_seen, last_seen, "
-                "coalesce((SELECT sum(times) FROM sightings s WHERE s.signature = f.signature), 0), gone_since "
+                "coalesce((SELECT sum(times) FROM sightings s WHERE s.signature = f.signature), 0), gone_since, "
+                "coalesce(bug, f.signature) "
                 "FROM failures f ORDER BY f.target, f.signature"
             )
         ]

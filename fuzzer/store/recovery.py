@@ -75,7 +75,8 @@ def salvage(damaged: Path, into: sqlite3.Connection) -> int:
     with closing(sqlite3.connect(damaged)) as old:
         for table in TABLES:
             try:
-                columns = [row[1] for row in into.execute(f"PRAGMA table_info({table})")]
+                there = {row[1] for row in old.execute(f"PRAGMA table_info({table})")}  # an older one has fewer
+                columns = [row[1] for row in into.execute(f"PRAGMA table_info({table})") if row[1] in there]
                 names = ", ".join(columns)
                 cursor = old.execute(f"SELECT {names} FROM {table}")
                 marks = ", ".join("?" * len(columns))

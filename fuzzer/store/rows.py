@@ -40,10 +40,10 @@ class CountRow:
 
 @dataclass(frozen=True, slots=True)
 class FailureRow:
-    """One bug, by signature, over all campaigns.
+    """One finding, by signature, over all campaigns.
 
     ``counterexample`` is the file's text; ``gone_since`` when a replay last failed to show the violation (None while
-    it shows).
+    it shows); ``bug`` is the bug it is a symptom of: the signature of the one found first.
     """
 
     signature: str
@@ -59,6 +59,7 @@ class FailureRow:
     last_seen: float
     times: int
     gone_since: float | None
+    bug: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             singletons INTEGER NOT NULL, doubletons INTEGER NOT NULL,
             PRIMARY KEY (campaign, target, executions)) WITHOUT ROWID""",
     ),
+    (
+        # Which bug a failure is a symptom of: the signature of the bug's oldest; NULL where it is one by itself.
+        "ALTER TABLE failures ADD COLUMN bug TEXT",
+    ),
 )
 
 VERSION = len(MIGRATIONS)

@@ -97,6 +97,11 @@ class Outer(Networked):
         self._now += TICK
         return self._now
 
+    @property
+    def instant(self) -> float:
+        """What the clock would say, for those who watch: asking does not move it."""
+        return self._now
+
     # -- decisions ------------------------------
 
     def _choose_idle(self, deadline: float | None) -> External | None:

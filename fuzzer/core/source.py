@@ -1,0 +1,53 @@
+"""Lines of source: where they are, which function they are in, and what they say."""
+
+from __future__ import annotations
+
+import linecache
+import os
+import re
+from types import CodeType
+from typing import NamedTuple
+
+__all__ = ("Line", "line_of", "short")
+
+INNER = re.compile(r"\.<locals>\.<\w+>$")
+"""A comprehension, a generator expression or a lambda at the end of a qualified name: part of what it is written in."""
+
+
+class Line(NamedTuple):
+    """A line of a source file, and the qualified name of the function that it is in."""
+
+    file: str
+    number: int
+    function: str
+
+    @property
+    def text(self) -> str:
+        """What the line says, without its indentation; empty where the file cannot be read."""
+        return linecache.getline(self.file, self.number).strip()
+
+    @property
+    def key(self) -> str:
+        """The line as edits elsewhere leave it: its function, what it says, and which of equal lines before it is."""
+        text = self.text
+        if not text:
+            return f"{self.function}:{self.number}"
+        lines = linecache.getlines(self.file)[: self.number]
+        return f"{os.path.basename(self.file)}:{self.function}:{text}#{sum(line.strip() == text for line in lines)}"
+
+    def __str__(self) -> str:
+        return f"{short(self.file)}:{self.number}"
+
+
+def line_of(code: CodeType, number: int) -> Line:
+    """The line of a code object, which counts as its function's where it is a comprehension or a lambda."""
+    name = code.co_qualname
+    while (outer := INNER.sub("", name)) != name:
+        name = outer
+    return Line(code.co_filename, number, name)
+
+
+def short(file: str) -> str:
+    """A file as a reader knows it: from the folder one is in, else its name."""
+    near = os.path.relpath(file) if os.path.isabs(file) else file
+    return os.path.basename(file) if near.startswith(os.pardir) else near

@@ -1,0 +1,23 @@
+"""Causes: where in the target's own source a finding comes from, and which findings come from the same place."""
+
+from .bugs import bugs_of, joined, perhaps
+from .cause import Cause, Reason, cause_of
+from .experiments import Change, Flip, Strength, Window
+from .words import counterfactual, event_in_words, places_in_words, why
+
+__all__ = (
+    "Cause",
+    "Change",
+    "Flip",
+    "Reason",
+    "Strength",
+    "Window",
+    "bugs_of",
+    "cause_of",
+    "counterfactual",
+    "event_in_words",
+    "joined",
+    "perhaps",
+    "places_in_words",
+    "why",
+)

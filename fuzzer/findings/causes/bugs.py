@@ -1,0 +1,62 @@
+"""Bugs: findings that come from the same place are one, with several symptoms.
+
+To put two different bugs together would hide one, so two findings are of one bug only where what decides is the same
+place, or where each one's counterfactual makes the other go away as well; what merely overlaps is said to be perhaps
+the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import TypeVar
+
+from .cause import Cause, Reason
+from .experiments import Strength
+
+__all__ = ("bugs_of", "joined", "perhaps")
+
+Member = TypeVar("Member", bound=Hashable)
+
+
+def joined(members: Sequence[Member], ties: Iterable[tuple[Member, Member]]) -> list[list[Member]]:
+    """Members put together by what ties them, each group and the groups in the order of the members."""
+    group = {member: [member] for member in members}
+    for one, other in ties:
+        if group[one] is not group[other]:
+            group[one].extend(group[other])
+            for member in group[other]:
+                group[member] = group[one]
+    place = {member: at for at, member in enumerate(members)}
+    once = {id(one): sorted(one, key=place.__getitem__) for one in group.values()}
+    return sorted(once.values(), key=lambda one: place[one[0]])
+
+
+def bugs_of(causes: Mapping[str, Cause | None]) -> list[list[str]]:
+    """The signatures of one target's findings, those of one bug together, in order."""
+    names = list(causes)
+    ties = [(one, two) for at, one in enumerate(names) for two in names[:at] if _same(causes, one, two)]
+    return joined(names, ties)
+
+
+def _same(causes: Mapping[str, Cause | None], one: str, two: str) -> bool:
+    a, b = causes[one], causes[two]
+    if a is None or b is None:
+        return False
+    return a.key == b.key or (two in _cured(a) and one in _cured(b))
+
+
+def _cured(cause: Cause) -> frozenset[str]:
+    """What a counterfactual of the order of events makes go away, if nothing like the finding is left."""
+    if cause.reason is not Reason.ORDER or cause.strength is None or cause.strength < Strength.CLASS:
+        return frozenset()
+    return cause.cured
+
+
+def perhaps(causes: Mapping[str, Cause | None], one: Sequence[str], two: Sequence[str]) -> bool:
+    """Whether two bugs, each by its signatures, are perhaps the same: some of what decides overlaps."""
+    return bool(_hints(causes, one) & _hints(causes, two))
+
+
+def _hints(causes: Mapping[str, Cause | None], signatures: Sequence[str]) -> set[tuple[str, ...]]:
+    found = (causes.get(signature) for signature in signatures)
+    return {hint for cause in found if cause is not None for hint in (cause.key, *cause.hints)}

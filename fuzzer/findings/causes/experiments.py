@@ -1,0 +1,198 @@
+"""Experiments on a finding: events the other way round, and operations said in another way that promises the same.
+
+The idea of flipping what a failure depends on, one thing at a time, is delta debugging's (Zeller, "Isolating
+cause-effect chains", FSE 2002); of flipping orders of events, AITIA's (Jeong et al., "Diagnosing kernel concurrency
+failures with AITIA", EuroSys 2023).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import IntEnum
+
+from ...core.program import Kind, Operation, Program
+from ...core.source import Line
+from ...engine.execution import Execution, Worker
+from ...engine.schedule import BESIDES, Guided, Visible
+from ...world.external import Key
+from ..finding import Finding, judged
+from .spectrum import PLAINER, Budget
+from .trace import Chain, Trace, traced
+
+__all__ = ("Change", "Flip", "Strength", "Window", "changes", "flips")
+
+REACH = 4
+"""How far an event is moved at most, where no neighbouring pair decides."""
+
+EQUAL: tuple[Kind, ...] = ("emit_to_thread", "abort", "log_out")
+"""Operations whose plainer form promises the same."""
+
+SILENCED = ("OfflineLoss", "HeldUp")
+"""After a pause the model asks for less: that these are gone then says nothing about the target."""
+
+PAUSE = 2.0
+"""Virtual seconds between two operations within which whatever is under way comes to its end."""
+
+
+class Strength(IntEnum):
+    """What was gone in the changed execution: this finding, everything of its class, or whatever was wrong."""
+
+    FINDING = 0
+    CLASS = 1
+    ALL = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Where a task was suspended, outermost frame first, and the last line of what ran meanwhile."""
+
+    places: Chain
+    intruder: Line
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """Two events whose order decides: ``apart`` where it helps that the first is handled to its end before the second.
+
+    ``cured`` are the signatures that showed before and do not after.
+    """
+
+    earlier: Key
+    later: Key
+    apart: bool
+    strength: Strength
+    windows: tuple[Window, ...]
+    cured: frozenset[str]
+
+    @property
+    def starts(self) -> int:
+        """How many of the two are no more than that an operation begins."""
+        return (self.earlier[0] == "start") + (self.later[0] == "start")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change of one operation that promises the same, and after which the finding is gone.
+
+    ``at`` is the operation's place in the program; ``pause`` that there was one before it, else what it was said as.
+    ``spared`` are the lines that no longer run.
+    """
+
+    at: int
+    before: Operation | None
+    said: Operation
+    instead: Operation | None
+    strength: Strength
+    spared: tuple[Line, ...]
+    cured: frozenset[str]
+
+    @property
+    def key(self) -> str:
+        """Which sort of change it is."""
+        if self.instead is None:
+            assert self.before is not None
+            return f"a pause between {self.before.kind} and {self.said.kind}"
+        if self.instead.kind == self.said.kind:
+            return "the user's own token"
+        return f"{self.instead.kind} instead of {self.said.kind}"
+
+
+def _signatures(worker: Worker, execution: Execution) -> dict[str, str]:
+    return {v.signature(worker.target.name): v.kind for v in judged(worker, execution).violations}
+
+
+def _strength(finding: Finding, left: dict[str, str]) -> Strength:
+    if not left:
+        return Strength.ALL
+    return Strength.FINDING if finding.violation.kind in left.values() else Strength.CLASS
+
+
+def flips(worker: Worker, finding: Finding, execution: Execution, trace: Trace, budget: Budget) -> list[Flip]:
+    """The pairs of events that decide; neighbours, and pairs further apart only where no neighbours do."""
+    program, order = execution.program, list(execution.visible)
+    signature = finding.violation.signature(worker.target.name)
+    before = frozenset(_signatures(worker, execution))
+    found: list[Flip] = []
+    for apart in range(1, REACH + 1):
+        for first in range(len(order) - apart):
+            one, two = order[first][0], order[first + apart][0]
+            for turned, changed in enumerate(_changed(order, first, first + apart)):
+                if budget.spent:
+                    return found
+                other = worker.run(program, Guided(changed))
+                budget.executions += 1
+                if other.visible == execution.visible or other.blocked is not None:
+                    continue
+                left = _signatures(worker, other)
+                if signature not in left:
+                    clock = bool({one, two} & BESIDES)
+                    last = finding.violation.evidence[-1]
+                    windows = _windows(trace, first + 1, first + apart + 1, clock, last)
+                    strength = _strength(finding, left)
+                    found.append(Flip(one, two, turned == 1, strength, windows, before - frozenset(left)))
+                    break
+        if found:
+            break
+    return found
+
+
+def _changed(order: list[Visible], first: int, second: int) -> Iterator[list[Visible]]:
+    """The later event handled before the earlier one, or the earlier one to its end before the later comes."""
+    (one, busy_one), (two, busy_two) = order[first], order[second]
+    yield [*order[:first], (two, busy_one), (one, busy_two), *order[first + 1 : second], *order[second + 1 :]]
+    if busy_two:
+        yield [*order[:second], (two, False), *order[second + 1 :]]
+
+
+def _windows(trace: Trace, first: int, second: int, clock: bool, last: int) -> tuple[Window, ...]:
+    """Where tasks that one event wakes were suspended while the other's ran; they go on before the violation shows.
+
+    A background task that merely sleeps is none: unless the clock is one of the two events, they must go on at once.
+    """
+    found: dict[Window, None] = {}
+    ran = trace.runs if clock else trace.prompt
+    one, two = ran.get(first, {}), ran.get(second, {})
+    before, between = trace.waits.get(first, {}), trace.waits.get(second, {})
+    turns = [(task, lines) for tasks in (one, two) for task, lines in tasks.items()]
+    for at, (task, _) in enumerate(turns):  # it was suspended while those before it ran
+        place = between.get(task) if at >= len(one) else before.get(task)
+        if place:
+            found.update((Window(place, lines[-1]), None) for other, lines in turns[:at] if other != task)
+    later = {task for event, tasks in ran.items() if event > second and trace.began[event] <= last for task in tasks}
+    for task in one:  # it ran for the first, is suspended again while those of the second run, and goes on later
+        if task in between and task not in two and task in later:
+            found.update((Window(between[task], lines[-1]), None) for lines in two.values())
+    return tuple(found)
+
+
+def changes(worker: Worker, finding: Finding, execution: Execution, trace: Trace, budget: Budget) -> list[Change]:
+    """What may be said in another way without the finding: a plainer operation, or a pause before one; best first."""
+    program, signature = execution.program, finding.violation.signature(worker.target.name)
+    before = frozenset(_signatures(worker, execution))
+    steps, found = program.operations, []
+    others: list[tuple[int, Operation | None, Program]] = []
+    for at, step in enumerate(steps):
+        if step.kind in EQUAL:
+            plainer = replace(step, kind=PLAINER[step.kind], thread=None)
+            others.append((at, plainer, Program((*steps[:at], plainer, *steps[at + 1 :]))))
+        if step.token not in (None, "valid", "invalid", "expired"):
+            plainer = replace(step, token="valid")
+            others.append((at, plainer, Program((*steps[:at], plainer, *steps[at + 1 :]))))
+        if at and finding.violation.kind not in SILENCED:
+            pause = Operation("pause", seconds=PAUSE)
+            others.append((at, None, Program((*steps[:at], pause, *steps[at:]))))
+    for at, instead, other in others:
+        if budget.spent:
+            break
+        changed, path = traced(worker, other, Guided(execution.visible))
+        budget.executions += 1
+        if changed.blocked is not None:
+            continue
+        left = _signatures(worker, changed)
+        if signature not in left:
+            spared = tuple(sorted(trace.lines() - path.lines()))
+            cured = before - frozenset(left)
+            previous = steps[at - 1] if at else None
+            found.append(Change(at, previous, steps[at], instead, _strength(finding, left), spared, cured))
+    return sorted(found, key=lambda change: -change.strength)

@@ -1,0 +1,146 @@
+"""What failing executions of a program and of its neighbours do, and passing ones do not.
+
+Suspicion is Ochiai's: of what an element takes part in, how much fails, against how much of what fails it takes part
+in (Abreu, Zoeteweij and van Gemund, "On the accuracy of spectrum-based fault localization", TAICPART 2007; Wong et al.,
+"A survey on software fault localization", IEEE TSE 2016).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from ...core.program import Kind, Operation, Program
+from ...engine.execution import Worker
+from ...engine.schedule import Recorded
+from ...search import RandomWalk
+from ...world import Chooser, InOrder
+from ..finding import Finding, digest, judged
+from .trace import Element, traced
+
+__all__ = ("EXECUTIONS", "PLAINER", "Budget", "Spectrum", "shown", "spectrum")
+
+EXECUTIONS = 60
+"""Executions of a spectrum.  With twenty, fewer findings of a bug were put together; with more, no more."""
+
+FEW = 10
+"""With fewer executions in which nothing is wrong, those in which something else is count as passing too."""
+
+PLAINER: dict[Kind, Kind] = {
+    "emit_to_thread": "emit",
+    "broadcast": "emit",
+    "run_agent": "emit",
+    "abort": "disconnect",
+    "log_out": "disconnect",
+}
+"""Operations, and those that say less in their place."""
+
+
+class Budget:
+    """How many executions a question has cost; `spent` says that there may be no more."""
+
+    def __init__(self, over: object = None) -> None:
+        self.executions = 0
+        self._over = over
+
+    @property
+    def spent(self) -> bool:
+        return callable(self._over) and bool(self._over())
+
+
+def shown(worker: Worker, finding: Finding, program: Program, chooser: Chooser) -> dict[str, str]:
+    """Signature -> class of what an execution violates."""
+    violations = judged(worker, worker.run(program, chooser)).violations
+    return {violation.signature(worker.target.name): violation.kind for violation in violations}
+
+
+def _variants(step: Operation, users: Sequence[str]) -> Iterator[Operation]:
+    """An operation with one thing about it changed."""
+    if step.kind == "emit_to_thread" and step.thread != step.to:
+        yield replace(step, thread=step.to)
+    if step.kind in PLAINER and (PLAINER[step.kind] != "emit" or step.to):
+        yield replace(step, kind=PLAINER[step.kind], thread=None)
+    for user in users:
+        if step.kind in ("emit", "emit_to_thread", "run_agent", "connect") and user not in (step.to, step.user):
+            yield replace(step, to=user) if step.to else replace(step, user=user)
+    if step.token not in (None, "valid"):
+        yield replace(step, token="valid")
+
+
+def neighbours(program: Program) -> Iterator[Program]:
+    """The programs next to a program: an operation less, changed, or before the one it follows."""
+    steps = program.operations
+    users = list(dict.fromkeys((*program.users, "u0", "u1")))
+    for at, step in enumerate(steps):
+        for other in _variants(step, users[:2]):
+            yield Program((*steps[:at], other, *steps[at + 1 :]))
+    for at in range(len(steps)):
+        if len(steps) > 1:
+            yield program.without(at)
+    for at in range(len(steps) - 1):
+        yield Program((*steps[:at], steps[at + 1], steps[at], *steps[at + 2 :]))
+
+
+@dataclass(slots=True)
+class Spectrum:
+    """How often each element occurred in failing and in passing executions."""
+
+    failing: int = 0
+    passing: int = 0
+    other: int = 0
+    fails: Counter[Element] = field(default_factory=Counter)
+    passes: Counter[Element] = field(default_factory=Counter)
+
+    @property
+    def executions(self) -> int:
+        return self.failing + self.passing
+
+    def ochiai(self, element: Element) -> float:
+        """How suspicious an element is, from 0 to 1."""
+        both = self.fails[element]
+        return both / math.sqrt(self.failing * (both + self.passes[element])) if both else 0.0
+
+    def ranked(self, *sorts: str) -> list[tuple[float, Element]]:
+        """The elements of these sorts, the most suspicious first."""
+        scores = ((self.ochiai(element), element) for element in self.fails if element[0] in sorts)
+        return sorted(scores, key=lambda pair: (-round(pair[0], 9), pair[1]))
+
+
+def spectrum(worker: Worker, finding: Finding, budget: Budget) -> Spectrum:
+    """Execute the program and its neighbours, in order and at random; what shows something else counts for neither."""
+    counts = Spectrum()
+    program, kind = finding.execution.program, finding.violation.kind
+    signature = finding.violation.signature(worker.target.name)
+    others: Counter[Element] = Counter()
+    around = list(neighbours(program))
+    seed = digest(program)
+
+    def choices() -> Iterator[tuple[Program, Chooser]]:
+        yield program, Recorded(finding.execution.schedule)
+        for other in (program, *around[: EXECUTIONS // 2]):
+            yield other, InOrder()
+        for turn in range(max(0, EXECUTIONS - len(around) - 2)):
+            other = program if turn % 2 == 0 or not around else around[turn // 2 % len(around)]
+            yield other, RandomWalk((seed ^ digest(other)) + turn)
+
+    for other, chooser in choices():
+        if budget.spent:
+            break
+        execution, trace = traced(worker, other, chooser)
+        budget.executions += 1
+        seen = {v.signature(worker.target.name): v.kind for v in judged(worker, execution).violations}
+        if signature in seen:
+            counts.failing += 1
+            counts.fails.update(trace.elements())
+        elif not seen:
+            counts.passing += 1
+            counts.passes.update(trace.elements())
+        elif kind not in seen.values():
+            counts.other += 1
+            others.update(trace.elements())
+    if counts.passing < FEW:  # where something is always wrong, what is wrong in another way must do
+        counts.passing += counts.other
+        counts.passes.update(others)
+    return counts

@@ -1,0 +1,306 @@
+"""What the target's own code does in one execution: which lines run after which event, and where tasks wait.
+
+By `sys.monitoring` (PEP 669) where there is one, which is told of the target's own code only and sees every thread;
+before CPython 3.12 by ``sys.settrace``, which makes an execution take five to ten times as long and sees the loop's
+thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import CodeType, FrameType
+from typing import Any
+
+from ...core.program import Program
+from ...core.source import Line, line_of
+from ...core.stacks import is_own, suspended
+from ...engine.execution import Execution, Worker
+from ...world import Chooser
+from ...world.external import CARRY_ON, External, operation_number
+
+__all__ = ("Chain", "Element", "Held", "Trace", "traced")
+
+Chain = tuple[Line, ...]
+"""The target's own frames that a task is suspended in, outermost first."""
+
+Element = tuple[Any, ...]
+"""What a spectrum counts: ``("line", at)``, ``("raise", at, class)``, ``("during", waiting, running)``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A lock that a task waits for, and the task that holds it: told by the lock's own `acquire`, not inferred."""
+
+    holder: int
+    taken_at: Line | None
+
+
+@dataclass(slots=True)
+class Trace:
+    """What the target's own code did in one execution.
+
+    Events are counted from 1 in the order in which they became visible; 0 is the beginning.  Tasks are numbered as
+    they first run; ``behalf`` says on behalf of which operation, -1 where of none, and ``names`` what runs in them.
+    """
+
+    runs: dict[int, dict[int, list[Line]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
+    """event -> task -> lines it ran before the next event"""
+    prompt: dict[int, dict[int, list[Line]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
+    """the same, as far as it ran before the clock moved"""
+    waits: dict[int, dict[int, Chain]] = field(default_factory=dict)
+    """event -> task -> where the task was suspended when the event became visible"""
+    raises: set[tuple[Line, str]] = field(default_factory=set)
+    """exceptions that begin in the target's own code; what comes out of a library's is not its doing"""
+    rows: list[Line | None] = field(default_factory=list)
+    """the line that was last run when each row of the history was written"""
+    began: dict[int, int] = field(default_factory=dict)
+    """event -> how many rows the history had when the target first ran after it"""
+    at: dict[Line, list[int]] = field(default_factory=lambda: defaultdict(list))
+    """line -> how many rows the history had whenever it ran"""
+    behalf: dict[int, int] = field(default_factory=dict)
+    names: dict[int, str] = field(default_factory=dict)
+    locks: dict[int, dict[int, Held]] = field(default_factory=dict)
+    """event -> task -> the lock that it waited for when the event became visible"""
+
+    def lines(self) -> set[Line]:
+        return {line for tasks in self.runs.values() for lines in tasks.values() for line in lines}
+
+    def elements(self) -> set[Element]:
+        """What a spectrum counts of it.
+
+        Pairs are those of Park, Vuduc and Harrold, "Falcon: fault localization in concurrent programs", ICSE 2010.
+        """
+        found: set[Element] = {("line", line) for line in self.lines()}
+        found |= {("raise", *what) for what in self.raises}
+        for event, tasks in self.runs.items():
+            waits = self.waits.get(event, {})
+            for task, lines in tasks.items():
+                others = {chain[-1] for other, chain in waits.items() if other != task}
+                found |= {("during", place, line) for place in others for line in lines}
+        return found
+
+
+def traced(worker: Worker, program: Program, chooser: Chooser) -> tuple[Execution, Trace]:
+    """Execute, and see what the target's own code does.
+
+    Where executions have a process each, nothing of it is seen here, and the trace stays empty.
+    """
+    tracer = _Tracer(worker, chooser)
+    with tracer.watching():
+        execution = worker.run(program, tracer)
+    tracer.trace.rows.extend([tracer.last] * (len(execution.history) - len(tracer.trace.rows)))
+    return execution, tracer.trace
+
+
+class _Tracer:
+    """A chooser that notes where every task waits whenever an event becomes visible, and hears which lines run."""
+
+    def __init__(self, worker: Worker, inner: Chooser) -> None:
+        self.trace = Trace()
+        self.last: Line | None = None
+        self._worker, self._loop, self._inner = worker, worker.loop, inner
+        self._numbers: dict[int, int] = {}
+        self._alive: list[Any] = []  # so that no two have one id
+        self._locks: dict[int, tuple[Any, Line | None]] = {}
+        self._lines: dict[tuple[CodeType, int], Line] = {}
+
+    # -- as a chooser ------------------------------
+
+    def busy(self, pending: Sequence[External]) -> int:
+        choice = self._inner.busy(pending)
+        if choice != CARRY_ON:
+            self._note()
+        return choice
+
+    def idle(self, pending: Sequence[External], clock: bool) -> int:
+        self._note()
+        return self._inner.idle(pending, clock)
+
+    def extra(self, options: Sequence[External]) -> int:
+        return self._inner.extra(options)
+
+    def _note(self) -> None:
+        trace = self.trace
+        event = len(self._loop.visible) + 1
+        trace.waits[event] = chains = {}
+        trace.locks[event] = locks = {}
+        for task in (*self._loop.tasks, *self._loop.drivers):
+            if not task.done() and (chain := self._chain(task)):
+                chains[self._number(task)] = chain
+                holder, taken = self._locks.get(_wanted(task), (None, None)) if self._locks else (None, None)
+                if holder is not None:
+                    locks[self._number(task)] = Held(self._number(holder), taken)
+
+    def _chain(self, task: asyncio.Task[Any]) -> Chain:
+        frames = (frame for frame in suspended(task) if is_own(frame.f_code.co_filename))
+        return tuple(self._line(frame.f_code, frame.f_lineno) for frame in frames)
+
+    def _number(self, runner: Any) -> int:
+        number = self._numbers.get(id(runner))
+        if number is None:
+            number = self._numbers[id(runner)] = len(self._numbers)
+            self._alive.append(runner)
+            self.trace.behalf[number] = operation_number()
+            if isinstance(runner, asyncio.Task):
+                self.trace.names[number] = getattr(runner.get_coro(), "__qualname__", "")
+        return number
+
+    def _line(self, code: CodeType, number: int) -> Line:
+        known = self._lines.get((code, number))
+        if known is None:
+            known = self._lines[code, number] = line_of(code, number)
+        return known
+
+    # -- what runs ------------------------------
+
+    def ran(self, code: CodeType, number: int) -> None:
+        loop, trace = self._loop, self.trace
+        if loop.chooser is not self:
+            return  # the execution is over, and the loop clears up
+        at = self._line(code, number)
+        rows = len(self._worker.rows)
+        trace.rows.extend([self.last] * (rows - len(trace.rows)))
+        self.last = at
+        task = asyncio.current_task(loop)
+        if task is None:  # a callback, a thread, or the engine that asks what the target says of itself
+            return
+        event, runner = len(loop.visible), self._number(task)
+        trace.runs[event][runner].append(at)
+        trace.began.setdefault(event, rows)
+        if loop.last_visible >= loop.instant - PROMPT:
+            trace.prompt[event][runner].append(at)
+        trace.at[at].append(rows)
+
+    def raised(self, code: CodeType, number: int, error: type[BaseException]) -> None:
+        if self._loop.chooser is self and not issubclass(error, (StopIteration, StopAsyncIteration, GeneratorExit)):
+            self.trace.raises.add((self._line(code, number), error.__name__))
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Hear what runs, and which locks are taken."""
+        loop = self._loop
+        reset = loop.reset
+
+        def ends() -> None:
+            self._note()
+            reset()
+
+        loop.reset = ends  # type: ignore[method-assign]
+        try:
+            with _heard(self):
+                yield
+        finally:
+            del loop.reset
+
+    def took(self, frame: FrameType) -> None:
+        """A lock's `acquire` returns."""
+        lock, outer = frame.f_locals.get("self"), frame.f_back
+        while outer is not None and not is_own(outer.f_code.co_filename):
+            outer = outer.f_back
+        self._alive.append(lock)
+        at = self._line(outer.f_code, outer.f_lineno) if outer is not None else None
+        self._locks[id(lock)] = asyncio.current_task(self._loop), at
+
+    def let_go(self, frame: FrameType) -> None:
+        """A lock's `release` begins or ends."""
+        self._locks.pop(id(frame.f_locals.get("self")), None)
+
+
+PROMPT = 1e-3
+"""Virtual seconds after an event within which what runs runs because of it: readings of the clock move it a little."""
+
+
+TAKES: CodeType = asyncio.Lock.acquire.__code__
+LETS_GO: CodeType = asyncio.Lock.release.__code__
+"""The code of asyncio's lock: who takes one is told by what it returns to, and nothing of its own is touched."""
+
+
+def _wanted(task: asyncio.Task[Any]) -> int:
+    """The id of the lock that a task waits for, 0 where for none."""
+    locks = [frame.f_locals.get("self") for frame in suspended(task) if frame.f_code is TAKES]
+    return id(locks[-1]) if locks else 0
+
+
+@contextmanager
+def _heard(tracer: _Tracer) -> Iterator[None]:
+    """Tell a tracer of each line of the target's own that runs, of exceptions that pass one, and of locks."""
+    if sys.version_info >= (3, 12):
+        with _monitored(tracer):
+            yield
+        return
+
+    def local(frame: FrameType, event: str, argument: Any) -> Any:
+        if event == "line":
+            tracer.ran(frame.f_code, frame.f_lineno)
+        elif event == "exception" and (argument[2] is None or argument[2].tb_next is None):
+            tracer.raised(frame.f_code, frame.f_lineno, argument[0])
+        return local
+
+    def locking(frame: FrameType, event: str, argument: Any) -> Any:
+        if event == "return" and frame.f_code is LETS_GO:
+            tracer.let_go(frame)
+        elif event == "return" and argument is True:
+            tracer.took(frame)
+        return locking
+
+    def entered(frame: FrameType, event: str, argument: Any) -> Any:
+        if frame.f_code is TAKES or frame.f_code is LETS_GO:
+            return locking
+        return local if is_own(frame.f_code.co_filename) else None
+
+    before = sys.gettrace()
+    sys.settrace(entered)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
+
+
+if sys.version_info >= (3, 12):
+
+    @contextmanager
+    def _monitored(tracer: _Tracer) -> Iterator[None]:
+        monitoring = sys.monitoring
+        tool = next((number for number in range(5, -1, -1) if monitoring.get_tool(number) is None), None)
+        if tool is None:  # six others watch already: nothing is seen
+            yield
+            return
+
+        def line(code: CodeType, number: int) -> Any:
+            if not is_own(code.co_filename):
+                return monitoring.DISABLE
+            tracer.ran(code, number)
+            return None
+
+        def raises(code: CodeType, offset: int, error: BaseException) -> None:
+            if is_own(code.co_filename) and (error.__traceback__ is None or error.__traceback__.tb_next is None):
+                tracer.raised(code, sys._getframe(1).f_lineno, type(error))
+
+        def returns(code: CodeType, offset: int, value: object) -> None:
+            if code is LETS_GO:
+                tracer.let_go(sys._getframe(1))
+            elif value is True:
+                tracer.took(sys._getframe(1))
+
+        events = monitoring.events
+        hears: dict[int, Any] = {events.LINE: line, events.RAISE: raises, events.PY_RETURN: returns}
+        monitoring.use_tool_id(tool, "crosswire")
+        for event, hear in hears.items():
+            monitoring.register_callback(tool, event, hear)
+        monitoring.set_events(tool, events.LINE | events.RAISE)
+        for code in (TAKES, LETS_GO):
+            monitoring.set_local_events(tool, code, events.PY_RETURN)
+        try:
+            yield
+        finally:
+            monitoring.set_events(tool, 0)
+            for code in (TAKES, LETS_GO):
+                monitoring.set_local_events(tool, code, 0)
+            for event in hears:
+                monitoring.register_callback(tool, event, None)
+            monitoring.free_tool_id(tool)

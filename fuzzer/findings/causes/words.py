@@ -1,0 +1,108 @@
+"""A cause in words: events, the counterfactual as strongly as it was tested, and the places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...core.program import Operation, Program
+from ...core.source import Line
+from ...world.external import Key
+from .cause import Cause, Reason
+from .experiments import Strength
+
+__all__ = ("counterfactual", "event_in_words", "places_in_words", "why")
+
+GONE = {
+    Strength.ALL: "nothing would be wrong",
+    Strength.CLASS: "this would not have happened (something else goes wrong then)",
+    Strength.FINDING: "this would not have happened so (it does in another way)",
+}
+
+
+def event_in_words(key: Key, program: Program) -> str:
+    """An external event as its users would say it."""
+    operations = program.expanded
+
+    def of(number: object) -> str:
+        if isinstance(number, int) and 0 <= number < len(operations):
+            return str(operations[number])
+        return "the end, when whoever is left leaves"
+
+    match key:
+        case ("start", number):
+            return of(number)
+        case ("notice", number):
+            return f"the server learns of: {of(number)}"
+        case ("frame", name):
+            return f"{name} takes a frame"
+        case ("latency", name, number):
+            return f"{name} answers{f' for: {of(number)}' if number != -1 else ''}"
+        case ("bytes", name):
+            return f"bytes of {name} arrive"
+        case ("job" | "begin", name, number):
+            done = "is done" if key[0] == "job" else "begins"
+            return f"a thread's job {done}{f' for: {of(number)}' if number != -1 else ''}"
+        case ("clock",):
+            return "time passes"
+        case ("late",):
+            return "just before the next timer"
+        case _:
+            return " ".join(map(str, key))
+
+
+def counterfactual(cause: Cause, program: Program) -> str:
+    """What would have helped, in a sentence; empty where nothing was found that does."""
+    if cause.flip is not None:
+        flip, gone = cause.flip, GONE[cause.flip.strength]
+        one, two = (f"'{event_in_words(key, program)}'" for key in (flip.earlier, flip.later))
+        if flip.apart:
+            return f"Had {one} been dealt with to its end before {two} came, {gone}."
+        return f"Had {two} come before {one}, {gone}."
+    if cause.change is not None:
+        change, gone = cause.change, GONE[cause.change.strength]
+        start = "Order plays no part. " if cause.reason is Reason.CHANGE and cause.flip is None else ""
+        if change.instead is None:
+            return f"With a pause before '{change.said}', {gone}."
+        if change.instead.kind == change.said.kind:
+            return f"{start}With '{_said(change.instead)}' instead of '{_said(change.said)}', {gone}."
+        return f"{start}With '{change.instead.kind}' instead of '{change.said.kind}', {gone}."
+    if cause.reason is Reason.DEADLOCK:
+        return "Whatever else is stuck waits behind this."
+    if cause.failing and cause.passing and cause.reason in (Reason.LINES, Reason.RAISED):
+        return (
+            f"{'Raised' if cause.reason is Reason.RAISED else 'Run'} more often when it goes wrong "
+            f"({cause.failing} executions) than when not ({cause.passing})."
+        )
+    return ""
+
+
+def _said(operation: Operation) -> str:
+    return str(operation)
+
+
+INTRODUCED = {
+    Reason.DEADLOCK: "it waits here for a lock, and holds what others wait for",
+    Reason.HELD_UP: "it waits here for the client that does not read, and others wait for it",
+    Reason.TOLD: "it happens here",
+    Reason.RAISED: "the exception comes from here",
+    Reason.ORDER: "while this waits, other code runs that it does not expect",
+    Reason.CHANGE: "only this line is not run where nothing goes wrong",
+    Reason.LINES: "most suspicious lines",
+    Reason.SHOWN: "where it shows; nothing tells where it begins",
+}
+
+
+def why(cause: Cause) -> str:
+    """What the first place has to do with it, in a few words."""
+    spared = set(cause.change.spared) if cause.change is not None else set()
+    if cause.reason is Reason.CHANGE and not (cause.places and spared.issuperset(cause.places[0])):
+        return INTRODUCED[Reason.LINES]
+    return INTRODUCED[cause.reason]
+
+
+def places_in_words(places: tuple[tuple[Line, ...], ...], most: int) -> Iterator[str]:
+    """The first so many places: file and lines, function, and what the first line says."""
+    for lines in places[:most]:
+        first, last = lines[0], lines[-1]
+        span = str(first) if first.number == last.number else f"{first}-{last.number}"
+        yield f"{span} in {first.function}: {first.text}"

@@ -1,0 +1,193 @@
+"""Causes: which line is named, what is said would have helped, and which findings are put together."""
+
+from __future__ import annotations
+
+import sqlite3
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
+from crosswire.fuzzer.campaigns.runs import Run
+from crosswire.fuzzer.core.program import Operation, Program
+from crosswire.fuzzer.engine.execution import Worker
+from crosswire.fuzzer.engine.schedule import Recorded
+from crosswire.fuzzer.findings.causes import Cause, Reason, Strength, bugs_of, cause_of, counterfactual, perhaps
+from crosswire.fuzzer.findings.causes.trace import traced
+from crosswire.fuzzer.findings.finding import Finding, judged
+from crosswire.fuzzer.findings.tally import Tally
+from crosswire.fuzzer.store import Store
+from crosswire.fuzzer.store.schema import MIGRATIONS
+from crosswire.fuzzer.targets.adapter import Adapter, Target
+from crosswire.fuzzer.world import InOrder
+
+from . import desks
+
+MARK = "# here: "
+
+
+def target_of(desk: type[Adapter]) -> Target:
+    return Target(desk.__name__, desk, desk)
+
+
+@cache
+def found(desk: type[Adapter]) -> Tally:
+    return Campaign(target_of(desk), Plan(seed=1, executions=250 if desk is desks.Locked else 120)).run()
+
+
+def causes(desk: type[Adapter]) -> dict[str, Cause | None]:
+    return {signature: known.cause for signature, known in found(desk).found.items()}
+
+
+def marked(desk: type[Adapter]) -> int:
+    lines = Path(desks.__file__).read_text(encoding="utf-8").splitlines()
+    return next(number for number, line in enumerate(lines, 1) if line.endswith(MARK + desk.__name__))
+
+
+@pytest.mark.parametrize(
+    ("desk", "kinds", "reason"),
+    [
+        (desks.Locked, {"Stuck"}, Reason.DEADLOCK),
+        (desks.Late, {"GhostEntry", "LeakedEntry"}, Reason.ORDER),
+        (desks.Mistaken, {"CrossUserLeak"}, Reason.CHANGE),
+    ],
+)
+def test_the_faulty_line_is_named_first(desk: type[Adapter], kinds: set[str], reason: Reason) -> None:
+    of_kinds = [known for known in found(desk).found.values() if known.finding.violation.kind in kinds]
+    assert of_kinds
+    for known in of_kinds:
+        assert known.cause is not None
+        assert known.cause.reason is reason
+        assert marked(desk) in [line.number for line in known.cause.places[0]]
+        assert len(known.cause.places[0]) <= 5
+
+
+def test_the_line_that_raises_is_named_first() -> None:
+    named = [
+        [line.number for line in known.cause.places[0]]
+        for known in found(desks.Walks).found.values()
+        if known.cause is not None
+    ]
+    assert [marked(desks.Walks)] in named
+
+
+def test_what_is_stuck_and_what_is_held_up_are_one_bug_each() -> None:
+    kinds = {signature: known.finding.violation.kind for signature, known in found(desks.Locked).found.items()}
+    assert len(kinds) > 2
+    groups = [{kinds[signature] for signature in group} for group in bugs_of(causes(desks.Locked))]
+    assert sorted(map(sorted, groups)) == [["HeldUp"], ["Stuck"]]
+
+
+def test_two_bugs_of_one_server_stay_apart() -> None:
+    groups = bugs_of(causes(desks.Mistaken))
+    kinds = {s: known.finding for s, known in found(desks.Mistaken).found.items()}
+    threads = [
+        {any(op.kind == "emit_to_thread" for op in kinds[s].execution.program.operations) for s in group}
+        for group in groups
+    ]
+    assert len(groups) >= 2
+    assert all(len(with_thread) == 1 for with_thread in threads)
+
+
+def test_what_would_have_helped_is_said_as_strongly_as_it_was_tested() -> None:
+    for desk in (desks.Late, desks.Mistaken):
+        worker = Worker(target_of(desk))
+        for known in found(desk).found.values():
+            if known.cause is None or known.cause.strength is None:
+                continue
+            said = counterfactual(known.cause, known.finding.execution.program)
+            assert ("nothing would be wrong" in said) == (known.cause.strength is Strength.ALL)
+        assert worker.executions == 0
+
+
+def test_a_refactoring_groups_the_same() -> None:
+    """What the one server shows, the other shows with other names, and it is put together in the same way."""
+    worker = Worker(target_of(desks.Renamed))
+    moved: dict[str, Cause | None] = {}
+    with worker.session():
+        for signature, known in found(desks.Locked).found.items():
+            execution = known.finding.execution
+            result = judged(worker, worker.run(execution.program, Recorded(execution.schedule)))
+            violation = next(v for v in result.violations if v.kind == known.finding.violation.kind)
+            moved[signature] = cause_of(worker, Finding(violation, result.execution))
+    assert bugs_of(moved) == bugs_of(causes(desks.Locked))
+
+
+def test_looking_does_not_change_what_happens() -> None:
+    """An execution that is watched shows, byte for byte, what it shows when nobody looks."""
+    for desk in (desks.Late, desks.Locked):
+        worker = Worker(target_of(desk))
+        for known in found(desk).found.values():
+            execution = known.finding.execution
+            again, _ = traced(worker, execution.program, Recorded(execution.schedule))
+            assert again.history == execution.history
+            assert again.visible == execution.visible
+
+
+def test_a_trace_names_lines_and_who_ran_them() -> None:
+    worker = Worker(target_of(desks.Late))
+    program = Program((Operation("connect", "c0", "u0"), Operation("disconnect", "c0")))
+    _, trace = traced(worker, program, InOrder())
+    functions = {line.function for line in trace.lines()}
+    assert {"Late.connect", "Late.disconnect"} <= functions
+    assert {0, 1} <= set(trace.behalf.values())
+    assert any(chain[-1].number == marked(desks.Late) for chains in trace.waits.values() for chain in chains.values())
+
+
+def test_no_execution_begins_once_the_time_is_up() -> None:
+    worker = Worker(target_of(desks.Late))
+    known = next(iter(found(desks.Late).found.values()))
+    with worker.session():
+        before = worker.executions
+        cause_of(worker, known.finding, over=lambda: True)
+        assert worker.executions - before == 1
+
+
+def test_causes_can_be_left_out() -> None:
+    tally = Campaign(target_of(desks.Walks), Plan(seed=1, executions=30), explaining=False).run()
+    assert tally.found
+    assert all(known.cause is None for known in tally.found.values())
+    assert bugs_of(causes(desks.Locked) | dict.fromkeys(("a", "b")))[-2:] == [["a"], ["b"]]
+
+
+def test_what_has_no_cause_is_perhaps_nothing_else() -> None:
+    assert not perhaps({"a": None, "b": None}, ["a"], ["b"])
+
+
+def test_bugs_are_known_by_their_counterexamples(tmp_path: Path) -> None:
+    plan = Plan(seed=1, executions=250)
+    with Store.open(tmp_path) as store:
+        run = Run(store, [target_of(desks.Locked)], plan)
+        run.go()
+        first = run.summary().targets[0]
+        assert len(first.bugs) < len(first.found)
+        assert {bug.status for bug in first.bugs} == {"new"}
+        assert sorted(s for bug in first.bugs for s in bug.symptoms) == sorted(f.signature for f in first.found)
+        kept = {row.signature: row.bug for row in store.failures()}
+        assert kept == {failure.signature: failure.bug for failure in first.found}
+        assert len(set(kept.values())) == len(first.bugs)
+    with Store.open(tmp_path) as store:
+        again = Run(store, [target_of(desks.Locked)], Plan(seed=1, executions=40), explain_findings=False)
+        again.go()
+        second = again.summary().targets[0]
+        assert second.bugs
+        assert {bug.status for bug in second.bugs} == {"known"}
+        assert {failure.bug for failure in second.found} <= {bug.bug for bug in first.bugs}
+
+
+def test_a_store_from_before_there_were_bugs_has_one_for_each_finding(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "crosswire.db", isolation_level=None)
+    for statement in MIGRATIONS[0]:
+        connection.execute(statement)
+    connection.execute("PRAGMA user_version = 1")
+    row = "'t', 'order', 'Disorder', 'm', 2, 0, 'f.json', '{}', 1.0, 1.0, NULL"
+    for signature in ("a", "b", "c"):
+        connection.execute(f"INSERT INTO failures VALUES ('{signature}', {row})")
+    connection.close()
+    with Store.open(tmp_path) as store:
+        assert [row.bug for row in store.failures()] == ["a", "b", "c"]
+        store.together(["b", "c"])
+        assert [row.bug for row in store.failures()] == ["a", "b", "b"]
+        store.together(["a", "c"])
+        assert {row.bug for row in store.failures()} == {"a"}
