@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from ..drivers import TargetError
 from ..engine.execution import Execution
-from ..findings.causes import cause_of
+from ..findings.causes import cause_of, story_of
 from ..findings.confirm import Confirmation, confirm
 from ..findings.counterexample import Counterexample
 from ..findings.finding import Finding, judged
@@ -37,8 +37,9 @@ class ReplayJob:
         if self.explaining and outcome.violation is not None and outcome.execution.blocked is None:
             worker.careful = False
             with worker.session(), suppress(TargetError):
-                cause = cause_of(worker, Finding(outcome.violation, outcome.execution))
-                outcome = replace(outcome, cause=cause)
+                finding = Finding(outcome.violation, outcome.execution)
+                cause = cause_of(worker, finding)
+                outcome = replace(outcome, cause=cause, story=story_of(worker, finding, cause))
         line.tell(outcome)
 
 

@@ -257,11 +257,13 @@ def replay(
 def explain(
     file: Annotated[Path, typer.Argument(help="A counterexample file.")],
     svg: Annotated[Path | None, typer.Option(help="Also write the picture to this SVG file.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Also tasks and steps that have no part in it.")] = False,
+    width: Annotated[int | None, typer.Option(min=60, max=1000, help="Columns; else as many as the terminal.")] = None,
 ) -> None:
-    """Draw a counterexample: one column for each client, time downwards, the violation marked."""
+    """Draw a counterexample: what clients see, what each task does in the source, and which lines decide."""
     from .replaying import explain_file
 
-    raise typer.Exit(1 if explain_file(file, svg) else 0)
+    raise typer.Exit(1 if explain_file(file, svg, everything, width) else 0)
 
 
 @app.command()

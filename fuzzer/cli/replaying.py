@@ -8,7 +8,7 @@ import re
 import sys
 from pathlib import Path
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.measure import Measurement
 from rich.text import Text
 
@@ -18,6 +18,7 @@ from ..core.text import plain
 from ..findings.counterexample import Counterexample, load
 from ..reports.words import describe, lane_of
 from .lanes import lanes
+from .sources import in_the_source, tasks_table
 
 __all__ = ("explain_file", "replay_file")
 
@@ -60,21 +61,35 @@ def _other_python(counterexample: Counterexample) -> str:
     return f" (recorded on Python {counterexample.python}, this is {here})"
 
 
-def explain_file(path: Path, svg: Path | None = None, care: Care = CARE) -> bool:
-    """Draw one file, on the terminal and where asked to as a picture; whether its violation still shows."""
-    console = _console()
+def explain_file(
+    path: Path,
+    svg: Path | None = None,
+    everything: bool = False,
+    width: int | None = None,
+    care: Care = CARE,
+) -> bool:
+    """Draw one file, on the terminal and where asked to as a picture; whether its violation still shows.
+
+    ``everything``: also the tasks and steps that have no part in the cause.
+    """
+    console = _console(width)
     counterexample = load(path)
-    outcome = replayed_apart(counterexample, care)
+    outcome = replayed_apart(counterexample, care, explaining=True)
     execution, violation = outcome.execution, outcome.violation
     if violation is None:
         gone = f"{counterexample.target}: {counterexample.violation}: gone, nothing to explain"
         console.print(Text(gone, style="green"))
         return False
-    picture = Group(
+    parts: list[RenderableType] = [
         Text(f"{counterexample.target}: {violation.kind} ({violation.promise})", style="bold red"),
         Text(violation.message),
         lanes(execution, violation),
-    )
+    ]
+    if outcome.cause is not None:
+        if outcome.story is not None and (everything or outcome.story.matters):
+            parts.append(tasks_table(outcome.story, everything))
+        parts.append(in_the_source(outcome.cause, execution.program))
+    picture = Group(*parts)
     console.print(picture)
     if svg is not None:
         svg.write_text(_drawn(picture, f"crosswire explain {path.name}"), encoding="utf-8")
@@ -90,5 +105,5 @@ def _drawn(picture: Group, title: str) -> str:
     return re.sub(r"@font-face\s*{[^}]*}\s*", "", console.export_svg(title=title))
 
 
-def _console() -> Console:
-    return Console(width=None if sys.stdout.isatty() else 140, highlight=False)
+def _console(width: int | None = None) -> Console:
+    return Console(width=width or (None if sys.stdout.isatty() else 140), highlight=False)

@@ -16,7 +16,7 @@ from ..engine.schedule import Guided, Recorded
 from ..search import RandomWalk
 from ..targets.resolve import resolve
 from ..world import Chooser
-from .causes import Cause
+from .causes import Cause, Story
 from .counterexample import Counterexample
 from .finding import judged, kept_circumstance
 
@@ -30,7 +30,8 @@ OTHERS = 1000
 class Replayed:
     """What replaying gave: the execution and the violation it shows, or None; ``how`` it was reached, or why not.
 
-    ``others`` are what the recorded schedule shows instead; ``cause`` is known where somebody asked for it.
+    ``others`` are what the recorded schedule shows instead; ``cause`` and
+    ``story`` are known where somebody asked for them.
     """
 
     execution: Execution
@@ -38,6 +39,7 @@ class Replayed:
     how: str
     others: tuple[Violation, ...] = ()
     cause: Cause | None = None
+    story: Story | None = None
 
 
 def is_shown_by(counterexample: Counterexample, violation: Violation, execution: Execution) -> bool:

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import io
 import sqlite3
 from functools import cache
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
 from crosswire.fuzzer.campaigns.runs import Run
+from crosswire.fuzzer.cli.sources import in_the_source, tasks_table
 from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.engine.schedule import Recorded
-from crosswire.fuzzer.findings.causes import Cause, Reason, Strength, bugs_of, cause_of, counterfactual, perhaps
+from crosswire.fuzzer.findings.causes import (
+    Cause,
+    Reason,
+    Strength,
+    bugs_of,
+    cause_of,
+    counterfactual,
+    perhaps,
+    story_of,
+)
 from crosswire.fuzzer.findings.causes.trace import traced
 from crosswire.fuzzer.findings.finding import Finding, judged
 from crosswire.fuzzer.findings.tally import Tally
@@ -145,7 +157,7 @@ def test_no_execution_begins_once_the_time_is_up() -> None:
 
 
 def test_causes_can_be_left_out() -> None:
-    tally = Campaign(target_of(desks.Walks), Plan(seed=1, executions=30), explaining=False).run()
+    tally = Campaign(target_of(desks.Late), Plan(seed=1, executions=120), explaining=False).run()
     assert tally.found
     assert all(known.cause is None for known in tally.found.values())
     assert bugs_of(causes(desks.Locked) | dict.fromkeys(("a", "b")))[-2:] == [["a"], ["b"]]
@@ -168,7 +180,7 @@ def test_bugs_are_known_by_their_counterexamples(tmp_path: Path) -> None:
         assert kept == {failure.signature: failure.bug for failure in first.found}
         assert len(set(kept.values())) == len(first.bugs)
     with Store.open(tmp_path) as store:
-        again = Run(store, [target_of(desks.Locked)], Plan(seed=1, executions=40), explain_findings=False)
+        again = Run(store, [target_of(desks.Locked)], Plan(seed=1, executions=250), explain_findings=False)
         again.go()
         second = again.summary().targets[0]
         assert second.bugs
@@ -191,3 +203,19 @@ def test_a_store_from_before_there_were_bugs_has_one_for_each_finding(tmp_path: 
         assert [row.bug for row in store.failures()] == ["a", "b", "b"]
         store.together(["a", "c"])
         assert {row.bug for row in store.failures()} == {"a"}
+
+
+def test_explain_names_tasks_lines_and_what_would_have_helped() -> None:
+    worker = Worker(target_of(desks.Late))
+    known = next(k for k in found(desks.Late).found.values() if k.finding.violation.kind == "GhostEntry")
+    assert known.cause is not None
+    with worker.session():
+        story = story_of(worker, known.finding, known.cause)
+    assert story.matters
+    assert {story.columns[at] for at in story.matters} <= {str(op) for op in known.finding.execution.program.expanded}
+    out = Console(file=io.StringIO(), width=120)
+    out.print(tasks_table(story, everything=False), in_the_source(known.cause, known.finding.execution.program))
+    text = out.file.getvalue()  # type: ignore[attr-defined]
+    assert f">> {marked(desks.Late):5d} |" in text
+    assert f"waits at desks.py:{marked(desks.Late)}" in text
+    assert "nothing would be wrong" in text or "would not have happened" in text

@@ -3,13 +3,17 @@
 from .bugs import bugs_of, joined, perhaps
 from .cause import Cause, Reason, cause_of
 from .experiments import Change, Flip, Strength, Window
+from .story import Cell, Step, Story, story_of
 from .words import counterfactual, event_in_words, places_in_words, why
 
 __all__ = (
     "Cause",
+    "Cell",
     "Change",
     "Flip",
     "Reason",
+    "Step",
+    "Story",
     "Strength",
     "Window",
     "bugs_of",
@@ -19,5 +23,6 @@ __all__ = (
     "joined",
     "perhaps",
     "places_in_words",
+    "story_of",
     "why",
 )
