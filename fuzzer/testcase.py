@@ -19,6 +19,7 @@ from .campaigns.explore import explore
 from .core.program import Program
 from .engine.execution import Worker
 from .engine.schedule import Deliver
+from .findings.causes import Cause, cause_of, in_lines
 from .findings.finding import Finding, soundness_doubt
 from .findings.minimise import minimise
 from .search import DEFAULT, Proven
@@ -55,7 +56,8 @@ def test_case_for(
                 for violation in result.violations:
                     finding = Finding(violation, result.execution)
                     if soundness_doubt(worker, finding) is None:
-                        raise ViolationFound(_report(minimise(worker, finding)[0]))
+                        small = minimise(worker, finding)[0]
+                        raise ViolationFound(_report(small, cause_of(worker, small)))
             if proven is not None:
                 event(f"proven up to {proven.bound}")
 
@@ -74,9 +76,11 @@ def test_case_for(
 test_case_for.__test__ = False  # type: ignore[attr-defined]  # pytest would take the function itself for a test
 
 
-def _report(finding: Finding) -> str:
+def _report(finding: Finding, cause: Cause | None) -> str:
     execution = finding.execution
     lines = [f"{finding.violation.kind} ({finding.violation.promise}): {finding.violation.message}"]
     lines += [f"    {number}. {operation}" for number, operation in enumerate(execution.program.operations)]
     lines.append(f"    schedule: {list(execution.schedule.deviations)}")
+    if cause is not None:
+        lines += [f"    {line}" for line in in_lines(cause, execution.program)]
     return "\n".join(lines)

@@ -157,7 +157,7 @@ class Campaign:
         for found in self.tally.found.values():
             if over():
                 break
-            if found.cause is None and not found.finding.fatal and found.finding.execution.blocked is None:
+            if found.cause is None:
                 worker.alive()
                 yield Progressed(self.tally, Phase.EXPLAINING)
                 with suppress(TargetError):

@@ -34,7 +34,7 @@ class ReplayJob:
         worker = WatchedWorker(resolve(self.counterexample.target), line, self.patience, careful=True)
         line.begun()
         outcome = replayed(self.counterexample, worker)
-        if self.explaining and outcome.violation is not None and outcome.execution.blocked is None:
+        if self.explaining and outcome.violation is not None:
             worker.careful = False
             with worker.session(), suppress(TargetError):
                 finding = Finding(outcome.violation, outcome.execution)

@@ -38,7 +38,8 @@ def replay_file(path: Path, trace: bool, confirming: bool = False, care: Care = 
             console.print(Text(f"{mark} {number:3d} {row.time:8.3f}  {lane:8s} {describe(row, execution.program)}"))
     name = f"{counterexample.target}: {counterexample.violation} ({counterexample.promise})"
     if violation is None:
-        console.print(Text(f"{name}: gone, {how}{_other_python(counterexample)}", style="green"))
+        word = "changed, and itself gone" if outcome.others else "gone"
+        console.print(Text(f"{name}: {word}, {how}{_other_python(counterexample)}", style="green"))
         for other in outcome.others:
             shown = f"  the recorded schedule shows something else: {other.kind} ({other.promise}): {other.message}"
             console.print(Text(plain(shown), style="yellow"))

@@ -28,14 +28,18 @@ def list_campaigns(results: Path) -> None:
         for count in store.counts():
             totals[count.campaign] += count.executions
         table = _table("Campaigns", ("id", "profile", "started", "status", "seed", "executions", "bugs seen"))
+        failures = store.failures()
+        bug_of = {failure.signature: failure.bug for failure in failures}
         for row in store.campaigns():
-            seen = len(store.sightings(row.id))
+            seen = len({bug_of[sighting.signature] for sighting in store.sightings(row.id)})
             cells = (row.id, row.profile or "", _when(row.started), row.status, row.seed, f"{totals[row.id]:,}", seen)
             table.add_row(*map(str, cells))
-        bugs = _table("Bugs", ("signature", "target", "promise", "times", "first seen", "last seen", "state"))
-        for bug in store.failures():
+        headings = ("signature", "target", "promise", "times", "first seen", "last seen", "state")
+        bugs = _table("Bugs and their symptoms", headings)
+        for bug in sorted(failures, key=lambda row: (row.target, row.bug, row.signature != row.bug)):
             state = "shows" if bug.gone_since is None else f"gone since {_when(bug.gone_since)}"
-            cells2 = (bug.signature, bug.target, bug.promise, f"{bug.times:,}", _when(bug.first_seen))
+            name = bug.signature if bug.signature == bug.bug else f"  {bug.signature}"
+            cells2 = (name, bug.target, bug.promise, f"{bug.times:,}", _when(bug.first_seen))
             bugs.add_row(*cells2, _when(bug.last_seen), state)
         console = _console()
         console.print(table)

@@ -12,15 +12,19 @@ from dataclasses import dataclass
 
 from ...models.isolation.violations import Violation
 from ..engine.execution import Execution, Worker
-from ..engine.schedule import Guided, Recorded
+from ..engine.schedule import Guided, Recorded, Visible
 from ..search import RandomWalk
 from ..targets.resolve import resolve
 from ..world import Chooser
 from .causes import Cause, Story
+from .causes.experiments import turned
 from .counterexample import Counterexample
 from .finding import judged, kept_circumstance
 
 __all__ = ("OTHERS", "Replayed", "is_shown_by", "replayed")
+
+NEXT = 100
+"""Pairs of neighbouring events, at most, that are tried the other way round."""
 
 OTHERS = 1000
 """Other schedules tried before a violation is called gone."""
@@ -52,8 +56,14 @@ def is_shown_by(counterexample: Counterexample, violation: Violation, execution:
     return kept is None or kept == kept_circumstance(violation, execution.history)
 
 
+def _around(order: list[Visible]) -> Iterator[list[Visible]]:
+    """The orders in which two neighbouring events come the other way round, or one is handled to its end first."""
+    for first in range(min(len(order) - 1, NEXT)):
+        yield from turned(order, first, first + 1)
+
+
 def replayed(counterexample: Counterexample, worker: Worker | None = None) -> Replayed:
-    """Replay as recorded; where that shows nothing, by the order of events, and then under other schedules.
+    """Replay as recorded; where that shows nothing, by the order of events, in orders next to it, and at random.
 
     How many iterations asyncio takes for the same thing differs between Pythons, and with it the numbers of decisions.
     Raises `UnknownTargetError` and `TargetError`.
@@ -63,6 +73,7 @@ def replayed(counterexample: Counterexample, worker: Worker | None = None) -> Re
     recorded = Recorded(counterexample.to_schedule())
     choosers: Iterator[tuple[str, Chooser]] = itertools.chain(
         [("as recorded", recorded), ("following the recorded order of events", Guided(counterexample.to_order()))],
+        (("in an order next to the recorded one", Guided(order)) for order in _around(counterexample.to_order())),
         (("under another schedule than recorded", RandomWalk(seed)) for seed in range(OTHERS)),
     )
     first: Execution | None = None

@@ -18,6 +18,7 @@ from ..campaigns.child import Care
 from ..campaigns.replays import replayed_apart
 from ..core.choices import PROMISES
 from ..engine.execution import TargetError
+from ..findings.causes import in_lines
 from ..findings.counterexample import Counterexample
 from ..statistics import discovery, shares_by_promise, wilson
 from ..store import FailureRow, Store
@@ -60,25 +61,33 @@ def html_report(store: Store) -> str:
         rates={cell: wilson(*value) for cell, value in shares.items()},
         hopes=hopes,
         plots=[(title, _svg(drawn, f"p{number}")) for number, (title, drawn) in enumerate(plots)],
-        failures=[_failure(row, number) for number, row in enumerate(store.failures())],
+        failures=[_failure(row, number) for number, row in enumerate(_by_bug(store.failures()))],
         quote=shlex.quote,
     )
 
 
+def _by_bug(rows: list[FailureRow]) -> list[FailureRow]:
+    return sorted(rows, key=lambda row: (row.target, row.bug, row.signature != row.bug, row.signature))
+
+
 def _failure(row: FailureRow, number: int) -> dict[str, object]:
     counterexample = msgspec.json.decode(row.counterexample, type=Counterexample)
+    cause: list[str] = []
     try:
-        outcome = replayed_apart(counterexample, Care())
+        outcome = replayed_apart(counterexample, Care(), explaining=True)
         picture: Markup | None = None
         trouble: str | None = f"gone: {outcome.how}"
         if outcome.violation is not None:
             picture, trouble = _svg(lanes_figure(outcome.execution, outcome.violation), f"f{number}"), None
+        if outcome.cause is not None:
+            cause = in_lines(outcome.cause, outcome.execution.program)
     except (TargetError, UnknownTargetError) as error:
         picture, trouble = None, str(error)
     return {
         "row": row,
         "operations": [str(operation) for operation in counterexample.program],
         "picture": picture,
+        "cause": cause,
         "trouble": trouble,
         "test": regression_test(row),
     }

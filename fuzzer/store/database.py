@@ -349,14 +349,16 @@ class Store:
         ]
 
     def failures(self) -> list[FailureRow]:
-        """Every bug ever found, by target and signature."""
+        """Every finding ever made, by target and signature."""
+        columns = {row[1] for row in self._rows("PRAGMA table_info(failures)")}
+        bug = "coalesce(bug, f.signature)" if "bug" in columns else "f.signature"  # an older store that is only read
         return [
             FailureRow(*row)
             for row in self._rows(
                 "SELECT f.signature, f.target, promise, violation, message, operations, deviations, file, "
                 "counterexample, first_seen, last_seen, "
                 "coalesce((SELECT sum(times) FROM sightings s WHERE s.signature = f.signature), 0), gone_since, "
-                "coalesce(bug, f.signature) "
+                f"{bug} "
                 "FROM failures f ORDER BY f.target, f.signature"
             )
         ]

@@ -87,10 +87,13 @@ class Cause:
 
 
 def cause_of(worker: Worker, finding: Finding, over: Callable[[], bool] | None = None) -> Cause | None:
-    """The cause of a minimal finding, within a session; None where nothing of the target's is seen to run.
+    """The cause of a minimal finding, within a session; None where nothing of the target's is seen to run, or it
+    ends or blocks its process.
 
     Takes some seventy executions; none is begun once ``over`` says so.
     """
+    if finding.fatal or finding.execution.blocked is not None:  # each execution would cost as much as an end does
+        return None
     budget = Budget(over)
     execution, trace = traced(worker, finding.execution.program, Recorded(finding.execution.schedule))
     budget.executions += 1

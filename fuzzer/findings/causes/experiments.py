@@ -20,7 +20,7 @@ from ..finding import Finding, judged
 from .spectrum import PLAINER, Budget
 from .trace import Chain, Trace, traced
 
-__all__ = ("Change", "Flip", "Strength", "Window", "changes", "flips")
+__all__ = ("Change", "Flip", "Strength", "Window", "changes", "flips", "turned")
 
 REACH = 4
 """How far an event is moved at most, where no neighbouring pair decides."""
@@ -117,7 +117,7 @@ def flips(worker: Worker, finding: Finding, execution: Execution, trace: Trace, 
     for apart in range(1, REACH + 1):
         for first in range(len(order) - apart):
             one, two = order[first][0], order[first + apart][0]
-            for turned, changed in enumerate(_changed(order, first, first + apart)):
+            for handled, changed in enumerate(turned(order, first, first + apart)):
                 if budget.spent:
                     return found
                 other = worker.run(program, Guided(changed))
@@ -130,14 +130,14 @@ def flips(worker: Worker, finding: Finding, execution: Execution, trace: Trace, 
                     last = finding.violation.evidence[-1]
                     windows = _windows(trace, first + 1, first + apart + 1, clock, last)
                     strength = _strength(finding, left)
-                    found.append(Flip(one, two, turned == 1, strength, windows, before - frozenset(left)))
+                    found.append(Flip(one, two, handled == 1, strength, windows, before - frozenset(left)))
                     break
         if found:
             break
     return found
 
 
-def _changed(order: list[Visible], first: int, second: int) -> Iterator[list[Visible]]:
+def turned(order: list[Visible], first: int, second: int) -> Iterator[list[Visible]]:
     """The later event handled before the earlier one, or the earlier one to its end before the later comes."""
     (one, busy_one), (two, busy_two) = order[first], order[second]
     yield [*order[:first], (two, busy_one), (one, busy_two), *order[first + 1 : second], *order[second + 1 :]]

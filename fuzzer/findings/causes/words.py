@@ -10,7 +10,7 @@ from ...world.external import Key
 from .cause import Cause, Reason
 from .experiments import Strength
 
-__all__ = ("counterfactual", "event_in_words", "places_in_words", "why")
+__all__ = ("counterfactual", "event_in_words", "in_lines", "places_in_words", "why")
 
 GONE = {
     Strength.ALL: "nothing would be wrong",
@@ -106,3 +106,10 @@ def places_in_words(places: tuple[tuple[Line, ...], ...], most: int) -> Iterator
         first, last = lines[0], lines[-1]
         span = str(first) if first.number == last.number else f"{first}-{last.number}"
         yield f"{span} in {first.function}: {first.text}"
+
+
+def in_lines(cause: Cause, program: Program, most: int = 3) -> list[str]:
+    """The cause as plain text: why, the first places, and what would have helped."""
+    said = counterfactual(cause, program)
+    told = [*places_in_words(cause.places, most), *([said] if said else [])]
+    return [f"cause: {why(cause)}", *(f"  {line}" for line in told)]
