@@ -293,11 +293,16 @@ class _Look:
         """The most suspicious lines; where nothing passes, the line that ran last when it showed."""
         if self.blocks and self.counts.passing:
             first = min(self.blocks[0])
-            return Cause(Reason.LINES, _keyed(Reason.LINES, first), (self.blocks[0],))
+            return self._weakly(Reason.LINES, first, self.blocks[0])
         shows = self.trace.rows[self.finding.violation.evidence[-1]]
         if shows is None:
             return None
-        return Cause(Reason.SHOWN, _keyed(Reason.SHOWN, shows), ((shows,),))
+        return self._weakly(Reason.SHOWN, shows, (shows,))
+
+    def _weakly(self, reason: Reason, line: Line, place: tuple[Line, ...]) -> Cause:
+        """A cause by suspicion only: enough to put findings of one class together, and a hint for others."""
+        key = _keyed(reason, line)
+        return Cause(reason, (self.finding.violation.kind, *key), (place,), hints=frozenset({key}))
 
 
 def _window_key(window: Window) -> tuple[str, ...]:
