@@ -113,7 +113,7 @@ def test_junit_github_and_the_hook(tmp_path: Path) -> None:
     assert failed == {bug["promise"] for bug in told["found"]} == set(told["broken"])
     assert suite.get("failures") == str(len(failed))
     commands = [line for line in done.stdout.splitlines() if line.startswith("::error title=chat%3AChat")]
-    assert len(commands) == len(told["found"])
+    assert len(commands) == len(told["bugs"]) <= len(told["found"])
     assert "crosswire replay" in (tmp_path / "summary.md").read_text()
 
 
