@@ -21,9 +21,10 @@ from pathlib import Path
 from crosswire.fuzzer.campaigns.campaign import Campaign
 from crosswire.fuzzer.campaigns.rounds import Plan
 from crosswire.fuzzer.findings.causes import Cause, bugs_of
+from crosswire.fuzzer.findings.finding import Finding
 from crosswire.models.managers.targets import TARGETS
 
-from .defects import DEFECTS
+from .defects import DEFECTS, Looks
 from .report import arguments, machine, middle, table, write
 
 __all__ = ("FAULTY", "Known", "Score", "score")
@@ -48,6 +49,27 @@ FAULTY: dict[str, tuple[str, ...]] = {
     "D22": ("UnifiedWebSocketManager.broadcast",),
 }
 """For each defect, the functions one of which a repair changes; written down by hand, from the managers' source."""
+
+TWO = ("connect", "connect")
+
+
+def _quiet(finding: Finding) -> bool:
+    """Nothing raised, and no answer was yes: the manager no longer knows who is there."""
+    circumstance = finding.violation.circumstance
+    return "RuntimeError" not in circumstance and circumstance != "is"
+
+
+ALSO: tuple[tuple[str, str, Looks], ...] = (
+    (
+        "D10",
+        "emergency",
+        Looks(("LostEvent", "BrokenGoldenPath", "LeftOpen", "WrongAnswer"), proof=_quiet, needs=TWO, lacks=("pause",)),
+    ),
+    ("D14", "degraded", Looks(("BrokenGoldenPath",), connections=1)),
+    ("D20", "unified", Looks(("LostEvent", "OfflineLoss"), needs=("emit_to_thread",))),
+    ("D21", "unified", Looks(("WrongAnswer",), needs=TWO)),
+)
+"""Other symptoms of a defect in a target: not what it is counted as found by, and known from reading."""
 
 FIRST = 3
 """Places that are read before the search for a fault counts as lost."""
@@ -113,6 +135,12 @@ def _entropy(labels: Labels, given: Labels) -> float:
     return -sum(times / len(labels) * math.log(times / marginal[one]) for (_, one), times in joint.items())
 
 
+def defects_of(target: str, finding: Finding) -> list[str]:
+    """The known defects that a minimal finding looks like."""
+    known = [(defect.name, defect.target, defect.looks) for defect in DEFECTS]
+    return list(dict.fromkeys(name for name, of, looks in (*known, *ALSO) if of == target and looks.show(finding)))
+
+
 def explained(target: str, seed: int, seconds: float, executions: int | None = None) -> tuple[list[Known], int]:
     """Fuzz a target; its findings that look like one known defect, and how many there were in all."""
     tally = Campaign(
@@ -122,7 +150,7 @@ def explained(target: str, seed: int, seconds: float, executions: int | None = N
     bug = {signature: group[0] for group in bugs_of(causes) for signature in group}
     known = []
     for signature, found in tally.found.items():
-        looks = [d.name for d in DEFECTS if d.target == target and d.looks.show(found.finding)]
+        looks = defects_of(target, found.finding)
         if len(looks) == 1:
             known.append(Known(target, signature, looks[0], found.cause, f"{seed}:{bug[signature]}"))
     return known, len(tally.found)

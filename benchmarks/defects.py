@@ -123,6 +123,10 @@ def _somebody_left(finding: Finding) -> bool:
     return not _nobody_left(finding)
 
 
+def _said_yes(finding: Finding) -> bool:
+    return not finding.violation.circumstance.startswith("is not")
+
+
 def _emitter(finding: Finding) -> Operation | None:
     """The operation that emitted what the violation is about: the evidence begins with it."""
     return _operation(finding, finding.execution.history[finding.violation.evidence[0]].operation)
@@ -208,7 +212,7 @@ DEFECTS: tuple[Defect, ...] = (
     ),
     Defect("D11", "emergency", "removes another connection", "consistency", _is("GhostEntry", needs=TWO)),
     Defect("D12", "emergency", "accepts anybody", "isolation", _is("CrossUserLeak", where="foreign token")),
-    Defect("D13", "emergency", "says yes for every user", "consistency", _is("WrongAnswer", where="is")),
+    Defect("D13", "emergency", "says yes for every user", "consistency", _is("WrongAnswer", proof=_said_yes)),
     Defect("D14", "degraded", "sends something else", "no loss", _is("ReplacedEvent")),
     Defect(
         "D15",

@@ -15,7 +15,7 @@ from crosswire.fuzzer.campaigns.runs import Run
 from crosswire.fuzzer.cli.sources import in_the_source, tasks_table
 from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.engine.execution import Worker
-from crosswire.fuzzer.engine.schedule import Recorded
+from crosswire.fuzzer.engine.schedule import Recorded, Schedule
 from crosswire.fuzzer.findings.causes import (
     Cause,
     Reason,
@@ -33,6 +33,7 @@ from crosswire.fuzzer.store import Store
 from crosswire.fuzzer.store.schema import MIGRATIONS
 from crosswire.fuzzer.targets.adapter import Adapter, Target
 from crosswire.fuzzer.world import InOrder
+from crosswire.models.managers.targets import TARGETS
 
 from . import desks
 
@@ -100,6 +101,27 @@ def test_two_bugs_of_one_server_stay_apart() -> None:
     ]
     assert len(groups) >= 2
     assert all(len(with_thread) == 1 for with_thread in threads)
+
+
+def test_a_timer_that_runs_out_is_another_bug_than_somebody_who_comes() -> None:
+    """Two bugs of the unified manager meet at one line: a replay that is cut off, and two replays at once."""
+    worker = Worker(TARGETS["unified"])
+    kept, arrives = Operation("emit", user="u0", to="u1"), Operation("connect", "c0", "u1")
+    shown = {
+        "OfflineLoss": (Program((kept, kept, arrives)), Schedule(((8, 1),))),
+        "DuplicateEvent": (Program((kept, arrives, Operation("connect", "c1", "u1"))), Schedule(((2, 1), (6, 1)))),
+    }
+    causes: dict[str, Cause | None] = {}
+    with worker.session():
+        for kind, (program, schedule) in shown.items():
+            result = judged(worker, worker.run(program, Recorded(schedule)))
+            violation = next(v for v in result.violations if v.kind == kind)
+            causes[violation.signature("unified")] = cause_of(worker, Finding(violation, result.execution))
+    one, two = causes.values()
+    assert one is not None
+    assert two is not None
+    assert one.places[0] == two.places[0]
+    assert len(bugs_of(causes)) == 2
 
 
 def test_what_would_have_helped_is_said_as_strongly_as_it_was_tested() -> None:

@@ -1,8 +1,8 @@
 """Bugs: findings that come from the same place are one, with several symptoms.
 
 To put two different bugs together would hide one, so two findings are of one bug only where what decides is the same
-place, or where each one's counterfactual makes the other go away as well; what merely overlaps is said to be perhaps
-the same.
+place, or where windows overlap and each one's counterfactual makes the other go away as well; what merely overlaps is
+said to be perhaps the same.
 """
 
 from __future__ import annotations
@@ -42,7 +42,17 @@ def _same(causes: Mapping[str, Cause | None], one: str, two: str) -> bool:
     a, b = causes[one], causes[two]
     if a is None or b is None:
         return False
-    return a.key == b.key or (two in _cured(a) and one in _cured(b))
+    if a.key == b.key:
+        return _spare_alike(a, b)
+    return two in _cured(a) and one in _cured(b) and not a.hints.isdisjoint(b.hints)
+
+
+def _spare_alike(a: Cause, b: Cause) -> bool:
+    """Whether what one's change spares is among what the other's does: of one operation, there may be two bugs."""
+    if a.change is None or b.change is None or a.change.instead is None:
+        return True
+    one, two = set(a.change.spared), set(b.change.spared)
+    return one <= two or two <= one
 
 
 def _cured(cause: Cause) -> frozenset[str]:

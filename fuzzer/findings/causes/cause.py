@@ -208,8 +208,21 @@ def _told(finding: Finding, trace: Trace) -> Cause | None:
             place = detail.place if isinstance(detail, Failure | Sleep) else None
             line = next((line for line in trace.at if place is not None and _is_at(line, place)), None)
             if line is not None:
-                return Cause(Reason.TOLD, _keyed(Reason.TOLD, line), ((line,),))
+                return _thrown(Reason.TOLD, finding, line)
     return None
+
+
+def _thrown(reason: Reason, finding: Finding, line: Line) -> Cause:
+    """A line that raises or blocks; what a ``raise`` says has many reasons, so findings of one class only are alike."""
+    if line.text.split(maxsplit=1)[:1] == ["raise"]:
+        return _weakly(reason, finding, line, (line,))
+    return Cause(reason, _keyed(reason, line), ((line,),))
+
+
+def _weakly(reason: Reason, finding: Finding, line: Line, place: tuple[Line, ...]) -> Cause:
+    """A cause by suspicion only: enough to put findings of one class together, and a hint for others."""
+    key = _keyed(reason, line)
+    return Cause(reason, (finding.violation.kind, *key), (place,), hints=frozenset({key}))
 
 
 def _is_at(line: Line, place: Place) -> bool:
@@ -268,7 +281,7 @@ class _Look:
         top = max(score for score, _ in raised)
         tied = [line for score, line in raised if score >= top - 1e-9]
         line = min(tied, key=lambda at: (at.file == self.glue, self.last[at], at))
-        return Cause(Reason.RAISED, _keyed(Reason.RAISED, line), ((line,),))
+        return _thrown(Reason.RAISED, self.finding, line)
 
     def windowed(self, deciding: Sequence[Flip]) -> list[tuple[Flip, Window]]:
         """The windows of the flips, the most telling first."""
@@ -293,36 +306,45 @@ class _Look:
         """The most suspicious lines; where nothing passes, the line that ran last when it showed."""
         if self.blocks and self.counts.passing:
             first = min(self.blocks[0])
-            return self._weakly(Reason.LINES, first, self.blocks[0])
+            return _weakly(Reason.LINES, self.finding, first, self.blocks[0])
         shows = self.trace.rows[self.finding.violation.evidence[-1]]
         if shows is None:
             return None
-        return self._weakly(Reason.SHOWN, shows, (shows,))
-
-    def _weakly(self, reason: Reason, line: Line, place: tuple[Line, ...]) -> Cause:
-        """A cause by suspicion only: enough to put findings of one class together, and a hint for others."""
-        key = _keyed(reason, line)
-        return Cause(reason, (self.finding.violation.kind, *key), (place,), hints=frozenset({key}))
+        return _weakly(Reason.SHOWN, self.finding, shows, (shows,))
 
 
-def _window_key(window: Window) -> tuple[str, ...]:
-    return ("window", window.places[-1].key, window.intruder.function)
+def _window_key(flip: Flip, window: Window) -> tuple[str, ...]:
+    """What waits and what comes in between; a timer that runs out there is another matter than somebody who comes."""
+    return ("timer" if flip.timed else "window", window.places[-1].key, window.intruder.key)
 
 
 def _experimented(worker: Worker, look: _Look, budget: Budget) -> Cause | None:
-    """What flips and changes say."""
+    """What flips and changes say; where all of its class is not gone after any, what is gone after a flip."""
     finding, execution, trace = look.finding, look.execution, look.trace
+    windows: list[tuple[Flip, Window]] = []
     if execution.schedule.deviations:
         windows = look.windowed(flips(worker, finding, execution, trace, budget))
-        if windows:
-            flip, window = windows[0]
-            outer = tuple((place,) for place in reversed(window.places[:-1]) if place.file != look.glue)
-            met = ((window.places[-1],), (window.intruder,), *outer)
-            hints = frozenset(_window_key(other) for _, other in windows)
-            return Cause(Reason.ORDER, _window_key(window), met, flip, window, cured=flip.cured, hints=hints)
+        enough = [pair for pair in windows if pair[0].strength > Strength.FINDING]
+        if enough:
+            return _ordered(look, enough)
     for change in changes(worker, finding, execution, trace, budget):
         if change.strength > Strength.FINDING:
             spared = tuple(at for at in change.spared if at.file != look.glue and look.between(at))
             places = (spared,) if 0 < len(spared) <= SPARED else ()
-            return Cause(Reason.CHANGE, ("change", change.key), places, change=change, cured=change.cured)
+            key = ("change", change.key, *(line.key for line in change.suspended))
+            if change.instead is not None and not change.spared:  # nothing tells two bugs of the operation apart
+                key = (finding.violation.kind, *key)
+            return Cause(Reason.CHANGE, key, places, change=change, cured=change.cured)
+    if windows:
+        cause = _ordered(look, windows)
+        return replace(cause, key=(finding.violation.kind, *cause.key), hints=cause.hints | {cause.key})
     return None
+
+
+def _ordered(look: _Look, windows: Sequence[tuple[Flip, Window]]) -> Cause:
+    """The first window, and as hints the others."""
+    flip, window = windows[0]
+    outer = tuple((place,) for place in reversed(window.places[:-1]) if place.file != look.glue)
+    met = ((window.places[-1],), (window.intruder,), *outer)
+    hints = frozenset(_window_key(*pair) for pair in windows)
+    return Cause(Reason.ORDER, _window_key(flip, window), met, flip, window, cured=flip.cured, hints=hints)

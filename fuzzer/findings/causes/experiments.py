@@ -7,7 +7,7 @@ failures with AITIA", EuroSys 2023).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
@@ -70,13 +70,18 @@ class Flip:
         """How many of the two are no more than that an operation begins."""
         return (self.earlier[0] == "start") + (self.later[0] == "start")
 
+    @property
+    def timed(self) -> bool:
+        """Whether one of the two is that time passes."""
+        return not BESIDES.isdisjoint((self.earlier, self.later))
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """A change of one operation that promises the same, and after which the finding is gone.
 
     ``at`` is the operation's place in the program; ``pause`` that there was one before it, else what it was said as.
-    ``spared`` are the lines that no longer run.
+    ``spared`` are the lines that no longer run; ``suspended`` is where the operation before it waited as it began.
     """
 
     at: int
@@ -86,6 +91,7 @@ class Change:
     strength: Strength
     spared: tuple[Line, ...]
     cured: frozenset[str]
+    suspended: Chain = ()
 
     @property
     def key(self) -> str:
@@ -166,6 +172,16 @@ def _windows(trace: Trace, first: int, second: int, clock: bool, last: int) -> t
     return tuple(found)
 
 
+def _suspended(execution: Execution, trace: Trace, before: Sequence[Operation]) -> Chain:
+    """Where the last of these operations waited when the next one began."""
+    number, first = len(Program(tuple(before)).expanded), len(Program(tuple(before[:-1])).expanded)
+    keys = [key for key, _ in execution.visible]
+    if ("start", number) not in keys:
+        return ()
+    waits = trace.waits.get(keys.index(("start", number)) + 1, {})
+    return tuple(sorted({chain[-1] for task, chain in waits.items() if first <= trace.behalf[task] < number}))
+
+
 def changes(worker: Worker, finding: Finding, execution: Execution, trace: Trace, budget: Budget) -> list[Change]:
     """What may be said in another way without the finding: a plainer operation, or a pause before one; best first."""
     program, signature = execution.program, finding.violation.signature(worker.target.name)
@@ -173,7 +189,7 @@ def changes(worker: Worker, finding: Finding, execution: Execution, trace: Trace
     steps, found = program.operations, []
     others: list[tuple[int, Operation | None, Program]] = []
     for at, step in enumerate(steps):
-        if step.kind in EQUAL:
+        if step.kind in EQUAL and not (step.kind == "log_out" and finding.violation.kind == "LateDelivery"):
             plainer = replace(step, kind=PLAINER[step.kind], thread=None)
             others.append((at, plainer, Program((*steps[:at], plainer, *steps[at + 1 :]))))
         if step.token not in (None, "valid", "invalid", "expired"):
@@ -194,5 +210,6 @@ def changes(worker: Worker, finding: Finding, execution: Execution, trace: Trace
             spared = tuple(sorted(trace.lines() - path.lines()))
             cured = before - frozenset(left)
             previous = steps[at - 1] if at else None
-            found.append(Change(at, previous, steps[at], instead, _strength(finding, left), spared, cured))
+            waited = () if instead is not None else _suspended(execution, trace, steps[:at])
+            found.append(Change(at, previous, steps[at], instead, _strength(finding, left), spared, cured, waited))
     return sorted(found, key=lambda change: -change.strength)
