@@ -128,7 +128,7 @@ def flips(worker: Worker, finding: Finding, execution: Execution, trace: Trace, 
                     return found
                 other = worker.run(program, Guided(changed))
                 budget.executions += 1
-                if other.visible == execution.visible or other.blocked is not None:
+                if other.blocked is not None or not _realised(other, changed, first, first + apart, handled == 1):
                     continue
                 left = _signatures(worker, other)
                 if signature not in left:
@@ -141,6 +141,14 @@ def flips(worker: Worker, finding: Finding, execution: Execution, trace: Trace, 
         if found:
             break
     return found
+
+
+def _realised(other: Execution, wanted: list[Visible], first: int, second: int, apart: bool) -> bool:
+    """Whether the events came as they were asked to, up to the two that matter: what follows is the target's doing."""
+    until = second + 1 if apart else first + 2
+    came = list(other.visible)[:until]
+    asked = wanted[:until]
+    return [key for key, _ in came] == [key for key, _ in asked] and (not apart or not came[-1][1])
 
 
 def turned(order: list[Visible], first: int, second: int) -> Iterator[list[Visible]]:
@@ -160,15 +168,19 @@ def _windows(trace: Trace, first: int, second: int, clock: bool, last: int) -> t
     ran = trace.runs if clock else trace.prompt
     one, two = ran.get(first, {}), ran.get(second, {})
     before, between = trace.waits.get(first, {}), trace.waits.get(second, {})
-    turns = [(task, lines) for tasks in (one, two) for task, lines in tasks.items()]
-    for at, (task, _) in enumerate(turns):  # it was suspended while those before it ran
-        place = between.get(task) if at >= len(one) else before.get(task)
-        if place:
-            found.update((Window(place, lines[-1]), None) for other, lines in turns[:at] if other != task)
+    for task in two:  # it was suspended while those of the first event ran
+        if task in between:
+            found.update((Window(between[task], lines[-1]), None) for other, lines in one.items() if other != task)
     later = {task for event, tasks in ran.items() if event > second and trace.began[event] <= last for task in tasks}
     for task in one:  # it ran for the first, is suspended again while those of the second run, and goes on later
         if task in between and task not in two and task in later:
             found.update((Window(between[task], lines[-1]), None) for lines in two.values())
+    if not found:  # one event wakes both: the later was suspended while the earlier ran
+        for tasks, waits in ((one, before), (two, between)):
+            turns = list(tasks.items())
+            for at, (task, _) in enumerate(turns):
+                if task in waits:
+                    found.update((Window(waits[task], lines[-1]), None) for _, lines in turns[:at])
     return tuple(found)
 
 
