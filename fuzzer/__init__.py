@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .core.errors import CrosswireError, UsageError
     from .core.handshake import Request
     from .drivers import TargetError
+    from .fuzztest import fuzz
     from .targets.adapter import Adapter, Client, Event, Limits, Policy, Target
     from .targets.applications import UnknownTargetError, application
     from .targets.login import Http, HttpLogin
@@ -58,6 +59,7 @@ __all__ = (
     "WireError",
     "__version__",
     "application",
+    "fuzz",
     "integer_users",
     "latency",
     "operation",
@@ -69,6 +71,7 @@ HOMES = {
     "core.errors": ("CrosswireError", "UsageError"),
     "core.handshake": ("Request",),
     "drivers": ("TargetError",),
+    "fuzztest": ("fuzz",),
     "targets.adapter": ("Adapter", "Client", "Event", "Limits", "Policy", "Target"),
     "targets.applications": ("UnknownTargetError", "application"),
     "targets.login": ("Http", "HttpLogin"),

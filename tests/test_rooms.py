@@ -27,6 +27,8 @@ ORDER = (
     "fuzzer/reports",
     "fuzzer/testcase.py",
     "fuzzer/cli",
+    "fuzzer/fuzztest.py",
+    "fuzzer/pytest_plugin.py",
     "fuzzer/__main__.py",
 )
 """A room may import those above it in this list, and itself."""

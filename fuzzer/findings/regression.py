@@ -7,7 +7,7 @@ loop that moved into a helper is no repair.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ...models.isolation.violations import Violation
@@ -28,6 +28,9 @@ NEXT = 100
 
 OTHERS = 1000
 """Other schedules tried before a violation is called gone."""
+
+KEPT = 2
+"""The recorded schedule and the recorded order of events, which are tried however short the time is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +65,14 @@ def _around(order: list[Visible]) -> Iterator[list[Visible]]:
         yield from turned(order, first, first + 1)
 
 
-def replayed(counterexample: Counterexample, worker: Worker | None = None) -> Replayed:
+def replayed(
+    counterexample: Counterexample, worker: Worker | None = None, over: Callable[[], bool] = lambda: False
+) -> Replayed:
     """Replay as recorded; where that shows nothing, by the order of events, in orders next to it, and at random.
 
     How many iterations asyncio takes for the same thing differs between Pythons, and with it the numbers of decisions.
-    Raises `UnknownTargetError` and `TargetError`.
+    ``worker`` runs the target that the file names, where one is at hand; ``over`` is asked before each of the other
+    schedules whether the time is up.  Raises `UnknownTargetError` and `TargetError`.
     """
     worker = worker if worker is not None else Worker(resolve(counterexample.target))
     program = counterexample.to_program()
@@ -78,8 +84,12 @@ def replayed(counterexample: Counterexample, worker: Worker | None = None) -> Re
     )
     first: Execution | None = None
     others: tuple[Violation, ...] = ()
+    tried = 0
     with worker.session():
         for how, chooser in choosers:
+            if tried >= KEPT and over():
+                break
+            tried += 1
             execution = worker.run(program, chooser)
             violations = judged(worker, execution).violations
             for violation in violations:
@@ -90,4 +100,4 @@ def replayed(counterexample: Counterexample, worker: Worker | None = None) -> Re
             if execution.blocked is not None:  # each schedule costs as much, and shows as little
                 break
     assert first is not None
-    return Replayed(first, None, f"neither as recorded nor under {OTHERS} other schedules", others)
+    return Replayed(first, None, f"neither as recorded nor under {max(tried - KEPT, 0)} other schedules", others)
