@@ -31,12 +31,15 @@ __all__ = ("FAULTY", "Known", "Score", "score")
 
 FAULTY: dict[str, tuple[str, ...]] = {
     "D1": ("IsolatedWebSocketManager.send_to_user", "IsolatedWebSocketManager.remove_connection"),
+    "D2": ("IsolatedWebSocketManager.send_to_user",),
     "D3": ("IsolatedWebSocketManager.send_to_user",),
     "D4": ("IsolatedWebSocketManager.send_to_user",),
     "D5": ("IsolatedWebSocketManager.cleanup_all_connections", "IsolatedWebSocketManager._require_active"),
     "D8": ("isolation_key_of",),
+    "D9": ("EmergencyWebSocketManager.send_to_user",),
     "D10": ("EmergencyWebSocketManager.connect_user",),
     "D11": ("EmergencyWebSocketManager.disconnect_user",),
+    "D12": ("EmergencyWebSocketManager.connect_user", "EmergencyWebSocketManager.add_connection"),
     "D13": ("EmergencyWebSocketManager.is_connection_active",),
     "D14": ("DegradedWebSocketManager.send_to_user",),
     "D15": ("DegradedWebSocketManager.send_to_user",),
@@ -47,6 +50,9 @@ FAULTY: dict[str, tuple[str, ...]] = {
     "D20": ("UnifiedWebSocketManager.send_to_thread",),
     "D21": ("UnifiedWebSocketManager.connect_user", "UnifiedWebSocketManager.add_connection"),
     "D22": ("UnifiedWebSocketManager.broadcast",),
+    "D25": ("IsolatedWebSocketManager._watch_health", "IsolatedWebSocketManager.send_to_user"),
+    "D26": ("UnifiedWebSocketManager._keep",),
+    "D27": ("UnifiedWebSocketManager.attempt_message_recovery",),
 }
 """For each defect, the functions one of which a repair changes; written down by hand, from the managers' source."""
 

@@ -311,8 +311,18 @@ class Run:
                 ties.append((first.setdefault(self._bug[signature], signature), signature))
         return joined(list(causes), ties)
 
+    def _bug_status(self, symptoms: Mapping[str, str]) -> Status:
+        """A bug is known for the promises that its known symptoms break: one that breaks another is news.
+
+        ``symptoms``: signature -> promise.
+        """
+        known = {promise for signature, promise in symptoms.items() if self.status(signature) == "known"}
+        more = {self.status(signature) for signature, promise in symptoms.items() if promise not in known}
+        return "known" if not more else "back" if "back" in more else "new"
+
     def _bugs(self, target: _Target, found: list[FailureSummary]) -> list[BugSummary]:
         causes, groups = self._causes(target), self._together(target)
+        promises = {failure.signature: failure.promise for failure in found}
         deviations = {failure.signature: (failure.deviations, len(failure.operations)) for failure in found}
         programs = {s: f.finding.execution.program for s, f in target.tally.found.items()}
         programs |= {s: known.to_program() for s, known in target.still.items() if s not in programs}
@@ -320,8 +330,7 @@ class Run:
         names = [next((self._bug[s] for s in group if s in self._bug), group[0]) for group in groups]
         bugs = []
         for group, name in zip(groups, names, strict=True):
-            statuses = {self.status(signature) for signature in group}
-            status: Status = "known" if "known" in statuses else "back" if "back" in statuses else "new"
+            status = self._bug_status({s: promises[s] for s in group})
             explained = next(((s, cause) for s in group if (cause := causes[s]) is not None), None)
             alike = [
                 other

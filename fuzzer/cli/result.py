@@ -101,7 +101,7 @@ def _print_known(console: Console, targets: Sequence[TargetSummary]) -> None:
 
 def _print_bug(console: Console, target: TargetSummary, bug: BugSummary, label: str) -> None:
     first, *others = target.symptoms(bug)
-    _print_symptom(console, target, first, label)
+    _print_symptom(console, target, first, label if first.status == bug.status else label and first.status)
     if bug.cause is not None:
         console.print(Text(f"  cause: {bug.cause.why}"), soft_wrap=True)
         for place in bug.cause.places[:PLACES]:
@@ -109,8 +109,9 @@ def _print_bug(console: Console, target: TargetSummary, bug: BugSummary, label: 
         if bug.cause.counterfactual:
             console.print(Text(f"    {bug.cause.counterfactual}"), soft_wrap=True)
     for failure in others:
+        known = f", {failure.status}" if failure.status != bug.status else ""
         console.print(
-            Text(f"  also seen as {failure.violation} ({failure.promise}): {failure.message}"), soft_wrap=True
+            Text(f"  also seen as {failure.violation} ({failure.promise}){known}: {failure.message}"), soft_wrap=True
         )
         if failure.file is not None:
             console.print(Text(f"    crosswire replay {failure.file}"), soft_wrap=True)

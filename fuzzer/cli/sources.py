@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import os
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -13,7 +14,7 @@ from rich.text import Text
 
 from ..core.program import Program
 from ..core.source import Line, short
-from ..findings.causes import Cause, Story, counterfactual, places_in_words, why
+from ..findings.causes import Cause, Story, counterfactual, roles, why
 
 __all__ = ("in_the_source", "tasks_table")
 
@@ -54,39 +55,41 @@ def tasks_table(story: Story, everything: bool) -> Table:
 def in_the_source(cause: Cause, program: Program) -> Group:
     """Name the lines, with what they say, and what would have helped."""
     parts: list[RenderableType] = [Text(f"cause: {why(cause)}", style="bold")]
-    marks = {line for place in cause.places[:SHOWN] for line in place}
-    files: dict[str, list[Line]] = defaultdict(list)
-    for line in sorted(marks):
-        files[line.file].append(line)
-    for file, lines in files.items():
-        parts.append(Text(f"  {short(file)}"))
-        parts += _listing(file, lines)
+    told = roles(cause)
+    file = ""
+    for at, place in enumerate(cause.places[: max(SHOWN, len(told))]):
+        if place[0].file != file:
+            file = place[0].file
+            parts.append(Text(f"  {short(file)}"))
+        parts.append(Text(f"  {place[0].function}{f': {told[at]}' if at < len(told) else ''}"))
+        parts += _listing(place)
     said = counterfactual(cause, program)
     if said:
         parts.append(Text(f"  {said}"))
-    others = list(places_in_words(cause.places[SHOWN:], ALSO - SHOWN))
+    others = cause.places[max(SHOWN, len(told)) : ALSO]
     if others:
         parts.append(Text("  less certain:", style="dim"))
-        parts += [Text(f"    {place}", style="dim") for place in others]
+        parts += [_cut(f"    {os.path.basename(at.file)}:{at.number} {at.text}", style="dim") for at, *_ in others]
     parts.append(Text(f"  ({cause.executions} executions)", style="dim"))
     return Group(*parts)
 
 
-def _listing(file: str, lines: list[Line]) -> Iterator[Text]:
-    """Lines with those around them; the marked ones carry ``>>`` and the function they are in."""
-    marked = {line.number: line for line in lines}
+def _listing(place: tuple[Line, ...]) -> Iterator[Text]:
+    """Lines with those around them; the marked ones carry ``>>``."""
+    marked = {line.number for line in place}
     wanted = sorted({number + by for number in marked for by in range(-AROUND, AROUND + 1)})
     before = wanted[0]
     for number in wanted:
-        text = linecache.getline(file, number).rstrip()
+        text = linecache.getline(place[0].file, number).rstrip()
         if not text:
             continue
         if number > before + 1:
             yield Text("        ...", style="dim")
         before = number
-        if number in marked:
-            yield Text(f"  >> {number:5d} |  {text}", style="bold") + Text(
-                f"    in {marked[number].function}", style="dim"
-            )
-        else:
-            yield Text(f"     {number:5d} |  {text}", style="dim")
+        sure = number in marked
+        yield _cut(f"  {'>>' if sure else '  '} {number:5d} |  {text}", style="bold" if sure else "dim")
+
+
+def _cut(text: str, style: str = "") -> Text:
+    """A line of text that is cut where the terminal ends: source that is wrapped is hard to read."""
+    return Text(text, style=style, no_wrap=True, overflow="ellipsis")

@@ -210,6 +210,23 @@ def test_bugs_are_known_by_their_counterexamples(tmp_path: Path) -> None:
         assert {failure.bug for failure in second.found} <= {bug.bug for bug in first.bugs}
 
 
+def test_a_known_bug_that_breaks_another_promise_is_news(tmp_path: Path) -> None:
+    def statuses(*promises: str) -> dict[str, str]:
+        with Store.open(tmp_path) as store:
+            run = Run(store, [target_of(desks.Mistaken)], Plan(seed=1, executions=120, promises=frozenset(promises)))
+            run.go()
+            target = run.summary().targets[0]
+        violations = {failure.signature: failure.violation for failure in target.found}
+        bug = next(b for b in target.bugs if "CrossUserLeak" in {violations[s] for s in b.symptoms})
+        assert (bug in [known for _, known in run.summary().bugs("new")]) == (bug.status == "new")
+        return {violations[s]: bug.status for s in bug.symptoms}
+
+    assert statuses("isolation") == {"CrossUserLeak": "new"}
+    assert statuses("isolation") == {"CrossUserLeak": "known"}
+    assert statuses("isolation", "no loss") == {"CrossUserLeak": "new", "LostEvent": "new"}
+    assert statuses("isolation", "no loss") == {"CrossUserLeak": "known", "LostEvent": "known"}
+
+
 def test_a_store_from_before_there_were_bugs_has_one_for_each_finding(tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / "crosswire.db", isolation_level=None)
     for statement in MIGRATIONS[0]:

@@ -4,7 +4,7 @@ from .bugs import bugs_of, joined, perhaps
 from .cause import Cause, Reason, cause_of
 from .experiments import Change, Flip, Strength, Window
 from .story import Cell, Step, Story, story_of
-from .words import counterfactual, event_in_words, in_lines, places_in_words, why
+from .words import counterfactual, event_in_words, in_lines, places_in_words, roles, why
 
 __all__ = (
     "Cause",
@@ -24,6 +24,7 @@ __all__ = (
     "joined",
     "perhaps",
     "places_in_words",
+    "roles",
     "story_of",
     "why",
 )

@@ -47,6 +47,7 @@ class Reason(StrEnum):
     """How the cause is known."""
 
     DEADLOCK = "deadlock"
+    STUCK = "stuck"
     HELD_UP = "held up"
     TOLD = "told"
     RAISED = "raised"
@@ -163,7 +164,7 @@ def _deadlock(finding: Finding, trace: Trace, glue: str | None) -> Cause | None:
     own = [line for line in chains[0][2] if line.file != glue][-2:] if chains else []
     if not own:
         return None
-    return Cause(Reason.DEADLOCK, _keyed(Reason.DEADLOCK, own[0]), tuple((line,) for line in own))
+    return Cause(Reason.STUCK, _keyed(Reason.DEADLOCK, own[0]), tuple((line,) for line in own))
 
 
 def _holding(taken_at: Line, chain: Chain) -> Line:

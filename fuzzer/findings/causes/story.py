@@ -68,6 +68,7 @@ def story_of(worker: Worker, finding: Finding, cause: Cause | None) -> Story:
     """Execute a finding once more, within a session, and tell what the target's own code does."""
     execution, trace = traced(worker, finding.execution.program, Recorded(finding.execution.schedule))
     marks = {line for place in cause.places[:PLACES] for line in place} if cause is not None else set()
+    window = cause.window.places[-1] if cause is not None and cause.window is not None else None
     last = finding.violation.evidence[-1] if finding.violation.evidence else len(execution.history)
     tasks = sorted({task for turns in trace.runs.values() for task in turns})
     columns = {task: at for at, task in enumerate(tasks)}
@@ -75,10 +76,10 @@ def story_of(worker: Worker, finding: Finding, cause: Cause | None) -> Story:
     for event in range(len(execution.visible) + 1):
         if trace.began.get(event, 0) > last:
             break
-        cells = [
-            _cell(columns[task], lines, trace, event, task, marks) for task, lines in trace.runs.get(event, {}).items()
-        ]
-        words = event_in_words(execution.visible[event - 1][0], execution.program) if event else "the beginning"
+        turns = trace.runs.get(event, {})
+        cells = [_cell(columns[task], lines, trace, event, task, marks, window) for task, lines in turns.items()]
+        key = execution.visible[event - 1][0] if event else None
+        words = event_in_words(key, execution.program) if key is not None else "the beginning"
         if event or cells:
             steps.append(Step(words, tuple(cells)))
     matters = sorted({cell.column for step in steps for cell in step.cells if cell.marked})
@@ -86,12 +87,16 @@ def story_of(worker: Worker, finding: Finding, cause: Cause | None) -> Story:
     return Story(names, tuple(matters), tuple(steps))
 
 
-def _cell(column: int, lines: list[Line], trace: Trace, event: int, task: int, marks: set[Line]) -> Cell:
+def _cell(
+    column: int, lines: list[Line], trace: Trace, event: int, task: int, marks: set[Line], window: Line | None
+) -> Cell:
+    """One task after one event; a line of a ``window`` is of the cause only where the task waits there."""
     functions = tuple(dict.fromkeys(line.function.rpartition(".")[2] for line in lines))
     later = min((other for other in trace.waits if other > event), default=0)
     chain = trace.waits.get(later, {}).get(task, ())
     at = chain[-1] if chain else None
-    return Cell(column, functions, at, not marks.isdisjoint(lines) or (at is not None and not marks.isdisjoint(chain)))
+    reached = {line for line in lines if line != window} | set(chain)
+    return Cell(column, functions, at, not marks.isdisjoint(reached))
 
 
 def _named(task: int, trace: Trace, execution: Execution) -> str:

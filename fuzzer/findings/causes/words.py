@@ -10,7 +10,7 @@ from ...world.external import Key
 from .cause import Cause, Reason
 from .experiments import Strength
 
-__all__ = ("counterfactual", "event_in_words", "in_lines", "places_in_words", "why")
+__all__ = ("counterfactual", "event_in_words", "in_lines", "places_in_words", "roles", "why")
 
 GONE = {
     Strength.ALL: "nothing would be wrong",
@@ -60,14 +60,11 @@ def counterfactual(cause: Cause, program: Program) -> str:
         return f"Had {two} come before {one}, {gone}."
     if cause.change is not None:
         change, gone = cause.change, GONE[cause.change.strength]
-        start = "Order plays no part. " if cause.reason is Reason.CHANGE and cause.flip is None else ""
         if change.instead is None:
             return f"With a pause before '{change.said}', {gone}."
         if change.instead.kind == change.said.kind:
-            return f"{start}With '{_said(change.instead)}' instead of '{_said(change.said)}', {gone}."
-        return f"{start}With '{change.instead.kind}' instead of '{change.said.kind}', {gone}."
-    if cause.reason is Reason.DEADLOCK:
-        return "Whatever else is stuck waits behind this."
+            return f"With '{_said(change.instead)}' instead of '{_said(change.said)}', {gone}."
+        return f"With '{change.instead.kind}' instead of '{change.said.kind}', {gone}."
     if cause.failing and cause.passing and cause.reason in (Reason.LINES, Reason.RAISED):
         return (
             f"{'Raised' if cause.reason is Reason.RAISED else 'Run'} more often when it goes wrong "
@@ -81,15 +78,28 @@ def _said(operation: Operation) -> str:
 
 
 INTRODUCED = {
-    Reason.DEADLOCK: "it waits here for a lock, and holds what others wait for",
+    Reason.DEADLOCK: "it waits here with a lock that others need, or it itself",
+    Reason.STUCK: "what is stuck longest waits here",
     Reason.HELD_UP: "it waits here for the client that does not read, and others wait for it",
     Reason.TOLD: "it happens here",
     Reason.RAISED: "the exception comes from here",
     Reason.ORDER: "while this waits, other code runs that it does not expect",
-    Reason.CHANGE: "only this line is not run where nothing goes wrong",
+    Reason.CHANGE: "the first of these is not run after the change that helps",
     Reason.LINES: "most suspicious lines",
     Reason.SHOWN: "where it shows; nothing tells where it begins",
 }
+
+
+def roles(cause: Cause) -> tuple[str, ...]:
+    """What happens at the first places, one after the other; empty where nothing more is known than their order."""
+    if cause.window is not None:
+        return ("this waits, and goes on afterwards", "meanwhile this runs, up to here")
+    if cause.reason is Reason.DEADLOCK:
+        holding = len(cause.key) - 1
+        if holding > 1:
+            return ("this has a lock, and waits",) * holding
+        return ("this has the lock, and waits", "the lock is taken here", "and waited for here")[: len(cause.places)]
+    return ()
 
 
 def why(cause: Cause) -> str:
