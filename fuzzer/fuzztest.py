@@ -24,7 +24,6 @@ from typing import TypeVar, cast
 
 from rich.console import Console
 
-from ..models.isolation.violations import Violation
 from .campaigns.campaign import Campaign, Plan
 from .campaigns.events import BugFound
 from .cli.budget import parse_budget
@@ -32,8 +31,10 @@ from .cli.lanes import lanes
 from .cli.profiles import load_profile
 from .core.errors import UsageError
 from .core.text import lines
-from .engine.execution import Execution, Worker
+from .engine.execution import Worker
+from .findings.causes import Cause, cause_of, in_lines
 from .findings.counterexample import Counterexample, load, of_finding, save
+from .findings.finding import Finding
 from .findings.regression import replayed
 from .findings.tally import Found
 from .targets.adapter import Adapter, Target
@@ -148,21 +149,18 @@ class _FuzzTest:
         found = _first_found(target, replace(self.plan, seed=seed, seconds=left))
         if found is not None:
             path = save(of_finding(target.name, found.signature, found.finding), folder)
-            execution, violation = found.finding.execution, found.finding.violation
             notes = [f"found by execution {found.at_execution:,} of seed {seed}"]
             if found.confirmation is not None:
                 notes.append(str(found.confirmation))
-            raise ViolationFound(_explained(target.name, execution, violation, notes, self._again(path, options)))
+            again = self._again(path, options)
+            cause = found.cause or _cause(Worker(target), found.finding)
+            raise ViolationFound(_explained(target.name, found.finding, cause, notes, again))
 
     def _replay(
         self, target: Target, path: Path, known: Counterexample, options: Options, over: Callable[[], bool]
     ) -> None:
         __tracebackhide__ = True
-        outcome = replayed(known, Worker(target), over)
-        if outcome.violation is not None:
-            notes = [f"known, and still there, {outcome.how}"]
-            again = self._again(path, options)
-            raise ViolationFound(_explained(target.name, outcome.execution, outcome.violation, notes, again))
+        _check_known(Worker(target), known, "known, and still there", self._again(path, options), over)
 
     def _again(self, path: Path, options: Options) -> str:
         """Return the command that replays a file."""
@@ -176,12 +174,23 @@ class _FuzzTest:
 def check_file(path: Path, options: Options) -> None:
     """Replay a counterexample file; raises `ViolationFound` while its violation shows, and `CrosswireError`."""
     known = load(path)
-    outcome = replayed(known)
+    _check_known(Worker(resolve(known.target)), known, "still there", _command(path, options), lambda: False)
+
+
+def _check_known(worker: Worker, known: Counterexample, still: str, again: str, over: Callable[[], bool]) -> None:
+    """Replay a counterexample, and raise what it still shows, with its cause in the source as it is now."""
+    __tracebackhide__ = True
+    outcome = replayed(known, worker, over)
     if outcome.violation is not None:
-        notes = [f"still there, {outcome.how}"]
-        raise ViolationFound(
-            _explained(known.target, outcome.execution, outcome.violation, notes, _command(path, options))
-        )
+        finding = Finding(outcome.violation, outcome.execution)
+        notes = [f"{still}, {outcome.how}"]
+        raise ViolationFound(_explained(known.target, finding, _cause(worker, finding), notes, again))
+
+
+def _cause(worker: Worker, finding: Finding) -> Cause | None:
+    """The cause, which a campaign that ends with its first finding leaves no time for."""
+    with worker.session():
+        return cause_of(worker, finding)
 
 
 def _stored(folder: Path, target: str) -> Iterator[tuple[Path, Counterexample]]:
@@ -212,8 +221,10 @@ def _doubted(found: Found) -> bool:
     return found.confirmation is not None and found.confirmation.verdict == "not confirmed"
 
 
-def _explained(name: str, execution: Execution, violation: Violation, notes: list[str], again: str) -> str:
-    """What a broken promise says in a test's output: what happened, the program, the lanes, and how to see it again."""
+def _explained(name: str, finding: Finding, cause: Cause | None, notes: list[str], again: str) -> str:
+    """What a broken promise says in a test's output: what happened, the program, the lanes, why, and how to see it."""
+    execution, violation = finding.execution, finding.violation
+    why = in_lines(cause, execution.program) if cause is not None else []
     operations = [f"    {number}. {operation}" for number, operation in enumerate(execution.program.operations)]
     width = max(shutil.get_terminal_size().columns, LEAST_WIDE)
     console = Console(width=width, file=io.StringIO(), highlight=False, color_system=None, force_terminal=False)
@@ -227,7 +238,7 @@ def _explained(name: str, execution: Execution, violation: Violation, notes: lis
                 f"  {violation.message}",
                 *operations,
                 *rows,
-                *(f"  {note}" for note in notes),
+                *(f"  {line}" for line in (*why, *notes)),
                 f"  replay: {again}",
             )
         )

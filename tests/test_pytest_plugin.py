@@ -81,6 +81,7 @@ def test_a_fuzz_test_fails_explained_and_passes_after_the_repair(project: Path) 
     (file,) = (project / "results" / "counterexamples").glob("*.json")
     assert "chat:Chat: LostEvent (no loss)" in told
     assert "0. connect c0 as u0" in told and "c1 (u0)" in told and ">>" in told  # the program, and its lanes
+    assert "  cause: " in told and "chat.py:" in told
     assert "confirmed on stock asyncio" in told
     assert "fuzztest.py" not in told  # no traceback through what found it
     line = next(line for line in told.splitlines() if "replay: " in line)
