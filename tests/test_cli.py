@@ -157,7 +157,9 @@ def test_a_bad_target_is_one_clear_line(tmp_path: Path, target: str, message: st
 
 def test_a_target_that_never_gives_the_loop_back_is_a_finding(tmp_path: Path) -> None:
     (tmp_path / "adapters.py").write_text(ADAPTERS)
-    done = crosswire("run", "adapters:Loops", "reference", "--max-executions", "2", "--patience", "2", cwd=tmp_path, expect=1)
+    done = crosswire(
+        "run", "adapters:Loops", "reference", "--max-executions", "2", "--patience", "2", cwd=tmp_path, expect=1
+    )
     assert "BlocksLoop (liveness)" in done.stdout
     assert "in Loops.connect (adapters.py:" in done.stdout
     assert "No promise broken by: reference" in done.stdout
