@@ -26,6 +26,7 @@ from .embedding import is_sanic, is_tornado, sanic_serving, tornado_serving
 from .fresh import FreshModule, taken_up, taking_up
 from .policy import Limits, Policy
 from .preparing import Prepared
+from .protocol import plainly
 from .routes import websocket_paths, websocket_routes
 from .scripts import start_in
 from .serving import (
@@ -105,7 +106,8 @@ def application(
     """The target for an application that clients reach over WebSocket, by ``package.module:name``.
 
     ``wire`` says how they speak to it (an object, or a name as on the command line); without it, a `Wire` named
-    ``wire`` in the application's module, else JSON.  ``via`` puts an ASGI application behind a server (`VIA`).
+    ``wire`` in the application's module, else text where its handlers are seen to receive that, else JSON.  ``via``
+    puts an ASGI application behind a server (`VIA`).
     ``policy`` is what the application does on purpose (``limits``: the part of it that came first; without either, a
     ``policy`` or ``limits`` in its module).  ``compression`` offers permessage-deflate.  ``port`` is where clients
     connect to an application that starts several servers of its own (a database's stand-in, say).
@@ -335,22 +337,34 @@ async def _started(main: Callable[[], Any], port: int | None) -> Any:
             await serving.__aexit__(None, None, None)
 
 
+def _at_its_route(known: Wire, value: Any) -> Wire:
+    """A wire as an application's first route asks for it."""
+    routes = websocket_routes(value)
+    if not routes or not isinstance(known, JsonWire):
+        return known
+    kinds = routes[0].parameters.values()
+    users = integer_users if "integer" in kinds else uuid_users if "uuid" in kinds else None
+    return replace(known, path=websocket_paths(value)[0], users=users)
+
+
+def _plain(value: Any) -> Wire:
+    """The wire of an application of which nothing is said: what all of its handlers plainly speak, or else JSON."""
+    if type(value).__module__.startswith("socketio"):
+        return WIRES["socketio"]
+    spoken = {plainly(route) for route in websocket_routes(value)}
+    if spoken == {"json for everybody"}:
+        return JsonWire(to_user=None, to_all={"type": "message", "text": "{event}"})
+    return WIRES["text" if spoken == {"text"} else "json"]
+
+
 def _wire(name: str, wire: Wire | str | None, fresh: FreshModule, value: Any) -> Wire:
     if isinstance(wire, Wire):
         return wire
     if wire is None:
         own = getattr(fresh.module, "wire", None)
-        if isinstance(own, Wire):
-            return own
-        wire = "socketio" if type(value).__module__.startswith("socketio") else "json"
+        return own if isinstance(own, Wire) else _at_its_route(_plain(value), value)
     if wire in WIRES:
-        paths = websocket_paths(value)
-        known = WIRES[wire]
-        if not paths or not isinstance(known, JsonWire):
-            return known
-        kinds = websocket_routes(value)[0].parameters.values()
-        users = integer_users if "integer" in kinds else uuid_users if "uuid" in kinds else None
-        return replace(known, path=paths[0], users=users)
+        return _at_its_route(WIRES[wire], value)
     module_name, _, attribute = wire.partition(":")
     if not attribute:
         raise UnknownTargetError(

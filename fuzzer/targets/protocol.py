@@ -1,8 +1,8 @@
 """What a handler's source tells of the protocol it speaks: guesses at a wire, the likeliest first.
 
 What it receives (text or JSON, which keys, which kinds of message), what it says first, and where it looks for who a
-client is.  Guesses are for a file that a user completes, and are tried before they are written; nothing else rests on
-them.
+client is.  Guesses are for a file that a user completes, and are tried before they are written.  What a
+handler plainly speaks decides, besides, which wire an application has of which nothing is said.
 """
 
 from __future__ import annotations
@@ -10,17 +10,19 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import sys
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache
+from typing import Any, Literal
 
 from ..core.stacks import is_library
 from .routes import Route
 from .users import integer_users, uuid_users
 from .wire import JsonWire
 
-__all__ = ("guesses",)
+__all__ = ("guesses", "plainly")
 
 RECEIVES_JSON = frozenset({"receive_json", "iter_json", "loads", "receive_data"})
 SENDS_JSON = frozenset({"send_json", "send_data"})
@@ -53,6 +55,13 @@ DEPTH = 3
 """Calls from the handler into other functions of its module that are read."""
 
 
+RECEIVES_TEXT = frozenset({"receive_text", "iter_text"})
+RECEIVES_OBJECTS = frozenset({"receive_json", "iter_json"})
+FOR_WHOM = frozenset(RECIPIENTS) - frozenset(USERS)
+
+Plain = Literal["text", "json for everybody"]
+
+
 @dataclass
 class _Seen:
     """What was found in the source of a handler, in the order in which it stands there."""
@@ -65,6 +74,41 @@ class _Seen:
     user: str | None = None
     query: dict[str, None] = field(default_factory=dict)
     bearer: bool = False
+
+
+def plainly(route: Route) -> Plain | None:
+    """What a route's handler plainly speaks; None where its source does not tell.
+
+    Text, where it is seen to receive that, and no module whose code it runs speaks of JSON; JSON for everybody, where
+    it is seen to receive objects, and no such module has a name for the one whom a message is for.
+    """
+    sources = list(_sources(route.endpoint))
+    called = {_name(node.func) for source in sources for node in ast.walk(source.tree) if isinstance(node, ast.Call)}
+    if called & RECEIVES_TEXT and not any("json" in source.module.lower() for source in sources):
+        return "text"
+    if called & RECEIVES_OBJECTS and not any(_addresses(source.module) for source in sources):
+        return "json for everybody"
+    return None
+
+
+@cache
+def _addresses(module: str) -> bool:
+    """Whether a name for a recipient stands anywhere in a module's code."""
+    for node in ast.walk(ast.parse(module)):
+        named = (
+            node.value
+            if isinstance(node, ast.Constant)
+            else node.attr
+            if isinstance(node, ast.Attribute)
+            else node.id
+            if isinstance(node, ast.Name)
+            else node.arg
+            if isinstance(node, ast.arg)
+            else None
+        )
+        if isinstance(named, str) and named in FOR_WHOM:
+            return True
+    return False
 
 
 def guesses(route: Route) -> list[JsonWire]:
@@ -133,11 +177,15 @@ def _path(route: Route, seen: _Seen) -> str:
 
 @dataclass
 class _Source:
-    """A function that is read: whether a framework gives it its arguments, and which of them were received."""
+    """A function that is read: whether a framework gives it its arguments, and which of them were received.
+
+    ``module`` is the text of the module that it stands in.
+    """
 
     tree: ast.AST
     asked: bool
     received: set[str]
+    module: str
 
 
 def _sources(endpoint: Any) -> Iterator[_Source]:
@@ -152,10 +200,11 @@ def _sources(endpoint: Any) -> Iterator[_Source]:
         seen.add(id(function))
         try:
             tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-        except (OSError, TypeError, SyntaxError):
+            module = inspect.getsource(sys.modules[function.__module__])
+        except (OSError, TypeError, SyntaxError, KeyError, AttributeError):
             continue
         received = given | _received(tree)
-        yield _Source(tree, asked, received)
+        yield _Source(tree, asked, received, module)
         if depth == DEPTH:
             continue
         for node in ast.walk(tree):
