@@ -56,6 +56,10 @@ class T(Good):
 """
 
 
+ENOUGH = 4096
+"""MiB: the processes are forked from the test runner, with all that it has imported."""
+
+
 def campaign(
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -64,7 +68,7 @@ def campaign(
     executions: int = 20,
     workers: int = 1,
     late: int = 7,
-    memory: int = 256,
+    memory: int = ENOUGH,
     options: str = "",
 ) -> tuple[Tally, list[str]]:
     """Fuzz a target that does something bad to its process now and then; what was counted, and what was noted."""
@@ -95,7 +99,7 @@ def test_what_ends_a_process_is_named_and_the_campaign_goes_on(
     found = next(found for found in tally.found.values() if found.finding.violation.kind == kind)
     assert said in found.finding.violation.message
     assert len(found.finding.execution.program)
-    again = replayed_apart(of_finding("bad:T", found.signature, found.finding), Care(patience=2.0, memory=256))
+    again = replayed_apart(of_finding("bad:T", found.signature, found.finding), Care(patience=2.0, memory=ENOUGH))
     assert again.violation is not None and again.violation.kind == kind
 
 

@@ -118,8 +118,9 @@ def cause_of(worker: Worker, finding: Finding, over: Callable[[], bool] | None =
 
 def _glue(worker: Worker, trace: Trace) -> str | None:
     """The adapter's file, where the target is more than it: what stands there is said after the rest."""
-    create = worker.target.create
-    adapter = inspect.getsourcefile(create) if inspect.isclass(create) else None
+    known = worker.target.traits
+    members = vars(known).values() if inspect.isclass(known) else ()
+    adapter = next((member.__code__.co_filename for member in members if inspect.isfunction(member)), None)
     return adapter if any(line.file != adapter for line in trace.at) else None
 
 
