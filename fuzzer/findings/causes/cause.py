@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 from ...core.history import Failure, RowKind, Sleep
 from ...core.source import Line
@@ -119,7 +120,7 @@ def cause_of(worker: Worker, finding: Finding, over: Callable[[], bool] | None =
 def _glue(worker: Worker, trace: Trace) -> str | None:
     """The adapter's file, where the target is more than it: what stands there is said after the rest."""
     known = worker.target.traits
-    members = vars(known).values() if inspect.isclass(known) else ()
+    members: Iterable[Any] = vars(known).values() if inspect.isclass(known) else ()
     adapter = next((member.__code__.co_filename for member in members if inspect.isfunction(member)), None)
     return adapter if any(line.file != adapter for line in trace.at) else None
 
