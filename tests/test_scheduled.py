@@ -114,6 +114,9 @@ def test_junit_github_and_the_hook(tmp_path: Path) -> None:
     assert suite.get("failures") == str(len(failed))
     commands = [line for line in done.stdout.splitlines() if line.startswith("::error title=chat%3AChat")]
     assert len(commands) == len(told["bugs"]) <= len(told["found"])
+    kinds = {failure["signature"]: failure["violation"] for failure in told["found"]}
+    for bug in told["bugs"]:
+        assert bug["violation"].split(", ") == list(dict.fromkeys(kinds[signature] for signature in bug["symptoms"]))
     assert "crosswire replay" in (tmp_path / "summary.md").read_text()
 
 

@@ -323,6 +323,7 @@ class Run:
     def _bugs(self, target: _Target, found: list[FailureSummary]) -> list[BugSummary]:
         causes, groups = self._causes(target), self._together(target)
         promises = {failure.signature: failure.promise for failure in found}
+        kinds = {failure.signature: failure.violation for failure in found}
         deviations = {failure.signature: (failure.deviations, len(failure.operations)) for failure in found}
         programs = {s: f.finding.execution.program for s, f in target.tally.found.items()}
         programs |= {s: known.to_program() for s, known in target.still.items() if s not in programs}
@@ -338,7 +339,8 @@ class Run:
                 if other != name and perhaps(causes, group, members)
             ]
             summary = _cause_summary(*explained, programs) if explained is not None else None
-            bugs.append(BugSummary(name, status, group, summary, alike))
+            violation = ", ".join(dict.fromkeys(kinds[signature] for signature in group))
+            bugs.append(BugSummary(name, status, violation, group, summary, alike))
         return bugs
 
     def _summary(self, target: _Target) -> TargetSummary:

@@ -25,11 +25,13 @@ class CauseSummary(msgspec.Struct, frozen=True):
 class BugSummary(msgspec.Struct, frozen=True):
     """One bug of a target, with its symptoms by their signatures, the plainest first.
 
-    ``bug`` is the signature of the symptom found first; ``perhaps`` are bugs that may be the same.
+    ``bug`` is the signature of the symptom found first; ``violation`` names what its symptoms are, each kind once;
+    ``perhaps`` are bugs that may be the same.
     """
 
     bug: str
     status: Status
+    violation: str
     symptoms: list[str]
     cause: CauseSummary | None = None
     perhaps: list[str] = []
