@@ -73,9 +73,9 @@ def test_it_finds_out_what_a_name_stands_for(project: Path) -> None:
         check=True,
     )
     assert done.stdout.splitlines() == [
-        "an ASGI application (FastAPI), called directly; clients speak JSON at /rooms/{user}",
+        "an ASGI application (FastAPI), called directly; clients speak text at /rooms/{user}",
         "an ASGI application (FastAPI), behind uvicorn; clients speak text at /rooms/{user}",
-        "a factory of an ASGI application (FastAPI), called directly; clients speak JSON at /rooms/{user}",
+        "a factory of an ASGI application (FastAPI), called directly; clients speak text at /rooms/{user}",
         "a handler for websockets.serve; clients speak JSON at /ws?token={token}",
         "a coroutine that starts a server; clients speak JSON at /ws?token={token}",
         "an ASGI application, called directly; clients speak Socket.IO at /socket.io/",
