@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sqlite3
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -103,6 +104,7 @@ def test_two_bugs_of_one_server_stay_apart() -> None:
     assert all(len(with_thread) == 1 for with_thread in threads)
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="recorded where asyncio takes as many iterations as in 3.11")
 def test_a_timer_that_runs_out_is_another_bug_than_somebody_who_comes() -> None:
     """Two bugs of the unified manager meet at one line: a replay that is cut off, and two replays at once."""
     worker = Worker(TARGETS["unified"])
