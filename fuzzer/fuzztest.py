@@ -213,8 +213,7 @@ def _first_found(target: Target, plan: Plan) -> Found | None:
                 campaign.stop()
     if not campaign.tally.executions:
         raise UsageError(f"{target.name}: the budget ended before the first execution; give the test more of it")
-    found = sorted(campaign.tally.found.values(), key=lambda found: _doubted(found))
-    return found[0] if found else None
+    return min(campaign.tally.found.values(), key=_doubted, default=None)
 
 
 def _doubted(found: Found) -> bool:

@@ -9,7 +9,6 @@ import os
 import pickle
 import select
 import signal
-import struct
 import sys
 import threading
 import traceback
@@ -53,7 +52,7 @@ class _Line:
         header = self._read(HEADER.size)
         if not header:
             return None
-        (size,) = struct.unpack("!I", header)
+        (size,) = HEADER.unpack(header)
         message: object = pickle.loads(self._read(size))  # from whoever started this process
         return message
 

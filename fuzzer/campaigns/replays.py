@@ -11,8 +11,8 @@ from ..engine.execution import Execution
 from ..findings.causes import cause_of, story_of
 from ..findings.confirm import Confirmation, confirm
 from ..findings.counterexample import Counterexample
-from ..findings.finding import Finding, judged
-from ..findings.regression import Replayed, is_shown_by, replayed
+from ..findings.finding import Finding
+from ..findings.regression import Replayed, is_shown_by, replayed, shown_by
 from ..targets.resolve import resolve
 from .child import Care, Child, awaited
 from .endings import Ending
@@ -53,8 +53,7 @@ class ShowJob:
     def run(self, line: Line) -> None:
         worker = WatchedWorker(resolve(self.counterexample.target), line, self.patience, careful=True)
         line.begun()
-        execution = worker.replay(self.counterexample.to_program(), self.counterexample.to_schedule())
-        line.tell([Finding(violation, execution) for violation in judged(worker, execution).violations])
+        line.tell(shown_by(self.counterexample, worker))
 
 
 @dataclass(frozen=True, slots=True)

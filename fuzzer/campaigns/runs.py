@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -16,8 +17,8 @@ from ..core.program import Program
 from ..engine.execution import TargetError, Worker
 from ..findings.causes import Cause, bugs_of, counterfactual, joined, perhaps, places_in_words, why
 from ..findings.counterexample import Counterexample, CounterexampleError, load, of_finding, save
-from ..findings.finding import Finding, judged
-from ..findings.regression import replayed
+from ..findings.finding import Finding
+from ..findings.regression import replayed, shown_by
 from ..findings.tally import Found, Tally
 from ..store import CampaignRow, Store, StoreError
 from ..targets.adapter import Target
@@ -167,29 +168,17 @@ class Run:
 
     def _campaign(self, target: _Target) -> Generator[CampaignEvent, None, None]:
         """The target's campaign: in a process of its own, or in this one."""
-        given, plan = target.target, self.plan
-        campaign: Supervisor | Campaign
+        given = target.target
+        how: dict[str, Any] = {
+            "workers": self._workers,
+            "confirming": self._confirm,
+            "explaining": self._explain,
+            "tally": target.tally,
+            "care": self._care,
+        }
         if isinstance(given, str):
-            campaign = Supervisor(
-                given,
-                plan,
-                workers=self._workers,
-                confirming=self._confirm,
-                explaining=self._explain,
-                tally=target.tally,
-                care=self._care,
-            )
-        else:
-            campaign = Campaign(
-                given,
-                plan,
-                workers=self._workers,
-                confirming=self._confirm,
-                explaining=self._explain,
-                tally=target.tally,
-                care=self._care,
-            )
-        return campaign.events()
+            return Supervisor(given, self.plan, **how).events()
+        return Campaign(given, self.plan, **how).events()
 
     def _restore_found(self, target: _Target) -> None:
         """Take up the bugs a broken-off campaign had found, by replaying their counterexamples."""
@@ -213,9 +202,7 @@ class Run:
         """What a counterexample shows as recorded."""
         if isinstance(target, str):
             return shown_apart(counterexample, self._care)
-        worker = Worker(target)
-        execution = worker.replay(counterexample.to_program(), counterexample.to_schedule())
-        return [Finding(violation, execution) for violation in judged(worker, execution).violations]
+        return shown_by(counterexample, Worker(target))
 
     # -- known counterexamples ------------------------------
 

@@ -27,10 +27,12 @@ def print_result(summary: RunSummary, plan: Plan, scheduled: bool) -> None:
     console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
     targets = summary.targets
     told = [(t, bug) for t in targets for bug in t.bugs if not (scheduled and bug.status == "known")]
-    uncertain = [(t, bug) for t, bug in told if not any(failure.certain for failure in t.symptoms(bug))]
+    certain: list[tuple[TargetSummary, BugSummary]] = []
+    uncertain: list[tuple[TargetSummary, BugSummary]] = []
     for t, bug in told:
-        if (t, bug) not in uncertain:
-            _print_bug(console, t, bug, bug.status if scheduled else "")
+        (certain if any(failure.certain for failure in t.symptoms(bug)) else uncertain).append((t, bug))
+    for t, bug in certain:
+        _print_bug(console, t, bug, bug.status if scheduled else "")
     if uncertain:
         console.print("\nNot confirmed: found in the simulated world, and not seen on asyncio's own event loop")
         for t, bug in uncertain:

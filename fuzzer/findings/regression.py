@@ -19,9 +19,9 @@ from ..world import Chooser
 from .causes import Cause, Story
 from .causes.experiments import turned
 from .counterexample import Counterexample
-from .finding import judged, kept_circumstance
+from .finding import Finding, judged, kept_circumstance
 
-__all__ = ("OTHERS", "Replayed", "is_shown_by", "replayed")
+__all__ = ("OTHERS", "Replayed", "is_shown_by", "replayed", "shown_by")
 
 NEXT = 100
 """Pairs of neighbouring events, at most, that are tried the other way round."""
@@ -57,6 +57,12 @@ def is_shown_by(counterexample: Counterexample, violation: Violation, execution:
         return False
     kept = counterexample.circumstance
     return kept is None or kept == kept_circumstance(violation, execution.history)
+
+
+def shown_by(counterexample: Counterexample, worker: Worker) -> list[Finding]:
+    """Return all that a counterexample shows, replayed just as recorded."""
+    execution = worker.replay(counterexample.to_program(), counterexample.to_schedule())
+    return [Finding(violation, execution) for violation in judged(worker, execution).violations]
 
 
 def _around(order: list[Visible]) -> Iterator[list[Visible]]:

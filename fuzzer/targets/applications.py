@@ -27,7 +27,7 @@ from .fresh import FreshModule, taken_up, taking_up
 from .policy import Limits, Policy
 from .preparing import Prepared
 from .protocol import plainly
-from .routes import websocket_paths, websocket_routes
+from .routes import Route, websocket_routes
 from .scripts import start_in
 from .serving import (
     PORT,
@@ -337,21 +337,20 @@ async def _started(main: Callable[[], Any], port: int | None) -> Any:
             await serving.__aexit__(None, None, None)
 
 
-def _at_its_route(known: Wire, value: Any) -> Wire:
-    """A wire as an application's first route asks for it."""
-    routes = websocket_routes(value)
+def _at(routes: Sequence[Route], known: Wire) -> Wire:
+    """A wire as the first of an application's routes asks for it."""
     if not routes or not isinstance(known, JsonWire):
         return known
     kinds = routes[0].parameters.values()
     users = integer_users if "integer" in kinds else uuid_users if "uuid" in kinds else None
-    return replace(known, path=websocket_paths(value)[0], users=users)
+    return replace(known, path=routes[0].asked, users=users)
 
 
-def _plain(value: Any) -> Wire:
+def _plain(routes: Sequence[Route], value: Any) -> Wire:
     """The wire of an application of which nothing is said: what all of its handlers plainly speak, or else JSON."""
     if type(value).__module__.startswith("socketio"):
         return WIRES["socketio"]
-    spoken = {plainly(route) for route in websocket_routes(value)}
+    spoken = {plainly(route) for route in routes}
     if spoken == {"json for everybody"}:
         return JsonWire(to_user=None, to_all={"type": "message", "text": "{event}"})
     return WIRES["text" if spoken == {"text"} else "json"]
@@ -362,9 +361,12 @@ def _wire(name: str, wire: Wire | str | None, fresh: FreshModule, value: Any) ->
         return wire
     if wire is None:
         own = getattr(fresh.module, "wire", None)
-        return own if isinstance(own, Wire) else _at_its_route(_plain(value), value)
+        if isinstance(own, Wire):
+            return own
+        routes = websocket_routes(value)
+        return _at(routes, _plain(routes, value))
     if wire in WIRES:
-        return _at_its_route(WIRES[wire], value)
+        return _at(websocket_routes(value), WIRES[wire])
     module_name, _, attribute = wire.partition(":")
     if not attribute:
         raise UnknownTargetError(

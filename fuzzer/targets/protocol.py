@@ -24,7 +24,9 @@ from .wire import JsonWire
 
 __all__ = ("guesses", "plainly")
 
-RECEIVES_JSON = frozenset({"receive_json", "iter_json", "loads", "receive_data"})
+RECEIVES_TEXT = frozenset({"receive_text", "iter_text"})
+RECEIVES_OBJECTS = frozenset({"receive_json", "iter_json"})
+RECEIVES_JSON = RECEIVES_OBJECTS | {"loads", "receive_data"}
 SENDS_JSON = frozenset({"send_json", "send_data"})
 
 RECIPIENTS = (
@@ -55,8 +57,6 @@ DEPTH = 3
 """Calls from the handler into other functions of its module that are read."""
 
 
-RECEIVES_TEXT = frozenset({"receive_text", "iter_text"})
-RECEIVES_OBJECTS = frozenset({"receive_json", "iter_json"})
 FOR_WHOM = frozenset(RECIPIENTS) - frozenset(USERS)
 
 Plain = Literal["text", "json for everybody"]
@@ -84,31 +84,25 @@ def plainly(route: Route) -> Plain | None:
     """
     sources = list(_sources(route.endpoint))
     called = {_name(node.func) for source in sources for node in ast.walk(source.tree) if isinstance(node, ast.Call)}
-    if called & RECEIVES_TEXT and not any("json" in source.module.lower() for source in sources):
+    try:
+        modules = {inspect.getsource(sys.modules[name]) for name in {s.function.__module__ for s in sources}}
+    except (OSError, TypeError, KeyError):
+        return None
+    if called & RECEIVES_TEXT and not any("json" in module.lower() for module in modules):
         return "text"
-    if called & RECEIVES_OBJECTS and not any(_addresses(source.module) for source in sources):
+    if called & RECEIVES_OBJECTS and not any(map(_addresses, modules)):
         return "json for everybody"
     return None
+
+
+NAMED: dict[type[ast.AST], str] = {ast.Constant: "value", ast.Attribute: "attr", ast.Name: "id", ast.arg: "arg"}
+"""Where in the source a name may stand, and as what."""
 
 
 @cache
 def _addresses(module: str) -> bool:
     """Whether a name for a recipient stands anywhere in a module's code."""
-    for node in ast.walk(ast.parse(module)):
-        named = (
-            node.value
-            if isinstance(node, ast.Constant)
-            else node.attr
-            if isinstance(node, ast.Attribute)
-            else node.id
-            if isinstance(node, ast.Name)
-            else node.arg
-            if isinstance(node, ast.arg)
-            else None
-        )
-        if isinstance(named, str) and named in FOR_WHOM:
-            return True
-    return False
+    return any(getattr(node, NAMED.get(type(node), ""), None) in FOR_WHOM for node in ast.walk(ast.parse(module)))
 
 
 def guesses(route: Route) -> list[JsonWire]:
@@ -177,15 +171,12 @@ def _path(route: Route, seen: _Seen) -> str:
 
 @dataclass
 class _Source:
-    """A function that is read: whether a framework gives it its arguments, and which of them were received.
+    """A function that is read: whether a framework gives it its arguments, and which of them were received."""
 
-    ``module`` is the text of the module that it stands in.
-    """
-
+    function: Any
     tree: ast.AST
     asked: bool
     received: set[str]
-    module: str
 
 
 def _sources(endpoint: Any) -> Iterator[_Source]:
@@ -200,11 +191,10 @@ def _sources(endpoint: Any) -> Iterator[_Source]:
         seen.add(id(function))
         try:
             tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-            module = inspect.getsource(sys.modules[function.__module__])
-        except (OSError, TypeError, SyntaxError, KeyError, AttributeError):
+        except (OSError, TypeError, SyntaxError):
             continue
         received = given | _received(tree)
-        yield _Source(tree, asked, received, module)
+        yield _Source(function, tree, asked, received)
         if depth == DEPTH:
             continue
         for node in ast.walk(tree):

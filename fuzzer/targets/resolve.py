@@ -25,6 +25,8 @@ __all__ = ("UnknownTargetError", "bundled", "bundled_by_default", "check_name", 
 BUNDLED = "crosswire.models.managers.targets"
 """The module whose ``TARGETS`` have names of their own; taken up by its name, as any target's module is."""
 
+SILENT = "an adapter whose emit does nothing, so nobody speaks: what is received is not checked"
+
 
 @cache
 def bundled() -> Mapping[str, Target]:
@@ -127,9 +129,6 @@ def resolve(name: str) -> Target:
     create = partial(_adapter, found, keeping)
     silent = "" if any(map(found.offers, (*SAYING, "act"))) else SILENT
     return Target(name, create, found, silent, state=keeping)
-
-
-SILENT = "an adapter whose emit does nothing, so nobody speaks: what is received is not checked"
 
 
 def _check_methods(name: str, adapter: type[Adapter]) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ("ParameterKind", "Route", "websocket_paths", "websocket_routes")
+__all__ = ("ParameterKind", "Route", "websocket_routes")
 
 ParameterKind = Literal["text", "integer", "uuid", "path"]
 """What a parameter of a path takes: a word, a number, a UUID, or all that is left."""
@@ -56,6 +56,15 @@ class Route:
     def template(self, value: Callable[[str], str]) -> str:
         """The path with ``value(name)`` for each of its parameters."""
         return PARAMETER.sub(lambda found: value(_named(found)[0]), self.path)
+
+    @property
+    def asked(self) -> str:
+        """The path as a wire asks for it, with ``{user}`` for every parameter.
+
+        One without a parameter gets the token as a query, so that the application has a way to tell clients apart.
+        """
+        path = self.template(lambda name: "{user}")
+        return path if "{user}" in path else f"{path}?token={{token}}"
 
     def __str__(self) -> str:
         """The path, and what its parameters take where that is not any word."""
@@ -106,15 +115,6 @@ def websocket_routes(app: Any) -> list[Route]:
         if app is None:
             break
     return []
-
-
-def websocket_paths(app: Any) -> list[str]:
-    """Path templates of an application's WebSocket routes; the placeholder ``{user}`` stands for every parameter.
-
-    A path without a parameter gets the token as a query, so that the application has a way to tell clients apart.
-    """
-    paths = dict.fromkeys(route.template(lambda name: "{user}") for route in websocket_routes(app))
-    return [path if "{user}" in path else f"{path}?token={{token}}" for path in paths]
 
 
 def _typed(route: Route) -> Route:

@@ -22,7 +22,7 @@ from typing import Any
 from ...core.history import Failure, RowKind, Sleep
 from ...core.source import Line
 from ...core.stacks import Place
-from ...engine.execution import Execution, Worker
+from ...engine.execution import Worker
 from ...engine.schedule import Recorded
 from ..finding import Finding, judged
 from .experiments import Change, Flip, Strength, Window, changes, flips
@@ -100,16 +100,14 @@ def cause_of(worker: Worker, finding: Finding, over: Callable[[], bool] | None =
     execution, trace = traced(worker, finding.execution.program, Recorded(finding.execution.schedule))
     budget.executions += 1
     signature = finding.violation.signature(worker.target.name)
-    again = next(
-        (v for v in judged(worker, execution).violations if v.signature(worker.target.name) == signature), None
-    )
-    if again is None or not trace.at:
+    shown = {v.signature(worker.target.name): v for v in reversed(judged(worker, execution).violations)}
+    if signature not in shown or not trace.at:
         return None
-    finding = replace(finding, violation=again, execution=execution)
+    finding = replace(finding, violation=shown[signature], execution=execution)
     glue = _glue(worker, trace)
     told = _deadlock(finding, trace, glue) or _held_up(finding, trace, glue) or _told(finding, trace)
     counts = spectrum(worker, finding, budget)
-    look = _Look(finding, execution, trace, counts, glue)
+    look = _Look(finding, frozenset(shown), trace, counts, glue)
     cause = told or look.raised() or _experimented(worker, look, budget) or look.line()
     if cause is None:
         return None
@@ -236,12 +234,15 @@ def _is_at(line: Line, place: Place) -> bool:
 
 
 class _Look:
-    """A finding's own execution beside its spectrum: which lines are in question, and how suspicious they are."""
+    """A finding's own execution beside its spectrum: which lines are in question, and how suspicious they are.
+
+    ``shown`` are the signatures of all that the execution shows.
+    """
 
     def __init__(
-        self, finding: Finding, execution: Execution, trace: Trace, counts: Spectrum, glue: str | None
+        self, finding: Finding, shown: frozenset[str], trace: Trace, counts: Spectrum, glue: str | None
     ) -> None:
-        self.finding, self.execution, self.trace, self.counts, self.glue = finding, execution, trace, counts, glue
+        self.finding, self.shown, self.trace, self.counts, self.glue = finding, shown, trace, counts, glue
         evidence = finding.violation.evidence
         since = 0 if len(evidence) == 1 or finding.violation.promise == "consistency" else evidence[0]
         self.last = {
@@ -323,14 +324,14 @@ def _window_key(flip: Flip, window: Window) -> tuple[str, ...]:
 
 def _experimented(worker: Worker, look: _Look, budget: Budget) -> Cause | None:
     """What flips and changes say; where all of its class is not gone after any, what is gone after a flip."""
-    finding, execution, trace = look.finding, look.execution, look.trace
+    finding, trace = look.finding, look.trace
     windows: list[tuple[Flip, Window]] = []
-    if execution.schedule.deviations:
-        windows = look.windowed(flips(worker, finding, execution, trace, budget))
+    if finding.execution.schedule.deviations:
+        windows = look.windowed(flips(worker, finding, look.shown, trace, budget))
         enough = [pair for pair in windows if pair[0].strength > Strength.FINDING]
         if enough:
             return _ordered(look, enough)
-    for change in changes(worker, finding, execution, trace, budget):
+    for change in changes(worker, finding, look.shown, trace, budget):
         if change.strength > Strength.FINDING:
             spared = tuple(at for at in change.spared if at.file != look.glue and look.between(at))
             places = (spared,) if 0 < len(spared) <= SPARED else ()

@@ -16,8 +16,8 @@ from ...core.source import Line
 from ...engine.execution import Execution, Worker
 from ...engine.schedule import BESIDES, Guided, Visible
 from ...world.external import Key
-from ..finding import Finding, judged
-from .spectrum import PLAINER, Budget
+from ..finding import Finding
+from .spectrum import PLAINER, Budget, signatures
 from .trace import Chain, Trace, traced
 
 __all__ = ("Change", "Flip", "Strength", "Window", "changes", "flips", "turned")
@@ -104,21 +104,20 @@ class Change:
         return f"{self.instead.kind} instead of {self.said.kind}"
 
 
-def _signatures(worker: Worker, execution: Execution) -> dict[str, str]:
-    return {v.signature(worker.target.name): v.kind for v in judged(worker, execution).violations}
-
-
 def _strength(finding: Finding, left: dict[str, str]) -> Strength:
     if not left:
         return Strength.ALL
     return Strength.FINDING if finding.violation.kind in left.values() else Strength.CLASS
 
 
-def flips(worker: Worker, finding: Finding, execution: Execution, trace: Trace, budget: Budget) -> list[Flip]:
-    """The pairs of events that decide; neighbours, and pairs further apart only where no neighbours do."""
+def flips(worker: Worker, finding: Finding, before: frozenset[str], trace: Trace, budget: Budget) -> list[Flip]:
+    """The pairs of events that decide; neighbours, and pairs further apart only where no neighbours do.
+
+    ``before`` are the signatures that the finding's own execution shows.
+    """
+    execution = finding.execution
     program, order = execution.program, list(execution.visible)
     signature = finding.violation.signature(worker.target.name)
-    before = frozenset(_signatures(worker, execution))
     found: list[Flip] = []
     for apart in range(1, REACH + 1):
         for first in range(len(order) - apart):
@@ -130,7 +129,7 @@ def flips(worker: Worker, finding: Finding, execution: Execution, trace: Trace, 
                 budget.executions += 1
                 if other.blocked is not None or not _realised(other, changed, first, first + apart, handled == 1):
                     continue
-                left = _signatures(worker, other)
+                left = signatures(worker, other)
                 if signature not in left:
                     clock = bool({one, two} & BESIDES)
                     last = finding.violation.evidence[-1]
@@ -194,10 +193,13 @@ def _suspended(execution: Execution, trace: Trace, before: Sequence[Operation]) 
     return tuple(sorted({chain[-1] for task, chain in waits.items() if first <= trace.behalf[task] < number}))
 
 
-def changes(worker: Worker, finding: Finding, execution: Execution, trace: Trace, budget: Budget) -> list[Change]:
-    """What may be said in another way without the finding: a plainer operation, or a pause before one; best first."""
+def changes(worker: Worker, finding: Finding, before: frozenset[str], trace: Trace, budget: Budget) -> list[Change]:
+    """What may be said in another way without the finding: a plainer operation, or a pause before one; best first.
+
+    ``before`` are the signatures that the finding's own execution shows.
+    """
+    execution = finding.execution
     program, signature = execution.program, finding.violation.signature(worker.target.name)
-    before = frozenset(_signatures(worker, execution))
     steps, found = program.operations, []
     others: list[tuple[int, Operation | None, Program]] = []
     for at, step in enumerate(steps):
@@ -217,7 +219,7 @@ def changes(worker: Worker, finding: Finding, execution: Execution, trace: Trace
         budget.executions += 1
         if changed.blocked is not None:
             continue
-        left = _signatures(worker, changed)
+        left = signatures(worker, changed)
         if signature not in left:
             spared = tuple(sorted(trace.lines() - path.lines()))
             cured = before - frozenset(left)

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from ...core.program import Kind, Operation, Program
-from ...engine.execution import Worker
+from ...engine.execution import Execution, Worker
 from ...engine.schedule import Recorded
 from ...search import RandomWalk
 from ...world import Chooser, InOrder
 from ..finding import Finding, digest, judged
 from .trace import Element, traced
 
-__all__ = ("EXECUTIONS", "PLAINER", "Budget", "Spectrum", "shown", "spectrum")
+__all__ = ("EXECUTIONS", "PLAINER", "Budget", "Spectrum", "signatures", "spectrum")
 
 EXECUTIONS = 60
 """Executions of a spectrum.  With twenty, fewer findings of a bug were put together; with more, no more."""
@@ -41,19 +41,18 @@ PLAINER: dict[Kind, Kind] = {
 class Budget:
     """How many executions a question has cost; `spent` says that there may be no more."""
 
-    def __init__(self, over: object = None) -> None:
+    def __init__(self, over: Callable[[], bool] | None = None) -> None:
         self.executions = 0
         self._over = over
 
     @property
     def spent(self) -> bool:
-        return callable(self._over) and bool(self._over())
+        return self._over is not None and self._over()
 
 
-def shown(worker: Worker, finding: Finding, program: Program, chooser: Chooser) -> dict[str, str]:
+def signatures(worker: Worker, execution: Execution) -> dict[str, str]:
     """Signature -> class of what an execution violates."""
-    violations = judged(worker, worker.run(program, chooser)).violations
-    return {violation.signature(worker.target.name): violation.kind for violation in violations}
+    return {v.signature(worker.target.name): v.kind for v in judged(worker, execution).violations}
 
 
 def _variants(step: Operation, users: Sequence[str]) -> Iterator[Operation]:
@@ -130,7 +129,7 @@ def spectrum(worker: Worker, finding: Finding, budget: Budget) -> Spectrum:
             break
         execution, trace = traced(worker, other, chooser)
         budget.executions += 1
-        seen = {v.signature(worker.target.name): v.kind for v in judged(worker, execution).violations}
+        seen = signatures(worker, execution)
         if signature in seen:
             counts.failing += 1
             counts.fails.update(trace.elements())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...core.program import Operation, Program
+from ...core.program import Program
 from ...core.source import Line
 from ...world.external import Key
 from .cause import Cause, Reason
@@ -63,7 +63,7 @@ def counterfactual(cause: Cause, program: Program) -> str:
         if change.instead is None:
             return f"With a pause before '{change.said}', {gone}."
         if change.instead.kind == change.said.kind:
-            return f"With '{_said(change.instead)}' instead of '{_said(change.said)}', {gone}."
+            return f"With '{change.instead}' instead of '{change.said}', {gone}."
         return f"With '{change.instead.kind}' instead of '{change.said.kind}', {gone}."
     if cause.failing and cause.passing and cause.reason in (Reason.LINES, Reason.RAISED):
         return (
@@ -71,10 +71,6 @@ def counterfactual(cause: Cause, program: Program) -> str:
             f"({cause.failing} executions) than when not ({cause.passing})."
         )
     return ""
-
-
-def _said(operation: Operation) -> str:
-    return str(operation)
 
 
 INTRODUCED = {
