@@ -274,13 +274,32 @@ class Reach:
         for base, read, write in OPAQUE:
             if issubclass(kind, base):
                 if base is functools._lru_cache_wrapper:
-                    if records is self.far or thing.cache_parameters()["maxsize"] is None:
-                        return records is self.far  # a library's own; or a plain dictionary, one of its referents
+                    if records is self.far or self._is_librarys(thing):
+                        return True
+                    if thing.cache_parameters()["maxsize"] is None:
+                        return False  # a plain dictionary, one of its referents
                     records.append(State(thing, path, read, write))
                     return True
                 records.append(State(thing, path, read, write))
                 return False
         return False
+
+    def _is_librarys(self, cache: Any) -> bool:
+        """Whether a cached function is a library's own, though something of the project's leads there.
+
+        `typing.Literal` leads to one, and what its cache holds is no state of anybody's.
+        """
+        name = getattr(cache, "__module__", None)
+        if not isinstance(name, str):
+            return False
+        if name.partition(".")[0] in sys.stdlib_module_names:
+            return True
+        module = sys.modules.get(name)
+        return (
+            isinstance(module, types.ModuleType)
+            and not self.own(module)
+            and vars(module).get(getattr(cache, "__name__", "")) is cache
+        )
 
     def _instance(self, records: list[Record], path: str, thing: Any, kind: type) -> Iterator[tuple[str, Any]]:
         """The attributes of an instance; whatever else the collector knows it refers to."""

@@ -18,7 +18,7 @@ import tempfile
 import threading
 import types
 import weakref
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 
 class Plain:
@@ -189,4 +189,5 @@ chain: Any = collections.ChainMap({}, {})
 nested: Any = {"a": {"b": [{"c": set()}]}}
 inside: Any = ([],)
 watching: list[Any] = []
+special: Any = Literal
 removed: Any = 1

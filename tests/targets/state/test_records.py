@@ -221,6 +221,15 @@ def test_what_cannot_be_put_back_is_named(case: str, module: ModuleType) -> None
     assert any(not said.lossless for said in found)
 
 
+def test_what_a_library_remembers_of_its_own_calls_is_nobodys_state(module: Any) -> None:
+    """`Literal` reaches a bounded cache of `typing`'s, which has no way back."""
+    assert module.special["before"]
+    taken = snapshot()
+    assert module.special["after"]
+    taken.restore()
+    assert not taken.trouble
+
+
 def test_nothing_changes_by_being_looked_at(module: ModuleType) -> None:
     taken = snapshot()
     assert not taken.restore(thorough=True)
