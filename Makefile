@@ -23,11 +23,11 @@ fuzz: $(VENV)/.installed
 	@$(BIN)/crosswire run $(ARGS) || test $$? -eq 1
 
 test: lint
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 # What depends on the interpreter: the world, the search, executions, the model.
 engine: $(VENV)/.installed
-	$(BIN)/python -m pytest -n 2 $(ENGINE)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ENGINE)
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -38,13 +38,13 @@ def test_run_prints_a_table_and_what_it_found(tmp_path: Path) -> None:
 def test_the_same_seed_gives_the_same_output(tmp_path: Path) -> None:
     first, again = (
         crosswire(
-            "run", "emergency", "--max-executions", "250", "--no-confirm", "--seed", "7", cwd=tmp_path, expect=1
+            "run", "emergency", "--max-executions", "120", "--no-confirm", "--seed", "7", cwd=tmp_path, expect=1
         ).stdout
         for _ in range(2)
     )
     assert first == again
     other = crosswire(
-        "run", "emergency", "--max-executions", "250", "--no-confirm", "--seed", "8", cwd=tmp_path, expect=1
+        "run", "emergency", "--max-executions", "120", "--no-confirm", "--seed", "8", cwd=tmp_path, expect=1
     ).stdout
     assert other != first
 
@@ -158,7 +158,16 @@ def test_a_bad_target_is_one_clear_line(tmp_path: Path, target: str, message: st
 def test_a_target_that_never_gives_the_loop_back_is_a_finding(tmp_path: Path) -> None:
     (tmp_path / "adapters.py").write_text(ADAPTERS)
     done = crosswire(
-        "run", "adapters:Loops", "reference", "--max-executions", "2", "--patience", "2", cwd=tmp_path, expect=1
+        "run",
+        "adapters:Loops",
+        "reference",
+        "--max-executions",
+        "1",
+        "--patience",
+        "1",
+        "--no-confirm",
+        cwd=tmp_path,
+        expect=1,
     )
     assert "BlocksLoop (liveness)" in done.stdout
     assert "in Loops.connect (adapters.py:" in done.stdout
@@ -242,7 +251,7 @@ def test_the_readme_snippet_finds_the_bug(tmp_path: Path) -> None:
     code = [line for line in snippet.splitlines() if line.strip()]
     assert len(code) <= 15
     (tmp_path / "mychat.py").write_text(snippet)
-    done = crosswire("run", "mychat:Chat", "--max-executions", "1500", cwd=tmp_path, expect=1)
+    done = crosswire("run", "mychat:Chat", "--max-executions", "300", cwd=tmp_path, expect=1)
     assert "mychat:Chat: " in done.stdout
     files = sorted((tmp_path / "results/counterexamples").glob("*.json"))
     assert files
@@ -277,7 +286,7 @@ class Chat(Adapter):
     async def disconnect(self, client): self.users[client.user].remove(client.websocket)
 """
     (tmp_path / "chat.py").write_text(faulty)
-    crosswire("run", "chat:Chat", "--max-executions", "1200", cwd=tmp_path, expect=1)
+    crosswire("run", "chat:Chat", "--max-executions", "300", cwd=tmp_path, expect=1)
     files = [str(path) for path in (tmp_path / "results/counterexamples").glob("*LostEvent*.json")]
     repaired = faulty.replace("[:1]: await websocket.send_json(event.payload)", ": await self.send(websocket, event)")
     repaired = repaired.replace("self.users.get(event.to, [])", "list(self.users.get(event.to, []))")

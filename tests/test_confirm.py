@@ -70,7 +70,7 @@ def test_findings_in_a_real_server_are_confirmed_over_sockets(tmp_path: Path, mo
     )
     monkeypatch.chdir(tmp_path)
     target = resolve("confirmed_chat:handler")
-    campaign = Campaign(target, Plan(executions=150, seed=1)).run()
+    campaign = Campaign(target, Plan(executions=60, seed=1)).run()
     assert campaign.found
     said = [confirm(target, f.finding.execution, signature, QUICK) for signature, f in campaign.found.items()]
     assert all(one.verdict == "confirmed" for one in said), said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 from typing import Any
 
 import pytest
@@ -113,7 +114,7 @@ QUICK = {
 
 @pytest.mark.parametrize("name", QUICK)
 def test_defects_are_found_without_a_hint(name: str) -> None:
-    assert hunt(name, 1, 60.0, 3_000).keys() >= QUICK[name]
+    assert hunt(name, 1, inf, 3_000).keys() >= QUICK[name]
 
 
 def test_every_known_defect_has_an_entry() -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
-from crosswire.fuzzer.core.choices import PROMISES
 from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.search import RandomWalk
@@ -55,8 +54,6 @@ TARGETS = {
 }
 """By what the table calls them."""
 
-PROMISED = frozenset(PROMISES) - {"independence"}
-"""They speak to one client after the other, and so wait for whoever does not read."""
 
 PROGRAM = Program(
     (
@@ -75,7 +72,7 @@ def check(name: str) -> None:
     place, title = TARGETS[name]
     target = resolve(f"{PLACE}.{place}")
     assert target.description.startswith(f"{title}; clients speak"), target.description
-    tally = Campaign(target, Plan(executions=20 if "aiosqlite" in name else 60, seed=3)).run()
+    tally = Campaign(target, Plan(executions=15 if "aiosqlite" in name else 40, seed=3)).run()
     assert not tally.found, [found.finding.violation.message for found in tally.found.values()]
     assert not tally.doubtful, tally.doubtful
     worker = Worker(target)

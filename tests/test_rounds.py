@@ -79,9 +79,9 @@ def test_rounds_leave_nothing_behind_that_piles_up() -> None:
 
 @pytest.mark.parametrize("strategy", ["random", "coverage", "portfolio"])
 def test_the_number_of_processes_changes_nothing(strategy: str) -> None:
-    plan = Plan(executions=300, seed=5, strategies=(strategy,))
+    plan = Plan(executions=150, seed=5, strategies=(strategy,))
     alone, shared = (Campaign(TARGETS["factory"], plan, workers=n).run() for n in (1, 2))
-    assert alone.executions == shared.executions == 300
+    assert alone.executions == shared.executions == 150
     assert alone.cells == shared.cells
     assert alone.broken == shared.broken
     assert list(alone.found) == list(shared.found) != []
@@ -99,7 +99,7 @@ def test_counts_agree_with_each_other() -> None:
 
 
 def test_counts_name_the_strategy_that_chose() -> None:
-    campaign = Campaign(TARGETS["factory"], Plan(executions=500, strategies=("portfolio",))).run()
+    campaign = Campaign(TARGETS["factory"], Plan(executions=250, strategies=("portfolio",))).run()
     used = {name for name, _, _ in campaign.cells}
     assert {"written", "fifo"} < used <= {"written", "fifo", *ARMS}
     assert {name for found in campaign.found.values() for name in found.first_by} <= used

@@ -90,22 +90,22 @@ def test_two_campaigns_at_once_are_both_recorded(folder: Path) -> None:
 
 
 def test_a_killed_campaign_is_noticed_and_resumed(tmp_path: Path) -> None:
-    plan = Plan(executions=1500, seed=2)
-    whole = Campaign(TARGETS["factory"], plan).run()
+    plan = Plan(executions=500, seed=2, schedules=1)
+    whole = Campaign(TARGETS["degraded"], plan).run()
     with Store.open(tmp_path) as store:
-        run = Run(store, [TARGETS["factory"]], plan)
+        run = Run(store, [TARGETS["degraded"]], plan)
         part = run.tallies[0]
         with closing(run.events()) as events:
             for event in events:
                 if isinstance(event, Progressed) and event.tally.rounds == 1:
                     break
-        assert 0 < part.executions < 1500
+        assert 0 < part.executions < 500
         (row,) = store.campaigns()
         assert row.status == "interrupted"
-        again = Run(store, [TARGETS["factory"]], plan, resume=row)
+        again = Run(store, [TARGETS["degraded"]], plan, resume=row)
         again.go()
         resumed = again.tallies[0]
-        assert resumed.executions == 1500
+        assert resumed.executions == 500
         assert set(part.found) <= set(resumed.found) <= set(whole.found)
         assert [row.status for row in store.campaigns()] == ["finished"]
 
@@ -159,8 +159,8 @@ def test_counterexamples_the_store_does_not_know_are_entered(folder: Path) -> No
 def test_a_full_disk_costs_no_more_than_what_cannot_be_written(tmp_path: Path) -> None:
     """With a limit on the size of files, writing fails in the middle; what was saved before is whole."""
     script = (
-        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (90_000, 90_000));"
-        "sys.argv[1:] = ['run', 'emergency', '--max-executions', '6000', '--results', sys.argv[1]];"
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000));"
+        "sys.argv[1:] = ['run', 'emergency', '--max-executions', '500', '--no-confirm', '--results', sys.argv[1]];"
         "from crosswire.fuzzer.cli.main import main; main()"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": os.pathsep.join(sys.path)}
@@ -207,6 +207,6 @@ def test_pruning_forgets_counts_and_keeps_bugs(folder: Path) -> None:
 
 
 def test_killed_at_random_instants_nothing_saved_is_lost(tmp_path: Path) -> None:
-    losses = kill_campaigns(tmp_path / "results", kills=6, seed=1)
+    losses = kill_campaigns(tmp_path / "results", kills=4, seed=1)
     assert losses.lost == []
     assert losses.counterexamples > 0

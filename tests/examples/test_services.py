@@ -39,7 +39,7 @@ TALK = {
 }
 
 
-@pytest.mark.parametrize("seed", [1, 3])
+@pytest.mark.parametrize("seed", [1])
 @pytest.mark.parametrize("name", SHOWS)
 def test_the_race_is_found_without_a_hint(name: str, seed: int) -> None:
     campaign = Campaign(resolve(f"examples.services:{name}"), Plan(executions=2000, seed=seed))
@@ -50,13 +50,13 @@ def test_the_race_is_found_without_a_hint(name: str, seed: int) -> None:
 
 @pytest.mark.parametrize("name", SHOWS)
 def test_the_repaired_twin_shows_nothing(name: str) -> None:
-    tally = Campaign(resolve(f"examples.services:{name}_repaired"), Plan(executions=300, seed=1)).run()
+    tally = Campaign(resolve(f"examples.services:{name}_repaired"), Plan(executions=150, seed=1)).run()
     assert not tally.found and not tally.doubtful
     program = Program(TALK[name])
     kinds = []
     for variant in (name, f"{name}_repaired"):
         worker = Worker(resolve(f"examples.services:{variant}"))
         with worker.session():
-            runs = [judged(worker, worker.run(program, RandomWalk(seed))).violations for seed in range(100)]
+            runs = [judged(worker, worker.run(program, RandomWalk(seed))).violations for seed in range(60)]
         kinds.append({violation.kind for violations in runs for violation in violations})
     assert kinds[0] & SHOWS[name] and not kinds[1], kinds
