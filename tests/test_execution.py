@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -196,6 +197,22 @@ def test_a_target_that_keeps_the_thread_is_broken_off_and_named() -> None:
     assert isinstance(violation, BlocksLoop)
     assert "more than 0.5 s, in Loops.connect" in violation.message
     assert soundness_doubt(worker, Finding(violation, shown.execution)) is None
+
+
+def test_what_the_others_would_do_is_not_waited_for(tmp_path: Path) -> None:
+    told = tmp_path / "who came"  # a list would be put back after the execution
+
+    class Loop(Loops):
+        async def connect(self, client: Client) -> None:
+            with told.open("a") as file:
+                file.write(client.user)
+            await super().connect(client)
+
+    arrivals = tuple(Operation("connect", f"c{number}", f"u{number}") for number in range(3))
+    worker = Worker(Target("loops", Loop, Loop), patience=0.5)
+    execution = worker.run(Program(arrivals), InOrder())
+    assert execution.blocked is not None
+    assert told.read_text() == "u0"
 
 
 class Slow(Broken):

@@ -132,20 +132,26 @@ class Worker:
             yield
             return
         longest = WAITING if isinstance(self.loop, WorldLoop) else WAITING_FOR_KERNELS
-        seen, began, used, still = -1, 0.0, 0.0, 0
+        seen, began, used, still, broken = -1, 0.0, 0.0, 0, -1
 
         def tick(number: int, frame: FrameType | None) -> None:
-            nonlocal seen, began, used, still
+            nonlocal seen, began, used, still, broken
             now = process_time()
             if not self.loop.is_running() or seen != self.executions:
                 seen, began, used, still = self.executions, now, now, 0
                 return
             still = still + 1 if now - used < TICK / 50 else 0
             used = now
-            if now - began >= self.patience or still * TICK >= longest:
-                waiting = now - began < self.patience
-                seen = -1
-                self.blocked = TargetBlockedError(innermost(frame), longest if waiting else self.patience, waiting)
+            patience, waits = (
+                (self.patience, longest) if broken != self.executions else (min(self.patience, TICK), TICK)
+            )
+            if now - began >= patience or still * TICK >= waits:
+                waiting = now - began < patience
+                seen, broken = -1, self.executions
+                if self.blocked is None:
+                    self.blocked = TargetBlockedError(innermost(frame), longest if waiting else self.patience, waiting)
+                if isinstance(self.loop, WorldLoop):
+                    self.loop.stop()  # asyncio keeps what a task raised in the task, and would go on with the next one
                 raise self.blocked
 
         def interrupt(number: int, frame: FrameType | None) -> None:
