@@ -84,6 +84,7 @@ def test_the_number_of_processes_changes_nothing(strategy: str) -> None:
     assert alone.executions == shared.executions == 150
     assert alone.cells == shared.cells
     assert alone.broken == shared.broken
+    assert alone.exercised == shared.exercised
     assert list(alone.found) == list(shared.found) != []
     for signature, found in alone.found.items():
         other = shared.found[signature]

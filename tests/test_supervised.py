@@ -175,6 +175,8 @@ def test_the_numbers_are_those_of_a_campaign_in_process(monkeypatch: pytest.Monk
     events = list(Supervisor("factory", plan, tally=tally, care=Care()).events())
     assert tally.executions == 150
     assert tally.cells.total() == 150
+    assert tally.exercised["liveness"] == tally.programs
+    assert tally.impossible == alone.impossible != {}
     assert [event.found.signature for event in events if isinstance(event, BugFound)]
     if os.environ.get("PYTHONHASHSEED") == "0":
         assert set(alone.found) and set(tally.found)

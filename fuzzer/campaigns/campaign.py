@@ -13,6 +13,7 @@ from collections.abc import Generator, Iterator
 from contextlib import closing, suppress
 from itertools import chain
 
+from ...models.isolation import impossible
 from ...models.isolation.violations import Stuck
 from ..engine.execution import TargetError, Worker
 from ..findings.causes import cause_of
@@ -111,6 +112,7 @@ class Campaign:
         self._began = time.perf_counter() - tally.seconds
         for (strategy, _, _), times in tally.cells.items():
             self._by_strategy[strategy] += times
+        tally.impossible = impossible(self.target)
         yield Started(tally)
         worker = self._worker
         try:
@@ -226,6 +228,7 @@ class Campaign:
         """Take one program's executions in."""
         tally, limit = self.tally, self.plan.executions
         tally.programs += 1
+        tally.exercised.update(batch.exercised)
         if batch.proven is not None and batch.proven.delays:
             tally.proven[batch.proven.delays] += 1
         again: dict[str, None] = {}

@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from ...models.isolation import exercised
 from ...strategies.constants import generator_registered, no_local_constants
 from ...strategies.machine import ProgramMachine, machine_for
 from ...strategies.mutation import Corpus
@@ -80,7 +81,8 @@ class Batch:
 
     ``executions`` holds, in order, each execution's strategy and the signatures of the violations it showed;
     ``findings`` the first sighting of each of these signatures; ``proven`` what was tried to the end without any;
-    ``news`` counts the behaviours that it was the first of its round to show.
+    ``news`` counts the behaviours that it was the first of its round to show; ``exercised`` are the promises that it
+    could have broken as it is written.
     """
 
     program: Program
@@ -88,6 +90,7 @@ class Batch:
     findings: dict[str, Finding] = field(default_factory=dict)
     proven: Proven | None = None
     news: int = 0
+    exercised: frozenset[str] = frozenset()
 
     def add(self, target: str, result: Judged, promises: frozenset[str]) -> None:
         """Take an execution in; of its violations those of ``promises``."""
@@ -215,6 +218,8 @@ def explored(
     name = worker.target.name
     batch = Batch(program)
     for result in explore(worker, program, written, schedules, plan.strategies, plan.seed, memory):
+        if not batch.executions:
+            batch.exercised = exercised(worker.target, program, result.execution.history)
         batch.add(name, result, plan.promises)
         if over(len(batch.executions)):
             break

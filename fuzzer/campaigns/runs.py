@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from ...models.isolation import OCCASIONS
+from ..core.choices import PROMISES
 from ..core.errors import CrosswireError
 from ..core.program import Program
 from ..engine.execution import TargetError, Worker
@@ -385,7 +387,17 @@ class Run:
             _doubts(tally),
             by_bug,
             list(gone_bugs),
+            {promise: times for promise in PROMISES if (times := tally.exercised[promise])},
+            self._unexercised(tally),
         )
+
+    def _unexercised(self, tally: Tally) -> dict[str, str]:
+        """The promises that no program could have broken, and why."""
+        return {
+            promise: tally.impossible.get(promise) or f"there was no program in which {OCCASIONS[promise].words}"
+            for promise in PROMISES
+            if tally.programs and promise in self.plan.promises and not tally.exercised[promise]
+        }
 
 
 PLACES = 3

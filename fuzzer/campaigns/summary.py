@@ -67,6 +67,8 @@ class TargetSummary(msgspec.Struct, frozen=True):
     ``proven`` counts programs by the number of delays up to which every schedule was tried without a finding;
     ``doubts``, by the reason, what looked like a violation and could not be believed.  ``found`` are the symptoms of
     all ``bugs``; ``gone`` those that do not show any more, ``gone_bugs`` the bugs of which no symptom does.
+    ``exercised`` counts the programs that could have broken a promise; ``unexercised`` says of the other promises why
+    there was none.
     """
 
     target: str
@@ -79,6 +81,8 @@ class TargetSummary(msgspec.Struct, frozen=True):
     doubts: dict[str, int] = {}
     bugs: list[BugSummary] = []
     gone_bugs: list[str] = []
+    exercised: dict[str, int] = {}
+    unexercised: dict[str, str] = {}
 
     def symptoms(self, bug: BugSummary) -> list[FailureSummary]:
         """The findings of a bug."""

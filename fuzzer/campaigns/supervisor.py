@@ -15,6 +15,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from ...models.isolation import impossible
 from ..core.choices import Way
 from ..core.program import Program
 from ..engine.execution import TargetError
@@ -40,9 +41,10 @@ CAREFUL = 16
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """What the target turned out to be."""
+    """What the target turned out to be, and the promises of which nothing can be said of it."""
 
     description: str
+    impossible: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class Figures:
     proven: dict[int, int] = field(default_factory=dict)
     doubts: dict[str, tuple[int, str]] = field(default_factory=dict)
     seen: dict[str, tuple[int, dict[str, int]]] = field(default_factory=dict)
+    exercised: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ class CampaignJob:
 
     def run(self, line: Line) -> None:
         target = resolve(self.target)
-        line.tell(Described(target.description))
+        line.tell(Described(target.description, impossible(target)))
         if self.way is not None:
             target.state.way, target.state.proven = self.way, True
         worker = WatchedWorker(target, line, execution_patience(self.care), self.careful, self.avoided)
@@ -138,6 +141,7 @@ class _Teller:
         figures.cells = _changed(tally.cells, told.cells)
         figures.broken = _changed(tally.broken_cells, told.broken_cells)
         figures.proven = _changed(tally.proven, told.proven)
+        figures.exercised = _changed(tally.exercised, told.exercised)
         figures.doubts = {
             signature: (times, tally.doubtful.get(signature, ""))
             for signature, times in _changed(tally.doubts, told.doubts).items()
@@ -205,7 +209,7 @@ class Supervisor:
                             if isinstance(message, Described):
                                 if message.description and not described:
                                     yield Noted(f"{self.target} is {message.description}")
-                                described = True
+                                described, tally.impossible = True, message.impossible
                             elif not trace.hear(message):
                                 yield from self._heard(message)
                         tally.seconds = time.perf_counter() - self._began
@@ -289,6 +293,7 @@ class Supervisor:
         for (promise, cell), times in figures.broken.items():
             tally.broken[promise] += _more(tally.broken_cells, {(promise, cell): times})
         _more(tally.proven, figures.proven)
+        _more(tally.exercised, figures.exercised)
         for signature, (times, why) in figures.doubts.items():
             tally.doubts[signature] = max(tally.doubts[signature], times)
             tally.doubtful[signature] = why
@@ -354,4 +359,6 @@ def _figures_of(tally: Tally) -> Tally:
         Counter(tally.proven),
         Counter(tally.doubts),
         dict(tally.doubtful),
+        Counter(tally.exercised),
+        dict(tally.impossible),
     )

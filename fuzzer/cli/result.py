@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -68,7 +69,9 @@ def _print_summary(console: Console, summary: RunSummary, plan: Plan, scheduled:
         console.print(table)
     survivors = [t for t in summary.targets if not t.found and t.executions]
     for t in survivors:
-        console.print(Text(f"No promise broken by: {t.target}, in {count(t.executions, 'execution')}"), soft_wrap=True)
+        size = f"{count(t.executions, 'execution')} of {count(t.programs, 'program')}"
+        console.print(Text(f"No promise broken by: {t.target}, in {size}"), soft_wrap=True)
+        _print_exercised(console, t)
     bugs, total = sum(len(t.bugs) for t in summary.targets), sum(len(t.found) for t in summary.targets)
     if total:
         told = f", seen as {total:,} distinct violations" if total > bugs else ""
@@ -76,6 +79,20 @@ def _print_summary(console: Console, summary: RunSummary, plan: Plan, scheduled:
             words = (f"{len(summary.bugs(status))} {status}" for status in ("new", "back", "known"))
             told = f" ({', '.join(words)}){told}"
         console.print(f"{count(bugs, 'bug')}{told}; see one with: crosswire explain FILE")
+
+
+def _print_exercised(console: Console, target: TargetSummary) -> None:
+    """Print for each promise in how many programs it could have been broken, and of those in none, why."""
+    if target.exercised:
+        told = ", ".join(f"{promise} {times:,}" for promise, times in target.exercised.items())
+        console.print(Padding(Text(f"could have been broken in so many programs: {told}"), (0, 0, 0, 2)))
+    reasons: dict[str, list[str]] = {}
+    for promise, reason in target.unexercised.items():
+        reasons.setdefault(reason, []).append(promise)
+    for reason, promises in reasons.items():
+        console.print(
+            Padding(Text(f"not checked: {', '.join(promises)} ({reason})", style="yellow"), (0, 0, 0, 2)),
+        )
 
 
 def _print_known(console: Console, targets: Sequence[TargetSummary]) -> None:

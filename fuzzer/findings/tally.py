@@ -42,7 +42,9 @@ class Tally:
     ``rounds`` are complete: a campaign that goes on later begins with this one.  ``broken`` counts, for each promise,
     the executions that broke it; ``cells`` and ``broken_cells`` count by `Cell`.  ``proven`` counts programs of which
     every schedule with so many delays was tried, none breaking a promise.  ``doubts`` counts, for each signature, how
-    often what looked like a violation was dismissed, and ``doubtful`` says why, the last time.
+    often what looked like a violation was dismissed, and ``doubtful`` says why, the last time.  ``exercised`` counts
+    for each promise the programs that as they are written could have broken it; ``impossible`` has those of which
+    nothing can be said of this target, and why.
     """
 
     target: str
@@ -57,3 +59,5 @@ class Tally:
     proven: Counter[int] = field(default_factory=Counter)
     doubts: Counter[str] = field(default_factory=Counter)
     doubtful: dict[str, str] = field(default_factory=dict)
+    exercised: Counter[str] = field(default_factory=Counter)
+    impossible: dict[str, str] = field(default_factory=dict)

@@ -22,7 +22,7 @@ def to_junit(summary: RunSummary, statuses: tuple[Status, ...]) -> str:
     root = ET.Element("testsuites", name="crosswire")
     for target in summary.targets:
         suite = ET.SubElement(root, "testsuite", name=target.target)
-        failed = 0
+        failed = skipped = 0
         for promise in PROMISES:
             case = ET.SubElement(suite, "testcase", classname=f"crosswire.{target.target}", name=promise)
             bugs = [bug for bug in target.bugs if any(f.promise == promise for f in target.symptoms(bug))]
@@ -34,13 +34,17 @@ def to_junit(summary: RunSummary, statuses: tuple[Status, ...]) -> str:
                 heading = "; ".join(f"{f.violation} ({bug.status}): {f.message}" for bug, f in shown)
                 failure = ET.SubElement(case, "failure", type=shown[0][1].violation, message=_legal(heading))
                 failure.text = _legal("\n\n".join(_text(target, bug, promise) for bug in failing))
+            elif promise in target.unexercised:
+                skipped += 1
+                ET.SubElement(case, "skipped", message=_legal(target.unexercised[promise]))
             if others:
                 text = "\n\n".join(_text(target, bug, promise) for bug in others)
                 ET.SubElement(case, "system-out").text = _legal(text)
         suite.set("tests", str(len(PROMISES)))
         suite.set("failures", str(failed))
         suite.set("errors", "0")
-    for count in ("tests", "failures", "errors"):
+        suite.set("skipped", str(skipped))
+    for count in ("tests", "failures", "errors", "skipped"):
         root.set(count, str(sum(int(suite.get(count, "0")) for suite in root)))
     ET.indent(root)
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"

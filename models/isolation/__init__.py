@@ -25,11 +25,12 @@ from . import (
     offline,
     order,
 )
+from .exercise import OCCASIONS, exercised, impossible
 from .index import HistoryIndex
 from .verdicts import Breach, Check
 from .violations import Violation
 
-__all__ = ("CHECKS", "judge", "withheld")
+__all__ = ("CHECKS", "OCCASIONS", "exercised", "impossible", "judge", "withheld")
 
 CHECKS: tuple[Check, ...] = (
     *hearing.CHECKS,

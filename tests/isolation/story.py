@@ -13,6 +13,7 @@ from crosswire.fuzzer.targets.policy import Policy
 from crosswire.fuzzer.targets.traits import WireTraits
 from crosswire.fuzzer.targets.wire import JsonWire
 from crosswire.models.isolation import judge, withheld
+from crosswire.models.isolation.index import HistoryIndex
 from crosswire.models.isolation.violations import Violation
 
 __all__ = ("Story", "kinds", "served", "managed")
@@ -155,6 +156,10 @@ class Story:
         """The names of the excuses for what looks broken and is not."""
         said = withheld(self._declaring(policy), Program(tuple(self.operations)), tuple(self.rows))
         return [name for _, name in said]
+
+    def index(self) -> HistoryIndex:
+        policy = self.target.traits.policy
+        return HistoryIndex(self.target, policy, Program(tuple(self.operations)), tuple(self.rows))
 
     def _declaring(self, policy: dict[str, Any]) -> Target:
         if not policy:
