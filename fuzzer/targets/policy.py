@@ -22,7 +22,7 @@ class Policy:
     (``either``).  ``session``: the server may end a login that has lasted so long.  ``idle``: it may end one that has
     been silent for so long.  ``rate``: beyond n events of one user within s seconds, ``(n, s)``, an event may be
     refused or dropped.  ``backlog``: with so many
-    frames unread before a connection, further ones may be dropped.  ``slow``: a client that was given up is closed, or
+    frames unread before a connection, or events kept for a user, others may be dropped.  ``slow``: a client that was given up is closed, or
     may be forgotten with its socket open.  ``delivery``: how often what is owed arrives.  ``kept``: events for an
     absent user are not kept, go once to the next connection, or once to each connection.  ``tabs_wait``: a stalled
     connection may hold up its own user's others.  ``in_turn``: what one client says may be sent to one after the other,

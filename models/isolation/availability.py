@@ -72,11 +72,20 @@ def dropped(index: HistoryIndex) -> Iterator[Breach]:
 
 
 def _others(index: HistoryIndex, c: Connection, since: int, until: int, everybody: bool) -> int:
-    """How many other connections may have been open at some moment between two rows."""
+    """How many other connections may have counted at some moment between two rows."""
     return sum(
-        o is not c and (everybody or o.user == c.user) and o.asked < until and min(o.login.may_until, o.closed) > since
+        o is not c and (everybody or o.user == c.user) and o.asked < until and _counts_until(index, o) > since
         for o in index.connections.values()
     )
+
+
+def _counts_until(index: HistoryIndex, c: Connection) -> int:
+    """The row after which a connection certainly takes up no place any more.
+
+    What a client sees of the end, by its wire, comes before the server has put things away; by the next rest it has.
+    """
+    end = min(c.login.may_until, c.closed)
+    return index.rest_after(end) if index.by_wire else end
 
 
 def _crowded(index: HistoryIndex, b: Breach, most: int | None, everybody: bool) -> bool:
@@ -132,7 +141,7 @@ def _made_room(index: HistoryIndex, b: Breach, most: int | None, everybody: bool
         o is not c
         and (everybody or o.user == c.user)
         and o.asked < c.asked
-        and min(o.login.may_until, o.closed) > c.asked
+        and _counts_until(index, o) > c.asked
         for o in index.connections.values()
     )
     return there >= most

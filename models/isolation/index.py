@@ -242,9 +242,8 @@ class HistoryIndex:
             if self.tells_identity and isinstance(act.detail, str) and act.detail != c.identity:
                 c.login.doubt(row)
                 self.misidentified = True
-        elif c.login.sure_from == NEVER:
-            if act.finished != RowKind.CANCELLED:
-                c.failed = row
+        elif c.login.sure_from == NEVER and act.finished != RowKind.CANCELLED:  # else its leaving ends it
+            c.failed = row
             c.ends_at(row, "refused")
             c.login.ended(row)
 

@@ -90,6 +90,16 @@ def wiped(index: HistoryIndex, b: Breach) -> bool:
     return index.between(WIPES, b.since, b.until)
 
 
+@declared(backlog=1)
+def mailbox_full(index: HistoryIndex, b: Breach) -> bool:
+    """As many other events as are kept may have been there for the user, and what was said to everybody with them."""
+    most, event = index.policy.backlog, b.event
+    if most is None or event is None:
+        return False
+    others = (o for o in index.events.values() if o is not event and o.to in (event.to, None) and o.by.began < b.until)
+    return sum(1 for _ in others) >= most
+
+
 def kept_twice(index: HistoryIndex) -> Iterator[Breach]:
     """An event kept for an absent user arrives on one connection only, if so declared, while that one is there."""
     if index.policy.kept == "no":
@@ -134,6 +144,7 @@ CHECKS = (
             wiped,
             refused_honestly,
             beyond_rate,
+            mailbox_full,
             at_most_once,
         ),
     ),

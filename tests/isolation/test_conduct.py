@@ -587,9 +587,31 @@ def test_a_newcomer_may_be_refused_at_second_thought() -> None:
     assert kinds(served("u0", "u0").closed("c1"), per_user=2) == ["Dropped"]
     assert kinds(served("u1", "u0").closed("c1"), per_user=1) == ["Dropped"]
     assert kinds(served("u1", "u0").closed("c1"), connections=1) == []
-    story = served("u0").leave("c0")
+    story = served("u0").leave("c0").rest()
     story.connect("c1", "u0")
     assert kinds(story.closed("c1"), per_user=1) == ["Dropped"]
+
+
+@pytest.mark.parametrize("rested", [False, True])
+def test_a_place_is_free_once_the_server_has_put_things_away(rested: bool) -> None:
+    """What a client sees of an end, its own or another's, comes before; whoever is called directly has returned."""
+
+    def asks(story: Story) -> bool:
+        if rested:
+            story.rest()
+        return "Refused" in kinds(refused(story), per_user=1)
+
+    def in_a_hurry(noticed: bool) -> Story:
+        story = served()
+        login = story.begin("connect", "c0", "u9")
+        leaving = story.begin("disconnect", "c0")
+        story.mark(RowKind.GONE, "disconnect", "c0", leaving).end(login, None, RowKind.CANCELLED)
+        return story.end(leaving) if noticed else story
+
+    assert asks(served("u9").leave("c0")) == asks(served("u9").closed("c0")) == asks(in_a_hurry(True)) == rested
+    assert asks(managed("u9").leave("c0"))
+    assert not asks(in_a_hurry(False))
+
 
 
 def test_where_older_connections_are_closed_newcomers_are_let_in() -> None:

@@ -146,6 +146,22 @@ def test_declarations_excuse_what_was_not_kept(policy: dict[str, Any], name: str
     assert story.excused(**policy) == [name]
 
 
+def test_a_mailbox_may_be_full() -> None:
+    def waiting(*others: str) -> Story:
+        story, _ = kept()
+        numbers = [story.done("emit", None, "u0", to=to) for to in others]
+        return comes(story, "c1", *(n for n, to in zip(numbers, others, strict=True) if to == "u1"))
+
+    assert kinds(waiting("u1", "u1"), backlog=2) == []
+    assert waiting("u1", "u1").excused(backlog=2) == ["mailbox_full"]
+    assert kinds(waiting("u1"), backlog=2) == ["OfflineLoss"]
+    assert kinds(waiting("u1", "u2", "u3"), backlog=2) == ["OfflineLoss"]
+    assert "backlog" in waiting("u1").judged()[0].message
+    story = waiting("u1")
+    story.done("emit", None, "u0", to="u1")  # only now
+    assert kinds(story, backlog=2) == ["OfflineLoss"]
+
+
 def test_an_emit_that_raised_keeps_nothing() -> None:
     story = managed("u0", kept="next")
     number = story.begin("emit", None, "u0", to="u1")
