@@ -60,7 +60,7 @@ def outsider(event: Event) -> str | None:
     return "logged out" if login.sure_from < login.may_until < began < login.doubtful else None
 
 
-def surely_in(event: Event) -> bool:
+def surely_in(index: HistoryIndex, event: Event) -> bool:
     """The emitter was surely logged in: the application itself, or a client that left, if it did, only afterwards."""
     emitter, act = event.emitter, event.by
     if emitter is None:
@@ -68,7 +68,7 @@ def surely_in(event: Event) -> bool:
     login = emitter.login
     # A server reads in order: where nobody confirms a login, it is done before what is said after it.
     since = login.may_from if emitter.unconfirmed else login.sure_from
-    if not since < act.began < login.sure_until:
+    if not since < act.began < login.sure_until or index.missed_beat(emitter, act.ended):
         return False
     by_itself = ("disconnect", "abort", "garble", "truncate", "log_out")
     return all(how in by_itself for row, how in emitter.ends if row < act.ended)

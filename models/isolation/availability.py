@@ -138,10 +138,7 @@ def _made_room(index: HistoryIndex, b: Breach, most: int | None, everybody: bool
     if most is None or c is None:
         return False
     there = sum(
-        o is not c
-        and (everybody or o.user == c.user)
-        and o.asked < c.asked
-        and _counts_until(index, o) > c.asked
+        o is not c and (everybody or o.user == c.user) and o.asked < c.asked and _counts_until(index, o) > c.asked
         for o in index.connections.values()
     )
     return there >= most

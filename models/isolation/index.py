@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from functools import cached_property
 
 from ...fuzzer.core.history import Aim, Content, Detail, EventId, History, Mention, RowKind
 from ...fuzzer.core.program import CRITICAL_EVENTS, LEAVING, Operation, Program
@@ -66,6 +67,28 @@ class HistoryIndex:
         at = bisect_right(self.rests, row)
         return self.rests[at] if at < len(self.rests) else NEVER
 
+    @cached_property
+    def beats_late(self) -> dict[str, int]:
+        """Connection -> the row at which a heartbeat, or its answer, had been on its way for longer than the delay.
+
+        From then on the server may have given it up: some do so without closing it for a while.
+        """
+        late: dict[str, int] = {}
+        waits: dict[str, float] = {}
+        for row in self.marks.get(RowKind.CLOCK, ()):
+            pending = self.history[row].detail
+            names = {str(key[-1]) for key in pending if key[0] == "pong"} if isinstance(pending, tuple) else set()
+            passed = self.history[row + 1].time - self.history[row].time
+            waits = {name: waits.get(name, 0.0) + passed for name in names}
+            for name, waited in waits.items():
+                if round(waited, 3) > self.policy.delay:
+                    late.setdefault(name, row)
+        return late
+
+    def missed_beat(self, connection: Connection, until: int) -> bool:
+        """Whether the server may have given a connection up by a row, though it is open and reads."""
+        return self.beats_late.get(connection.name, NEVER) < until
+
     def reads(self, connection: Connection, since: int, until: int) -> bool:
         """No lapse touches the time between two rows; a lapse is over at the next rest after it."""
         return all(a > until or self.rest_after(b) < since for a, b in connection.lapses)
@@ -73,7 +96,10 @@ class HistoryIndex:
     def surely_up(self, connection: Connection, since: int, until: int) -> bool:
         """Logged in, reading, and not closed by the server, all the time."""
         return (
-            connection.login.must(since, until) and connection.closed > until and self.reads(connection, since, until)
+            connection.login.must(since, until)
+            and connection.closed > until
+            and self.reads(connection, since, until)
+            and not self.missed_beat(connection, until)
         )
 
     def surely_absent(self, connection: Connection, since: int, until: int) -> bool:

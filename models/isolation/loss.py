@@ -72,7 +72,7 @@ def cancelled(index: HistoryIndex, b: Breach) -> bool:
 
 def emitter_perhaps_out(index: HistoryIndex, b: Breach) -> bool:
     """Whoever is not surely logged in need not be heard."""
-    return b.event is not None and not surely_in(b.event)
+    return b.event is not None and not surely_in(index, b.event)
 
 
 def emitter_perhaps_no_member(index: HistoryIndex, b: Breach) -> bool:

@@ -613,7 +613,6 @@ def test_a_place_is_free_once_the_server_has_put_things_away(rested: bool) -> No
     assert not asks(in_a_hurry(False))
 
 
-
 def test_where_older_connections_are_closed_newcomers_are_let_in() -> None:
     story = managed("u0")
     story.connect("c1", "u0", said=False)

@@ -453,3 +453,36 @@ def test_rows_say_how_an_operation_ended() -> None:
     }
     for (kind, said), outcome in ways.items():
         assert Row(0.0, kind, 0, None, said).outcome is outcome
+
+
+# -- heartbeats ------------------------------
+
+
+@pytest.mark.parametrize("whose", ["c0", "c1"])
+@pytest.mark.parametrize(
+    ("pending", "passed", "excused"),
+    [
+        (["pong", "pong"], 0.6, True),  # one that is late is late over several moves of the clock
+        (["pong"], 1.1, True),
+        (["pong"], 1.0, False),
+        (["pong", "frame", "pong"], 0.6, False),  # two, of which each was in time
+        (["frame", "bytes"], 9.0, False),
+    ],
+)
+def test_whose_heartbeat_was_late_may_have_been_given_up(
+    whose: str, pending: list[str], passed: float, excused: bool
+) -> None:
+    """A server that drops a connection for that may leave it open for a while, and be deaf to it."""
+    story = served("u0", "u1")
+    for kind in pending:
+        story.mark(RowKind.CLOCK, ((kind, whose),)).wait(passed)
+    story.rest()
+    assert kinds(silence(story)) == ([] if excused else ["LostEvent"])
+
+
+def test_a_heartbeat_that_is_late_excuses_nothing_before() -> None:
+    story = silence(served("u0", "u1"))
+    story.mark(RowKind.CLOCK, (("pong", "c1"),)).wait(9.0)
+    assert kinds(story.rest()) == ["LostEvent"]
+    story = served("u0", "u1", "u2").mark(RowKind.CLOCK, (("pong", "c2"),)).wait(9.0)
+    assert kinds(silence(story.rest())) == ["LostEvent"]

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from crosswire.fuzzer.core.history import RowKind
+
 from .story import Story, circumstances, kinds, managed
 
 
@@ -102,6 +104,17 @@ def test_what_was_owed_live_to_somebody_slow_need_not_be_kept() -> None:
     story.end(login).stall("c1").wait(9.0).resume("c1").end(number).rest()
     assert kinds(story) == []
     assert story.excused() == ["live_and_slow"]
+
+
+def test_whose_heartbeat_was_late_need_not_have_it() -> None:
+    story, _ = kept()
+    comes(story, "c1")
+    story.mark(RowKind.CLOCK, (("pong", "c1"),)).wait(9.0).rest()
+    assert kinds(story) == ["OfflineLoss"]  # it was owed before
+    story, _ = kept()
+    login = story.begin("connect", "c1", "u1")
+    story.mark(RowKind.CLOCK, (("pong", "c1"),)).wait(9.0)
+    assert kinds(story.end(login).rest()) == []
 
 
 def test_another_connection_may_have_taken_the_replay_along() -> None:
