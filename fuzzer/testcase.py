@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from hypothesis import HealthCheck, Phase, event, settings
 
 from ..strategies.machine import machine_for
+from .campaigns.audience import find_audience
 from .campaigns.explore import explore
 from .core.program import Program
 from .engine.execution import Worker
@@ -47,6 +48,8 @@ def test_case_for(
     """
     chosen = target if isinstance(target, Target) else Target(target.__name__, target, target)
     worker = Worker(chosen)
+    with worker.session():
+        find_audience(worker)
 
     def check(program: Program, written: Sequence[int | Deliver]) -> None:
         with worker.session():
@@ -61,7 +64,7 @@ def test_case_for(
             if proven is not None:
                 event(f"proven up to {proven.bound}")
 
-    machine = machine_for(chosen, check, users)
+    machine = machine_for(worker.target, check, users)
     case: type[unittest.TestCase] = machine.TestCase
     case.settings = settings(  # type: ignore[attr-defined]
         max_examples=max_examples,

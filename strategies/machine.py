@@ -18,7 +18,7 @@ from ..fuzzer.engine.schedule import Deliver
 from ..fuzzer.targets.adapter import Target
 from . import phrases
 from .phrases import SLOW_FOR, Said
-from .script import ROOMS, SPEAKING, Script, Vocabulary
+from .script import SPEAKING, Script, Vocabulary
 
 __all__ = ("MOMENTS", "Check", "ProgramMachine", "machine_for")
 
@@ -165,9 +165,10 @@ def _on_connections(vocabulary: Vocabulary) -> dict[str, Any]:
 
     rules = {"act": rule(connection=which, kind=st.sampled_from(kinds))(act)}
     if vocabulary.offers("join"):
+        rooms = vocabulary.rooms
 
         def move(self: ProgramMachine, connection: int, room: int, kind: Kind) -> None:
-            self.script.add(kind, connection=self.script.connection(connection), room=ROOMS[room % len(ROOMS)])
+            self.script.add(kind, connection=self.script.connection(connection), room=rooms[room % len(rooms)])
 
         rules["move"] = rule(connection=which, room=which, kind=st.sampled_from(("join", "join", "leave")))(move)
     return rules

@@ -352,14 +352,14 @@ def shut_down_meanwhile(script: Script, said: Sequence[Said], *, slow: bool = Fa
 def moved(script: Script, which: int, room: int, said: Said, leaves: bool, *, slow: bool = False) -> None:
     """A client joins or leaves a room while something is said in it, perhaps to a member who does not read."""
     name = script.connection(which)
-    rooms = ("r0", "r1")
+    rooms = script.vocabulary.rooms
     if slow:
         lagging(script, name)
-    script.add("join", connection=name, room=rooms[room % 2])
+    script.add("join", connection=name, room=rooms[room % len(rooms)])
     if leaves:
         script.settle()
     speech, speaker, _ = said
     script.say(speech, speaker, room)
     if leaves:
-        script.add("leave", connection=name, room=rooms[room % 2])
+        script.add("leave", connection=name, room=rooms[room % len(rooms)])
         script.say(speech, speaker, room)

@@ -7,17 +7,19 @@ own connection where clients speak for themselves, from the user's backend where
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 from ..fuzzer.core.program import Kind, Operation, Pace
 from ..fuzzer.engine.schedule import Deliver
 from ..fuzzer.targets.adapter import Target
 from ..fuzzer.targets.own import Own
+from ..fuzzer.targets.traits import WireTraits
 
-__all__ = ("ROOMS", "SPEAKING", "Script", "Speech", "Vocabulary", "of_oneself")
+__all__ = ("SPEAKING", "Script", "Speech", "Vocabulary", "of_oneself")
 
 Speech = Kind | Own
 """An operation by which somebody is told something, or one of the target's own."""
@@ -35,6 +37,7 @@ def of_oneself(speech: Speech) -> bool:
 LEAVING: tuple[Kind, ...] = ("disconnect", "abort", "log_out")
 
 ROOMS = ("r0", "r1")
+"""What rooms are called where nobody says it."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,21 @@ class Vocabulary:
     def speeches(self) -> tuple[Speech, ...]:
         """What can be said, and done besides, the plainest first."""
         return (*(kind for kind in SPEAKING if self.offers(kind)), *self.target.traits.own_operations)
+
+    @cached_property
+    def rooms(self) -> tuple[str, ...]:
+        """Two rooms, as the target calls them."""
+        traits = self.target.traits
+        named = traits.wire.rooms if isinstance(traits, WireTraits) else ()
+        if isinstance(named, Mapping):
+            named = list(dict.fromkeys(chain.from_iterable(named.values())))
+        return tuple(named[:2]) or ROOMS
+
+    @cached_property
+    def enters(self) -> bool:
+        """Whether a client connects to a room, and stays there."""
+        traits = self.target.traits
+        return isinstance(traits, WireTraits) and traits.wire.rooms_at_connect
 
     @cached_property
     def in_rooms(self) -> tuple[Speech, ...]:
@@ -143,10 +161,15 @@ class Script:
 
     def connect(self, user: str, token: str = "valid", pace: Pace | None = None) -> str:
         """A client connects, and logs in with that where login is no operation of its own; its connection."""
-        name = f"c{len(self.owners)}"
+        number = len(self.owners)
+        name = f"c{number}"
         self.owners[name] = user
         self.here.append(name)
-        self.add("connect", connection=name, user=user, token="valid" if self.vocabulary.logs_in else token, pace=pace)
+        room = None
+        if self.vocabulary.enters:  # every third is in another one than those who talk to each other
+            room = self.vocabulary.rooms[number % 3 // 2 % len(self.vocabulary.rooms)]
+        token = "valid" if self.vocabulary.logs_in else token
+        self.add("connect", connection=name, user=user, token=token, pace=pace, room=room)
         return name
 
     def log_in(self, connection: str, token: str = "valid") -> None:
@@ -189,7 +212,7 @@ class Script:
             case "emit_to_thread":
                 fields.update(to=user, thread=self.user(to) if to % 4 else "t0")
             case "emit_to_room":
-                fields["room"] = ROOMS[to % len(ROOMS)]
+                fields["room"] = self.vocabulary.rooms[to % len(self.vocabulary.rooms)]
         self.add(speech, user=user, **fields)
         return user
 
@@ -206,7 +229,7 @@ class Script:
         if own.audience == "user":
             fields["to"] = self.user(to)
         elif own.audience == "room":
-            fields["room"] = ROOMS[to % len(ROOMS)]
+            fields["room"] = self.vocabulary.rooms[to % len(self.vocabulary.rooms)]
         self.add("act", **fields)
         return user
 

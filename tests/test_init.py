@@ -11,6 +11,7 @@ from crosswire.fuzzer.campaigns.preflight import preflight
 from crosswire.fuzzer.cli.starting import write_beginning
 from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.targets.resolve import resolve
+from crosswire.fuzzer.targets.traits import WireTraits
 from tests.command import crosswire
 
 HEAD = """
@@ -129,6 +130,14 @@ async def chat(ws: WebSocket, room_id: int):
 """
 
 
+NAMES_WHOSE = BY_HEADER.replace(
+    "            for peers",
+    """            said = json.loads(text)
+            text = f"{said['user']}: {said['text']}"
+            for peers""",
+)
+
+
 @pytest.fixture
 def chat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the application goes."""
@@ -179,6 +188,15 @@ def test_routes_and_handlers_are_read_and_what_is_written_runs(
         assert preflight(worker) is None
 
 
+def test_what_is_said_to_one_and_heard_by_all_is_for_all(chat: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The key of a message that is called as a user is may be whose it is."""
+    chat.write_text(HEAD + NAMES_WHOSE)
+    write_beginning("chat:app", None, Path("chat_fuzz.py"))
+    assert "look it over" in capsys.readouterr().out
+    text = Path("chat_fuzz.py").read_text()
+    assert "to_user=None," in text and 'to_all={"user": "{user}", "text": "{event}"}' in text, text
+
+
 def test_what_nobody_could_guess_is_said(chat: Path, capsys: pytest.CaptureFixture[str]) -> None:
     chat.write_text(HEAD + BY_HEADER.replace('"authorization"', '"x-secret"'))
     write_beginning("chat:app", None, Path("chat_fuzz.py"))
@@ -226,7 +244,11 @@ PARSES_ELSEWHERE = SAYS_TEXT.replace("await ws.receive_text()", "parsed(await ws
 
 TO_ALL = SAYS_TEXT.replace("await ws.receive_text()", "(await ws.receive_json())['text']")
 
-TO_ONE = TO_ALL + "\ndef recipient(message):\n    return message.to\n"
+NAMES_ONE = TO_ALL + "\ndef recipient(message):\n    return message.to\n"
+
+TO_ONE = PARSES.replace(
+    "            await tell(", "            m = json.loads(await ws.receive_text())\n            await tell(m['to'] + "
+)
 
 IN_BYTES = SAYS_TEXT.replace("receive_text", "receive_bytes")
 
@@ -235,17 +257,21 @@ IN_BYTES = SAYS_TEXT.replace("receive_text", "receive_bytes")
     ("source", "speaks", "to"),
     [
         (SAYS_TEXT, "text", "everybody"),
-        (PARSES, "JSON", "users"),
-        (PARSES_ELSEWHERE, "JSON", "users"),
-        (IN_BYTES, "JSON", "users"),
+        (PARSES, "JSON", "either"),
+        (PARSES_ELSEWHERE, "JSON", "either"),
+        (IN_BYTES, "JSON", "either"),
         (TO_ALL, "JSON", "everybody"),
+        (NAMES_ONE, "JSON", "either"),
         (TO_ONE, "JSON", "users"),
     ],
 )
 def test_a_handler_is_spoken_to_in_what_it_plainly_receives(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, speaks: str, to: str
 ) -> None:
-    """A broadcast of words, spoken to as if it delivered to somebody, would be taken for a leak."""
+    """A broadcast of words, spoken to as if it delivered to somebody, would be taken for a leak.
+
+    Where nobody can tell which it is, either is tried.
+    """
     monkeypatch.syspath_prepend(tmp_path)
     for name in ("said", "said_parsing"):
         monkeypatch.delitem(sys.modules, name, raising=False)
@@ -253,4 +279,6 @@ def test_a_handler_is_spoken_to_in_what_it_plainly_receives(
     (tmp_path / "said.py").write_text("from said_parsing import parsed\n" * ("parsed(" in source) + source)
     target = resolve("said:app")
     assert target.description.endswith(f"clients speak {speaks} at /ws/{{user}}")
-    assert (target.offers("emit"), target.offers("broadcast")) == (to == "users", to == "everybody")
+    assert isinstance(target.traits, WireTraits)
+    wire = target.traits.wire
+    assert (wire.offers("emit"), wire.offers("broadcast")) == (to != "everybody", to != "users")

@@ -22,6 +22,7 @@ from ..findings.finding import Finding, soundness_doubt
 from ..findings.minimise import minimise
 from ..findings.tally import Cell, Found, Tally
 from ..targets.adapter import Target
+from .audience import find_audience
 from .child import Care
 from .events import BugFound, CampaignEvent, Finished, Noted, Phase, Progressed, Started
 from .pool import Pool
@@ -119,6 +120,10 @@ class Campaign:
             with worker.session():
                 yield Progressed(tally, Phase.STARTING)
                 prove(worker, self.plan.executions, lambda: self._spent(PROVING))
+                told = find_audience(worker)
+                if told is not None:
+                    yield Noted(f"{self.target.name}: {told}")
+                self.target = worker.target
                 plain = preflight(worker, self.plan.promises)
                 for batch in chain([plain] if plain is not None else [], self._batches(worker)):
                     yield from self._notes()

@@ -7,12 +7,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ..core.choices import Way
-from ..core.program import Program
+from ..core.program import Kind, Program
 from ..engine.alone import CAN_FORK
 from ..engine.execution import TargetError
 from ..findings.finding import Finding
 from ..targets.adapter import Target
 from ..targets.resolve import resolve
+from ..targets.traits import WireTraits
+from .audience import for_audience
 from .child import Care, Child, awaited
 from .endings import GIVEN_UP, LIVES
 from .messages import Line
@@ -36,12 +38,15 @@ class RoundsJob:
     plan: Plan
     way: Way
     """How executions are kept apart, as it was proven."""
+    guessed: tuple[Kind, ...]
+    """Whom what clients say is for, where nobody said it, as it was found out."""
     patience: float
     careful: bool = False
     avoided: frozenset[Program] = frozenset()
 
     def run(self, line: Line) -> None:
-        worker = WatchedWorker(resolve(self.target), line, self.patience, self.careful, self.avoided)
+        target = for_audience(resolve(self.target), self.guessed)
+        worker = WatchedWorker(target, line, self.patience, self.careful, self.avoided)
         worker.target.state.way = self.way
         worker.samples = CAN_FORK
         with worker.session():
@@ -82,6 +87,7 @@ class Pool:
 
     def __init__(self, target: Target, plan: Plan, workers: int, first: int, care: Care) -> None:
         self._target, self._state, self._plan, self._care = target.name, target.state, plan, care
+        self._guessed = target.traits.guessed if isinstance(target.traits, WireTraits) else ()
         self._avoided: set[Program] = set()
         self._seats: list[_Seat] = []
         self._rounds: dict[int, list[Batch]] = {}
@@ -119,7 +125,13 @@ class Pool:
 
     def _made(self, careful: bool) -> Child:
         job = RoundsJob(
-            self._target, self._plan, self._state.way, execution_patience(self._care), careful, frozenset(self._avoided)
+            self._target,
+            self._plan,
+            self._state.way,
+            self._guessed,
+            execution_patience(self._care),
+            careful,
+            frozenset(self._avoided),
         )
         return Child(job, self._care)
 

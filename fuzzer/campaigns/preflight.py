@@ -116,6 +116,16 @@ def turned_away(traits: WireTraits, execution: Execution, why: str) -> str:
     )
 
 
+def _guess(name: str, traits: WireTraits) -> str:
+    """What to do where nobody said how clients speak."""
+    place = name.partition("?")[0]
+    return (
+        f", which is a guess: crosswire init {place} reads its handlers and writes a file to say it in"
+        if traits.guessed
+        else ""
+    )
+
+
 def _understood(name: str, traits: WireTraits, execution: Execution) -> None:
     """Whether the wire speaks the application's protocol: clients are let in, and what is emitted arrives."""
     why: dict[str, object] = {}
@@ -149,5 +159,5 @@ def _understood(name: str, traits: WireTraits, execution: Execution) -> None:
                         if (number, "c0") in arrived
                         else f"clients received {', '.join(heard) or 'nothing'}"
                     )
-                    + f"; does the wire speak the application's protocol? it is {wire.describe()}"
+                    + f"; does the wire speak the application's protocol? it is {wire.describe()}{_guess(name, traits)}"
                 )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from ..campaigns.audience import overheard
 from ..campaigns.preflight import preflight
 from ..engine.execution import TargetError, Worker
 from ..targets.adapter import Target
 from ..targets.applications import WIRES
-from ..targets.protocol import guesses
+from ..targets.protocol import guesses, plainly
 from ..targets.resolve import UnknownTargetError, resolve
 from ..targets.traits import WireTraits
 from ..targets.users import integer_users, uuid_users
@@ -153,18 +155,31 @@ def _tried(found: Target, traits: WireTraits) -> tuple[Wire, str | None]:
     Where there is none, the likeliest, and what is wrong with it.
     """
     likeliest: tuple[Wire, str] | None = None
-    tried: list[Wire] = [guess for route in traits.routes[:ROUTES] for guess in guesses(route)]
-    for wire in tried or [traits.wire]:
-        worker = Worker(replace(found, traits=replace(traits, wire=wire)))
+    tried: list[tuple[Wire, bool]] = [
+        (guess, plainly(route) == "json for one") for route in traits.routes[:ROUTES] for guess in guesses(route)
+    ]
+    for wire, for_one in tried or [(one, False) for one in _ways(traits.wire)]:
+        worker = Worker(replace(found, traits=replace(traits, wire=wire, guessed=())))
         try:
             with worker.session():
                 preflight(worker)
+                if wire.offers("emit") and not for_one and overheard(worker, "emit"):
+                    raise TargetError("what c0 says to u1 is heard by u2")
             return wire, None
         except TargetError as error:
             if likeliest is None:
                 likeliest = wire, str(error).removeprefix(f"{found.name}: ")
     assert likeliest is not None
     return likeliest
+
+
+def _ways(wire: Wire) -> list[Wire]:
+    """A guess at a wire with one way to speak at a time, for the fewest first."""
+    if not isinstance(wire, JsonWire):
+        return [wire]
+    ways = {"to_user": wire.to_user, "to_room": wire.to_room, "to_all": wire.to_all}
+    silent: dict[str, Any] = dict.fromkeys(ways)
+    return [replace(wire, **{**silent, name: way}) for name, way in ways.items() if way is not None]
 
 
 def _json(wire: JsonWire) -> str:

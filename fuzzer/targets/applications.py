@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from ..core.choices import WAYS, Way
 from ..core.errors import UsageError
+from ..core.program import Kind as OperationKind
 from ..core.stacks import raised_at
 from ..core.text import cut, said
 from ..world import WorldLoop
@@ -26,7 +27,7 @@ from .embedding import is_sanic, is_tornado, sanic_serving, tornado_serving
 from .fresh import FreshModule, taken_up, taking_up
 from .policy import Limits, Policy
 from .preparing import Prepared
-from .protocol import plainly
+from .protocol import asking, plainly
 from .routes import Route, websocket_routes
 from .scripts import start_in
 from .serving import (
@@ -43,8 +44,7 @@ from .serving import (
 from .socketio import SocketIOWire
 from .standins import StandIn
 from .state import Keeping
-from .traits import WireTraits
-from .users import integer_users, uuid_users
+from .traits import AUDIENCES, WireTraits
 from .wire import TEXT, JsonWire, Wire
 
 __all__ = ("VIA", "WIRES", "Kind", "UnknownTargetError", "application", "kind_of", "load_module")
@@ -138,7 +138,8 @@ def application(
     if via is not None and found.kind != "asgi":
         done = "called directly" if via == "direct" else f"put behind {via}"
         raise UnknownTargetError(f"target {name!r}: only an ASGI application can be {done}; this is {found.title}")
-    spoken = _wire(name, wire, fresh, found.example)
+    routes = tuple(websocket_routes(found.example))
+    spoken, guessed = _wire(name, wire, fresh, routes, found.example)
     direct = found.kind == "asgi" and via in (None, "direct")
 
     def create() -> Service:
@@ -160,7 +161,8 @@ def application(
         policy or limits or getattr(fresh.module, "policy", None) or getattr(fresh.module, "limits", None) or Policy(),
         offline_delivery,
         by_bytes=not direct,
-        routes=tuple(websocket_routes(found.example)),
+        routes=routes,
+        guessed=guessed,
     )
     how = ", called directly" if direct else f", behind {via}" if found.kind == "asgi" else ""
     if state is not None:
@@ -337,36 +339,47 @@ async def _started(main: Callable[[], Any], port: int | None) -> Any:
             await serving.__aexit__(None, None, None)
 
 
+FOR_ALL: dict[str, str] = {"type": "message", "text": "{event}"}
+"""What a client says to everybody in JSON, where nobody says more."""
+
+
 def _at(routes: Sequence[Route], known: Wire) -> Wire:
-    """A wire as the first of an application's routes asks for it."""
+    """A wire as the first of an application's routes asks for it; what is for everybody may be for a room's members."""
     if not routes or not isinstance(known, JsonWire):
         return known
-    kinds = routes[0].parameters.values()
-    users = integer_users if "integer" in kinds else uuid_users if "uuid" in kinds else None
-    return replace(known, path=routes[0].asked, users=users)
+    asked = asking(routes[0])
+    return replace(known, **asked, to_room=known.to_all if "rooms" in asked else None)
 
 
-def _plain(routes: Sequence[Route], value: Any) -> Wire:
-    """The wire of an application of which nothing is said: what all of its handlers plainly speak, or else JSON."""
+def _plain(routes: Sequence[Route], value: Any) -> tuple[Wire, bool]:
+    """The wire of an application of which nothing is said, and whether a guess is in it: to whom clients speak.
+
+    It is what all of its handlers plainly speak, or else JSON.
+    """
     if type(value).__module__.startswith("socketio"):
-        return WIRES["socketio"]
+        return SocketIOWire(to_all=("message", {"text": "{event}"})), True
     spoken = {plainly(route) for route in routes}
+    if spoken == {"json for one"}:
+        return WIRES["json"], False
+    if spoken == {"text"}:
+        return TEXT, True
     if spoken == {"json for everybody"}:
-        return JsonWire(to_user=None, to_all={"type": "message", "text": "{event}"})
-    return WIRES["text" if spoken == {"text"} else "json"]
+        return JsonWire(to_user=None, to_all=FOR_ALL), True
+    return JsonWire(to_all=FOR_ALL), True
 
 
-def _wire(name: str, wire: Wire | str | None, fresh: FreshModule, value: Any) -> Wire:
-    if isinstance(wire, Wire):
-        return wire
-    if wire is None:
-        own = getattr(fresh.module, "wire", None)
-        if isinstance(own, Wire):
-            return own
-        routes = websocket_routes(value)
-        return _at(routes, _plain(routes, value))
-    if wire in WIRES:
-        return _at(websocket_routes(value), WIRES[wire])
+def _wire(
+    name: str, wire: Wire | str | None, fresh: FreshModule, routes: Sequence[Route], value: Any
+) -> tuple[Wire, tuple[OperationKind, ...]]:
+    """How an application is spoken to; and where nobody said to whom that is, the operations of which one may do it."""
+    own = getattr(fresh.module, "wire", None) if wire is None else wire
+    if isinstance(own, Wire):
+        return own, ()
+    if wire is None or isinstance(wire, Wire) or wire in WIRES:
+        spoken, guessed = (WIRES[wire], False) if isinstance(wire, str) else _plain(routes, value)
+        spoken = _at(routes, spoken)
+        ways = tuple(filter(spoken.offers, AUDIENCES))
+        return spoken, ways if guessed or len(ways) > 1 else ()
     module_name, _, attribute = wire.partition(":")
     if not attribute:
         raise UnknownTargetError(
@@ -384,4 +397,4 @@ def _wire(name: str, wire: Wire | str | None, fresh: FreshModule, value: Any) ->
         raise UnknownTargetError(
             f"target {name!r}: {wire} is no wire; make one with crosswire.fuzzer.targets.JsonWire, or derive from Wire"
         )
-    return found
+    return found, ()

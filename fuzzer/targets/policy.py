@@ -21,12 +21,12 @@ class Policy:
     the newcomer is refused (``refuse``), or an older connection is closed (``close``), or now this, now that
     (``either``).  ``session``: the server may end a login that has lasted so long.  ``idle``: it may end one that has
     been silent for so long.  ``rate``: beyond n events of one user within s seconds, ``(n, s)``, an event may be
-    refused or dropped.  ``backlog``: with so many
-    frames unread before a connection, or events kept for a user, others may be dropped.  ``slow``: a client that was given up is closed, or
-    may be forgotten with its socket open.  ``delivery``: how often what is owed arrives.  ``kept``: events for an
-    absent user are not kept, go once to the next connection, or once to each connection.  ``tabs_wait``: a stalled
-    connection may hold up its own user's others.  ``in_turn``: what one client says may be sent to one after the other,
-    so that who does not read holds up those after it (False: nobody waits for another hearer).
+    refused or dropped.  ``backlog``: with so many frames unread before a connection, or events kept for a user,
+    others may be dropped.  ``slow``: a client that was given up is closed, or may be forgotten with its socket open.
+    ``delivery``: how often what is owed arrives.  ``kept``: events for an absent user are not kept, go once to the
+    next connection, or once to each connection.  ``tabs_wait``: a stalled connection may hold up its own user's
+    others.  ``in_turn``: what one client says may be sent to one after the other, so that who does not read holds up
+    those after it (False: nobody waits for another hearer).
     ``logs_out``: a log-out ends the login though the socket stays open.
     ``may_refuse``: an emit that returned False was refused, and is owed to nobody.  ``failure``: an emit that reports
     failure was not delivered, or only nobody knows.  ``grace``: tasks may outlive the clients they serve for so long.

@@ -22,7 +22,7 @@ from .routes import Route
 from .users import integer_users, uuid_users
 from .wire import JsonWire
 
-__all__ = ("guesses", "plainly")
+__all__ = ("asking", "guesses", "plainly")
 
 RECEIVES_TEXT = frozenset({"receive_text", "iter_text"})
 RECEIVES_OBJECTS = frozenset({"receive_json", "iter_json"})
@@ -59,7 +59,7 @@ DEPTH = 3
 
 FOR_WHOM = frozenset(RECIPIENTS) - frozenset(USERS)
 
-Plain = Literal["text", "json for everybody"]
+Plain = Literal["text", "json for everybody", "json for one"]
 
 
 @dataclass
@@ -80,7 +80,8 @@ def plainly(route: Route) -> Plain | None:
     """What a route's handler plainly speaks; None where its source does not tell.
 
     Text, where it is seen to receive that, and no module whose code it runs speaks of JSON; JSON for everybody, where
-    it is seen to receive objects, and no such module has a name for the one whom a message is for.
+    it is seen to receive objects, and no such module has a name for the one whom a message is for; JSON for one, where
+    it looks such a name up in what it receives.
     """
     sources = list(_sources(route.endpoint))
     called = {_name(node.func) for source in sources for node in ast.walk(source.tree) if isinstance(node, ast.Call)}
@@ -92,7 +93,10 @@ def plainly(route: Route) -> Plain | None:
         return "text"
     if called & RECEIVES_OBJECTS and not any(map(_addresses, modules)):
         return "json for everybody"
-    return None
+    seen = _Seen()
+    for source in sources:
+        _read(source, seen)
+    return "json for one" if FOR_WHOM & seen.keys.keys() else None
 
 
 NAMED: dict[type[ast.AST], str] = {ast.Constant: "value", ast.Attribute: "attr", ast.Name: "id", ast.arg: "arg"}
@@ -112,21 +116,27 @@ def guesses(route: Route) -> list[JsonWire]:
         _read(source, seen)
         if source.asked:
             _arguments(source.tree, seen, set(route.parameters))
-    path = _path(route, seen)
-    kinds = [kind for name, kind in route.parameters.items() if name not in ROOMS]
     common: dict[str, Any] = {
-        "path": path,
-        "users": integer_users if "integer" in kinds else uuid_users if "uuid" in kinds else None,
+        **asking(route, seen),
         "headers": {"Authorization": "Bearer {token}"} if seen.bearer else {},
         "ready": seen.ready or None,
         "user": seen.user,
     }
-    if "{room}" in path:
-        numbered = any(kind == "integer" for name, kind in route.parameters.items() if name in ROOMS)
-        common["rooms"] = ["1", "2"] if numbered else ["r0", "r1"]
-    everybody = "to_room" if "{room}" in path else "to_all"
+    everybody = "to_room" if "rooms" in common else "to_all"
     said = [{"to_user": to_user, everybody: to_all} for to_user, to_all in _messages(seen)]
     return [JsonWire(**{**common, **one}) for one in said]
+
+
+def asking(route: Route, seen: _Seen | None = None) -> dict[str, Any]:
+    """How a wire asks for a route: its path, what users are called there, and which rooms it leads to, if any."""
+    path = _path(route, seen if seen is not None else _Seen())
+    kinds = [kind for name, kind in route.parameters.items() if name not in ROOMS]
+    users = integer_users if "integer" in kinds else uuid_users if "uuid" in kinds else None
+    said: dict[str, Any] = {"path": path, "users": users}
+    if "{room}" in path:
+        numbered = any(kind == "integer" for name, kind in route.parameters.items() if name in ROOMS)
+        said["rooms"] = ["1", "2"] if numbered else ["r0", "r1"]
+    return said
 
 
 def _messages(seen: _Seen) -> Iterator[tuple[Any, Any]]:

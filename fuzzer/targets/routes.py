@@ -57,15 +57,6 @@ class Route:
         """The path with ``value(name)`` for each of its parameters."""
         return PARAMETER.sub(lambda found: value(_named(found)[0]), self.path)
 
-    @property
-    def asked(self) -> str:
-        """The path as a wire asks for it, with ``{user}`` for every parameter.
-
-        One without a parameter gets the token as a query, so that the application has a way to tell clients apart.
-        """
-        path = self.template(lambda name: "{user}")
-        return path if "{user}" in path else f"{path}?token={{token}}"
-
     def __str__(self) -> str:
         """The path, and what its parameters take where that is not any word."""
         kinds = [f"{name} {WANTED[kind]}" for name, kind in self.parameters.items() if kind in WANTED]

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from ..core.program import Kind
 from .own import Own
 from .policy import Limits, Policy, policy_of
 from .routes import Route
 from .wire import Wire
 
-__all__ = ("WireTraits",)
+__all__ = ("AUDIENCES", "WireTraits")
+
+AUDIENCES: tuple[Kind, ...] = ("emit", "emit_to_room", "broadcast")
+"""Operations by which clients speak, for the fewest first."""
 
 
 APPLICATIONS_REST = 15.0
@@ -21,7 +25,9 @@ APPLICATIONS_REST = 15.0
 class WireTraits:
     """What the application promises, how clients speak to it, and whether they reach it over bytes.
 
-    ``routes``: where it takes connections, as far as its framework tells.
+    ``routes``: where it takes connections, as far as its framework tells.  ``guessed``: the operations by which clients
+    may speak, for the fewest first, where nobody said whom that is for; of these the last is offered, which asks for
+    the least.
     """
 
     wire: Wire
@@ -29,6 +35,7 @@ class WireTraits:
     keeps: bool = False
     by_bytes: bool = False
     routes: tuple[Route, ...] = ()
+    guessed: tuple[Kind, ...] = ()
 
     by_wire = True
 
@@ -53,4 +60,6 @@ class WireTraits:
             return self.by_bytes
         if method == "act":
             return bool(self.wire.actions)
+        if self.guessed and method in AUDIENCES:
+            return method == self.guessed[-1]
         return self.wire.offers(method)

@@ -77,7 +77,8 @@ class HistoryIndex:
         waits: dict[str, float] = {}
         for row in self.marks.get(RowKind.CLOCK, ()):
             pending = self.history[row].detail
-            names = {str(key[-1]) for key in pending if key[0] == "pong"} if isinstance(pending, tuple) else set()
+            keys = pending if isinstance(pending, tuple) else ()
+            names = {str(key[-1]) for key in keys if isinstance(key, tuple) and key[0] == "pong"}
             passed = self.history[row + 1].time - self.history[row].time
             waits = {name: waits.get(name, 0.0) + passed for name in names}
             for name, waited in waits.items():
