@@ -16,10 +16,11 @@ from ..core.handshake import Frame
 from ..core.history import Content, EventId, Mention
 from ..core.program import CRITICAL_EVENTS
 
-__all__ = ("FIELDS", "Fields", "Said", "in_objects", "in_payload", "markers", "objects")
+__all__ = ("FIELDS", "Fields", "Said", "carries_any", "in_objects", "in_payload", "markers", "objects")
 
-MARKER = re.compile(r"cw-(e\d+)")
-MARKER_IN_BYTES = re.compile(rb"cw-(e\d+)")
+MARKER = re.compile(r"cw-(e\d+)", re.IGNORECASE)
+MARKER_IN_BYTES = re.compile(rb"cw-(e\d+)", re.IGNORECASE)
+"""In capitals, too: some applications change what is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,24 +91,27 @@ def in_objects(data: Any, fields: Fields = FIELDS) -> dict[str, Said]:
     found: dict[str, Said] = {}
     for said in objects(data, fields):
         for text in said.texts:
-            for event in MARKER.findall(text):
+            for event in map(str.lower, MARKER.findall(text)):
                 found.setdefault(f"{event}.{said.step}" if said.step else event, said)
     return found
 
 
+def carries_any(frame: Frame) -> bool:
+    """Whether there may be a marker in a frame."""
+    return ("cw-e" in frame.lower()) if isinstance(frame, str) else (b"cw-e" in frame.lower())
+
+
 def markers(frame: Frame) -> tuple[str, ...]:
     """The events a frame carries, wherever in it; an agent's event is told by its name beside the marker."""
+    if not carries_any(frame):
+        return ()
     if isinstance(frame, str):
-        if "cw-e" not in frame:
-            return ()
         found: Iterable[str] = MARKER.findall(frame)
         text = frame
     else:
-        if b"cw-e" not in frame:
-            return ()
         found = (match.decode() for match in MARKER_IN_BYTES.findall(frame))
         text = frame.decode("utf-8", "replace")
-    events = tuple(dict.fromkeys(found))
+    events = tuple(dict.fromkeys(map(str.lower, found)))
     step = next((name for name in CRITICAL_EVENTS if name in text), None)
     return tuple(f"{event}.{step}" for event in events) if step is not None else events
 

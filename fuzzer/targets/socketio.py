@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .frames import in_objects, markers
+from .frames import carries_any, in_objects, markers
 from .login import HttpLogin
 from .templates import names_room
 from .wire import Frame, Login, Outgoing, Reading, Request, Template, Wire, fill, words
@@ -98,7 +98,7 @@ class SocketIOWire(Wire):
             data = json.loads(frame[frame.index("[") :])
         except ValueError:
             return Reading(markers(frame), kind="event")
-        said = in_objects(data) if "cw-e" in frame else {}
+        said = in_objects(data) if carries_any(frame) else {}
         arguments = data[1:]
         joined = None
         if self.joined is not None and data[:1] == [self.joined]:

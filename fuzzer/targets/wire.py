@@ -24,7 +24,7 @@ from urllib.parse import quote
 
 from ..core.errors import UsageError
 from ..core.handshake import Frame, Request
-from .frames import FIELDS, Fields, Said, in_objects, markers
+from .frames import FIELDS, Fields, Said, carries_any, in_objects, markers
 from .login import Http, HttpLogin, fill
 from .own import Action
 from .presence import Presence, Seen
@@ -379,7 +379,7 @@ class JsonWire(Wire):
         return value if isinstance(value, str) else None
 
     def read(self, frame: Frame, login: Login) -> Reading:
-        carries = ("cw-e" in frame) if isinstance(frame, str) else (b"cw-e" in frame)
+        carries = carries_any(frame)
         data: Any = None
         if frame[:1] in ("{", b"{") or (carries and frame[:1] in ("[", b"[")):
             try:
