@@ -30,7 +30,7 @@ SPEAKING: tuple[Kind, ...] = ("emit", "broadcast", "run_agent", "emit_to_thread"
 
 def of_oneself(speech: Speech) -> bool:
     """Whether the user who does it is the one who is told: then it had better be somebody in particular."""
-    own = isinstance(speech, Own) and speech.audience == "own"
+    own = isinstance(speech, Own) and speech.audience in ("own", "sender")
     return own or speech in ("run_agent", "emit_to_thread")
 
 

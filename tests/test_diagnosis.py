@@ -122,7 +122,11 @@ SAID = [
     (REFUSES, "app --wire app:text --via uvicorn", "the first client is turned away: HTTP 403"),
     (CLOSES, "app", "the first client is turned away: closed with 4003: who are you?"),
     (CLOSES, "app --via uvicorn", "the first client is turned away: closed with 4003: who are you?"),
-    (ANSWERS, "app --wire app:text", "only c0 itself heard it, as where a server answers the sender alone"),
+    (
+        ANSWERS,
+        "app --wire app:text",
+        "only c0 itself heard it; where a server answers the sender alone, it is an action for the sender",
+    ),
     (SCRIPT, "main", "main is a plain function that calls asyncio.run(), so it was not called; name app:serve instead"),
     (SCRIPT, "begin", "calling begin() failed with SystemExit: called, in begin (app.py:"),
     (SCRIPT, "make", "calling make() failed with OutsideWorldError: the target called socket."),

@@ -83,6 +83,9 @@ def _spoken(traits: WireTraits) -> Program:
         operations += [Operation("emit_to_room", "c0", "u0", room=room), Operation("settle")]
     if traits.offers("run_agent"):
         operations += [Operation("run_agent", "c0", "u0", "u0"), Operation("settle")]
+    for name, action in traits.wire.actions.items():
+        if action.audience == "sender":
+            operations += [Operation("act", "c0", "u0", name=name), Operation("settle")]
     return Program((*operations, Operation("disconnect", "c0"), Operation("settle"), Operation("disconnect", "c1")))
 
 
@@ -139,11 +142,11 @@ def _understood(name: str, traits: WireTraits, execution: Execution) -> None:
             raise TargetError(f"{name}: {turned_away(traits, execution, str(why.get(row.connection or '', '')))}")
     arrived = {(row.operation, row.connection) for row in execution.history if row.kind == "received"}
     for number, op in enumerate(execution.program.operations):
-        if op.kind in ("emit", "broadcast", "emit_to_room", "run_agent"):
-            to = "c0" if op.kind == "run_agent" else "c1"
+        if op.kind in ("emit", "broadcast", "emit_to_room", "run_agent", "act"):
+            to = "c0" if op.kind in ("run_agent", "act") else "c1"
             if (number, to) not in arrived:
-                login = Login("c0", "u0", "token-u0", "u0")
-                frame = getattr(wire, op.kind)(Outgoing(f"cw-e{number}", op.to, login, op.room))
+                said = Outgoing(f"cw-e{number}", op.to, Login("c0", "u0", "token-u0", "u0"), op.room)
+                frame = wire.act(op.name or "", said) if op.kind == "act" else getattr(wire, op.kind)(said)
                 errors = [
                     row.detail.brief
                     for row in execution.history
@@ -155,7 +158,8 @@ def _understood(name: str, traits: WireTraits, execution: Execution) -> None:
                     + (
                         f"the application raised {errors[0]}"
                         if errors
-                        else "only c0 itself heard it, as where a server answers the sender alone"
+                        else "only c0 itself heard it; where a server answers the sender alone, it is an action for "
+                        "the sender (actions=, docs/operations.md)"
                         if (number, "c0") in arrived
                         else f"clients received {', '.join(heard) or 'nothing'}"
                     )

@@ -22,8 +22,9 @@ __all__ = ("Action", "Audience", "By", "Own", "Returns", "aim_of", "declared_in"
 By = Literal["client", "user", "server"]
 """Who does it: a client that is logged in, over its connection; a user's backend; the server of its own accord."""
 
-Audience = Literal["user", "room", "own", "everybody"]
-"""Who hears of it: another user, the members of a room, the user's own connections, or all that are connected."""
+Audience = Literal["user", "room", "own", "sender", "everybody"]
+"""Who hears of it: another user, the members of a room, the user's own connections, only the one that did it, or all
+that are connected."""
 
 Returns = Literal["delivered", "accepted", "user"]
 """What it gives back: False where the event was not delivered; False where it was refused, and is owed to nobody; the
@@ -82,8 +83,10 @@ def operation(
     for value, known in ((by, get_args(By)), (audience, get_args(Audience)), (returns, get_args(Returns))):
         if value is not None and value not in known:
             raise UsageError(f"an operation declares {value!r}, where it may say {', '.join(known)}")
-    if by == "server" and audience == "own":
+    if by == "server" and audience in ("own", "sender"):
         raise UsageError("an operation of the server's is nobody's own: its audience is user, room or everybody")
+    if by == "user" and audience == "sender":
+        raise UsageError("a user's backend has no connection of its own to be answered on: its audience is own")
 
     def mark(method: METHOD) -> METHOD:
         setattr(method, MARK, Own(name or method.__name__, by, audience, returns))
@@ -108,7 +111,7 @@ def aim_of(own: Own, op: Operation) -> Aim | None:
     match own.audience:
         case "user":
             return Aim(op.to)
-        case "own":
+        case "own" | "sender":
             return Aim(op.user)
         case "room":
             return Aim(rooms=(op.room or "",))

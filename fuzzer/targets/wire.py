@@ -271,9 +271,11 @@ class JsonWire(Wire):
     actions: Mapping[str, Action] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if all(one is None for one in (self.to_user, self.to_all, self.to_room, self.ask)):
+        told = any(action.audience is not None for action in self.actions.values())
+        if not told and all(one is None for one in (self.to_user, self.to_all, self.to_room, self.ask)):
             raise WireError(
-                "a JsonWire needs to_user, to_all, to_room or ask: without one, clients have nothing to say"
+                "a JsonWire needs to_user, to_all, to_room, ask, or an action with an audience: without one, clients "
+                "have nothing to say"
             )
         if not self.path.startswith("/"):
             raise WireError(f"the path {self.path!r} must begin with /")
@@ -309,7 +311,8 @@ class JsonWire(Wire):
         return templates.get(operation) is not None
 
     def describe(self) -> str:
-        templates = [one for one in (self.to_user, self.to_all, self.to_room, self.ask) if one is not None]
+        ways = (self.to_user, self.to_all, self.to_room, self.ask, *(action.say for action in self.actions.values()))
+        templates = [one for one in ways if one is not None]
         return f"{'text' if all(isinstance(one, str) for one in templates) else 'JSON'} at {self.path}"
 
     def said(self, login: Login) -> Mapping[str, Any]:

@@ -2,7 +2,8 @@
 
 May: a connection that may be logged in as one of its users, may be a member of its room, or is logged in as the user
 who emitted it (echo); the emitting connection always (acknowledgement, error).  Must: a connection that is surely up as
-such for as long as the emit may take effect, other than the emitting one; of an agent's run, the one that asked.
+such for as long as the emit may take effect, other than the emitting one; of an agent's run, and of what is declared
+to be answered to its sender, the one that asked.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def may_not_hear(event: Event, c: Connection, row: int) -> Stranger | None:
 
 def must_hear(index: HistoryIndex, event: Event, since: int, until: int) -> Iterator[Connection]:
     """The connections an event is owed to, if it took effect between two rows."""
-    asked = event.by.op.kind == "run_agent" and event.emitter is not None
+    asked = (event.by.op.kind == "run_agent" and event.emitter is not None) or index.answers(event)
     for c in index.of_user(None if event.rooms else event.to):
         if (c is event.emitter) != asked or not index.surely_up(c, since, until):
             continue

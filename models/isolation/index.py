@@ -169,6 +169,11 @@ class HistoryIndex:
         """What the target declares of the operation of its own that this is; None where it is none."""
         return self.target.own(act.op.name) if act.op.kind == "act" else None
 
+    def answers(self, event: Event) -> bool:
+        """Whether it is owed to nobody but the connection that it was said on."""
+        own = self.own(event.by)
+        return own is not None and own.audience == "sender" and event.emitter is not None
+
     def _expires(self, row: int, c: Connection) -> None:
         """A token that a user's clients share ends for all of them, and whether it lets anybody in is not known."""
         self.expired.add(c.identity)

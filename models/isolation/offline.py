@@ -44,7 +44,7 @@ def kept(index: HistoryIndex) -> Iterator[Breach]:
             rest = index.rest_after(max([act.ended, up, *(until for _, until, _ in c.stalls)]))
             if rest == NEVER or not c.login.must(up + 1, rest) or c.closed < rest or up < act.began:
                 continue
-            if index.missed_beat(c, rest):
+            if index.missed_beat(c, rest) or index.answers(event):
                 continue
             gap = "" if absent(index, event) else "between replay and subscription"
             found = v.OfflineLoss(
