@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
+from dataclasses import replace
 from typing import Any
 
 from ..core.errors import CrosswireError
@@ -83,6 +84,8 @@ class Driver(ABC):
         self.made: dict[str, EventId] = {}
         self.up: dict[str, bool] = {}
         self.left: set[str] = set()
+        self.parted: set[str] = set()
+        """connections whose clients were logged in, and took their leave properly"""
         self.moved_at = CLOCK_START
         """when something of the program's last happened"""
         self.seen = 0
@@ -209,13 +212,13 @@ class Driver(ABC):
             self.unhandled(error or context["message"])
         self.handed_over = len(reached)
         for caught in self.uncaught():
-            self.unhandled(caught)
+            self.unhandled(caught, replace(self.connections(), parted=frozenset(self.parted)))
 
-    def unhandled(self, error: object) -> None:
+    def unhandled(self, error: object, known: Connections | None = None) -> None:
         """Note an exception that nobody handled, unless it only says of a client that it is not there."""
         if not isinstance(error, BaseException):
             self.record(RowKind.UNHANDLED, None, None, Failure(str(error), Place(), str(error).partition(":")[0]))
-        elif about(error, self.connections()) not in self.left:
+        elif about(error, known or self.connections()) not in self.left:
             self.record(RowKind.UNHANDLED, None, None, failure(error))
 
     making = "making the adapter"

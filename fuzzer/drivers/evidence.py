@@ -28,12 +28,14 @@ ASKS = ("receive", "recv", "read")
 class Connections:
     """What is known of connections: their names by number and by the objects at the server's end.
 
-    ``told``: those of which the target has been handed the news that the client is gone.
+    ``told``: those of which the target has been handed the news that the client is gone; ``parted``: those whose client
+    took its leave properly, which whoever waits for its next message must expect.
     """
 
     numbers: dict[int, str] = field(default_factory=dict)
     ends: dict[int, str] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
+    parted: frozenset[str] = frozenset()
 
     def add(self, link: Link) -> None:
         self.numbers[len(self.numbers)] = link.name
@@ -62,7 +64,8 @@ def about(error: BaseException, known: Connections) -> str | None:
     """The connection that an exception, or every one of a group, is about.
 
     One that a library raises because it was asked for a message of a client once more, after it had handed out the
-    news that the client is gone, is about nobody: whoever asked knew.
+    news that the client is gone, is about nobody: whoever asked knew.  Nor is one by which a connection answers, when
+    asked for the next message, that its client took its leave: every conversation ends so.
     """
     if isinstance(error, BaseExceptionGroup):
         found = {about(one, known) for one in error.exceptions}
@@ -100,7 +103,7 @@ def _raised_for(error: BaseException, known: Connections) -> str | None:
         own = frame.f_locals.get("self")
         name = known.of(own)
         if name is not None:
-            return name
+            return None if name in known.parted and frame.f_code.co_name.startswith(ASKS) else name
         news = news or any(_is_news(value) for value in frame.f_locals.values())
         if client is None:
             client = known.scoped(own)

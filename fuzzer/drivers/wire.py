@@ -443,6 +443,8 @@ class WireDriver(Driver):
         client.gone = True
         client.leaving = number
         self.up[name] = False
+        if op.kind == "disconnect" and client.connecting is None and not self.stopped:
+            self.parted.add(name)
         if client.connecting is not None:  # one that is open may have been logged in long since: nobody would say
             known = not self.unanswered(client) or not client.open
             self.connected(client, RowKind.CANCELLED, None if known else Outcome.INDETERMINATE)

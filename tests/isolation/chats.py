@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from websockets.asyncio.server import ServerConnection
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, ConnectionClosedError, ConnectionClosedOK
 
 log = logging.getLogger(__name__)
 here: set[Any] = set()
@@ -50,11 +50,25 @@ async def plain(socket: ServerConnection) -> None:
 
 
 async def lets_go(socket: ServerConnection) -> None:
-    """The same, and lets the library tell that a client has gone."""
+    """The same, and lets the library tell that a client has gone without a word."""
     here.add(socket)
     try:
         while True:
             await _tell(await socket.recv())
+    except ConnectionClosedOK:
+        pass
+    finally:
+        here.discard(socket)
+
+
+async def never_lets_go(socket: ServerConnection) -> None:
+    """The same, and asks for a message more where a client takes its leave."""
+    here.add(socket)
+    try:
+        while True:
+            await _tell(await socket.recv())
+    except ConnectionClosedError:
+        pass
     finally:
         here.discard(socket)
 

@@ -56,6 +56,14 @@ def test_a_client_that_leaves_and_an_error_that_is_logged_are_handled(
     assert verdicts(name, program) == set()
 
 
+def test_who_takes_leave_is_no_exception_to_a_server_and_who_vanishes_may_be_one() -> None:
+    at_once = (connect(0, "u0"), Operation("disconnect", "c0"), SETTLE)
+    assert "UnhandledError" in verdicts("never_lets_go", LEAVES)
+    assert "UnhandledError" in verdicts("never_lets_go", TALK)  # in the end who is left takes leave
+    assert verdicts("never_lets_go", (*TALK[:-2], Operation("abort", "c0"), *TALK[-2:])) == set()
+    assert verdicts("never_lets_go", at_once) == set()  # before anybody could know that it was logged in
+
+
 @pytest.mark.parametrize("name", ["database_down", "fails"])
 def test_errors_that_are_no_clients_are_not(name: str) -> None:
     assert "UnhandledError" in verdicts(name, TALK)
