@@ -35,7 +35,8 @@ def may_not_hear(event: Event, c: Connection, row: int) -> Stranger | None:
     if c.identity == event.sender:
         return None
     if event.rooms:
-        member = any(c.may_be_member(room, row - 1, row + 1) for room in event.rooms)
+        # Who was a member when it was said may be sent it later, out of a queue.
+        member = any(c.may_be_member(room, event.by.began, row + 1) for room in event.rooms)
         return None if member else "room"
     return None if event.to is None or c.identity == event.to else "foreign"
 
