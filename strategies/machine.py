@@ -18,7 +18,7 @@ from ..fuzzer.engine.schedule import Deliver
 from ..fuzzer.targets.adapter import Target
 from . import phrases
 from .phrases import SLOW_FOR, Said
-from .script import SPEAKING, Script, Vocabulary
+from .script import SPEAKING, Script, Speech, Vocabulary
 
 __all__ = ("MOMENTS", "Check", "ProgramMachine", "machine_for")
 
@@ -288,8 +288,10 @@ def _meanwhile(vocabulary: Vocabulary) -> dict[str, Any]:
     def cut_off(self: ProgramMachine, said: Said, times: int, how: Kind) -> None:
         phrases.cut_off(self.script, said, times, how)
 
-    def come_and_go(self: ProgramMachine, user: int, times: int, how: Kind, settled: bool) -> None:
-        phrases.come_and_go(self.script, user, times, how, settled)
+    def come_and_go(
+        self: ProgramMachine, user: int, times: int, how: Kind | None, settled: bool, said: Said | None
+    ) -> None:
+        phrases.come_and_go(self.script, user, times, how, settled, said)
 
     rules: dict[str, Any] = {
         "while_stalled": rule(
@@ -323,9 +325,13 @@ def _meanwhile(vocabulary: Vocabulary) -> dict[str, Any]:
             said=said, times=st.sampled_from((1, 1, 1, 2, 3)), tabs=st.sampled_from((1, 1, 2)), slow=st.booleans()
         )(keep_and_fetch),
         "cut_off": rule(said=said, times=st.sampled_from((1, 2, 3)), how=leaving)(cut_off),
-        "come_and_go": rule(user=which, times=st.sampled_from((1, 2, 2, 3, 5)), how=leaving, settled=st.booleans())(
-            come_and_go
-        ),
+        "come_and_go": rule(
+            user=which,
+            times=st.sampled_from((1, 2, 2, 3, 5, 5, 12)),
+            how=st.sampled_from((None, *vocabulary.leaving * 2)),
+            settled=st.booleans(),
+            said=st.one_of(st.none(), st.none(), said),
+        )(come_and_go),
     }
     if vocabulary.tokens:
 
@@ -372,6 +378,12 @@ def _meanwhile(vocabulary: Vocabulary) -> dict[str, Any]:
         def moved(self: ProgramMachine, connection: int, room: int, said: Said, leaves: bool, slow: bool) -> None:
             phrases.moved(self.script, connection, room, said, leaves, slow=slow)
 
+        def in_two_rooms(self: ProgramMachine, speech: Speech, connection: int, first: int, how: Kind | None) -> None:
+            phrases.in_two_rooms(self.script, speech, connection, first, how)
+
+        rules["in_two_rooms"] = rule(
+            speech=st.sampled_from(vocabulary.in_rooms), connection=which, first=which, how=perhaps
+        )(in_two_rooms)
         there = st.tuples(st.sampled_from(vocabulary.in_rooms), which, which)
         rules["moved"] = rule(connection=which, room=which, said=there, leaves=st.booleans(), slow=st.booleans())(moved)
     return rules

@@ -31,8 +31,14 @@ MANY = 60
 COMINGS = 3
 """How often a user comes and leaves: as often as most servers let one user in."""
 
+MANY_COMINGS = 12
+"""How often, where something small may be lost each time; and how many tabs are there at once."""
+
 BURST = 12
-"""Events on each other's heels: more than small queues hold, and than a slow server handles within seconds."""
+"""Events on each other's heels: more than a slow server handles within seconds."""
+
+FLOOD = 40
+"""Events for a client that does not read: more than small queues hold."""
 
 SOON = 120.0
 """Seconds within which heartbeats are due."""
@@ -122,7 +128,10 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float]) -> Iterator[Open
     for how in leaving:
         yield partial(_comes_and_goes, speech=speeches[0], how=how, settled=False, times=COMINGS)
     yield partial(_comes_and_goes, speech=speeches[0], how="disconnect", settled=True, times=COMINGS)
-    yield partial(_comes_and_goes, speech=speeches[0], how="abort", settled=True, times=2 * COMINGS)
+    yield partial(_comes_and_goes, speech=speeches[0], how="abort", settled=True, times=MANY_COMINGS)
+    yield partial(_comes_and_goes, speech=speeches[0], how="abort", settled=False, times=MANY_COMINGS)
+    yield partial(_comes_and_goes, speech=speeches[0], how=None, settled=True, times=MANY_COMINGS)
+    yield partial(_comes_and_goes, speech=speeches[0], how="abort", settled=True, times=MANY_COMINGS, spoken=True)
     for speech in speeches:
         yield partial(_slow, speech=speech, resumes=False, tab="connect")
         yield partial(_slow, speech=speech, resumes=True, tab=None)
@@ -136,6 +145,8 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float]) -> Iterator[Open
             yield partial(_cut_off, speech=speech)
     yield partial(_flooded, speech=speeches[0], how=None)
     yield partial(_flooded, speech=speeches[0], how="abort")
+    for how in leaving[:2]:
+        yield partial(_back_for_long, speech=speeches[0], how=how, moments=moments)
     for seconds in (*moments, LONG):
         yield partial(_long, speech=speeches[0], seconds=seconds)
     for seconds in moments:
@@ -154,9 +165,10 @@ def _logins(vocabulary: Vocabulary, speech: Speech) -> Iterator[Opening]:
     for end, token in product(ends, ("valid", *tokens[-2:-1])):
         yield partial(_log_in, token=token, ends=end, speech=speech)
     for token, retries in product((*tokens[:2], *tokens[-2:-1]), (True, False)):
-        yield partial(_refused, token=token, logins=1, speech=speech, retries=retries)
+        yield partial(_refused, token=token, logins=1, speech=speech, retries=retries, there=not retries)
     for token in tokens[:1]:
-        yield partial(_refused, token=token, logins=FAILURES, speech=speech, retries=True)
+        yield partial(_refused, token=token, logins=1, speech=speech, retries=False, there=False)
+        yield partial(_refused, token=token, logins=FAILURES, speech=speech, retries=True, there=False)
 
 
 def _by_the_server(vocabulary: Vocabulary, speech: Speech) -> Iterator[Opening]:
@@ -169,6 +181,9 @@ def _by_the_server(vocabulary: Vocabulary, speech: Speech) -> Iterator[Opening]:
             yield partial(_expires, speech=said, tab=tab)
     for said, leaves, slow, which in product(vocabulary.in_rooms, (False, True), (False, True), (1, 0)):
         yield partial(_moves, speech=said, leaves=leaves, slow=slow, which=which)
+    for said in vocabulary.in_rooms:
+        for how in (None, *vocabulary.leaving[:2]):
+            yield partial(_in_two_rooms, speech=said, how=how)
     if vocabulary.offers("shut_down"):
         yield partial(_shut_down, speech=speech, slow=False)
         for said in vocabulary.speeches:
@@ -266,20 +281,32 @@ def _login_ended(script: Script, speech: Speech, ends: Kind, slow: bool) -> None
     script.everyone_speaks([speech])
 
 
-def _refused(script: Script, token: str, logins: int, speech: Speech, retries: bool) -> None:
-    """Logins that ought to be refused, and then a good one."""
+def _refused(script: Script, token: str, logins: int, speech: Speech, retries: bool, there: bool) -> None:
+    """Logins that ought to be refused, and then a good one; or the user is there already."""
     script.arrive("u1")
+    if there:
+        script.arrive("u0")
     script.settle()
     phrases.refused_and_spoken(script, token, 0, (speech, 1, 0), logins, retries)
 
 
-def _comes_and_goes(script: Script, speech: Speech, how: Kind, settled: bool, times: int) -> None:
-    """A user comes and leaves again and again, and then stays with two tabs and speaks."""
+def _comes_and_goes(
+    script: Script, speech: Speech, how: Kind | None, settled: bool, times: int, spoken: bool = False
+) -> None:
+    """A user comes and leaves again and again, or brings tab after tab, then stays with two tabs; all speak."""
     script.arrive("u1")
-    phrases.come_and_go(script, 0, times, how, settled)
+    phrases.come_and_go(script, 0, times, how, settled, (speech, 0, 0) if spoken else None)
     script.arrive("u0")
     script.settle()
     script.say(speech, 0, 0)
+    script.say(speech, 1, 1)
+
+
+def _back_for_long(script: Script, speech: Speech, how: Kind, moments: Sequence[float]) -> None:
+    """Somebody leaves, is back at once, and is spoken to as time goes by."""
+    _arrive(script, 2)
+    soon = sorted({moment for moment in moments if moment <= SOON} or {SOON})
+    phrases.back_for_long(script, (speech, 1, 0), 0, how, soon)
 
 
 def _slow(script: Script, speech: Speech, resumes: bool, tab: Kind | None, seconds: float | None = None) -> None:
@@ -317,6 +344,12 @@ def _moves(script: Script, speech: Speech, leaves: bool, slow: bool, which: int)
     phrases.moved(script, which, 0, (speech, 2, 0), leaves, slow=slow)
 
 
+def _in_two_rooms(script: Script, speech: Speech, how: Kind | None) -> None:
+    """Somebody is in two rooms, speaks in both, and leaves."""
+    _arrive(script)
+    phrases.in_two_rooms(script, speech, 1, 0, how)
+
+
 def _shut_down(script: Script, speech: Speech, slow: bool) -> None:
     """The target is shut down while two speak."""
     _arrive(script)
@@ -332,7 +365,7 @@ def _cut_off(script: Script, speech: Speech) -> None:
 def _flooded(script: Script, speech: Speech, how: Kind | None) -> None:
     """Much is said to a client that does not read, and perhaps leaves without a word."""
     _arrive(script)
-    phrases.flood_the_slow(script, (speech, 0, 1), BURST, how)
+    phrases.flood_the_slow(script, (speech, 0, 1), FLOOD, how)
 
 
 def _burst(script: Script, speech: Speech, seconds: float) -> None:

@@ -16,6 +16,7 @@ from .script import Script, Speech, of_oneself
 __all__ = (
     "SLOW_FOR",
     "again_and_again",
+    "back_for_long",
     "burst",
     "cancelled",
     "cleaned_up",
@@ -25,6 +26,7 @@ __all__ = (
     "cut_off",
     "expired",
     "flood_the_slow",
+    "in_two_rooms",
     "keep_and_fetch",
     "leave_meanwhile",
     "log_in_together",
@@ -107,6 +109,8 @@ def concern(script: Script, said: Said, user: str, *, speaks: bool = False) -> N
     if speaks or own:
         tabs = script.of(user) or [script.arrive(user)]
         speaker = script.here.index(tabs[0]) if script.vocabulary.by_wire else int(user[1:])
+    else:
+        speaker = script.beside(user, speaker)
     script.say(speech, speaker, int(user[1:]) if own or not speaks else to)
 
 
@@ -211,11 +215,13 @@ def log_in_together(script: Script, first: int, tokens: tuple[str, str], ends: K
 
 
 def refused_and_spoken(script: Script, token: str, which: int, said: Said, logins: int, retries: bool) -> None:
-    """Logins with tokens that are not the user's own, and then something is said by that user, and to that user.
+    """Logins with tokens that are not the user's own, and then something is said to that user, and by that user.
 
     Where the user retries, with a good token, also on that connection.
     """
     user = script.user(which)
+    speech, speaker, _ = said
+    caller = script.beside(user, speaker)
     name, good = "", None
     for number in range(logins):
         name = script.arrive(script.user(which + number), token)
@@ -223,8 +229,7 @@ def refused_and_spoken(script: Script, token: str, which: int, said: Said, login
         script.settle()
         good = script.arrive(user)
     script.settle()
-    speech, speaker, _ = said
-    script.say(speech, speaker, which)
+    script.say(speech, caller, which)
     script.say(speech, script.here.index(name) if script.vocabulary.by_wire else which, speaker)
     if good is not None and script.vocabulary.by_wire:
         script.say(speech, script.here.index(good), speaker)
@@ -264,14 +269,40 @@ def cut_off(script: Script, said: Said, times: int, how: Kind) -> None:
     script.arrive(user)
 
 
-def come_and_go(script: Script, which: int, times: int, how: Kind, settled: bool) -> None:
-    """A user comes and leaves, again and again, and then stays."""
+def come_and_go(
+    script: Script, which: int, times: int, how: Kind | None, settled: bool, said: Said | None = None
+) -> None:
+    """A user comes and leaves, again and again, and then stays; where nobody leaves, tab by tab is there at once.
+
+    With ``said``, each time something is said to that user, who does not read, and leaves in the middle of it.
+    """
     user = script.user(which)
     for _ in range(times):
-        script.leave(script.arrive(user), how)
+        name = script.arrive(user)
+        if said is not None:
+            script.settle()
+            script.add("stall", connection=name)
+            concern(script, said, user)
+        if how is not None:
+            script.leave(name, how)
         if settled:
             script.settle()
     script.arrive(user)
+
+
+def back_for_long(script: Script, said: Said, which: int, how: Kind, moments: Sequence[float]) -> None:
+    """A client leaves, its user is back at once, and is spoken to after each of these times, in seconds, since then."""
+    name = script.connection(which)
+    user = script.owners[name]
+    script.settle()
+    script.leave(name, how)
+    script.settle()
+    script.arrive(user)
+    since = 0.0
+    for moment in moments:
+        script.pause(round(moment - since, 3))
+        concern(script, said, user)
+        since = moment
 
 
 def again_and_again(script: Script, said: Said, times: int) -> None:
@@ -285,8 +316,7 @@ def flood_the_slow(script: Script, said: Said, times: int, how: Kind | None) -> 
     slow = script.connection(to)
     user = script.owners[slow]
     script.add("stall", connection=slow)
-    for _ in range(times):
-        script.say(speech, speaker, int(user[1:]))
+    script.say(speech, speaker, int(user[1:]), times)
     if how is not None:
         script.leave(slow, how)
         script.settle()
@@ -295,10 +325,12 @@ def flood_the_slow(script: Script, said: Said, times: int, how: Kind | None) -> 
 
 
 def burst(script: Script, said: Said, seconds: float, times: int) -> None:
-    """Time goes by, and then the same is said many times at once."""
+    """Time goes by, and then the same is said many times at once, and then something to its speaker."""
+    speech, speaker, to = said
     script.pause(seconds)
-    script.say(*said, times=times)
+    script.say(speech, speaker, to, times)
     script.settle()
+    script.say(speech, to, speaker)
 
 
 def stay_busy(script: Script, said: Said, seconds: float, times: int) -> None:
@@ -350,7 +382,10 @@ def shut_down_meanwhile(script: Script, said: Sequence[Said], *, slow: bool = Fa
 
 
 def moved(script: Script, which: int, room: int, said: Said, leaves: bool, *, slow: bool = False) -> None:
-    """A client joins or leaves a room while something is said in it, perhaps to a member who does not read."""
+    """A client joins or leaves a room while something is said in it, perhaps to a member who does not read.
+
+    Whoever has left is out once all is at rest: more is said then.
+    """
     name = script.connection(which)
     rooms = script.vocabulary.rooms
     if slow:
@@ -363,3 +398,29 @@ def moved(script: Script, which: int, room: int, said: Said, leaves: bool, *, sl
     if leaves:
         script.add("leave", connection=name, room=rooms[room % len(rooms)])
         script.say(speech, speaker, room)
+        script.settle()
+        script.say(speech, speaker, room)
+
+
+def in_two_rooms(script: Script, speech: Speech, which: int, first: int, how: Kind | None) -> None:
+    """A client joins one room and then the other, speaks in both, and leaves the second, or for good."""
+    name = script.connection(which)
+    rooms = [("r0", "r1")[(first + number) % 2] for number in range(2)]
+    others = [other for other in script.here if other != name]
+    for number, other in enumerate(others):
+        script.add("join", connection=other, room=rooms[number % 2])
+    for room in rooms:
+        script.add("join", connection=name, room=room)
+    script.settle()
+    speaker = script.here.index(name) if script.vocabulary.by_wire else int(script.owners[name][1:])
+    for number in range(2):
+        script.say(speech, speaker, first + number)
+    script.settle()
+    if how is None:
+        script.add("leave", connection=name, room=rooms[1])
+    else:
+        script.leave(name, how)
+    script.settle()
+    for number, other in enumerate(others[:2]):
+        speaker = script.here.index(other) if script.vocabulary.by_wire else int(script.owners[other][1:])
+        script.say(speech, speaker, first + number)

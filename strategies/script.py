@@ -184,6 +184,11 @@ class Script:
         if connection in self.here:
             self.here.remove(connection)
 
+    def beside(self, user: str, speaker: int) -> int:
+        """The number of a speaker other than that user, where clients speak for themselves and somebody else is there."""
+        others = [number for number, name in enumerate(self.here) if self.owners[name] != user]
+        return others[speaker % len(others)] if self.vocabulary.by_wire and others else speaker
+
     # -- what is said ------------------------------
 
     def say(self, speech: Speech, speaker: int, to: int, times: int = 1, *, over: bool = False) -> str:

@@ -1,0 +1,63 @@
+"""Openings show what takes many clients, many times or a while: executed in order, once each, wrong and right."""
+
+from __future__ import annotations
+
+import pytest
+
+from crosswire.fuzzer import JsonWire, application
+from crosswire.fuzzer.engine.execution import Worker
+from crosswire.fuzzer.findings.finding import judged
+from crosswire.fuzzer.targets.adapter import Target
+from crosswire.fuzzer.world import InOrder
+from crosswire.strategies.openings import openings
+
+from .applications import lounges
+from .applications.lounges import Lounge
+
+MOMENTS = (6.0, 29.95, 30.05, 65.0)
+
+
+def shown(target: Target) -> set[str]:
+    """The kinds of violations that the openings show, executed in order."""
+    worker = Worker(target)
+    with worker.session():
+        runs = [judged(worker, worker.run(program, InOrder())) for program in openings(target, 3, MOMENTS)]
+    return {violation.kind for run in runs for violation in run.violations}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "kind"),
+    [
+        (lounges.Forgets, lounges.ForgetsTheAbsent, "LostEvent"),
+        (lounges.Crowded, lounges.Roomy, "LostEvent"),
+        (lounges.Permits, lounges.PermitsBack, "LostEvent"),
+        (lounges.NeverLeft, lounges.Rooms, "CrossUserLeak"),
+        (lounges.OneRoom, lounges.Rooms, "LostEvent"),
+    ],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_what_goes_wrong_after_a_while_is_shown(wrong: type[Lounge], right: type[Lounge], kind: str) -> None:
+    assert kind in shown(Target(wrong.__name__, wrong, wrong))
+    assert shown(Target(right.__name__, right, right)) == set()
+
+
+WIRE = JsonWire(
+    path="/ws",
+    first=[{"type": "login", "token": "{token}"}],
+    ready={"type": "ready"},
+    refused={"type": "error"},
+    user="user",
+    authenticates=True,
+    to_user={"to": "{to}", "text": "{event}"},
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [("before", {"EarlyDelivery"}), ("once", {"BadTokenAccepted"}), ("shared", {"LostEvent"}), ("right", set())],
+)
+def test_somebody_else_speaks_to_whoever_was_refused_or_has_been_quiet(name: str, kinds: set[str]) -> None:
+    assert shown(application(f"tests.applications.doors:{name}", wire=WIRE)) & {*KINDS} == kinds
+
+
+KINDS = ("EarlyDelivery", "BadTokenAccepted", "LostEvent", "UnhandledError", "Refused", "LeftBehind")
