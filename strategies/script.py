@@ -185,7 +185,7 @@ class Script:
             self.here.remove(connection)
 
     def beside(self, user: str, speaker: int) -> int:
-        """The number of a speaker other than that user, where clients speak for themselves and somebody else is there."""
+        """The number of a speaker other than that user, where clients speak for themselves and there is one."""
         others = [number for number, name in enumerate(self.here) if self.owners[name] != user]
         return others[speaker % len(others)] if self.vocabulary.by_wire and others else speaker
 
