@@ -24,7 +24,7 @@ from ..findings.tally import Cell, Found, Tally
 from ..targets.adapter import Target
 from .audience import find_audience
 from .child import Care
-from .events import BugFound, CampaignEvent, Finished, Noted, Phase, Progressed, Started
+from .events import BugFound, BugUpdated, CampaignEvent, Finished, Noted, Phase, Progressed, Started
 from .pool import Pool
 from .preflight import preflight
 from .proof import prove
@@ -170,7 +170,7 @@ class Campaign:
                 with suppress(TargetError):
                     found.cause = cause_of(worker, found.finding, over)
                 if found.cause is not None:
-                    yield BugFound(self.tally, found)
+                    yield BugUpdated(self.tally, found)
 
     def _confirm(self) -> Iterator[CampaignEvent]:
         """Run what was found on asyncio's own loop, while the budget lasts."""
@@ -185,7 +185,7 @@ class Campaign:
                 if left < LEAST:
                     break
             found.confirmation = confirm(self.target, found.finding.execution, found.signature, seconds=left)
-            yield BugFound(self.tally, found)
+            yield BugUpdated(self.tally, found)
 
     def _batches(self, worker: Worker) -> Iterator[Batch | None]:
         """Yield the batches of round after round, in order, until the budget is used up; None after each round."""
@@ -314,7 +314,7 @@ class Campaign:
             if len(small.execution.program) < size:
                 known.finding, known.minimal = small, minimal
                 known.confirmation, known.cause = None, None
-                yield BugFound(self.tally, known)
+                yield BugUpdated(self.tally, known)
 
     def _minimised(self, worker: Worker, finding: Finding) -> tuple[Finding, bool]:
         """Return a finding made as small as the time allows, and whether it is minimal."""

@@ -7,7 +7,7 @@ from enum import Enum
 
 from ..findings.tally import Found, Tally
 
-__all__ = ("BugFound", "CampaignEvent", "Finished", "Noted", "Phase", "Progressed", "Started")
+__all__ = ("BugFound", "BugUpdated", "CampaignEvent", "Finished", "Noted", "Phase", "Progressed", "Started")
 
 
 class Phase(Enum):
@@ -37,7 +37,15 @@ class Progressed:
 
 @dataclass(frozen=True, slots=True)
 class BugFound:
-    """A bug was found, or a known one has got a smaller counterexample."""
+    """A bug was found."""
+
+    tally: Tally
+    found: Found
+
+
+@dataclass(frozen=True, slots=True)
+class BugUpdated:
+    """More is known of a bug: a smaller counterexample, its cause, or whether it was confirmed."""
 
     tally: Tally
     found: Found
@@ -57,4 +65,4 @@ class Noted:
     text: str
 
 
-CampaignEvent = Started | Progressed | BugFound | Finished | Noted
+CampaignEvent = Started | Progressed | BugFound | BugUpdated | Finished | Noted

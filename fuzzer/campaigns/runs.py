@@ -27,7 +27,7 @@ from ..targets.adapter import Target
 from ..targets.resolve import UnknownTargetError
 from .campaign import Campaign
 from .child import Care
-from .events import BugFound, CampaignEvent, Finished, Noted, Progressed
+from .events import BugFound, BugUpdated, CampaignEvent, Finished, Noted, Progressed
 from .replays import replayed_apart, shown_apart
 from .rounds import Plan
 from .summary import BugSummary, CauseSummary, FailureSummary, RunSummary, Status, TargetSummary
@@ -158,7 +158,7 @@ class Run:
         with closing(self._campaign(target)) as events:
             for event in events:
                 match event:
-                    case BugFound(found=found):
+                    case BugFound(found=found) | BugUpdated(found=found):
                         target.unsaved.append(found)
                         self._flush()
                     case Progressed() if time.perf_counter() - self._written >= FLUSH:

@@ -21,6 +21,11 @@ class CauseSummary(msgspec.Struct, frozen=True):
     counterfactual: str
     executions: int
 
+    def lines(self, places: int | None = None) -> list[str]:
+        """Return the cause in words, a line each, with at most so many places."""
+        told = [f"cause: {self.why}", *(f"  {place}" for place in self.places[:places])]
+        return [*told, f"  {self.counterfactual}"] if self.counterfactual else told
+
 
 class BugSummary(msgspec.Struct, frozen=True):
     """One bug of a target, with its symptoms by their signatures, the plainest first.

@@ -25,7 +25,7 @@ from ..targets.resolve import resolve
 from .campaign import Campaign
 from .child import Care, Child, awaited
 from .endings import GIVEN_UP, LIVES
-from .events import BugFound, CampaignEvent, Finished, Noted, Phase, Progressed, Started
+from .events import BugFound, BugUpdated, CampaignEvent, Finished, Noted, Phase, Progressed, Started
 from .messages import Line, Said
 from .rounds import Plan
 from .watched import Trace, WatchedWorker, execution_patience
@@ -115,7 +115,7 @@ class CampaignJob:
                             line.at_leisure()
                         if tally.rounds > round_:  # the round that went wrong has gone well
                             worker.careful, round_ = False, tally.rounds
-                    case BugFound(_, found):
+                    case BugFound(_, found) | BugUpdated(_, found):
                         teller.tell(Phase.SHRINKING, now=True)
                         line.tell(found)
                     case Noted():
@@ -276,7 +276,7 @@ class Supervisor:
                 if known is not None:
                     message.times = max(message.times, known.times)
                 tally.found[message.signature] = message
-                yield BugFound(tally, message)
+                yield BugFound(tally, message) if known is None else BugUpdated(tally, message)
             case Noted():
                 yield message
             case Kept(way):

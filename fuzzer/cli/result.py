@@ -122,11 +122,8 @@ def _print_bug(console: Console, target: TargetSummary, bug: BugSummary, label: 
     first, *others = target.symptoms(bug)
     _print_symptom(console, target, first, label if first.status == bug.status else label and first.status)
     if bug.cause is not None:
-        console.print(Text(f"  cause: {bug.cause.why}"), soft_wrap=True)
-        for place in bug.cause.places[:PLACES]:
-            console.print(Text(f"    {place}", style="bold"), soft_wrap=True)
-        if bug.cause.counterfactual:
-            console.print(Text(f"    {bug.cause.counterfactual}"), soft_wrap=True)
+        for line in bug.cause.lines(PLACES):
+            console.print(Text(f"  {line}"), soft_wrap=True)
     for failure in others:
         known = f", {failure.status}" if failure.status != bug.status else ""
         console.print(

@@ -197,7 +197,7 @@ class _Progress:
         match event:
             case Progressed(tally, phase):
                 self._show(tally, phase)
-            case BugFound(tally, found) if found.times == 1 and found.cause is None and found.confirmation is None:
+            case BugFound(tally, found):
                 violation = found.finding.violation
                 self.note(f"found after {tally.executions:,} executions: {violation.kind}: {violation.message}")
             case Finished(tally):

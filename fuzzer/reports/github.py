@@ -43,7 +43,7 @@ def step_summary(summary: RunSummary) -> str:
         ]
         lines += ["", "```text", *(f"{number}. {step}" for number, step in enumerate(first.operations))]
         if bug.cause is not None:
-            lines += [f"cause: {bug.cause.why}", *(f"  {place}" for place in bug.cause.places)]
+            lines += bug.cause.lines()
         lines += [f"also seen as {f.violation} ({f.promise})" for f in others]
         lines += [f"crosswire replay {first.file}" if first.file else "", "```"]
     return "\n".join(lines) + "\n"

@@ -57,8 +57,7 @@ def _text(target: TargetSummary, bug: BugSummary, promise: str) -> str:
     lines = [f"{first.violation} ({first.promise}), {bug.status}: {first.message}"]
     lines += [f"  {number}. {operation}" for number, operation in enumerate(first.operations)]
     if bug.cause is not None:
-        lines += [f"  cause: {bug.cause.why}", *(f"    {place}" for place in bug.cause.places)]
-        lines += [f"    {bug.cause.counterfactual}"] if bug.cause.counterfactual else []
+        lines += [f"  {line}" for line in bug.cause.lines()]
     for failure in (first, *others):
         if failure is not first:
             lines.append(f"also seen as {failure.violation} ({failure.promise}): {failure.message}")
