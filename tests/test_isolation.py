@@ -12,7 +12,7 @@ from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
 from crosswire.fuzzer.core.program import CRITICAL_EVENTS, Operation, Program
 from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.findings.finding import judged
-from crosswire.fuzzer.targets import Adapter, Client, Event, Limits, Target
+from crosswire.fuzzer.targets import Adapter, Client, Event, Limits, Policy, Target
 from crosswire.fuzzer.world import InOrder, latency
 from crosswire.models.isolation import CHECKS, violations
 from crosswire.models.managers import golden_path
@@ -174,7 +174,7 @@ class OneAtATime(Good):
 class Keeps(Good):
     """Declares offline delivery; what it does with the events kept is up to its children."""
 
-    offline_delivery = True
+    policy = Policy(kept="next")
 
     def __init__(self) -> None:
         super().__init__()

@@ -114,7 +114,10 @@ class Adapter(ABC):
     limits: ClassVar[Limits] = Limits()
     """The part of the policy that came first, for those who declare no more."""
     offline_delivery: ClassVar[bool] = False
-    """An event for an absent user is kept and delivered once, in order, on the user's next connection."""
+    """An event for an absent user is kept and delivered, in order, on the user's next connection.
+
+    A policy's ``kept`` says more: on that one only, or on each.
+    """
     checks_identity: ClassVar[bool] = False
     """Connect is given tokens too: programs try other users' tokens, and `Client.identity` may differ from the user."""
     disconnect_overlaps: ClassVar[bool] = False

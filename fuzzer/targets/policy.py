@@ -77,8 +77,11 @@ class Limits:
 
 
 def policy_of(declared: Limits | Policy, offline_delivery: bool = False, rest: float = REST) -> Policy:
-    """One policy out of what a target declares in either way; ``rest`` is for one that says nothing of it."""
+    """One policy out of what a target declares in either way; ``rest`` is for one that says nothing of it.
+
+    ``offline_delivery`` alone does not say to how many connections what is kept goes: it may be each.
+    """
     policy = declared.policy if isinstance(declared, Limits) else declared
     if offline_delivery and policy.kept == "no":
-        policy = replace(policy, kept="next")
+        policy = replace(policy, kept="each")
     return policy if policy.rest is not None else replace(policy, rest=rest)

@@ -323,7 +323,7 @@ def test_limits_and_policy_and_offline_delivery_are_one() -> None:
         policy = Policy(kept="each")
 
     assert Old.policy == Policy(per_user=2, at_limit="either", rest=30.0)
-    assert Older.policy == Policy(per_user=2, at_limit="either", rest=30.0, kept="next")
+    assert Older.policy == Policy(per_user=2, at_limit="either", rest=30.0, kept="each")
     assert New.offline_delivery
     assert New.policy.rest == 30.0
     assert not Chat.offline_delivery

@@ -111,7 +111,7 @@ def test_limits_and_policy_say_the_same() -> None:
     )
     assert target.traits.policy == Policy(delay=3.0, per_user=2, at_limit="either", rest=30.0)
     target = application("tests.isolation.chats:plain", wire=EVERYBODY, offline_delivery=True)
-    assert target.traits.policy == Policy(rest=15.0, kept="next")
+    assert target.traits.policy == Policy(rest=15.0, kept="each")
     assert target.traits.offline_delivery
 
 
