@@ -25,6 +25,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
@@ -193,6 +194,8 @@ def _take_over(old: object, new: object) -> bool:
     """Give ``old`` the code of ``new``, the same thing in another version of its module; whether that changed it."""
     if isinstance(old, property) and isinstance(new, property):
         return _take_over(old.fget, new.fget)
+    if isinstance(old, cached_property) and isinstance(new, cached_property):
+        return _take_over(old.func, new.func)
     if isinstance(old, tuple) and isinstance(new, tuple) and old and isinstance(old[0], Check):
         left = {check.breaches.__name__: check for check in new}
         return True in [_lose(check, left.get(check.breaches.__name__)) for check in old]

@@ -16,7 +16,7 @@ from crosswire.models.isolation import judge, withheld
 from crosswire.models.isolation.index import HistoryIndex
 from crosswire.models.isolation.violations import Violation
 
-__all__ = ("Story", "kinds", "served", "managed")
+__all__ = ("Plain", "Story", "kinds", "served", "managed")
 
 WIRE = JsonWire(ready={"type": "ready"}, refused={"type": "denied"}, authenticates=True, logout={"type": "logout"})
 

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
-from crosswire.fuzzer.core.history import Failure, Outcome, Row, RowKind
+from crosswire.fuzzer import Client, Event, operation
+from crosswire.fuzzer.core.history import Aim, Failure, Outcome, Row, RowKind
 from crosswire.fuzzer.core.stacks import Place
+from crosswire.fuzzer.targets.adapter import Target
 
-from .story import NOBODY, Story, circumstances, kinds, managed, served
+from .story import NOBODY, Plain, Story, circumstances, kinds, managed, served
 
 REFUSED = Failure("KeyError: 'u1'", Place("Hub.emit", "hub.py", 3), "KeyError")
 
@@ -486,3 +488,116 @@ def test_a_heartbeat_that_is_late_excuses_nothing_before() -> None:
     assert kinds(story.rest()) == ["LostEvent"]
     story = served("u0", "u1", "u2").mark(RowKind.CLOCK, (("pong", "c2"),)).wait(9.0)
     assert kinds(silence(story.rest())) == ["LostEvent"]
+
+
+# -- what a loss says of itself ------------------------------
+
+
+def circumstances_of(story: Story) -> list[str]:
+    return [circumstance.partition(", ")[2] for circumstance in circumstances(story)]
+
+
+def test_what_was_sent_to_another_connection_and_not_read_is_told_apart() -> None:
+    story = managed("u0", "u1", "u1")
+    number = story.begin("emit", None, "u0", to="u1")
+    story.send("c2", number).end(number).rest()
+    lost = {"c1": "another connection was sent something", "c2": "nobody got it"}
+    assert circumstances_of(story) == [f"it reported success, {said}" for said in lost.values()]
+
+
+def test_what_another_operation_sent_is_not_this_ones() -> None:
+    story = managed("u0", "u1", "u1")
+    other = story.begin("emit", None, "u0", to="u9")
+    story.send("c2", word="typing", during=other).receive("c2").end(other)
+    assert circumstances_of(silence(story)) == ["it reported success, nobody got it"] * 2
+    story = managed("u0", "u1", "u1")
+    number = story.begin("emit", None, "u0", to="u1")
+    story.send("c2", word="hm", during=number).receive("c2").end(number).rest()
+    assert "it reported success, another connection was sent something" in circumstances_of(story)
+
+
+@pytest.mark.parametrize(("make", "kind", "asked"), [(served, "broadcast", True), (served, "emit", False)])
+def test_where_some_hear_what_is_for_everybody_rooms_are_asked_for(make: Any, kind: Any, asked: bool) -> None:
+    def said(make: Any, kind: Any, heard: bool) -> str:
+        story = make("u0", "u1", "u1")
+        over = "c0" if story.target.traits.by_wire else None
+        number = story.begin(kind, over, "u0", to="u1" if kind == "emit" else None)
+        if heard:
+            story.hears("c1", number)
+        story.end(number, NOBODY if over else None).rest()
+        return str(story.judged()[-1].message)
+
+    assert ("(rooms=)" in said(make, kind, True)) is asked
+    assert "(rooms=)" not in said(make, kind, False) + said(managed, kind, True)
+
+
+# -- of operations of the target's own ------------------------------
+
+
+class Declares(Plain):
+    @operation(audience="user", returns="accepted")
+    def invite(self, client: Client, event: Event) -> Any: ...
+
+    @operation(audience="user", returns="delivered")
+    def tell(self, client: Client, event: Event) -> Any: ...
+
+
+def does(name: str, said: Any, kind: RowKind = RowKind.RETURNED, *, leaves: bool = False) -> list[str]:
+    """What is judged where u0 does something for u1, who never hears of it."""
+    story = Story(Target("declares", Declares, Declares))
+    story.connect("c0", "u0", said=None)
+    story.connect("c1", "u1", said=None)
+    number = story.begin("act", "c0", "u0", name=name, to="u1", detail=Aim("u1"))
+    if leaves:
+        story.leave("c0")
+    return kinds(story.end(number, said, kind).rest())
+
+
+def test_an_operation_that_may_be_refused_says_so_honestly() -> None:
+    assert does("invite", False) == [] and does("tell", False) == ["LostEvent"]
+    assert does("invite", None) == ["LostEvent"]
+
+
+def test_an_operation_that_fails_because_its_client_left_need_not_be_heard() -> None:
+    assert does("tell", REFUSED, RowKind.RAISED, leaves=True) == []
+    assert does("tell", REFUSED, RowKind.RAISED) == ["LostEvent"]
+    assert does("tell", None, leaves=True) == ["LostEvent"]
+
+
+# -- boundaries ------------------------------
+
+
+def test_who_aborts_later_had_been_heard() -> None:
+    story = silence(served("u0", "u1")).leave("c0", "abort")
+    assert kinds(story.rest()) == ["LostEvent"]
+
+
+def test_who_speaks_in_several_rooms_is_a_member_of_one() -> None:
+    def spoken(joined: str) -> list[str]:
+        story = served("u0", "u1")
+        story.done("join", "c0", room=joined)
+        story.done("join", "c1", room="r1")
+        number = story.begin("emit_to_room", "c0", "u0", room="r0", detail=Aim(rooms=("r0", "r1")))
+        return kinds(story.end(number, NOBODY).rest())
+
+    assert spoken("r0") == ["LostEvent"] and spoken("r2") == []
+
+
+def test_what_was_not_read_is_no_third_time() -> None:
+    story = served("u0", "u0")
+    number = story.begin("emit", "c0", "u0", to="u0")
+    story.hears("c1", number).hears("c1", number).send("c1", number).end(number, NOBODY).rest()
+    assert kinds(story) == [] and "told_twice_over" in story.excused()
+
+
+def test_an_agents_run_that_reports_failure_is_no_false_one() -> None:
+    story = managed("u1")
+    number = story.begin("run_agent", None, "u0", to="u1")
+    assert kinds(story.run(number, "c0").end(number, False).rest()) == []
+
+
+def test_who_has_logged_out_was_not_there_to_be_reached() -> None:
+    story = managed("u1", "u1")
+    story.done("log_out", "c1")
+    number = story.begin("emit", None, "u0", to="u1")
+    assert kinds(story.hears("c0", number).end(number, False).rest()) == ["FalseFailure"]
