@@ -53,6 +53,7 @@ class SocketIOWire(Wire):
     before: HttpLogin | None = None
 
     waits_for_ready = True
+    has_heartbeats = True
 
     def describe(self) -> str:
         return f"Socket.IO at {self.path}"

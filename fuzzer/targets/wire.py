@@ -131,6 +131,9 @@ class Wire:
     answers_heartbeats = False
     """Clients answer the application's own heartbeats at once."""
 
+    has_heartbeats = False
+    """The application sends heartbeats of its own, and may give up whoever is late to answer."""
+
     actions: Mapping[str, Action] = {}
     """What clients can do besides, each with a name."""
 
@@ -291,6 +294,10 @@ class JsonWire(Wire):
     @property
     def answers_heartbeats(self) -> bool:  # type: ignore[override]
         return self.ping is not None and self.pong is not None
+
+    @property
+    def has_heartbeats(self) -> bool:  # type: ignore[override]
+        return self.ping is not None
 
     @property
     def rooms_at_connect(self) -> bool:

@@ -25,6 +25,13 @@ EMITS = frozenset({"emit", "emit_to_thread", "emit_to_room", "broadcast", "run_a
 ENDS_ITS_OWN = LEAVING | {"log_out", "expire"}
 """Operations after which a connection is nobody's any more."""
 
+BEHIND = 5.0
+"""Seconds for which frames of a connection may be held up, and a heartbeat with them, before servers give it up: most
+have patience for 20."""
+
+TRAFFIC = frozenset({"pong", "bytes", "frame"})
+"""Kinds of pending events behind which a heartbeat of the same connection may lie."""
+
 
 class HistoryIndex:
     """What the checks look things up in."""
@@ -69,20 +76,24 @@ class HistoryIndex:
 
     @cached_property
     def beats_late(self) -> dict[str, int]:
-        """Connection -> the row at which a heartbeat, or its answer, had been on its way for longer than the delay.
+        """Connection -> the row at which a heartbeat, or its answer, may have been on its way for too long.
 
-        From then on the server may have given it up: some do so without closing it for a while.
+        From then on the server may have given it up: some do so without closing it for a while.  One that is seen to be
+        under way is late after the delay; one that may lie behind other frames, after `BEHIND`.
         """
+        traits = self.target.traits
+        hides = isinstance(traits, WireTraits) and traits.wire.has_heartbeats
         late: dict[str, int] = {}
-        waits: dict[str, float] = {}
+        waits: dict[tuple[str, bool], float] = {}
         for row in self.marks.get(RowKind.CLOCK, ()):
             pending = self.history[row].detail
-            keys = pending if isinstance(pending, tuple) else ()
-            names = {str(key[-1]) for key in keys if isinstance(key, tuple) and key[0] == "pong"}
+            keys = [key for key in pending if isinstance(key, tuple)] if isinstance(pending, tuple) else []
+            names = {(str(key[-1]), True) for key in keys if key[0] == "pong"}
+            names |= {(str(key[-1]), False) for key in keys if hides and key[0] in TRAFFIC}
             passed = self.history[row + 1].time - self.history[row].time
-            waits = {name: waits.get(name, 0.0) + passed for name in names}
-            for name, waited in waits.items():
-                if round(waited, 3) > self.policy.delay:
+            waits = {one: waits.get(one, 0.0) + passed for one in names}
+            for (name, seen), waited in waits.items():
+                if round(waited, 3) > (self.policy.delay if seen else BEHIND):
                     late.setdefault(name, row)
         return late
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from crosswire.fuzzer import Client, Event, operation
+from crosswire.fuzzer import Client, Event, JsonWire, Policy, operation
 from crosswire.fuzzer.core.history import Aim, Failure, Outcome, Row, RowKind
 from crosswire.fuzzer.core.stacks import Place
 from crosswire.fuzzer.targets.adapter import Target
+from crosswire.fuzzer.targets.traits import WireTraits
 
 from .story import NOBODY, Plain, Story, circumstances, kinds, managed, served
 
@@ -480,6 +482,25 @@ def test_whose_heartbeat_was_late_may_have_been_given_up(
         story.mark(RowKind.CLOCK, ((kind, whose),)).wait(passed)
     story.rest()
     assert kinds(silence(story)) == ([] if excused else ["LostEvent"])
+
+
+@pytest.mark.parametrize(
+    ("beats", "pending", "passed", "excused"),
+    [
+        (True, ["bytes", "frame"], 2.6, True),  # one that lies behind them waits as long as all of them
+        (True, ["bytes", "bytes"], 2.5, False),
+        (True, ["bytes", "start", "bytes"], 2.6, False),
+        (True, ["start"], 9.0, False),
+        (False, ["bytes"], 9.0, False),
+    ],
+)
+def test_a_heartbeat_may_lie_behind_what_is_said(beats: bool, pending: list[str], passed: float, excused: bool) -> None:
+    story = served("u0", "u1")
+    ping = {"type": "ping"} if beats else None
+    story.target = replace(story.target, traits=WireTraits(JsonWire(ping=ping), Policy()))
+    for kind in pending:
+        story.mark(RowKind.CLOCK, ((kind, "c1"),)).wait(passed)
+    assert kinds(silence(story.rest())) == ([] if excused else ["LostEvent"])
 
 
 def test_a_heartbeat_that_is_late_excuses_nothing_before() -> None:
