@@ -4,6 +4,8 @@ A file that is opened in an execution is a copy of what there is, made when it i
 executions see nothing of each other, whichever process they run in, and no database of the user's is written to.
 Nothing survives a power cut, so nobody waits for the disk (``PRAGMA synchronous``): that takes most of the time.
 
+SQLite's own functions of time (``CURRENT_TIMESTAMP``, ``datetime('now')``) go by the world's clock, as Python's do.
+
 SQLite waits for a lock by sleeping in C, where no other thread of a lockstep can run and no virtual clock moves.
 Connections made in a world are opened without that, and a call that finds the database locked tries again after a
 while, as SQLite does.
@@ -16,8 +18,11 @@ import os
 import shutil
 import sqlite3
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +128,42 @@ def _new_folder() -> Path:
     raise AssertionError("numbers have come to an end")
 
 
+NOW = {"current_timestamp": "datetime", "current_date": "date", "current_time": "time"}
+"""Functions that SQLite has as key words, and what each is short for."""
+
+OF_TIME = ("date", "time", "datetime", "julianday", "unixepoch", "strftime")
+"""Functions that take ``'now'`` for a time."""
+
+
+class _Clocks:
+    """SQLite's functions of time, by the clock that Python reads; what they do with a time, SQLite itself says."""
+
+    def __init__(self) -> None:
+        self._asks: sqlite3.Connection | None = None
+        self._made: list[tuple[str, int, Callable[..., Any]]] = []
+
+    def set(self, connection: sqlite3.Connection) -> None:
+        """Give a connection these functions in place of SQLite's own."""
+        if self._asks is None:
+            self._asks = _really(":memory:", check_same_thread=False)
+            self._made += [(name, 0, partial(self._tell, short)) for name, short in NOW.items()]
+            there = {name for (name,) in self._asks.execute("select name from pragma_function_list")}
+            self._made += [(name, -1, partial(self._tell, name)) for name in OF_TIME if name in there]
+        for name, arguments, function in self._made:
+            connection.create_function(name, arguments, function, deterministic=True)  # as SQLite's: fit for an index
+
+    def _tell(self, name: str, *arguments: Any) -> Any:
+        given, at = list(arguments), name == "strftime"
+        if len(given) <= at:
+            given.append("now")
+        if isinstance(given[at], str) and given[at].lower() == "now":
+            given[at] = datetime.fromtimestamp(time.time(), UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+        assert self._asks is not None
+        return self._asks.execute(f"select {name}({', '.join('?' * len(given))})", given).fetchone()[0]
+
+
+_really = sqlite3.connect
+_clocks = _Clocks()
 _copies: _Copies | None = None
 _numbers = itertools.count()
 _parent = tempfile.gettempdir()  # asks for random names the first time: not in an execution
@@ -142,19 +183,19 @@ def databases_apart() -> Iterator[None]:
 
 def gate_sqlite() -> None:
     """Put the gate in place, once for the life of the process; outside a world it only passes through."""
-    really = sqlite3.connect
 
     def connect(database: Any, *args: Any, **options: Any) -> Any:
         path = os.fsdecode(database)
         if _copies is not None and path not in ("", ":memory:") and not options.get("uri"):
             path = _copies.path(path)
         if here() is None or len(args) > 1 or "factory" in options:
-            return really(path, *args, **options)
+            return _really(path, *args, **options)
         patience = args[0] if args else options.pop("timeout", PATIENCE)
-        made = really(path, timeout=0.0, factory=_Connection, **options)
+        made = _really(path, timeout=0.0, factory=_Connection, **options)
         made.patience = patience
         with suppress(sqlite3.Error):  # what is wrong with the file is for the target to find out
             sqlite3.Connection.execute(made, "PRAGMA synchronous = OFF")
+        _clocks.set(made)
         return made
 
     sqlite3.connect = connect

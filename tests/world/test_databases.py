@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -163,3 +164,29 @@ def test_the_loop_s_own_thread_may_wait_for_a_thread_s_lock() -> None:
         return await thread
 
     assert {WorldLoop().run_coroutine(main(), RandomWalk(seed)) for seed in range(20)} == {"written"}
+
+
+ASKED = """select current_timestamp, current_date, datetime('now', '+1 day'), date(), strftime('%Y', 'now'),
+date('2020-02-03')"""
+
+
+def test_the_databases_own_clock_is_the_worlds() -> None:
+    async def main() -> tuple[object, ...]:
+        with closing(sqlite3.connect(":memory:")) as database:
+            database.execute("create table visits (user, at default current_timestamp)")
+            database.execute("create index by_day on visits (date(user))")
+            await asyncio.sleep(3600)
+            database.execute("insert into visits (user) values ('2020-01-01')")
+            (entered,) = database.execute("select at from visits").fetchone()
+            return (*database.execute(ASKED).fetchone(), entered, time.time())
+
+    *said, entered, now = WorldLoop().run_coroutine(main())
+    then = datetime.fromtimestamp(float(str(now)), UTC)
+    assert entered == said[0] == f"{then:%Y-%m-%d %H:%M:%S}"
+    assert said[1:] == [
+        f"{then:%Y-%m-%d}",
+        f"{then + timedelta(days=1):%Y-%m-%d %H:%M:%S}",
+        f"{then:%Y-%m-%d}",
+        f"{then:%Y}",
+        "2020-02-03",
+    ]
