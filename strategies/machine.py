@@ -170,7 +170,8 @@ def _on_connections(vocabulary: Vocabulary) -> dict[str, Any]:
         def move(self: ProgramMachine, connection: int, room: int, kind: Kind) -> None:
             self.script.add(kind, connection=self.script.connection(connection), room=rooms[room % len(rooms)])
 
-        rules["move"] = rule(connection=which, room=which, kind=st.sampled_from(("join", "join", "leave")))(move)
+        moves: tuple[Kind, ...] = ("join", "join", "leave") if vocabulary.offers("leave") else ("join",)
+        rules["move"] = rule(connection=which, room=which, kind=st.sampled_from(moves))(move)
     return rules
 
 
@@ -385,7 +386,8 @@ def _meanwhile(vocabulary: Vocabulary) -> dict[str, Any]:
             speech=st.sampled_from(vocabulary.in_rooms), connection=which, first=which, how=perhaps
         )(in_two_rooms)
         there = st.tuples(st.sampled_from(vocabulary.in_rooms), which, which)
-        rules["moved"] = rule(connection=which, room=which, said=there, leaves=st.booleans(), slow=st.booleans())(moved)
+        leaves = st.booleans() if vocabulary.offers("leave") else st.just(False)
+        rules["moved"] = rule(connection=which, room=which, said=there, leaves=leaves, slow=st.booleans())(moved)
     return rules
 
 

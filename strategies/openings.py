@@ -179,7 +179,8 @@ def _by_the_server(vocabulary: Vocabulary, speech: Speech) -> Iterator[Opening]:
     if vocabulary.offers("expire"):
         for said, tab in product(vocabulary.speeches[:2], (False, True)):
             yield partial(_expires, speech=said, tab=tab)
-    for said, leaves, slow, which in product(vocabulary.in_rooms, (False, True), (False, True), (1, 0)):
+    parting = (False, True) if vocabulary.offers("leave") else (False,)
+    for said, leaves, slow, which in product(vocabulary.in_rooms, parting, (False, True), (1, 0)):
         yield partial(_moves, speech=said, leaves=leaves, slow=slow, which=which)
     for said in vocabulary.in_rooms:
         for how in (None, *vocabulary.leaving[:2]):

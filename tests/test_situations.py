@@ -9,6 +9,8 @@ import pytest
 from benchmarks import situations as s
 from benchmarks.club import Club
 from benchmarks.situations import Story, told
+from crosswire.fuzzer.campaigns.campaign import Plan
+from crosswire.fuzzer.campaigns.rounds import run_round
 from crosswire.fuzzer.core.history import RowKind
 from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.engine.execution import Worker
@@ -216,3 +218,27 @@ def test_a_script_says_each_thing_as_the_target_takes_it() -> None:
         Operation("broadcast", "c0", "u1", times=3),
     ]
     assert by_wire.order == [0, 1, 2, 3]
+
+
+class OneWay(Adapter):
+    """Rooms that are entered and never left."""
+
+    async def connect(self, client: object) -> None: ...
+
+    async def join(self, client: object, room: str) -> None: ...
+
+    async def emit(self, event: object) -> None: ...
+
+    async def emit_to_room(self, event: object) -> None: ...
+
+    async def disconnect(self, client: object) -> None: ...
+
+
+def test_nobody_leaves_a_room_where_that_is_no_operation() -> None:
+    worker = Worker(Target("one way", OneWay, OneWay))
+    with worker.session():
+        batches = [
+            batch for number in range(6) for batch in run_round(worker, Plan(schedules=1), number, lambda _: False)
+        ]
+    written = {op.kind for batch in batches for op in batch.program.operations}
+    assert "join" in written and "leave" not in written
