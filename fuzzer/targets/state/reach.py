@@ -310,7 +310,7 @@ class Reach:
             fields = (*fields, descriptor)
             if id(own) not in self._seen:
                 yield "", own
-        if isinstance(thing, defaultdict):
+        if issubclass(kind, defaultdict):  # `isinstance` would ask a proxy for what it stands for
             fields = (*fields, "default_factory")
         if fields:
             records.append(Fields(thing, path, (CLASS, *fields)))
@@ -320,7 +320,7 @@ class Reach:
                         yield f".{field.__name__}", field.__get__(thing)
                     except AttributeError:
                         continue
-        if isinstance(thing, weakref.ref):
+        if issubclass(kind, weakref.ref):
             yield "()", thing()
         elif not issubclass(kind, CONTAINERS):
             if not fields and records is self.near and _extension(kind):
