@@ -216,6 +216,12 @@ async def asks_itself() -> None:
     await asyncio.open_connection("elsewhere", 5432)
 
 
+def test_a_refusal_names_the_library_that_talks_and_not_one_that_uses_it() -> None:
+    told = str(OutsideWorldError("loop.create_connection('cache', 6379)", libraries=("limiter", "redis")))
+    assert "through redis" in told and 'Redis("host")' in told
+    assert "through limiter" in str(OutsideWorldError("loop.create_connection('cache', 6379)", libraries=("limiter",)))
+
+
 @pytest.mark.parametrize(
     ("main", "words"),
     [

@@ -132,10 +132,13 @@ def innermost(frame: FrameType | None) -> Place:
 
 
 class Caller(NamedTuple):
-    """Where the target's own code has called something, and the library through which; empty where nobody can tell."""
+    """Where the target's own code has called something, and through which libraries, outermost first.
+
+    Empty where nobody can tell.
+    """
 
     place: Place = NOWHERE
-    library: str = ""
+    libraries: tuple[str, ...] = ()
 
 
 def called_from(frame: FrameType | None) -> Caller:
@@ -153,18 +156,21 @@ def awaited_by(task: asyncio.Task[Any]) -> Caller:
 
 
 def _caller(frames: Iterable[tuple[CodeType, int]]) -> Caller:
-    place, library = NOWHERE, ""
+    place = NOWHERE
+    libraries: dict[str, None] = {}
     for code, line in frames:
         filename = code.co_filename
         if _ours(filename):
             continue
         if not is_library(filename):
-            place, library = Place(code.co_qualname, os.path.basename(filename), line), ""
-        elif not library:
+            place = Place(code.co_qualname, os.path.basename(filename), line)
+            libraries.clear()
+        else:
             parts = os.path.realpath(filename).split(os.sep)
             site = next((number for number, part in enumerate(parts) if part in _SITE), None)
-            library = parts[site + 1].removesuffix(".py") if site is not None and site + 1 < len(parts) else ""
-    return Caller(place, library)
+            if site is not None and site + 1 < len(parts):
+                libraries[parts[site + 1].removesuffix(".py")] = None
+    return Caller(place, tuple(libraries))
 
 
 def raised_at(error: BaseException) -> Place:

@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..core.stacks import Place
 
 __all__ = ("Interrupted", "OutsideWorldError", "TargetBlockedError")
@@ -15,17 +17,27 @@ POSTGRES = "point the application at SQLite (aiosqlite) for its tests, by its da
 HTTP = 'say stand_ins=[HttpService("https://host", app)], where an ASGI application of yours answers'
 SYNCHRONOUS = f"it would keep the loop's thread from everybody else; with httpx or aiohttp, {HTTP}"
 
+NO_STAND_IN = (
+    "there is no stand-in for what it talks to: put an object of your own in its place "
+    "(await crosswire.fuzzer.latency(name) for the time that an answer takes)"
+)
+
 ADVICE = {
+    "aio_pika": NO_STAND_IN,
     "aiohttp": HTTP,
+    "aiokafka": NO_STAND_IN,
     "aiomysql": POSTGRES,
     "aiopg": POSTGRES,
     "aioredis": 'say stand_ins=[Redis("host")]',
     "asyncmy": POSTGRES,
     "asyncpg": POSTGRES,
+    "beanie": NO_STAND_IN,
     "httpcore": HTTP,
     "httpx": HTTP,
+    "motor": NO_STAND_IN,
     "psycopg": POSTGRES,
     "psycopg2": POSTGRES,
+    "pymongo": NO_STAND_IN,
     "redis": 'say stand_ins=[Redis("host")]',
     "requests": SYNCHRONOUS,
     "sqlalchemy": POSTGRES,
@@ -46,9 +58,13 @@ AT_ALL = (
 
 
 class OutsideWorldError(RuntimeError):
-    """The target reached outside the world: ``call`` is what it called, ``place`` where, ``library`` through what."""
+    """The target reached outside the world: ``call`` is what it called, ``place`` where, ``library`` through what.
 
-    def __init__(self, call: str, place: Place | None = None, library: str = "") -> None:
+    Of several ``libraries``, that is the outermost that is known to talk to machines, or else the outermost.
+    """
+
+    def __init__(self, call: str, place: Place | None = None, libraries: Sequence[str] = ()) -> None:
+        library = next((name for name in libraries if name in ADVICE), libraries[0] if libraries else "")
         where = f" in {place}" if place else ""
         through = f" through {library}" if library else ""
         advice = ADVICE.get(library) or OTHERWISE.get(call.partition(".")[0], AT_ALL)

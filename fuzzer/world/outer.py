@@ -263,13 +263,13 @@ class Outer(Networked):
         if task.done() or (self.numbered and self.labels.get(task) != connection.get()):
             return None
         caller = awaited_by(task)
-        return caller if caller.place and caller.library else None
+        return caller if caller.place and caller.libraries else None
 
     def outside(self, call: str) -> OutsideWorldError:
         caller = called_from(sys._getframe(1))
         if not caller.place:  # in a task of a library's: whoever waits meanwhile, on behalf of the same connection
             caller = next(filter(None, map(self._waiting, self.tasks)), caller)
-        error = OutsideWorldError(call, caller.place, caller.library)
+        error = OutsideWorldError(call, caller.place, caller.libraries)
         if self.trespass is None:
             self.trespass = error
         return error
