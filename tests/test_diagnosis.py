@@ -109,7 +109,56 @@ async def serve():
     sys.exit(3)
 """
 
+WAITS = """
+app = FastAPI()
+
+async def enter(name):
+    raise LookupError("no such user")
+
+@app.websocket("/live/{user}")
+async def room(ws: WebSocket, user: str):
+    await ws.accept()
+    entering = asyncio.create_task(enter(await ws.receive_text()))
+    await ws.receive_text()
+
+greeted = JsonWire(path="/live/{user}", first=["hello"], ready={"type": "ready"}, to_user=None, to_all="{event}")
+"""
+
+MOUNTED = """
+import socketio
+
+sio = socketio.AsyncServer(async_mode="asgi")
+moved = FastAPI()
+moved.mount("/live", socketio.ASGIApp(sio))
+none = FastAPI()
+"""
+
+CANNOT_END = """
+from aiohttp import web
+
+async def live(request):
+    return web.Response(status=302)
+
+async def fails(app):
+    raise LookupError("what ending raises")
+
+def app():
+    made = web.Application()
+    made.add_routes([web.get("/live", live)])
+    made.on_shutdown.append(fails)
+    return made
+"""
+
 SAID = [
+    (
+        WAITS,
+        "app --wire app:greeted",
+        "the login of the first client is never answered, because the application raised LookupError: no such user, in "
+        "enter (app.py:",
+    ),
+    (MOUNTED, "moved", "since Starlette 0.33 must then begin with that of the mount: /live/socket.io/"),
+    (MOUNTED, "none", "no route for WebSocket connections is found in the application"),
+    (CANNOT_END, "app --wire text", "the first client is turned away: HTTP 302; does the wire"),
     (ROUTED, "app --wire app:text", "there is no route for /live/u0; the application has /live/rooms/{user}"),
     (NUMBERED, "app --wire app:text", "HTTP 403: path user_id: Input should be a valid integer"),
     (NUMBERED, "app --wire app:text", "the route is /live/{user_id} (user_id an integer): say users=integer_users"),

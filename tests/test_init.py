@@ -210,6 +210,74 @@ def test_a_room_in_which_nothing_arrives_is_no_wire(chat: Path, capsys: pytest.C
     assert "as it is, nothing of what c0 sends arrives on c1" in capsys.readouterr().out
 
 
+SOCKETIO = """
+import socketio
+from fastapi import FastAPI
+
+sio = socketio.AsyncServer(async_mode="asgi")
+
+@sio.event
+async def connect(sid, environ):
+    pass
+
+@sio.event
+async def message(sid, said):
+    await sio.emit("said", said)
+
+app = FastAPI()
+app.mount("{mount}", socketio.ASGIApp(sio, socketio_path="{path}"))
+"""
+
+
+@pytest.mark.parametrize(("mount", "path"), [("/", "socket.io"), ("/live", "live/io"), ("/socket.io", "socket.io")])
+def test_a_mounted_socketio_is_found_and_shown_what_its_handler_takes(
+    chat: Path, mount: str, path: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chat.write_text(SOCKETIO.format(mount=mount, path=path))
+    write_beginning("chat:app", None, Path("chat_fuzz.py"))
+    assert f"clients speak Socket.IO at /{path}/" in capsys.readouterr().out
+    assert "auth=None," in Path("chat_fuzz.py").read_text()
+    text = Path("chat_fuzz.py").read_text().replace('("message", {"to": "{to}", "text": "{event}"})', "None")
+    Path("chat_fuzz.py").write_text(text.replace("to_all=None", 'to_all=("message", {"text": "{event}"})'))
+    worker = Worker(resolve("chat_fuzz:target"))
+    with worker.session():
+        assert preflight(worker) is None
+
+
+MAKES_IT = """
+from aiohttp import web
+
+here = []
+
+async def live(request):
+    ws = web.WebSocketResponse()
+    await ws.prepare(request)
+    here.append(ws)
+    try:
+        async for message in ws:
+            for other in list(here):
+                await other.send_str(message.data)
+    finally:
+        here.remove(ws)
+    return ws
+
+async def make() -> web.Application:
+    app = web.Application()
+    app.add_routes([web.get("/live", live)])
+    return app
+"""
+
+
+def test_the_routes_of_what_a_coroutine_makes_are_read(chat: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chat.write_text(MAKES_IT)
+    target = resolve("chat:make?wire=text")
+    assert target.description.startswith("a coroutine that makes an aiohttp application")
+    assert target.description.endswith("clients speak text at /live?token={token}")
+    worker = Worker(target)
+    with worker.session():
+        assert preflight(worker) is None
+
+
 def test_a_main_is_never_called(tmp_path: Path) -> None:
     script = "import asyncio\n\nasync def serve(): ...\n\ndef main():\n    print('called')\n    asyncio.run(serve())\n"
     (tmp_path / "script.py").write_text(script)

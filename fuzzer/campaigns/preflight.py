@@ -10,6 +10,7 @@ from ...models.isolation.violations import (
     LostEvent,
     Refused,
     ReplacedEvent,
+    Stuck,
     UnhandledError,
 )
 from ..core.choices import PROMISES
@@ -49,12 +50,11 @@ def preflight(worker: Worker, promises: frozenset[str] = frozenset(PROMISES)) ->
                 f"{name}: {op} of a single user fails with {row.detail.brief}"
                 + (f", raised in {place}" if place else "")
             )
-    if (
-        isinstance(traits, WireTraits)
-        and execution.history
-        and all(isinstance(violation, SYMPTOMS) for violation in shown.violations)
-    ):
-        _understood(name, traits, execution)
+    if isinstance(traits, WireTraits) and execution.history:
+        if any(isinstance(violation, Stuck) for violation in shown.violations):
+            _let_in(name, traits, execution)
+        elif all(isinstance(violation, SYMPTOMS) for violation in shown.violations):
+            _understood(name, traits, execution)
     batch = Batch(program)
     batch.add(worker.target.name, shown, promises)
     return batch if batch.findings else None
@@ -96,9 +96,14 @@ def _shared_room(wire: Wire) -> str | None:
     return next(iter(wire.rooms), "r0" if wire.rooms_at_connect else None)
 
 
+def _unhandled(execution: Execution) -> list[Failure]:
+    """What nobody handled while clients were served; what ending raises comes later, and is not why they fail."""
+    return [row.detail for row in execution.history if row.kind == "unhandled" and isinstance(row.detail, Failure)]
+
+
 def turned_away(traits: WireTraits, execution: Execution, why: str) -> str:
     """Why the first client was not let in: the application failed, has no such route, or says what it minds."""
-    raised = [row.detail for row in execution.history if isinstance(row.detail, Failure)]
+    raised = _unhandled(execution)
     if raised:
         place = raised[0].place
         return f"the first client is turned away ({why}) because the application raised {raised[0].brief}" + (
@@ -113,6 +118,14 @@ def turned_away(traits: WireTraits, execution: Execution, why: str) -> str:
     if routes and not any(route.matches(path) for route in routes):
         wanted = next(route for route in routes if route.matches(path, typed=False))
         return f"{said}; it asked for {path}, and the route is {wanted}: say users=integer_users or users=uuid_users"
+    mounted = next((route for route in routes if route.socketio and route.matches(path)), None)
+    if mounted is not None and mounted.path != mounted.endpoint.engineio_path:
+        return (
+            f"{said}; Socket.IO compares the whole path with its socketio_path {mounted.endpoint.engineio_path}, which "
+            f"since Starlette 0.33 must then begin with that of the mount: {mounted.path}"
+        )
+    if not routes and not traits.by_bytes:
+        said += "; no route for WebSocket connections is found in the application"
     return (
         f"{said}; does the wire ask for the right path and log in as the application expects? "
         f"clients speak {traits.wire.describe()}"
@@ -127,6 +140,19 @@ def _guess(name: str, traits: WireTraits) -> str:
         if traits.guessed
         else ""
     )
+
+
+def _let_in(name: str, traits: WireTraits, execution: Execution) -> None:
+    """Whether a first client that waits for its login in vain does so because the application failed."""
+    answered = any(row.operation == 0 and row.kind == "returned" for row in execution.history)
+    raised = _unhandled(execution)
+    if raised and not answered:
+        place = f", in {raised[0].place}" if raised[0].place else ""
+        raise TargetError(
+            f"{name}: the login of the first client is never answered, because the application raised "
+            f"{raised[0].brief}{place}; does the wire log in as the application expects? "
+            f"clients speak {traits.wire.describe()}"
+        )
 
 
 def _understood(name: str, traits: WireTraits, execution: Execution) -> None:
@@ -147,11 +173,7 @@ def _understood(name: str, traits: WireTraits, execution: Execution) -> None:
             if (number, to) not in arrived:
                 said = Outgoing(f"cw-e{number}", op.to, Login("c0", "u0", "token-u0", "u0"), op.room)
                 frame = wire.act(op.name or "", said) if op.kind == "act" else getattr(wire, op.kind)(said)
-                errors = [
-                    row.detail.brief
-                    for row in execution.history
-                    if row.kind == "unhandled" and isinstance(row.detail, Failure)
-                ]
+                errors = [failure.brief for failure in _unhandled(execution)]
                 heard = [str(row.detail) for row in execution.history if row.kind == "received"]
                 raise TargetError(
                     f"{name}: nothing of what c0 sends arrives on {to}: it sent {frame!r}, and "

@@ -13,6 +13,7 @@ from ..targets.adapter import Target
 from ..targets.applications import WIRES
 from ..targets.protocol import guesses, plainly
 from ..targets.resolve import UnknownTargetError, resolve
+from ..targets.socketio import SocketIOWire
 from ..targets.traits import WireTraits
 from ..targets.users import integer_users, uuid_users
 from ..targets.wire import JsonWire, Wire
@@ -99,7 +100,8 @@ wire = JsonWire(
 SOCKETIO = """\
 # {{user}}, {{token}}: the client\'s.  {{event}}: a marker to pass through.  {{to}}: the user an event is for.
 wire = SocketIOWire(
-    auth={{"token": "{{token}}"}},
+    path="{path}",
+    auth={auth},
     # first=[("join", {{"room": "{{user}}"}})],  # events sent once connected
     to_user=("message", {{"to": "{{to}}", "text": "{{event}}"}}),
     to_all=None,
@@ -135,7 +137,8 @@ def write_beginning(target: str | None, wire: str | None, out: Path) -> None:
         imports += ["JsonWire", *(["integer_users"] if known.users is integer_users else [])]
         imports += ["uuid_users"] if known.users is uuid_users else []
     else:
-        wording = SOCKETIO.format()
+        spoken = known if isinstance(known, SocketIOWire) else SocketIOWire()
+        wording = SOCKETIO.format(path=spoken.path, auth=_source(spoken.auth))
         imports.append("SocketIOWire")
     text = APPLICATION.format(
         target=target, title=title, module=name, spoken=wording, imports=", ".join(sorted(imports))
@@ -155,8 +158,9 @@ def _tried(found: Target, traits: WireTraits) -> tuple[Wire, str | None]:
     Where there is none, the likeliest, and what is wrong with it.
     """
     likeliest: tuple[Wire, str] | None = None
+    routes = [route for route in traits.routes if not route.socketio][:ROUTES]
     tried: list[tuple[Wire, bool]] = [
-        (guess, plainly(route) == "json for one") for route in traits.routes[:ROUTES] for guess in guesses(route)
+        (guess, plainly(route) == "json for one") for route in routes for guess in guesses(route)
     ]
     for wire, for_one in tried or [(one, False) for one in _ways(traits.wire)]:
         worker = Worker(replace(found, traits=replace(traits, wire=wire, guessed=())))

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import functools
 import inspect
+import logging.config  # noqa: F401 - uvicorn has imported it before an application is, and applications rely on that
 import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -28,7 +29,7 @@ from .fresh import FreshModule, taken_up, taking_up
 from .policy import Limits, Policy
 from .preparing import Prepared
 from .protocol import asking, plainly
-from .routes import Route, websocket_routes
+from .routes import Route, takes_auth, websocket_routes
 from .scripts import start_in
 from .serving import (
     PORT,
@@ -80,12 +81,18 @@ class UnknownTargetError(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What a name turned out to be, and how to get it anew."""
+    """What a name turned out to be, and how to get it anew; ``makes``: an application as the coroutine makes it."""
 
     kind: Kind
     title: str
     anew: Callable[[], Any]
     example: Any
+    makes: Any = None
+
+    @property
+    def routes(self) -> list[Route]:
+        """Where clients can connect, as far as that can be told before it runs."""
+        return websocket_routes(self.example if self.makes is None else self.makes)
 
 
 def application(
@@ -138,8 +145,7 @@ def application(
     if via is not None and found.kind != "asgi":
         done = "called directly" if via == "direct" else f"put behind {via}"
         raise UnknownTargetError(f"target {name!r}: only an ASGI application can be {done}; this is {found.title}")
-    routes = tuple(websocket_routes(found.example))
-    spoken, guessed = _wire(name, wire, fresh, routes, found.example)
+    spoken, guessed = _wire(name, wire, fresh, found.routes)
     direct = found.kind == "asgi" and via in (None, "direct")
 
     def create() -> Service:
@@ -161,7 +167,7 @@ def application(
         policy or limits or getattr(fresh.module, "policy", None) or getattr(fresh.module, "limits", None) or Policy(),
         offline_delivery,
         by_bytes=not direct,
-        routes=routes,
+        routes=tuple(found.routes),
         guessed=guessed,
     )
     how = ", called directly" if direct else f", behind {via}" if found.kind == "asgi" else ""
@@ -237,6 +243,12 @@ def _found(name: str, value: Any, fresh: FreshModule, attribute: str) -> _Found:
         return getattr(fresh.again(), attribute)
 
     kind = kind_of(value)
+    if kind == "server" and attribute != "main" and _says_what_it_makes(value):
+        with taking_up(), suppress(UnknownTargetError):  # it may need what there is in executions only: stand-ins, say
+            made = _made(name, value, attribute)
+            makes = kind_of(made)
+            if makes is not None:
+                return _Found(kind, f"a coroutine that makes {_title(makes, made)}", anew, value, made)
     if kind is not None:
         return _Found(kind, _title(kind, value), anew, value)
     if callable(value) and _needed(value) == 0:
@@ -251,6 +263,18 @@ def _found(name: str, value: Any, fresh: FreshModule, attribute: str) -> _Found:
         "that starts a server (no argument), nor a factory of one of these, nor a subclass of "
         "crosswire.fuzzer.targets.Adapter"
     )
+
+
+def _says_what_it_makes(factory: Callable[[], Any]) -> bool:
+    """Whether a coroutine function says that it gives an application back, rather than run one."""
+    try:
+        given = inspect.get_annotations(inspect.unwrap(factory), eval_str=True).get("return")
+    except Exception:  # whatever evaluating somebody's annotations raises
+        return False
+    web = sys.modules.get("aiohttp.web")
+    if not isinstance(given, type):
+        return False
+    return (web is not None and issubclass(given, web.Application)) or inspect.iscoroutinefunction(given.__call__)
 
 
 def _made(name: str, factory: Callable[[], Any], attribute: str) -> Any:
@@ -275,7 +299,8 @@ def _made(name: str, factory: Callable[[], Any], attribute: str) -> Any:
         )
 
     async def call() -> Any:
-        return factory()
+        made = factory()
+        return await made if inspect.iscoroutine(made) else made
 
     try:
         return WorldLoop().run_coroutine(call())
@@ -322,13 +347,13 @@ def _with_path(handler: Callable[[Any, str], Awaitable[None]]) -> Callable[[Any]
 
 @asynccontextmanager
 async def _started(main: Callable[[], Any], port: int | None) -> Any:
-    """A coroutine that starts a server; one that makes an aiohttp application instead has it served."""
+    """A coroutine that starts a server; one that makes an application instead has it served."""
     made: list[Any] = []
 
     async def run() -> Any:
         result = await main()
-        if _is_aiohttp(result):
-            serving = aiohttp_serving(result)
+        if result is not None and (kind := kind_of(result)) in ("aiohttp", "asgi"):
+            serving = _serving(kind, result, None, None)
             await serving.__aenter__()
             made.append(serving)
         return result
@@ -344,19 +369,22 @@ FOR_ALL: dict[str, str] = {"type": "message", "text": "{event}"}
 
 
 def _at(routes: Sequence[Route], known: Wire) -> Wire:
-    """A wire as the first of an application's routes asks for it; what is for everybody may be for a room's members."""
-    if not routes or not isinstance(known, JsonWire):
+    """A wire as the first of an application's routes for it asks; what is for everybody may be for a room's members."""
+    route = next((route for route in routes if route.socketio == isinstance(known, SocketIOWire)), None)
+    if isinstance(known, SocketIOWire) and route is not None:
+        return replace(known, path=route.path, auth=known.auth if takes_auth(route.endpoint) else None)
+    if not isinstance(known, JsonWire) or route is None:
         return known
-    asked = asking(routes[0])
+    asked = asking(route)
     return replace(known, **asked, to_room=known.to_all if "rooms" in asked else None)
 
 
-def _plain(routes: Sequence[Route], value: Any) -> tuple[Wire, bool]:
+def _plain(routes: Sequence[Route]) -> tuple[Wire, bool]:
     """The wire of an application of which nothing is said, and whether a guess is in it: to whom clients speak.
 
     It is what all of its handlers plainly speak, or else JSON.
     """
-    if type(value).__module__.startswith("socketio"):
+    if routes and routes[0].socketio:
         return SocketIOWire(to_all=("message", {"text": "{event}"})), True
     spoken = {plainly(route) for route in routes}
     if spoken == {"json for one"}:
@@ -369,14 +397,14 @@ def _plain(routes: Sequence[Route], value: Any) -> tuple[Wire, bool]:
 
 
 def _wire(
-    name: str, wire: Wire | str | None, fresh: FreshModule, routes: Sequence[Route], value: Any
+    name: str, wire: Wire | str | None, fresh: FreshModule, routes: Sequence[Route]
 ) -> tuple[Wire, tuple[OperationKind, ...]]:
     """How an application is spoken to; and where nobody said to whom that is, the operations of which one may do it."""
     own = getattr(fresh.module, "wire", None) if wire is None else wire
     if isinstance(own, Wire):
         return own, ()
     if wire is None or isinstance(wire, Wire) or wire in WIRES:
-        spoken, guessed = (WIRES[wire], False) if isinstance(wire, str) else _plain(routes, value)
+        spoken, guessed = (WIRES[wire], False) if isinstance(wire, str) else _plain(routes)
         spoken = _at(routes, spoken)
         ways = tuple(filter(spoken.offers, AUDIENCES))
         return spoken, ways if guessed or len(ways) > 1 else ()

@@ -11,10 +11,10 @@ import re
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-__all__ = ("ParameterKind", "Route", "websocket_routes")
+__all__ = ("ParameterKind", "Route", "takes_auth", "websocket_routes")
 
 ParameterKind = Literal["text", "integer", "uuid", "path"]
 """What a parameter of a path takes: a word, a number, a UUID, or all that is left."""
@@ -45,13 +45,15 @@ class Route:
     """One place at which clients can connect.
 
     ``path`` is as the framework shows it; ``parameters`` says what each of its parameters takes; ``endpoint`` answers.
-    ``wanted``: the types that the endpoint, and what it depends on, declare for them.
+    ``wanted``: the types that the endpoint, and what it depends on, declare for them.  ``socketio``: clients speak
+    Socket.IO there.
     """
 
     path: str
     endpoint: Any = None
     parameters: Mapping[str, ParameterKind] = field(default_factory=dict)
     wanted: Mapping[str, Any] = field(default_factory=dict)
+    socketio: bool = False
 
     def template(self, value: Callable[[str], str]) -> str:
         """The path with ``value(name)`` for each of its parameters."""
@@ -86,8 +88,8 @@ def _named(found: re.Match[str]) -> tuple[str, ParameterKind]:
 def websocket_routes(app: Any) -> list[Route]:
     """The WebSocket routes of an application, through the middleware around it; empty where nobody can tell.
 
-    Understands Starlette and FastAPI (mounts, included routers), Litestar, Quart, Sanic, BlackSheep, aiohttp, Tornado
-    and Django Channels.
+    Understands Starlette and FastAPI (mounts, included routers), Litestar, Quart, Sanic, BlackSheep, aiohttp, Tornado,
+    Django Channels and Socket.IO.
     """
     seen: set[int] = set()
     for _ in range(DEPTH):
@@ -114,7 +116,7 @@ def _typed(route: Route) -> Route:
     for name, annotation in {**_annotations(route.endpoint), **route.wanted}.items():
         if said.get(name) == "text":
             said[name] = "integer" if annotation is int else "uuid" if annotation is uuid.UUID else "text"
-    return Route(route.path, route.endpoint, said)
+    return replace(route, parameters=said, wanted={})
 
 
 def _annotations(endpoint: Any) -> Mapping[str, Any]:
@@ -122,6 +124,20 @@ def _annotations(endpoint: Any) -> Mapping[str, Any]:
         return inspect.get_annotations(inspect.unwrap(endpoint), eval_str=True)
     except Exception:  # whatever evaluating somebody's annotations raises
         return {}
+
+
+def takes_auth(endpoint: Any) -> bool:
+    """Whether a Socket.IO application's handler of ``connect`` takes what clients show there; True where none tells.
+
+    The library gives it the session, the environment, and the third only where a client shows something.
+    """
+    handlers = getattr(getattr(endpoint, "engineio_server", None), "handlers", {})
+    handler = handlers.get("/", {}).get("connect")
+    try:
+        inspect.signature(handler).bind("session", {}, {})
+    except TypeError:
+        return handler is None
+    return True
 
 
 # -- one for each framework ------------------------------
@@ -143,7 +159,8 @@ def _starlette(app: Any, prefix: str) -> Iterator[Route]:
             yield Route(path, endpoint, wanted=_depended_on(getattr(route, "dependant", None)))
         elif getattr(original, "app", None) is not None and not hasattr(original, "methods"):
             for inner in websocket_routes(original.app):
-                yield Route(path.rstrip("/") + inner.path, inner.endpoint, wanted=inner.wanted)
+                whole = inner.socketio and inner.path != "/" and inner.path.startswith(path)
+                yield inner if whole else replace(inner, path=path.rstrip("/") + inner.path)
 
 
 def _depended_on(dependant: Any) -> dict[str, Any]:
@@ -211,4 +228,11 @@ def _channels(app: Any, prefix: str) -> Iterator[Route]:
             yield Route(prefix + "/" + str(route.pattern).lstrip("^/").rstrip("$"), route.callback)
 
 
-READERS = (_starlette, _quart, _sanic, _blacksheep, _aiohttp, _tornado, _channels)
+def _socketio(app: Any, prefix: str) -> Iterator[Route]:
+    """Socket.IO's own ASGI application; it hands other requests on."""
+    if type(app).__module__.partition(".")[0] in ("socketio", "engineio") and hasattr(app, "engineio_path"):
+        yield Route(app.engineio_path or "/", app, socketio=True)
+        yield from websocket_routes(app.other_asgi_app)
+
+
+READERS = (_starlette, _quart, _sanic, _blacksheep, _aiohttp, _tornado, _channels, _socketio)
