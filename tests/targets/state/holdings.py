@@ -80,6 +80,17 @@ class Lazy:
         return object()
 
 
+class Unconfigured:
+    """Stands for settings that nobody has made yet: it fails whoever asks it what it is."""
+
+    @property
+    def __class__(self) -> type:  # type: ignore[override]
+        raise LookupError("no settings")
+
+
+unconfigured = Unconfigured()
+
+
 class Watching:
     """Counts the instances that went."""
 
