@@ -17,12 +17,14 @@ from crosswire.fuzzer.clients.asgi import AsgiLink, ClientGoneError
 from crosswire.fuzzer.clients.link import Link
 from crosswire.fuzzer.clients.websocket import PINGS
 from crosswire.fuzzer.core.program import Pace
+from crosswire.fuzzer.engine.enforced import Enforced
 from crosswire.fuzzer.search import RandomWalk
 from crosswire.fuzzer.targets.serving import (
     AsgiService,
     ListeningService,
     Service,
     aiohttp_serving,
+    uvicorn_serving,
     websockets_serving,
 )
 from crosswire.fuzzer.targets.wire import Frame, Request
@@ -590,3 +592,48 @@ def test_asgi_a_start_up_that_fails_says_why(said: Any) -> None:
 
     with pytest.raises(RuntimeError, match="no database"):
         in_world(lambda: AsgiService(app), play)
+
+
+@pytest.mark.parametrize("behind", ["called directly", "behind uvicorn"])
+@pytest.mark.parametrize(
+    ("order", "heard"),
+    [((("bytes", "c0"), ("lost", "c1")), "sent"), ((("lost", "c1"), ("bytes", "c0")), "ClientDisconnected")],
+)
+def test_a_server_learns_of_a_lost_client_in_the_iteration_after(
+    behind: str, order: tuple[tuple[str, str], ...], heard: str
+) -> None:
+    """What arrives in the same iteration and before is answered as if nobody had gone, as a transport has it."""
+    sends: list[Any] = []
+    outcomes: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "websocket":
+            return
+        await receive()
+        await send({"type": "websocket.accept"})
+        sends.append(send)
+        while (await receive())["type"] == "websocket.receive":
+            try:
+                await sends[1]({"type": "websocket.send", "text": "heard"})
+                outcomes.append("sent")
+            except OSError:
+                outcomes.append("ClientDisconnected")
+
+    async def main() -> None:
+        make = AsgiService(app) if behind == "called directly" else ListeningService(uvicorn_serving(app))
+        async with make as service:
+            clients = [Client(), Client()]
+            links = [service.connect(f"c{number}", number, client, None) for number, client in enumerate(clients)]
+            for link, client in zip(links, clients, strict=True):
+                link.open(PLAIN)
+                await client.hears("opened")
+            links[0].send("hello")
+            links[1].abort()
+            await over(links[1])
+            links[0].close()
+            await over(links[0])
+
+    handshakes = [] if behind == "called directly" else [(("bytes", name), False) for name in ("c0", "c1")]
+    first, second = order
+    WorldLoop().run_coroutine(main(), Enforced((*handshakes, (first, False), (second, True))))
+    assert outcomes == [heard]

@@ -169,15 +169,22 @@ class AsgiLink(Link):
         if not self._incoming:
             return
         kind, message = self._incoming.popleft()
+        if kind == "lost" and message["code"] != NORMAL:  # a transport tells its protocol in the iteration after that
+            self._loop.call_soon(self._told, message)
+            return
+        self._told(message)
+        self._advance()
+
+    def _told(self, message: Message) -> None:
+        """The server learns of a message of the client's, or that it has left."""
         self._queue.append(message)
         self._wake()
-        if kind == "lost":
+        if message["type"] == "websocket.disconnect":
             self._lost = True
             while self._outgoing:
                 sent = self._outgoing.popleft()[2]
                 if not sent.done():
                     sent.set_exception(ClientGoneError("the client has left"))
-        self._advance()
 
     def _wake(self) -> None:
         if self._reader is not None and not self._reader.done():
