@@ -12,6 +12,7 @@ from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
 from crosswire.fuzzer.campaigns.preflight import preflight
 from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.engine.execution import Worker
+from crosswire.fuzzer.findings.confirm import confirm
 from crosswire.fuzzer.findings.finding import judged
 from crosswire.fuzzer.targets.resolve import resolve
 from crosswire.fuzzer.world import InOrder
@@ -52,6 +53,18 @@ def test_a_server_that_never_lets_go_of_a_client_is_a_finding_of_the_plainest_pr
     (finding,) = batch.findings.values()
     assert finding.violation.kind == "Stuck"
     assert place("never_closes", "linger", "wait") in finding.violation.message
+
+
+def test_a_handler_that_goes_on_when_its_client_has_left_is_told_once_and_confirmed() -> None:
+    """Called directly, the task that serves it is the world's own, and nothing that anybody could look for."""
+    worker = Worker(resolve("tests.applications.goes_on:app?wire=tests.applications.goes_on:posted"))
+    with worker.session():
+        execution = worker.run(Program((Operation("connect", "c0", "u0"),)), InOrder())
+        (violation,) = judged(worker, execution).violations
+    assert violation.kind == "LeftBehind" and violation.message.startswith("connection c0 outlived the shut-down")
+    assert place("goes_on", "live", "sleep") in violation.message
+    signature = violation.signature(worker.target.name)
+    assert confirm(worker.target, execution, signature, seconds=60.0, attempts=1).verdict == "confirmed"
 
 
 @pytest.mark.parametrize("target", ["on_litestar:app", "on_quart:app"])

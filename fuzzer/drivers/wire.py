@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from ..clients.asgi import AsgiLink
 from ..clients.link import Link, Unconnected, refusal
 from ..core.history import Aim, Detail, EventId, Outcome, Remains, RowKind
 from ..core.http import HttpAnswer
@@ -202,8 +203,9 @@ class WireDriver(Driver):
         return self.loop.labels.get(task)
 
     def left_behind(self) -> Iterator[Remains]:
+        told = {client.link.task for client in self.clients.values() if isinstance(client.link, AsgiLink)}
         for task in self.loop.tasks:
-            place = waits_at(task, own=True) if not task.done() else Place()
+            place = waits_at(task, own=True) if not task.done() and task not in told else Place()
             if place:  # what libraries leave running is their own affair
                 yield self.remaining(task, place, self.served_by(task))
         for name, client in self.clients.items():
