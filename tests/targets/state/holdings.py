@@ -84,7 +84,7 @@ class Unconfigured:
     """Stands for settings that nobody has made yet: it fails whoever asks it what it is."""
 
     @property
-    def __class__(self) -> type:  # type: ignore[override]
+    def __class__(self) -> type:  # type: ignore[misc]
         raise LookupError("no settings")
 
 
