@@ -83,8 +83,8 @@ class Lazy:
 class Unconfigured:
     """Stands for settings that nobody has made yet: it fails whoever asks it what it is."""
 
-    @property
-    def __class__(self) -> type:  # type: ignore[misc]
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
         raise LookupError("no settings")
 
 
