@@ -125,8 +125,10 @@ class Snapshot:
     def take_in(self, roots: Iterable[Root] = ()) -> None:
         """Take what there is now for the beginning of executions: modules that came since, values set since.
 
-        ``roots`` are what was made once for all executions, by path.
+        ``roots`` are what was made once for all executions, by path.  They may be another target's than those of the
+        executions up to now, of whose calm nothing follows.
         """
+        self._calm = 0
         reach = self._reach
         for record in self.changed(thorough=True):
             record.take()

@@ -247,6 +247,16 @@ def test_what_came_before_an_execution_is_taken_for_its_beginning(module: Any) -
     assert module.mapping == {"a": [1]} and module.items == [1]
 
 
+def test_a_calm_target_says_nothing_of_the_next_one(module: Any) -> None:
+    taken = snapshot()
+    for _ in range(100):
+        taken.restore()
+    taken.take_in()
+    module.items.append(7)
+    taken.restore()
+    assert module.items == [1]
+
+
 def test_modules_of_the_project_that_an_execution_imported_go_and_libraries_stay() -> None:
     sys.modules.pop("colorsys", None)
     taken = snapshot()
