@@ -116,15 +116,31 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float]) -> Iterator[Open
         if not for_one(speech) or of_oneself(speech):
             yield partial(_leaves, speech=speech, which=CLIENTS, how=leaving[0])
             yield partial(_leaves, speech=speech, which=0, how="abort")
+        if speech in ("broadcast", "run_agent"):
+            yield partial(_leaves, speech=speech, which=0, how="disconnect")
     ends: tuple[Kind, ...] = ("cancel", "abort", "clean_up", "disconnect")
     for end, lasts in product(ends, (True, False)):
         if vocabulary.offers(end):
-            yield partial(_login_ended, speech=speeches[0], ends=end, slow=lasts)
+            yield partial(_login_ended, speech=speeches[0], ends=end, slow=lasts, other=0)
+    if vocabulary.offers("clean_up"):
+        yield partial(_login_ended, speech=speeches[0], ends="clean_up", slow=True, other=None)
     if "run_agent" in speeches:
         yield partial(phrases.two_runs, which=0, leaves=None)
         yield partial(phrases.two_runs, which=0, leaves=leaving[0])
         yield partial(phrases.two_runs, which=0, leaves=leaving[-1], slow=True)
+        yield partial(phrases.two_runs, which=1, leaves=leaving[0], slow=True)
+        yield partial(phrases.two_runs, which=1, leaves="abort")
     yield from _logins(vocabulary, speeches[0])
+    yield partial(_flooded, speech=speeches[0], how=None)
+    yield partial(_flooded, speech=speeches[0], how="abort")
+    for speech in speeches[:2]:
+        yield partial(_long, speech=speech, seconds=LONG)
+    for how in leaving[:2]:
+        yield partial(_back_for_long, speech=speeches[0], how=how, moments=moments)
+    if not vocabulary.by_wire:
+        for speech, slow in product(speeches, (None, 1)):
+            yield partial(_cancelled, speech=speech, slow=slow)
+        yield partial(_cancelled, speech=speeches[0], slow=2)
     for how in leaving:
         yield partial(_comes_and_goes, speech=speeches[0], how=how, settled=False, times=COMINGS)
     yield partial(_comes_and_goes, speech=speeches[0], how="disconnect", settled=True, times=COMINGS)
@@ -135,19 +151,12 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float]) -> Iterator[Open
     for speech in speeches:
         yield partial(_slow, speech=speech, resumes=False, tab="connect")
         yield partial(_slow, speech=speech, resumes=True, tab=None)
-    if not vocabulary.by_wire:
-        for speech, slow in product(speeches, (None, 1)):
-            yield partial(_cancelled, speech=speech, slow=slow)
     for speech, times in product([speech for speech in speeches if for_one(speech)], (1, MANY)):
         yield partial(_absent, speech=speech, times=times, tabs=1, slow=True)
     for speech in speeches:
         if for_one(speech):
             yield partial(_cut_off, speech=speech)
-    yield partial(_flooded, speech=speeches[0], how=None)
-    yield partial(_flooded, speech=speeches[0], how="abort")
-    for how in leaving[:2]:
-        yield partial(_back_for_long, speech=speeches[0], how=how, moments=moments)
-    for seconds in (*moments, LONG):
+    for seconds in moments:
         yield partial(_long, speech=speeches[0], seconds=seconds)
     for seconds in moments:
         if seconds <= SOON:
@@ -164,6 +173,7 @@ def _logins(vocabulary: Vocabulary, speech: Speech) -> Iterator[Opening]:
     tokens = vocabulary.tokens
     for end, token in product(ends, ("valid", *tokens[-2:-1])):
         yield partial(_log_in, token=token, ends=end, speech=speech)
+    yield partial(_log_in, token="valid", ends="disconnect", speech=speech)
     for token, retries in product((*tokens[:2], *tokens[-2:-1]), (True, False)):
         yield partial(_refused, token=token, logins=1, speech=speech, retries=retries, there=not retries)
     for token in tokens[:1]:
@@ -274,10 +284,10 @@ def _log_in(script: Script, token: str, ends: Kind | None, speech: Speech) -> No
     script.everyone_speaks([speech])
 
 
-def _login_ended(script: Script, speech: Speech, ends: Kind, slow: bool) -> None:
+def _login_ended(script: Script, speech: Speech, ends: Kind, slow: bool, other: int | None) -> None:
     """A user's second and third tab log in while something is on its way to the first; one of them does not get in."""
     _arrive(script, 2)
-    phrases.login_ended(script, (speech, 1, 0), 0, ends, slow=slow, other=0, resumes=True)
+    phrases.login_ended(script, (speech, 1, 0), 0, ends, slow=slow, other=other, resumes=True)
     script.settle()
     script.everyone_speaks([speech])
 
@@ -306,7 +316,7 @@ def _comes_and_goes(
 def _back_for_long(script: Script, speech: Speech, how: Kind, moments: Sequence[float]) -> None:
     """Somebody leaves, is back at once, and is spoken to as time goes by."""
     _arrive(script, 2)
-    soon = sorted({moment for moment in moments if moment <= SOON} or {SOON})
+    soon = sorted({LONG, *(moment for moment in moments if moment <= SOON)})
     phrases.back_for_long(script, (speech, 1, 0), 0, how, soon)
 
 
