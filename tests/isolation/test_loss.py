@@ -622,3 +622,29 @@ def test_who_has_logged_out_was_not_there_to_be_reached() -> None:
     story.done("log_out", "c1")
     number = story.begin("emit", None, "u0", to="u1")
     assert kinds(story.hears("c0", number).end(number, False).rest()) == ["FalseFailure"]
+
+
+def test_a_lapse_that_comes_later_excuses_nothing_before() -> None:
+    story = silence(managed("u0", "u1")).stall("c1").wait(9.0).resume("c1")
+    assert kinds(story.rest()) == ["LostEvent"]
+
+
+def test_a_token_that_ends_is_its_users_alone() -> None:
+    story = served("u0", "u1", "u1")
+    story.done("expire", "c0")
+    number = story.begin("emit", "c1", "u1", to="u1")
+    assert kinds(story.end(number, NOBODY).rest()) == ["LostEvent"]
+
+
+def test_where_a_manager_is_called_a_token_ends_for_one_client() -> None:
+    story = managed("u0", "u0")
+    story.done("expire", "c0")
+    story.done("emit", None, "u1", to="u0")
+    assert kinds(story.rest()) == ["LostEvent"]
+
+
+def test_a_clean_up_that_failed_ends_no_login() -> None:
+    story = managed("u0")
+    story.end(story.begin("clean_up", None, "u0"), REFUSED, RowKind.RAISED)
+    number = story.begin("emit", None, "u1", to="u0")
+    assert kinds(story.hears("c0", number).end(number).rest()) == ["UnhandledError"]
