@@ -392,6 +392,9 @@ class WireDriver(Driver):
         self._say(number, op, lane, self.wire.emit_to_room, Aim(rooms=rooms))
 
     def do_join(self, number: int, op: Operation, lane: Lane) -> None:
+        if not self.wire.offers(op.kind):  # a program may be another wire's
+            self.skip(number)
+            return
         client = self._client(number, op)
         if client is not None:
             assert op.room is not None
