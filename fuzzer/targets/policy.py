@@ -17,8 +17,8 @@ class Policy:
 
     ``delay``: somebody else's stalled client holds nobody up for longer, and a client that leaves a frame unread for
     longer may be given up.  ``rest``: when nothing more arrives, every operation has finished after so long.
-    ``connections``, ``per_user``, ``per_room``: so many connections at once are always served.  ``at_limit``: beyond,
-    the newcomer is refused (``refuse``), or an older connection is closed (``close``), or now this, now that
+    ``connections``, ``per_user``, ``per_room``: so many connections at once are always served.  ``one_room``: whoever
+    joins a room leaves the one before.  ``at_limit``: beyond those numbers the newcomer is refused (``refuse``), or an older connection is closed (``close``), or now this, now that
     (``either``).  ``session``: the server may end a login that has lasted so long.  ``idle``: it may end one that has
     been silent for so long.  ``rate``: beyond n events of one user within s seconds, ``(n, s)``, an event may be
     refused or dropped.  ``backlog``: with so many frames unread before a connection, or events kept for a user,
@@ -37,6 +37,7 @@ class Policy:
     connections: int | None = None
     per_user: int | None = None
     per_room: int | None = None
+    one_room: bool = False
     at_limit: Literal["refuse", "close", "either"] = "refuse"
     session: float | None = None
     idle: float | None = None

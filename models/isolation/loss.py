@@ -165,6 +165,20 @@ def room_full(index: HistoryIndex, b: Breach) -> bool:
     return b.event is not None and room_crowded(index, b)
 
 
+@declared(one_room=True)
+def moved_on(index: HistoryIndex, b: Breach) -> bool:
+    """Who joins a room leaves the one before: the hearer or the speaker may have been in another room by then."""
+    if not index.policy.one_room or b.event is None:
+        return False
+    rooms = b.event.rooms
+    for c in (b.connection, b.event.emitter):
+        joined = min((span.may_from for room in rooms for span in (c.rooms.get(room, ()) if c else ())), default=NEVER)
+        others = (span for room, spans in (c.rooms.items() if c else ()) if room not in rooms for span in spans)
+        if any(joined < span.may_from < b.until for span in others):
+            return True
+    return False
+
+
 @declared(delivery="at most once")
 def at_most_once(index: HistoryIndex, b: Breach) -> bool:
     """What is sent at most once may be lost."""
@@ -271,6 +285,7 @@ CHECKS = (
             beyond_rate,
             beyond_backlog,
             room_full,
+            moved_on,
             at_most_once,
             forgotten,
         ),

@@ -655,6 +655,22 @@ def test_who_is_not_let_into_a_full_room_is_owed_nothing_there(others: tuple[str
     assert story.excused(per_room=2) == (["room_full"] if full else [])
 
 
+@pytest.mark.parametrize("who", ["c0", "c1"])
+def test_whoever_joins_another_room_may_have_left_the_one_before(who: str) -> None:
+    def said(*joined: str) -> Story:
+        story = in_room("a")
+        for room in joined:
+            story.done("join", who, room=room)
+        number = story.begin("emit_to_room", "c0", "u0", room="a")
+        return story.end(number, NOBODY).rest()
+
+    assert kinds(said("b")) == ["LostEvent"]
+    assert "one_room" in said("b").judged()[0].message and "one_room" not in said("a").judged()[0].message
+    assert kinds(said("b"), one_room=True) == []
+    assert said("b").excused(one_room=True) == ["moved_on"]
+    assert kinds(said(), one_room=True) == kinds(said("a"), one_room=True) == ["LostEvent"]
+
+
 def test_whoever_stalled_may_be_hung_up_on() -> None:
     story = served("u0").stall("c0").resume("c0").closed("c0")
     assert kinds(story) == []
