@@ -17,12 +17,13 @@ class Policy:
 
     ``delay``: somebody else's stalled client holds nobody up for longer, and a client that leaves a frame unread for
     longer may be given up.  ``rest``: when nothing more arrives, every operation has finished after so long.
-    ``connections``, ``per_user``, ``per_room``: so many connections at once are always served.  ``one_room``: whoever
-    joins a room leaves the one before.  ``at_limit``: beyond those numbers the newcomer is refused (``refuse``), or an older connection is closed (``close``), or now this, now that
-    (``either``).  ``session``: the server may end a login that has lasted so long.  ``idle``: it may end one that has
-    been silent for so long.  ``rate``: beyond n events of one user within s seconds, ``(n, s)``, an event may be
-    refused or dropped.  ``backlog``: with so many frames unread before a connection, or events kept for a user,
-    others may be dropped.  ``slow``: a client that was given up is closed, or may be forgotten with its socket open.
+    ``connections``, ``per_user``, ``per_room``: so many connections at once are always served. ``one_room``:
+    whoever joins a room leaves the one before. ``at_limit``: beyond those numbers the newcomer is refused
+    (``refuse``), or an older connection is closed (``close``), or now this, now that (``either``). ``session``: the
+    server may end a login that has lasted so long. ``idle``: it may end one that has been silent for so long.
+    ``rate``: beyond n events of one user within s seconds, ``(n, s)``, an event may be refused or dropped.
+    ``backlog``: with so many frames unread before a connection, or events kept for a user, others may be dropped.
+    ``slow``: a client that was given up is closed, or may be forgotten with its socket open.
     ``delivery``: how often what is owed arrives.  ``kept``: events for an absent user are not kept, go once to the
     next connection, or once to each connection.  ``tabs_wait``: a stalled connection may hold up its own user's
     others.  ``in_turn``: what one client says may be sent to one after the other, so that who does not read holds up
