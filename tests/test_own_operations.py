@@ -37,6 +37,7 @@ from crosswire.fuzzer.search import RandomWalk
 from crosswire.fuzzer.targets.adapter import Client, Event, Target
 from crosswire.fuzzer.targets.presence import Seen
 from crosswire.fuzzer.world import InOrder, latency
+from crosswire.strategies.constants import no_local_constants
 from crosswire.strategies.machine import machine_for
 from crosswire.strategies.openings import openings
 
@@ -221,15 +222,16 @@ def test_programs_have_them_all_amid_everything_else() -> None:
     assert names == {op.name for program in opened for op in program.operations if op.kind == "act"}
     written: list[Program] = []
     machine = machine_for(target(Board), lambda program, order: written.append(program))
-    run_state_machine_as_test(
-        seed(1)(machine),
-        settings=settings(
-            max_examples=60,
-            stateful_step_count=8,
-            phases=[Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    with no_local_constants():
+        run_state_machine_as_test(
+            seed(1)(machine),
+            settings=settings(
+                max_examples=60,
+                stateful_step_count=8,
+                phases=[Phase.generate],
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
     with_them = [program for program in written if any(op.kind == "act" for op in program.operations)]
     assert len(with_them) > 30
     assert names == {op.name for program in with_them for op in program.operations if op.kind == "act"}
