@@ -29,10 +29,10 @@ def leave_nothing_behind() -> Iterator[None]:
     objects are collected is not to be said in one.
     """
     yield
-    written = Path(tempfile.gettempdir())
+    written, checkout = Path(tempfile.gettempdir()), Path(__file__).parents[1]
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
-        if isinstance(file, str) and written in Path(file).parents:
+        if isinstance(file, str) and written in Path(file).parents and checkout not in Path(file).parents:
             del sys.modules[name]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
