@@ -79,23 +79,34 @@ class HistoryIndex:
         """Connection -> the row at which a heartbeat, or its answer, may have been on its way for too long.
 
         From then on the server may have given it up: some do so without closing it for a while.  One that is seen to be
-        under way is late after the delay; one that may lie behind other frames, after `BEHIND`.
+        under way is late after the delay; one that may lie behind other frames, after `BEHIND`.  Where the
+        clock moved while nothing was under way, which no row says, what is under way later began to wait later.
         """
         traits = self.target.traits
         hides = isinstance(traits, WireTraits) and traits.wire.has_heartbeats
         late: dict[str, int] = {}
         waits: dict[tuple[str, bool], float] = {}
+        moved = 0.0
         for row in self.marks.get(RowKind.CLOCK, ()):
-            pending = self.history[row].detail
+            pending, began = self.history[row].detail, self.history[row].time
+            if began > moved:
+                waits.clear()
+            moved = self._moved_to(row)
             keys = [key for key in pending if isinstance(key, tuple)] if isinstance(pending, tuple) else []
             names = {(str(key[-1]), True) for key in keys if key[0] == "pong"}
             names |= {(str(key[-1]), False) for key in keys if hides and key[0] in TRAFFIC}
-            passed = self.history[row + 1].time - self.history[row].time
-            waits = {one: waits.get(one, 0.0) + passed for one in names}
+            waits = {one: waits.get(one, 0.0) + moved - began for one in names}
             for (name, seen), waited in waits.items():
                 if round(waited, 3) > (self.policy.delay if seen else BEHIND):
                     late.setdefault(name, row)
         return late
+
+    def _moved_to(self, row: int) -> float:
+        """The time to which the clock was moved at a row that says so; the same, where the history ends there."""
+        after = row + 1
+        if after < len(self.history) and self.history[after].kind == RowKind.BUSY:  # said before it moves, too
+            after += 1
+        return self.history[min(after, len(self.history) - 1)].time
 
     def missed_beat(self, connection: Connection, until: int) -> bool:
         """Whether the server may have given a connection up by a row, though it is open and reads."""

@@ -503,6 +503,26 @@ def test_a_heartbeat_may_lie_behind_what_is_said(beats: bool, pending: list[str]
     assert kinds(silence(story.rest())) == ([] if excused else ["LostEvent"])
 
 
+def test_heartbeats_that_are_each_in_time_excuse_nothing() -> None:
+    """Where the clock moves while nothing is on its way, no row says so."""
+    story = served("u0", "u1")
+    for _ in range(4):
+        story.mark(RowKind.CLOCK, (("pong", "c1"),)).wait(0.6).rest().wait(20.0)
+    assert kinds(silence(story.rest())) == ["LostEvent"]
+
+
+def test_a_heartbeat_is_late_while_the_machine_is_busy_too() -> None:
+    """The server's own time-out does not know better."""
+    story = served("u0", "u1").mark(RowKind.CLOCK, (("pong", "c1"),)).mark(RowKind.BUSY, 1.1).wait(1.1)
+    assert kinds(silence(story.rest())) == []
+
+
+def test_a_history_may_end_as_the_clock_moves() -> None:
+    """Where the target keeps the thread then, the execution is broken off."""
+    story = silence(served("u0", "u1")).mark(RowKind.CLOCK, (("pong", "c1"),))
+    assert story.index().beats_late == {}
+
+
 def test_a_heartbeat_that_is_late_excuses_nothing_before() -> None:
     story = silence(served("u0", "u1"))
     story.mark(RowKind.CLOCK, (("pong", "c1"),)).wait(9.0)
