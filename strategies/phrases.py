@@ -272,9 +272,9 @@ def cut_off(script: Script, said: Said, times: int, how: Kind) -> None:
 def come_and_go(
     script: Script, which: int, times: int, how: Kind | None, settled: bool, said: Said | None = None
 ) -> None:
-    """A user comes and leaves, again and again, and then stays; where nobody leaves, tab by tab is there at once.
+    """A user comes and leaves, again and again, and then stays; without ``how``, every tab stays.
 
-    With ``said``, each time something is said to that user, who does not read, and leaves in the middle of it.
+    With ``said``, each time something is said to that user, who does not read, and leaves, if so, in the middle of it.
     """
     user = script.user(which)
     for _ in range(times):
@@ -405,10 +405,11 @@ def moved(script: Script, which: int, room: int, said: Said, leaves: bool, *, sl
 def in_two_rooms(script: Script, speech: Speech, which: int, first: int, how: Kind | None) -> None:
     """A client joins one room and then the other, speaks in both, and leaves the second, or for good."""
     name = script.connection(which)
-    rooms = [("r0", "r1")[(first + number) % 2] for number in range(2)]
+    rooms = script.vocabulary.rooms
+    rooms = tuple(dict.fromkeys(rooms[(first + number) % len(rooms)] for number in range(2)))
     others = [other for other in script.here if other != name]
     for number, other in enumerate(others):
-        script.add("join", connection=other, room=rooms[number % 2])
+        script.add("join", connection=other, room=rooms[number % len(rooms)])
     for room in rooms:
         script.add("join", connection=name, room=room)
     script.settle()
@@ -416,10 +417,10 @@ def in_two_rooms(script: Script, speech: Speech, which: int, first: int, how: Ki
     for number in range(2):
         script.say(speech, speaker, first + number)
     script.settle()
-    if how is None:
-        script.add("leave", connection=name, room=rooms[1])
-    else:
+    if how is not None:
         script.leave(name, how)
+    elif script.vocabulary.offers("leave"):
+        script.add("leave", connection=name, room=rooms[-1])
     script.settle()
     for number, other in enumerate(others[:2]):
         speaker = script.here.index(other) if script.vocabulary.by_wire else int(script.owners[other][1:])

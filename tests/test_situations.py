@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
@@ -16,7 +17,10 @@ from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.search import RandomWalk
 from crosswire.fuzzer.targets.adapter import Adapter, Target
+from crosswire.fuzzer.targets.policy import Policy
 from crosswire.fuzzer.targets.resolve import resolve
+from crosswire.fuzzer.targets.traits import WireTraits
+from crosswire.fuzzer.targets.wire import JsonWire
 from crosswire.fuzzer.world import Chooser, InOrder
 from crosswire.strategies import phrases
 from crosswire.strategies.openings import openings
@@ -229,7 +233,8 @@ class OneWay(Adapter):
 
     async def emit(self, event: object) -> None: ...
 
-    async def emit_to_room(self, event: object) -> None: ...
+    async def emit_to_room(self, event: object) -> None:
+        await asyncio.sleep(0)
 
     async def disconnect(self, client: object) -> None: ...
 
@@ -241,4 +246,15 @@ def test_nobody_leaves_a_room_where_that_is_no_operation() -> None:
             batch for number in range(6) for batch in run_round(worker, Plan(schedules=1), number, lambda _: False)
         ]
     written = {op.kind for batch in batches for op in batch.program.operations}
-    assert "join" in written and "leave" not in written
+    assert {"join", "emit_to_room"} <= written and "leave" not in written
+
+
+@pytest.mark.parametrize("names", [["1", "2"], ["lobby"]], ids=str)
+def test_rooms_are_called_what_the_wire_calls_them(names: list[str]) -> None:
+    """An application turns clients away from a room that it does not have."""
+    wire = JsonWire(join={"join": "{room}"}, to_room={"room": "{room}", "text": "{event}"}, rooms=names)
+    target = Target("rooms", OneWay, WireTraits(wire, Policy()))
+    written = [op for program in openings(target, 3) for op in program.operations]
+    for kind in ("join", "emit_to_room"):
+        assert {op.room for op in written if op.kind == kind} == set(names)
+    assert "leave" not in {op.kind for op in written}
