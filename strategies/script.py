@@ -7,10 +7,9 @@ own connection where clients speak for themselves, from the user's backend where
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
 from typing import Any
 
 from ..fuzzer.core.program import Kind, Operation, Pace
@@ -18,6 +17,7 @@ from ..fuzzer.engine.schedule import Deliver
 from ..fuzzer.targets.adapter import Target
 from ..fuzzer.targets.own import Own
 from ..fuzzer.targets.traits import WireTraits
+from ..fuzzer.targets.wire import DEFAULT_ROOMS
 
 __all__ = ("SPEAKING", "Script", "Speech", "Vocabulary", "of_oneself")
 
@@ -35,9 +35,6 @@ def of_oneself(speech: Speech) -> bool:
 
 
 LEAVING: tuple[Kind, ...] = ("disconnect", "abort", "log_out")
-
-ROOMS = ("r0", "r1")
-"""What rooms are called where nobody says it."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +69,9 @@ class Vocabulary:
 
     @cached_property
     def rooms(self) -> tuple[str, ...]:
-        """Two rooms, as the target calls them."""
+        """Two rooms, or the one there is, as the target calls them."""
         traits = self.target.traits
-        named = traits.wire.rooms if isinstance(traits, WireTraits) else ()
-        if isinstance(named, Mapping):
-            named = list(dict.fromkeys(chain.from_iterable(named.values())))
-        return tuple(named[:2]) or ROOMS
+        return traits.wire.room_names[:2] if isinstance(traits, WireTraits) else DEFAULT_ROOMS
 
     @cached_property
     def enters(self) -> bool:

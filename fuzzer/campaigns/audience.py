@@ -88,7 +88,7 @@ def _reach(worker: Worker, traits: WireTraits, way: Kind) -> _Reach:
 
 def _plainest(way: Kind, traits: WireTraits) -> tuple[Program, set[str], set[str]]:
     """Clients come one after the other and one speaks; which of the others must hear it, and which must not."""
-    rooms = [*traits.wire.rooms][:2] if traits.wire.rooms_at_connect else []
+    rooms = traits.wire.room_names[:2] if traits.wire.rooms_at_connect else ()
     room = rooms[0] if rooms else None
     where: list[str | None] = [room, room, room, *rooms[1:]]
     operations: list[Operation] = []

@@ -93,7 +93,7 @@ def _shared_room(wire: Wire) -> str | None:
     """A room in which both users can be: one for everybody, or one that both are in from login on."""
     if isinstance(wire.rooms, Mapping):
         return next((room for room in wire.rooms.get("u0", ()) if room in wire.rooms.get("u1", ())), None)
-    return next(iter(wire.rooms), "r0" if wire.rooms_at_connect else None)
+    return wire.room_names[0] if wire.rooms or wire.rooms_at_connect else None
 
 
 def _unhandled(execution: Execution) -> list[Failure]:

@@ -334,7 +334,7 @@ class WireDriver(Driver):
         """The room a client connects to, where it connects to one."""
         if not self.wire.rooms_at_connect:
             return None
-        return op.room or next(iter(self.wire.rooms), "r0")
+        return op.room or self.wire.room_names[0]
 
     def _client(self, number: int, op: Operation) -> WireClient | None:
         """The operation's client where its connection is open; else the operation is skipped."""

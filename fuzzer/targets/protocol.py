@@ -20,7 +20,7 @@ from typing import Any, Literal
 from ..core.stacks import is_library
 from .routes import Route
 from .users import integer_users, uuid_users
-from .wire import JsonWire
+from .wire import DEFAULT_ROOMS, JsonWire
 
 __all__ = ("asking", "guesses", "plainly")
 
@@ -135,7 +135,7 @@ def asking(route: Route, seen: _Seen | None = None) -> dict[str, Any]:
     said: dict[str, Any] = {"path": path, "users": users}
     if "{room}" in path:
         numbered = any(kind == "integer" for name, kind in route.parameters.items() if name in ROOMS)
-        said["rooms"] = ["1", "2"] if numbered else ["r0", "r1"]
+        said["rooms"] = ["1", "2"] if numbered else [*DEFAULT_ROOMS]
     return said
 
 

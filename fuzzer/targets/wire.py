@@ -19,6 +19,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 from urllib.parse import quote
 
@@ -32,6 +33,7 @@ from .templates import Template, frame_of, joined_room, names_room
 from .users import Naming, known_as
 
 __all__ = (
+    "DEFAULT_ROOMS",
     "TEXT",
     "Frame",
     "JsonWire",
@@ -113,6 +115,10 @@ class Reading:
     seen: Seen | None = None
 
 
+DEFAULT_ROOMS = ("r0", "r1")
+"""What rooms are called where nobody says it."""
+
+
 class Wire:
     """Base of wires: a connection at ``/``, nothing to log in with, and no way to emit."""
 
@@ -147,6 +153,12 @@ class Wire:
     def offers(self, operation: str) -> bool:
         """Which of emit, broadcast, run_agent, log_out, expire, join, leave and emit_to_room clients can do."""
         return False
+
+    @property
+    def room_names(self) -> tuple[str, ...]:
+        """What `rooms` are called, each once; `DEFAULT_ROOMS` where nobody says it."""
+        named = chain.from_iterable(self.rooms.values()) if isinstance(self.rooms, Mapping) else self.rooms
+        return tuple(dict.fromkeys(named)) or DEFAULT_ROOMS
 
     @property
     def rooms_at_connect(self) -> bool:
