@@ -14,7 +14,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..core.choices import WAYS, Way
@@ -28,8 +28,8 @@ from .embedding import is_sanic, is_tornado, sanic_serving, tornado_serving
 from .fresh import FreshModule, taken_up, taking_up
 from .policy import Limits, Policy
 from .preparing import Prepared
-from .protocol import asking, plainly
-from .routes import Route, takes_auth, websocket_routes
+from .protocol import asked_at, plain_wire
+from .routes import Route, websocket_routes
 from .scripts import start_in
 from .serving import (
     PORT,
@@ -364,38 +364,6 @@ async def _started(main: Callable[[], Any], port: int | None) -> Any:
             await serving.__aexit__(None, None, None)
 
 
-FOR_ALL: dict[str, str] = {"type": "message", "text": "{event}"}
-"""What a client says to everybody in JSON, where nobody says more."""
-
-
-def _at(routes: Sequence[Route], known: Wire) -> Wire:
-    """A wire as the first of an application's routes for it asks; what is for everybody may be for a room's members."""
-    route = next((route for route in routes if route.socketio == isinstance(known, SocketIOWire)), None)
-    if isinstance(known, SocketIOWire) and route is not None:
-        return replace(known, path=route.path, auth=known.auth if takes_auth(route.endpoint) else None)
-    if not isinstance(known, JsonWire) or route is None:
-        return known
-    asked = asking(route)
-    return replace(known, **asked, to_room=known.to_all if "rooms" in asked else None)
-
-
-def _plain(routes: Sequence[Route]) -> tuple[Wire, bool]:
-    """The wire of an application of which nothing is said, and whether a guess is in it: to whom clients speak.
-
-    It is what all of its handlers plainly speak, or else JSON.
-    """
-    if routes and routes[0].socketio:
-        return SocketIOWire(to_all=("message", {"text": "{event}"})), True
-    spoken = {plainly(route) for route in routes}
-    if spoken == {"json for one"}:
-        return WIRES["json"], False
-    if spoken == {"text"}:
-        return TEXT, True
-    if spoken == {"json for everybody"}:
-        return JsonWire(to_user=None, to_all=FOR_ALL), True
-    return JsonWire(to_all=FOR_ALL), True
-
-
 def _wire(
     name: str, wire: Wire | str | None, fresh: FreshModule, routes: Sequence[Route]
 ) -> tuple[Wire, tuple[OperationKind, ...]]:
@@ -403,11 +371,19 @@ def _wire(
     own = getattr(fresh.module, "wire", None) if wire is None else wire
     if isinstance(own, Wire):
         return own, ()
-    if wire is None or isinstance(wire, Wire) or wire in WIRES:
-        spoken, guessed = (WIRES[wire], False) if isinstance(wire, str) else _plain(routes)
-        spoken = _at(routes, spoken)
-        ways = tuple(filter(spoken.offers, AUDIENCES))
-        return spoken, ways if guessed or len(ways) > 1 else ()
+    if not isinstance(wire, str):
+        spoken, guessed = plain_wire(routes)
+    elif wire in WIRES:
+        spoken, guessed = WIRES[wire], False
+    else:
+        return _wire_at(name, wire), ()
+    spoken = asked_at(routes, spoken)
+    ways = tuple(filter(spoken.offers, AUDIENCES))
+    return spoken, ways if guessed or len(ways) > 1 else ()
+
+
+def _wire_at(name: str, wire: str) -> Wire:
+    """The wire of that place, ``package.module:name``, for the target of that name."""
     module_name, _, attribute = wire.partition(":")
     if not attribute:
         raise UnknownTargetError(
@@ -425,4 +401,4 @@ def _wire(
         raise UnknownTargetError(
             f"target {name!r}: {wire} is no wire; make one with crosswire.fuzzer.targets.JsonWire, or derive from Wire"
         )
-    return found, ()
+    return found

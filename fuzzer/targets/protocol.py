@@ -12,17 +12,18 @@ import inspect
 import re
 import sys
 import textwrap
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Literal
 
 from ..core.stacks import is_library
-from .routes import Route
+from .routes import Route, takes_auth
+from .socketio import SocketIOWire
 from .users import integer_users, uuid_users
-from .wire import DEFAULT_ROOMS, JsonWire
+from .wire import DEFAULT_ROOMS, TEXT, JsonWire, Wire
 
-__all__ = ("asking", "guesses", "plainly")
+__all__ = ("asked_at", "guesses", "plain_wire", "plainly")
 
 RECEIVES_TEXT = frozenset({"receive_text", "iter_text"})
 RECEIVES_OBJECTS = frozenset({"receive_json", "iter_json"})
@@ -117,7 +118,7 @@ def guesses(route: Route) -> list[JsonWire]:
         if source.asked:
             _arguments(source.tree, seen, set(route.parameters))
     common: dict[str, Any] = {
-        **asking(route, seen),
+        **_asking(route, seen),
         "headers": {"Authorization": "Bearer {token}"} if seen.bearer else {},
         "ready": seen.ready or None,
         "user": seen.user,
@@ -127,7 +128,7 @@ def guesses(route: Route) -> list[JsonWire]:
     return [JsonWire(**{**common, **one}) for one in said]
 
 
-def asking(route: Route, seen: _Seen | None = None) -> dict[str, Any]:
+def _asking(route: Route, seen: _Seen | None = None) -> dict[str, Any]:
     """How a wire asks for a route: its path, what users are called there, and which rooms it leads to, if any."""
     path = _path(route, seen if seen is not None else _Seen())
     kinds = [kind for name, kind in route.parameters.items() if name not in ROOMS]
@@ -137,6 +138,38 @@ def asking(route: Route, seen: _Seen | None = None) -> dict[str, Any]:
         numbered = any(kind == "integer" for name, kind in route.parameters.items() if name in ROOMS)
         said["rooms"] = ["1", "2"] if numbered else [*DEFAULT_ROOMS]
     return said
+
+
+FOR_ALL: dict[str, str] = {"type": "message", "text": "{event}"}
+"""What a client says to everybody in JSON, where nobody says more."""
+
+
+def asked_at(routes: Sequence[Route], known: Wire) -> Wire:
+    """A wire as the first of an application's routes for it asks; what is for everybody may be for a room's members."""
+    route = next((route for route in routes if route.socketio == isinstance(known, SocketIOWire)), None)
+    if isinstance(known, SocketIOWire) and route is not None:
+        return replace(known, path=route.path, auth=known.auth if takes_auth(route.endpoint) else None)
+    if not isinstance(known, JsonWire) or route is None:
+        return known
+    asked = _asking(route)
+    return replace(known, **asked, to_room=known.to_all if "rooms" in asked else None)
+
+
+def plain_wire(routes: Sequence[Route]) -> tuple[Wire, bool]:
+    """The wire of an application of which nothing is said, and whether a guess is in it: to whom clients speak.
+
+    It is what all of its handlers plainly speak, or else JSON.
+    """
+    if routes and routes[0].socketio:
+        return SocketIOWire(to_all=("message", {"text": "{event}"})), True
+    spoken = {plainly(route) for route in routes}
+    if spoken == {"json for one"}:
+        return JsonWire(), False
+    if spoken == {"text"}:
+        return TEXT, True
+    if spoken == {"json for everybody"}:
+        return JsonWire(to_user=None, to_all=FOR_ALL), True
+    return JsonWire(to_all=FOR_ALL), True
 
 
 def _messages(seen: _Seen) -> Iterator[tuple[Any, Any]]:
