@@ -157,6 +157,14 @@ def test_what_a_handler_looks_up_is_no_guess(chat: Path) -> None:
     assert accusations(target, 2) == {"CrossUserLeak"}
 
 
+def test_what_a_handler_looks_up_by_another_name_is_a_guess(chat: Path) -> None:
+    """It is sent ``to``, and has every right to tell everybody."""
+    elsewhere = NAMES_ONE.replace('message["to"]', 'message.get("recipient")')
+    target, said = found_out(write(chat, TO_ALL, elsewhere))
+    assert guessed(target) == ("broadcast",)
+    assert said is not None and "it reaches everybody:" in said
+
+
 def test_what_reaches_some_is_a_question(chat: Path) -> None:
     target = write(chat, TO_TWO, IN_TEXT)
     with pytest.raises(

@@ -12,7 +12,7 @@ import inspect
 import re
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Literal
@@ -94,10 +94,15 @@ def plainly(route: Route) -> Plain | None:
         return "text"
     if called & RECEIVES_OBJECTS and not any(map(_addresses, modules)):
         return "json for everybody"
+    return "json for one" if _recipients(sources) else None
+
+
+def _recipients(sources: Iterable[_Source]) -> frozenset[str]:
+    """The names of the one whom a message is for that are looked up in what is received."""
     seen = _Seen()
     for source in sources:
         _read(source, seen)
-    return "json for one" if FOR_WHOM & seen.keys.keys() else None
+    return FOR_WHOM & seen.keys.keys()
 
 
 NAMED: dict[type[ast.AST], str] = {ast.Constant: "value", ast.Attribute: "attr", ast.Name: "id", ast.arg: "arg"}
@@ -158,12 +163,13 @@ def asked_at(routes: Sequence[Route], known: Wire) -> Wire:
 def plain_wire(routes: Sequence[Route]) -> tuple[Wire, bool]:
     """The wire of an application of which nothing is said, and whether a guess is in it: to whom clients speak.
 
-    It is what all of its handlers plainly speak, or else JSON.
+    It is what all of its handlers plainly speak, or else JSON.  That it is for one is said only where they look up what
+    this wire calls that one: whoever is sent another name has been sent none.
     """
     if routes and routes[0].socketio:
         return SocketIOWire(to_all=("message", {"text": "{event}"})), True
     spoken = {plainly(route) for route in routes}
-    if spoken == {"json for one"}:
+    if spoken == {"json for one"} and all("to" in _recipients(_sources(route.endpoint)) for route in routes):
         return JsonWire(), False
     if spoken == {"text"}:
         return TEXT, True
