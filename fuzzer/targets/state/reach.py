@@ -287,19 +287,19 @@ class Reach:
     def _is_librarys(self, cache: Any) -> bool:
         """Whether a cached function is a library's own, though something of the project's leads there.
 
-        `typing.Literal` leads to one, and what its cache holds is no state of anybody's.
+        `typing.Literal` leads to one, and what its cache holds is no state of anybody's.  A cache that the project puts
+        before a library's function is the project's: the library has the function itself by that name.
         """
         name = getattr(cache, "__module__", None)
         if not isinstance(name, str):
             return False
-        if name.partition(".")[0] in sys.stdlib_module_names:
-            return True
         module = sys.modules.get(name)
-        return (
-            isinstance(module, types.ModuleType)
-            and not self.own(module)
-            and vars(module).get(getattr(cache, "__name__", "")) is cache
-        )
+        if not isinstance(module, types.ModuleType):
+            return False
+        there = vars(module).get(getattr(cache, "__name__", ""))
+        if name.partition(".")[0] in sys.stdlib_module_names:
+            return there is not getattr(cache, "__wrapped__", cache)
+        return there is cache and not self.own(module)
 
     def _instance(self, records: list[Record], path: str, thing: Any, kind: type) -> Iterator[tuple[str, Any]]:
         """The attributes of an instance; whatever else the collector knows it refers to."""

@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import io
 import itertools
+import json
 import logging
 import queue
 import random
@@ -139,6 +140,8 @@ def unbounded(x: int) -> object:
 def settings() -> Plain:
     return Plain()
 
+
+parsed = functools.lru_cache(json.loads)
 
 mapping: dict[Any, Any] = {}
 flags = {"a": True}

@@ -112,6 +112,7 @@ RESTORED: dict[str, tuple[Use, Use]] = {
     "count().__next__": (lambda m: m.next_id(), lambda m: repr(m.next_id.__self__)),
     "list iterator": (lambda m: next(m.walk), lambda m: m.walk.__reduce__()[2]),
     "lru_cache, empty": (lambda m: m.bounded(1), lambda m: m.bounded.cache_info().currsize),
+    "lru_cache of a library's function": (lambda m: m.parsed("1"), lambda m: m.parsed.cache_info().currsize),
     "cache": (
         lambda m: (m.unbounded.cache_clear(), m.unbounded(0), m.unbounded(1)),
         lambda m: m.unbounded(0) is m.first,
