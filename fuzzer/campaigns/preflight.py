@@ -26,7 +26,7 @@ from .rounds import Batch
 __all__ = ("preflight",)
 
 SYMPTOMS = (BrokenGoldenPath, Dropped, LostEvent, Refused, ReplacedEvent, UnhandledError)
-"""Violations by which a wire shows that does not speak the application's protocol; another is the application's own."""
+"""Violations by which a wire shows that it does not speak the application's protocol; others are the application's."""
 
 
 def preflight(worker: Worker, promises: frozenset[str] = frozenset(PROMISES)) -> Batch | None:
@@ -132,18 +132,16 @@ def turned_away(traits: WireTraits, execution: Execution, why: str) -> str:
     )
 
 
-def _guess(name: str, traits: WireTraits) -> str:
-    """What to do where nobody said how clients speak."""
-    place = name.partition("?")[0]
-    return (
-        f", which is a guess: crosswire init {place} reads its handlers and writes a file to say it in"
-        if traits.guessed
-        else ""
-    )
+def _hint(name: str, traits: WireTraits) -> str:
+    """What to do where nobody said how clients speak; empty where somebody did."""
+    if not traits.guessed:
+        return ""
+    place, _, _ = name.partition("?")
+    return f", which is a guess: crosswire init {place} reads its handlers and writes a file to say it in"
 
 
 def _let_in(name: str, traits: WireTraits, execution: Execution) -> None:
-    """Whether a first client that waits for its login in vain does so because the application failed."""
+    """Raise `TargetError` where the first client waits for its login in vain because the application failed."""
     answered = any(row.operation == 0 and row.kind == "returned" for row in execution.history)
     raised = _unhandled(execution)
     if raised and not answered:
@@ -156,7 +154,7 @@ def _let_in(name: str, traits: WireTraits, execution: Execution) -> None:
 
 
 def _understood(name: str, traits: WireTraits, execution: Execution) -> None:
-    """Whether the wire speaks the application's protocol: clients are let in, and what is emitted arrives."""
+    """Raise `TargetError` unless the wire speaks the application's protocol: clients get in, what is said arrives."""
     why: dict[str, object] = {}
     wire = traits.wire
     for row in execution.history:
@@ -185,5 +183,5 @@ def _understood(name: str, traits: WireTraits, execution: Execution) -> None:
                         if (number, "c0") in arrived
                         else f"clients received {', '.join(heard) or 'nothing'}"
                     )
-                    + f"; does the wire speak the application's protocol? it is {wire.describe()}{_guess(name, traits)}"
+                    + f"; does the wire speak the application's protocol? it is {wire.describe()}{_hint(name, traits)}"
                 )

@@ -17,17 +17,17 @@ class Policy:
 
     ``delay``: somebody else's stalled client holds nobody up for longer, and a client that leaves a frame unread for
     longer may be given up.  ``rest``: when nothing more arrives, every operation has finished after so long.
-    ``connections``, ``per_user``, ``per_room``: so many connections at once are always served. ``one_room``:
-    whoever joins a room leaves the one before. ``at_limit``: beyond those numbers the newcomer is refused
-    (``refuse``), or an older connection is closed (``close``), or now this, now that (``either``). ``session``: the
-    server may end a login that has lasted so long. ``idle``: it may end one that has been silent for so long.
-    ``rate``: beyond n events of one user within s seconds, ``(n, s)``, an event may be refused or dropped.
-    ``backlog``: with so many frames unread before a connection, or events kept for a user, others may be dropped.
-    ``slow``: a client that was given up is closed, or may be forgotten with its socket open.
-    ``delivery``: how often what is owed arrives.  ``kept``: events for an absent user are not kept, go once to the
-    next connection, or once to each connection.  ``tabs_wait``: a stalled connection may hold up its own user's
-    others.  ``in_turn``: what one client says may be sent to one after the other, so that who does not read holds up
-    those after it (False: nobody waits for another hearer).
+    ``connections``, ``per_user``, ``per_room``: so many connections at once are always served.  ``at_limit``: beyond,
+    the newcomer is refused (``refuse``), or an older connection is closed (``close``), or now this, now that
+    (``either``).  ``one_room``: whoever joins a room leaves the one before.  ``session``: the server may end a login
+    that has lasted so long.  ``idle``: it may end one that has been silent for so long.  ``rate``: beyond n events of
+    one user within s seconds, ``(n, s)``, an event may be refused or dropped.  ``backlog``: with so many frames
+    unread before a connection, or so many events kept for a user, others may be dropped.  ``slow``: a client that was
+    given up is closed, or may be forgotten with its socket open.  ``delivery``: how often what is owed arrives.
+    ``kept``: events for an absent user are not kept, go once to the next connection, or once to each connection.
+    ``tabs_wait``: a stalled connection may hold up its own user's others.  ``in_turn``: what one client says may be
+    sent to one after the other, so that who does not read holds up those after it (False: nobody waits for another
+    hearer).
     ``logs_out``: a log-out ends the login though the socket stays open.
     ``may_refuse``: an emit that returned False was refused, and is owed to nobody.  ``failure``: an emit that reports
     failure was not delivered, or only nobody knows.  ``grace``: tasks may outlive the clients they serve for so long.

@@ -192,7 +192,7 @@ class HistoryIndex:
         return self.target.own(act.op.name) if act.op.kind == "act" else None
 
     def answers(self, event: Event) -> bool:
-        """Whether it is owed to nobody but the connection that it was said on."""
+        """Whether an event is declared to be answered to its sender: it is owed to the connection it was said on."""
         own = self.own(event.by)
         return own is not None and own.audience == "sender" and event.emitter is not None
 
