@@ -296,8 +296,11 @@ class HistoryIndex:
             if self.tells_identity and isinstance(act.detail, str) and act.detail != c.identity:
                 c.login.doubt(row)
                 self.misidentified = True
-        elif c.login.sure_from == NEVER and act.finished != RowKind.CANCELLED:  # else its leaving ends it
-            c.failed = row
+        elif c.login.sure_from == NEVER:
+            if act.finished != RowKind.CANCELLED:
+                c.failed = row
+            elif any(how in ENDS_ITS_OWN for _, how in c.ends):
+                return  # it left before it was answered: the server is done with it once that is over
             c.ends_at(row, "refused")
             c.login.ended(row)
 

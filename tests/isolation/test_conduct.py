@@ -613,6 +613,17 @@ def test_a_place_is_free_once_the_server_has_put_things_away(rested: bool) -> No
     assert not asks(in_a_hurry(False))
 
 
+@pytest.mark.parametrize("left", [False, True])
+def test_a_login_that_the_target_breaks_off_itself_is_over(left: bool) -> None:
+    """Where its client is on its way out, nobody can say so before that has returned."""
+    story = managed()
+    login = story.begin("connect", "c0", "u0")
+    if left:
+        story.mark(RowKind.GONE, "disconnect", "c0", story.begin("disconnect", "c0"))
+    story.end(login, None, RowKind.CANCELLED)
+    assert kinds(story.rest().mark(RowKind.REGISTRY, ("c0",))) == ([] if left else ["LeakedEntry"])
+
+
 def test_where_older_connections_are_closed_newcomers_are_let_in() -> None:
     story = managed("u0")
     story.connect("c1", "u0", said=False)
