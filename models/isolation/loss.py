@@ -168,15 +168,18 @@ def room_full(index: HistoryIndex, b: Breach) -> bool:
 @declared(one_room=True)
 def moved_on(index: HistoryIndex, b: Breach) -> bool:
     """Who joins a room leaves the one before: the hearer or the speaker may have been in another room by then."""
-    if not index.policy.one_room or b.event is None:
+    event = b.event
+    if not index.policy.one_room or event is None:
         return False
-    rooms = b.event.rooms
-    for c in (b.connection, b.event.emitter):
-        joined = min((span.may_from for room in rooms for span in (c.rooms.get(room, ()) if c else ())), default=NEVER)
-        others = (span for room, spans in (c.rooms.items() if c else ()) if room not in rooms for span in spans)
-        if any(joined < span.may_from < b.until for span in others):
-            return True
-    return False
+    return any(c is not None and _perhaps_elsewhere(c, event.rooms, b) for c in (b.connection, event.emitter))
+
+
+def _perhaps_elsewhere(c: Connection, rooms: tuple[str, ...], b: Breach) -> bool:
+    """Whether a connection may have joined another room after the last time it surely joined one of these."""
+    joined = [span.may_from for room in rooms for span in c.rooms.get(room, ()) if span.sure_from < b.since]
+    others = (span for room, spans in c.rooms.items() if room not in rooms for span in spans)
+    last = max(joined, default=-1)
+    return any(span.may_from < b.until and min(span.sure_from, span.may_until) > last for span in others)
 
 
 @declared(delivery="at most once")

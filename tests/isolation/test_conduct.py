@@ -679,7 +679,30 @@ def test_whoever_joins_another_room_may_have_left_the_one_before(who: str) -> No
     assert "one_room" in said("b").judged()[0].message and "one_room" not in said("a").judged()[0].message
     assert kinds(said("b"), one_room=True) == []
     assert said("b").excused(one_room=True) == ["moved_on"]
-    assert kinds(said(), one_room=True) == kinds(said("a"), one_room=True) == ["LostEvent"]
+    for back in ((), ("a",), ("b", "a")):
+        assert kinds(said(*back), one_room=True) == ["LostEvent"]
+    assert kinds(said("b", "a", "b"), one_room=True) == []
+
+
+def test_where_joins_are_not_answered_who_speaks_may_have_moved_on() -> None:
+    story = in_room("a")
+    story.connect("c9", "u9", said=NOBODY)
+    for room in "ab":
+        story.begin("join", "c9", room=room)
+    number = story.begin("emit_to_room", "c9", "u9", room="a")
+    story.end(number, NOBODY).rest()
+    assert kinds(story) == ["LostEvent", "LostEvent"]
+    assert kinds(story, one_room=True) == []
+
+
+def test_of_two_rooms_joined_at_once_either_may_be_the_last() -> None:
+    story = in_room("a")
+    there, back = (story.begin("join", "c1", room=room) for room in "ba")
+    story.end(back).end(there)
+    number = story.begin("emit_to_room", "c0", "u0", room="a")
+    story.end(number, NOBODY).rest()
+    assert kinds(story) == ["LostEvent"]
+    assert kinds(story, one_room=True) == []
 
 
 def test_whoever_stalled_may_be_hung_up_on() -> None:
