@@ -22,13 +22,18 @@ from ..findings.finding import Finding, soundness_doubt
 from ..findings.minimise import minimise
 from ..findings.tally import Cell, Found, Tally
 from ..targets.adapter import Target
+from ..targets.traits import WireTraits
 from .audience import find_audience
 from .child import Care
+from .cluster import Cluster
 from .events import BugFound, BugUpdated, CampaignEvent, Finished, Noted, Phase, Progressed, Started
-from .pool import Pool
+from .pool import Pool, Runners
 from .preflight import preflight
 from .proof import prove
 from .rounds import Batch, Plan, run_round
+from .seats import RoundsJob, Seats
+from .versions import versions_here
+from .watched import execution_patience
 
 __all__ = ("Campaign", "Plan")
 
@@ -74,6 +79,7 @@ class Campaign:
         plan: Plan,
         *,
         workers: int = 1,
+        cluster: str | None = None,
         confirming: bool = False,
         explaining: bool = True,
         tally: Tally | None = None,
@@ -87,7 +93,7 @@ class Campaign:
         self.confirming = confirming
         self.explaining = explaining
         self.tally = tally if tally is not None else Tally(target.name)
-        self._workers = workers
+        self._workers, self._cluster = workers, cluster
         self._by_strategy: Counter[str] = Counter(dict.fromkeys(plan.strategies, 0))
         self._began = 0.0
         self._shrinking = 0.0
@@ -189,7 +195,7 @@ class Campaign:
 
     def _batches(self, worker: Worker) -> Iterator[Batch | None]:
         """Yield the batches of round after round, in order, until the budget is used up; None after each round."""
-        if self._workers == 1:
+        if self._workers == 1 and self._cluster is None:
             while not self._over():
                 with closing(run_round(worker, self.plan, self.tally.rounds, self._over)) as batches:
                     yield from batches
@@ -197,12 +203,21 @@ class Campaign:
                     self.tally.rounds += 1
                     yield None
             return
-        with closing(Pool(self.target, self.plan, self._workers, self.tally.rounds, self._care)) as pool:
+        with closing(Pool(self.target, self._runners(), self.tally.rounds)) as pool:
             while not (self._over() or pool.given_up):
                 yield from pool.next_round(self._over, worker.alive)
                 if not self._over():
                     self.tally.rounds += 1
                     yield None
+
+    def _runners(self) -> Runners:
+        """Those who run the rounds: processes here, or a cluster's workers."""
+        target, care = self.target, self._care
+        guessed = target.traits.guessed if isinstance(target.traits, WireTraits) else ()
+        job = RoundsJob(target.name, self.plan, target.state.way, guessed, execution_patience(care))
+        if self._cluster is None:
+            return Seats(job, care, self._workers)
+        return Cluster(self._cluster, self._workers, job, care, versions_here(target.name), target.state.note)
 
     def _over(self, more: int = 0) -> bool:
         """Return whether the budget ends here, ``more`` executions after those counted."""

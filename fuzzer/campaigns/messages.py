@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from ..core.errors import CrosswireError
 from ..core.text import cut, plain
 
-__all__ = ("EXHAUSTED", "HEADER", "Done", "Inbox", "Job", "Line", "Said", "Started", "packed")
+__all__ = ("EXHAUSTED", "HEADER", "Done", "Inbox", "Job", "Line", "Said", "Started", "packed", "unpacked")
 
 LARGEST = 1 << 28
 """Bytes of one message; what is longer is none of ours."""
@@ -37,6 +37,9 @@ class Line(Protocol):
 
     def asked(self) -> object | None:
         """Return the next thing that was sent here, waiting for it; None where nothing more will come."""
+
+    def ready(self) -> bool:
+        """Return whether something was sent here, so that `asked` need not wait."""
 
     def beat(self) -> None:
         """Say that things go on; costs nothing."""
@@ -132,6 +135,14 @@ def packed(message: object) -> bytes:
     return HEADER.pack(len(data)) + data
 
 
+def unpacked(data: bytes) -> Any:
+    """Return the message that travelled as ``data``; raises `ValueError` where it is none of ours."""
+    try:
+        return _Ours(io.BytesIO(data[HEADER.size :])).load()
+    except Exception as error:
+        raise ValueError(f"a message that is none of ours: {error}") from None
+
+
 class Inbox:
     """Messages as they come in through a pipe, without ever waiting for the rest of one."""
 
@@ -151,12 +162,9 @@ class Inbox:
                 raise ValueError(f"a message of {size} bytes")
             if len(self._buffer) < HEADER.size + size:
                 break
-            data = bytes(self._buffer[HEADER.size : HEADER.size + size])
+            data = bytes(self._buffer[: HEADER.size + size])
             del self._buffer[: HEADER.size + size]
-            try:
-                messages.append(_Ours(io.BytesIO(data)).load())
-            except Exception as error:
-                raise ValueError(f"a message that is none of ours: {error}") from None
+            messages.append(unpacked(data))
         return messages
 
     def text(self) -> str:

@@ -69,6 +69,7 @@ class Run:
         *,
         profile: str | None = None,
         workers: int = 1,
+        cluster: str | None = None,
         regressions: bool = False,
         confirm_findings: bool = False,
         explain_findings: bool = True,
@@ -77,7 +78,7 @@ class Run:
     ) -> None:
         self.store = store
         self.plan = plan
-        self._workers = workers
+        self._workers, self._cluster = workers, cluster
         self._regressions = regressions
         self._confirm = confirm_findings
         self._explain = explain_findings
@@ -173,6 +174,7 @@ class Run:
         given = target.target
         how: dict[str, Any] = {
             "workers": self._workers,
+            "cluster": self._cluster,
             "confirming": self._confirm,
             "explaining": self._explain,
             "tally": target.tally,

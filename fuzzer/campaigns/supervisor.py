@@ -76,6 +76,7 @@ class CampaignJob:
     target: str
     plan: Plan
     workers: int
+    cluster: str | None
     tally: Tally
     care: Care
     confirming: bool = False
@@ -95,6 +96,7 @@ class CampaignJob:
             target,
             self.plan,
             workers=self.workers,
+            cluster=self.cluster,
             confirming=self.confirming,
             explaining=self.explaining,
             tally=self.tally,
@@ -172,6 +174,7 @@ class Supervisor:
         plan: Plan,
         *,
         workers: int = 1,
+        cluster: str | None = None,
         confirming: bool = False,
         explaining: bool = True,
         tally: Tally,
@@ -180,7 +183,7 @@ class Supervisor:
         self.target = target
         self.plan = plan
         self.tally = tally
-        self._workers = workers
+        self._workers, self._cluster = workers, cluster
         self._confirming = confirming
         self._explaining = explaining
         self._care = care
@@ -256,6 +259,7 @@ class Supervisor:
             self.target,
             self.plan,
             self._workers,
+            self._cluster,
             base,
             self._care,
             self._confirming,

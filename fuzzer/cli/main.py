@@ -81,6 +81,10 @@ def run(
         int | None,
         typer.Option(min=1, max=512, help="Processes; what a seed finds does not depend on it. Default 1."),
     ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(help="Dask scheduler whose workers run the rounds, tcp://host:8786; or local: --workers of them."),
+    ] = None,
     profile: Annotated[
         str | None,
         typer.Option(help="Settings from [tool.crosswire.profiles.NAME] in pyproject.toml; nightly and quick exist."),
@@ -157,6 +161,7 @@ def run(
         promises=promise,
         strategies=strategy,
         workers=workers,
+        cluster=cluster,
         profile=profile,
         resume=resume,
         confirm=confirm,

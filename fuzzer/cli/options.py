@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from ..campaigns.child import MEMORY, PATIENCE, Care
+from ..campaigns.cluster import check_cluster
 from ..campaigns.rounds import SCHEDULES, Plan
 from ..core.choices import PROMISES, STRATEGIES, FailOn
 from ..core.errors import UsageError
@@ -41,6 +42,7 @@ def run_settings(
     promises: list[str] | None,
     strategies: list[str] | None,
     workers: int | None,
+    cluster: str | None,
     profile: str | None,
     resume: bool,
     confirm: bool | None,
@@ -65,6 +67,7 @@ def run_settings(
         promises=promises or None,
         strategies=strategies or None,
         workers=workers,
+        cluster=cluster,
         fail_on=fail_on,
         junit=str(junit) if junit is not None else None,
         notify=notify,
@@ -79,6 +82,8 @@ def run_settings(
     chosen = said.over(set_up)
     _check_names("promise", chosen.promises, PROMISES)
     _check_names("strategy", chosen.strategies, STRATEGIES)
+    if chosen.cluster is not None:
+        check_cluster(chosen.cluster)
     seconds = parse_budget(chosen.budget) if chosen.budget is not None else None
     if seconds is None and chosen.max_executions is None:
         seconds = BUDGET
@@ -98,6 +103,7 @@ def run_settings(
         profile=profile,
         fresh_seed=chosen.seed == "fresh",
         workers=chosen.workers if chosen.workers is not None else 1,
+        cluster=chosen.cluster,
         resume=resume,
         confirm=chosen.confirm is not False,
         explain=chosen.cause is not False,

@@ -44,6 +44,7 @@ class Profile(msgspec.Struct, frozen=True, rename="kebab", forbid_unknown_fields
     promises: list[str] | None = None
     strategies: list[str] | None = None
     workers: Annotated[int, msgspec.Meta(ge=1, le=512)] | None = None
+    cluster: str | None = None
     fail_on: FailOn | None = None
     junit: str | None = None
     notify: str | None = None

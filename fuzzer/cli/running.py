@@ -47,6 +47,7 @@ class Settings:
     profile: str | None = None
     fresh_seed: bool = False
     workers: int = 1
+    cluster: str | None = None
     resume: bool = False
     confirm: bool = False
     explain: bool = True
@@ -90,6 +91,7 @@ def run_campaigns(settings: Settings) -> int:
                 plan,
                 profile=settings.profile,
                 workers=settings.workers,
+                cluster=settings.cluster,
                 regressions=settings.scheduled,
                 confirm_findings=settings.confirm,
                 explain_findings=settings.explain,
