@@ -88,6 +88,9 @@ class Said:
 class _Plain(pickle.Pickler):
     """Pickles our own data; of a target's classes the plain value they stand for."""
 
+    dispatch_table: dict[type, Any] = {}  # noqa: RUF012, as the base class has it
+    """Whatever libraries register with copyreg, some of them for every exception, is none of ours."""
+
     def reducer_override(self, value: Any) -> Any:
         kind = type(value)
         named = value if isinstance(value, NAMED) else kind  # what the other side will have to look up
