@@ -55,7 +55,8 @@ class Care:
 class Child:
     """A process that does a job, from its start to its end; a context manager that leaves none behind."""
 
-    def __init__(self, job: Job, care: Care) -> None:
+    def __init__(self, job: Job, care: Care, daemon: bool = False) -> None:
+        """Start it; a ``daemon`` starts no process by multiprocessing, which ends it with this one at the latest."""
         context = processes()
         self.care = care
         self.ending: Ending | None = None
@@ -70,6 +71,7 @@ class Child:
         self._process = context.Process(
             target=begin,
             args=(job, tell, asked, say, fault, self._pulse, care.memory, in_main_thread()),
+            daemon=daemon,
         )
         try:
             start(self._process)

@@ -7,6 +7,7 @@ Dask runs a round again whose worker is gone, and gives it up when that has ende
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import logging
 import time
 from collections.abc import AsyncIterator
@@ -37,6 +38,10 @@ LOOKING = 1.0
 
 KILLS = 2
 """Workers that a round may end before it is not given to another, in a cluster made here."""
+
+
+GONE = (OSError, asyncio.CancelledError, concurrent.futures.CancelledError)
+"""What Dask's client raises where there is nobody any more to speak to."""
 
 
 class ClusterError(CrosswireError):
@@ -127,7 +132,10 @@ class _Relay:
     def __init__(self, job: RelayJob, line: Line) -> None:
         self._job, self._line = job, line
         self._rounds: set[asyncio.Future[Arrived | Withdrawn]] = set()
+        self._there: dict[str, int] = {}
+        """Workers by address, each with how many rounds it runs at a time."""
         self._members = Members(0, 0)
+        self._begun = False
         self._looked = 0.0
         self._alone_since = time.monotonic()
 
@@ -146,20 +154,31 @@ class _Relay:
                 while await self._step(client):
                     pass
                 await asyncio.wait_for(client.run(leave, self._job.remote.campaign, on_error="ignore"), LOOKING)
-            except (TimeoutError, OSError, asyncio.CancelledError) as error:
-                raise self._gone(str(error)) from None
+            except GONE:
+                raise self._gone() from None
 
     async def _take_up(self, client: Any) -> None:
-        """Have every worker there is take up the target before the first round; tell what each says."""
-        while not self._members.workers:
+        """Have the workers that are there take up the target before the first round; tell what each says."""
+        remote, said = self._job.remote, 0
+        while not said:
             await self._look(client)
+            asked = {w: asyncio.ensure_future(_taken_up(client, remote, w)) for w in self._there}
+            while asked:
+                done, _ = await asyncio.wait(asked.values(), timeout=TICK, return_when=asyncio.FIRST_COMPLETED)
+                await self._look(client)
+                for worker, one in list(asked.items()):
+                    if one in done:
+                        data = one.result()
+                        if data is not None:
+                            said += 1
+                            await self._tell(Taken(worker, data))
+                    elif worker in self._there:
+                        continue
+                    one.cancel()
+                    del asked[worker]
             await asyncio.sleep(TICK)
-        there = await client.run(_take_up_aside, self._job.remote, on_error="return")
-        for worker, said in there.items():
-            if isinstance(said, BaseException):
-                raise ClusterError(f"the cluster's worker {worker} cannot run Crosswire: {_gist(said)}")
-            await self._tell(Taken(worker, said))
-        await self._tell(self._members)
+        self._begun = True
+        await self._tell_members()
         self._line.begun()
 
     async def _step(self, client: Any) -> bool:
@@ -190,7 +209,7 @@ class _Relay:
             data: bytes = await future
         except KilledWorker:
             return Withdrawn(number)
-        except (OSError, asyncio.CancelledError):
+        except GONE:
             raise
         except Exception as error:
             raise ClusterError(f"a worker of the cluster cannot run rounds: {_gist(error)}") from None
@@ -199,27 +218,43 @@ class _Relay:
     async def _look(self, client: Any) -> None:
         """See who is there; raises `ClusterError` where that is nobody for long, or the scheduler is gone."""
         if client.status != "running":
-            raise self._gone(f"its connection is {client.status}")
+            raise self._gone()
         now = time.monotonic()
         if now - self._looked < LOOKING:
             return
         self._looked = now
-        threads = await client.nthreads()
-        members = Members(len(threads), sum(threads.values()))
-        if members.workers:
+        self._there = dict(await client.nthreads())
+        if self._there:
             self._alone_since = now
         elif now - self._alone_since > JOINING:
             raise ClusterError(f"the Dask cluster at {self._job.address} has had no worker for {JOINING:g} s")
-        if members != self._members and self._members.workers:
+        if self._begun:
+            await self._tell_members()
+
+    async def _tell_members(self) -> None:
+        members = Members(len(self._there), sum(self._there.values()))
+        if members != self._members:
+            self._members = members
             await self._tell(members)
-        self._members = members
 
     async def _tell(self, message: object) -> None:
         """Tell a message without holding up Dask, whoever hears it may be busy counting."""
         await asyncio.to_thread(self._line.tell, message)
 
-    def _gone(self, why: str) -> ClusterError:
-        return ClusterError(f"the Dask scheduler at {self._job.address} is gone: {why}")
+    def _gone(self) -> ClusterError:
+        return ClusterError(f"the Dask scheduler at {self._job.address} is gone")
+
+
+async def _taken_up(client: Any, remote: Remote, worker: str) -> bytes | None:
+    """What one worker says; None where it is gone."""
+    said = await client.run(_take_up_aside, remote, workers=[worker], on_error="return")
+    match said.get(worker):
+        case bytes(data):
+            return data
+        case OSError() | None:
+            return None
+        case error:
+            raise ClusterError(f"the cluster's worker {worker} cannot run Crosswire: {_gist(error)}")
 
 
 async def _take_up_aside(remote: Remote) -> bytes:

@@ -64,16 +64,19 @@ def run_round_here(remote: Remote, number: int) -> bytes:
             seat.begin(number)
             while (ran := seat.hear()) is None:
                 awaited([seat.child])
+                if remote.campaign in _left:
+                    raise CrosswireError("the campaign is over")
             return packed(Told(seat.versions, ran))
     except CrosswireError as error:
         return packed(Told(done=Done(error=error)))
 
 
 def leave(campaign: str) -> None:
-    """End the processes that wait for rounds of a campaign."""
+    """End what there is for a campaign that is over: processes that wait for rounds, and rounds nobody waits for."""
     with _lock:
-        left = _free.pop(campaign, [])
-    for waiting in left:
+        _left.add(campaign)
+        idle = _free.pop(campaign, [])
+    for waiting in idle:
         waiting.timer.cancel()
         waiting.seat.close()
 
@@ -87,6 +90,8 @@ class _Waiting:
 
 
 _free: dict[str, list[_Waiting]] = {}
+_left: set[str] = set()
+"""Campaigns that are over."""
 _lock = threading.Lock()
 
 

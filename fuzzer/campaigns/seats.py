@@ -149,7 +149,7 @@ class Seat:
         return ran
 
     def _made(self, careful: bool) -> Child:
-        return Child(replace(self._job, careful=careful, avoided=frozenset(self._avoided)), self._care)
+        return Child(replace(self._job, careful=careful, avoided=frozenset(self._avoided)), self._care, daemon=True)
 
     def _replace(self, careful: bool) -> None:
         self.child.close()
