@@ -12,8 +12,10 @@ from .seats import Ran
 
 __all__ = ("Pool", "Runners")
 
-AHEAD = 2
-"""Rounds in hand for each of those who run them, so that none waits while an earlier round is counted."""
+AHEAD = 4
+"""Rounds in hand for each of those who run them, so that none waits while an earlier round is counted or still runs.
+
+The longest take some four times as long as the shortest (`rounds.LENGTHS`)."""
 
 
 class Runners(Protocol):
