@@ -186,6 +186,7 @@ def main() -> None:
             "efficiency": ratio,
         }
         figures |= {
+            "efficiency": ratio,
             "slower": slower,
             "kept": kept,
             "head": head,

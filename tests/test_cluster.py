@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.cluster import model
 from crosswire.fuzzer.campaigns.pool import AHEAD, Pool
 from crosswire.fuzzer.campaigns.seats import Ran
 from crosswire.fuzzer.campaigns.versions import Versions, versions_here
@@ -238,6 +239,13 @@ def test_rounds_count_once_and_in_order_however_they_come_back() -> None:
     assert runners.taken == list(range(5, max(runners.taken) + 1))
     assert max(runners.taken) < 9 + AHEAD * runners.capacity
     assert lives - pool._lives == len(runners.sent)
+
+
+def test_the_model_names_what_limits_a_cluster() -> None:
+    few, many = (model(n, round_seconds=2.0, overhead=0.05, head=0.02, carried=200_000) for n in (10, 1000))
+    assert (few.limit, few.efficiency) == ("the workers", pytest.approx(0.95))
+    assert (many.limit, many.efficiency) == ("counting", pytest.approx(0.1))
+    assert model(1000, 2.0, 0.05, head=0.001, carried=1_000_000).limit == "the network"
 
 
 def test_versions_say_what_differs() -> None:
