@@ -243,8 +243,8 @@ def test_rounds_count_once_and_in_order_however_they_come_back() -> None:
 
 def test_the_model_names_what_limits_a_cluster() -> None:
     few, many = (model(n, round_seconds=2.0, overhead=0.05, head=0.02, carried=200_000) for n in (10, 1000))
-    assert (few.limit, few.efficiency) == ("the workers", pytest.approx(0.95))
-    assert (many.limit, many.efficiency) == ("counting", pytest.approx(0.1))
+    assert few.limit == "the workers" and few.efficiency == pytest.approx(0.95)
+    assert many.limit == "counting" and many.efficiency == pytest.approx(0.1)
     assert model(1000, 2.0, 0.05, head=0.001, carried=1_000_000).limit == "the network"
 
 
