@@ -8,6 +8,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 
 from ..core.errors import UsageError
@@ -53,7 +54,8 @@ class Cluster:
         self._home: Seats | None = None
         self.bytes = 0
         """That have come back, as results of rounds."""
-        remote = Remote(uuid.uuid4().hex, job, care, os.environ.get("PYTHONHASHSEED"))
+        there = replace(job, tells_versions=True)
+        remote = Remote(uuid.uuid4().hex, there, care, os.environ.get("PYTHONHASHSEED"))
         self._relay = Child(RelayJob(address, workers, remote), Care())
         try:
             while not self._members.workers:

@@ -41,6 +41,8 @@ class RoundsJob:
     guessed: tuple[Kind, ...]
     """Whom what clients say is for, where nobody said it, as it was found out."""
     patience: float
+    tells_versions: bool = False
+    """Whether the process tells its versions first: every source file is read for them."""
     careful: bool = False
     avoided: frozenset[Program] = frozenset()
 
@@ -49,7 +51,8 @@ class RoundsJob:
         worker = WatchedWorker(target, line, self.patience, self.careful, self.avoided)
         worker.target.state.way = self.way
         worker.samples = CAN_FORK
-        line.tell(versions_here(self.target))
+        if self.tells_versions:
+            line.tell(versions_here(self.target))
         with worker.session():
             if CAN_FORK:
                 worker.stand_by()
@@ -96,7 +99,7 @@ class Seat:
     def __init__(self, job: RoundsJob, care: Care, avoided: set[Program]) -> None:
         self.number: int | None = None
         self.versions: Versions | None = None
-        """Of the process that sits here, once it has said so."""
+        """Of the process that sits here, once it has said so; only where the job is to tell them."""
         self._job, self._care, self._avoided = job, care, avoided
         self._ended: list[Finding] = []
         self._lives = self._cost = 0
