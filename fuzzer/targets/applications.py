@@ -90,9 +90,9 @@ class _Found:
     makes: Any = None
 
     @property
-    def routes(self) -> list[Route]:
+    def routes(self) -> tuple[Route, ...]:
         """Where clients can connect, as far as that can be told before it runs."""
-        return websocket_routes(self.example if self.makes is None else self.makes)
+        return tuple(websocket_routes(self.example if self.makes is None else self.makes))
 
 
 def application(
@@ -145,7 +145,8 @@ def application(
     if via is not None and found.kind != "asgi":
         done = "called directly" if via == "direct" else f"put behind {via}"
         raise UnknownTargetError(f"target {name!r}: only an ASGI application can be {done}; this is {found.title}")
-    spoken, guessed = _wire(name, wire, fresh, found.routes)
+    routes = found.routes
+    spoken, guessed = _wire(name, wire, fresh, routes)
     direct = found.kind == "asgi" and via in (None, "direct")
 
     def create() -> Service:
@@ -167,7 +168,7 @@ def application(
         policy or limits or getattr(fresh.module, "policy", None) or getattr(fresh.module, "limits", None) or Policy(),
         offline_delivery,
         by_bytes=not direct,
-        routes=tuple(found.routes),
+        routes=routes,
         guessed=guessed,
     )
     how = ", called directly" if direct else f", behind {via}" if found.kind == "asgi" else ""
