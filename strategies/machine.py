@@ -166,10 +166,9 @@ def _on_connections(vocabulary: Vocabulary) -> dict[str, Any]:
 
     rules = {"act": rule(connection=which, kind=st.sampled_from(kinds))(act)}
     if vocabulary.offers("join"):
-        rooms = vocabulary.rooms
 
         def move(self: ProgramMachine, connection: int, room: int, kind: Kind) -> None:
-            self.script.add(kind, connection=self.script.connection(connection), room=rooms[room % len(rooms)])
+            self.script.add(kind, connection=self.script.connection(connection), room=vocabulary.room(room))
 
         moves: tuple[Kind, ...] = ("join", "join", "leave") if vocabulary.offers("leave") else ("join",)
         rules["move"] = rule(connection=which, room=which, kind=st.sampled_from(moves))(move)

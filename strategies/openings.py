@@ -350,7 +350,7 @@ def _moves(script: Script, speech: Speech, leaves: bool, slow: bool, which: int)
     """Somebody comes into a room or leaves it while others speak there."""
     _arrive(script)
     for name in ("c0", "c2"):
-        script.add("join", connection=name, room=script.vocabulary.rooms[0])
+        script.add("join", connection=name, room=script.vocabulary.room(0))
     script.settle()
     phrases.moved(script, which, 0, (speech, 2, 0), leaves, slow=slow)
 

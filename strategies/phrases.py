@@ -88,7 +88,7 @@ def while_stalled(
     name = script.connection(which)
     owner = int(script.owners[name][1:])
     script.add("stall", connection=name, seconds=seconds)
-    own = script.here.index(name) if script.vocabulary.by_wire else owner
+    own = script.speaker_at(name)
     for number, (speech, speaker, to) in enumerate(said):
         if number:
             script.say(speech, own + 1 + speaker, to)
@@ -108,7 +108,7 @@ def concern(script: Script, said: Said, user: str, *, speaks: bool = False) -> N
     own = of_oneself(speech)
     if speaks or own:
         tabs = script.of(user) or [script.arrive(user)]
-        speaker = script.here.index(tabs[0]) if script.vocabulary.by_wire else int(user[1:])
+        speaker = script.speaker_at(tabs[0])
     else:
         speaker = script.beside(user, speaker)
     script.say(speech, speaker, int(user[1:]) if own or not speaks else to)
@@ -387,16 +387,16 @@ def moved(script: Script, which: int, room: int, said: Said, leaves: bool, *, sl
     Whoever has left is out once all is at rest: more is said then.
     """
     name = script.connection(which)
-    rooms = script.vocabulary.rooms
+    entered = script.vocabulary.room(room)
     if slow:
         lagging(script, name)
-    script.add("join", connection=name, room=rooms[room % len(rooms)])
+    script.add("join", connection=name, room=entered)
     if leaves:
         script.settle()
     speech, speaker, _ = said
     script.say(speech, speaker, room)
     if leaves:
-        script.add("leave", connection=name, room=rooms[room % len(rooms)])
+        script.add("leave", connection=name, room=entered)
         script.say(speech, speaker, room)
         script.settle()
         script.say(speech, speaker, room)
@@ -405,15 +405,15 @@ def moved(script: Script, which: int, room: int, said: Said, leaves: bool, *, sl
 def in_two_rooms(script: Script, speech: Speech, which: int, first: int, how: Kind | None) -> None:
     """A client joins one room and then the other, speaks in both, and leaves the second, or for good."""
     name = script.connection(which)
-    rooms = script.vocabulary.rooms
-    rooms = tuple(dict.fromkeys(rooms[(first + number) % len(rooms)] for number in range(2)))
+    room_of = script.vocabulary.room
+    rooms = tuple(dict.fromkeys(room_of(first + number) for number in range(2)))
     others = [other for other in script.here if other != name]
     for number, other in enumerate(others):
         script.add("join", connection=other, room=rooms[number % len(rooms)])
     for room in rooms:
         script.add("join", connection=name, room=room)
     script.settle()
-    speaker = script.here.index(name) if script.vocabulary.by_wire else int(script.owners[name][1:])
+    speaker = script.speaker_at(name)
     for number in range(2):
         script.say(speech, speaker, first + number)
     script.settle()
@@ -423,5 +423,4 @@ def in_two_rooms(script: Script, speech: Speech, which: int, first: int, how: Ki
         script.add("leave", connection=name, room=rooms[-1])
     script.settle()
     for number, other in enumerate(others[:2]):
-        speaker = script.here.index(other) if script.vocabulary.by_wire else int(script.owners[other][1:])
-        script.say(speech, speaker, first + number)
+        script.say(speech, script.speaker_at(other), first + number)

@@ -73,6 +73,10 @@ class Vocabulary:
         traits = self.target.traits
         return traits.wire.room_names[:2] if isinstance(traits, WireTraits) else DEFAULT_ROOMS
 
+    def room(self, number: int) -> str:
+        """The room of a number, as `Script.user` is the user of one."""
+        return self.rooms[number % len(self.rooms)]
+
     @cached_property
     def enters(self) -> bool:
         """Whether a client connects to a room, and stays there."""
@@ -161,7 +165,7 @@ class Script:
         self.here.append(name)
         room = None
         if self.vocabulary.enters:  # every third is in another one than those who talk to each other
-            room = self.vocabulary.rooms[number % 3 // 2 % len(self.vocabulary.rooms)]
+            room = self.vocabulary.room(number % 3 // 2)
         token = "valid" if self.vocabulary.logs_in else token
         self.add("connect", connection=name, user=user, token=token, pace=pace, room=room)
         return name
@@ -177,6 +181,10 @@ class Script:
         self.add(how, connection=connection)
         if connection in self.here:
             self.here.remove(connection)
+
+    def speaker_at(self, connection: str) -> int:
+        """The number of the speaker that a client is: its connection's, or its user's where a backend speaks for it."""
+        return self.here.index(connection) if self.vocabulary.by_wire else int(self.owners[connection][1:])
 
     def beside(self, user: str, speaker: int) -> int:
         """The number of a speaker other than that user, where clients speak for themselves and there is one."""
@@ -211,7 +219,7 @@ class Script:
             case "emit_to_thread":
                 fields.update(to=user, thread=self.user(to) if to % 4 else "t0")
             case "emit_to_room":
-                fields["room"] = self.vocabulary.rooms[to % len(self.vocabulary.rooms)]
+                fields["room"] = self.vocabulary.room(to)
         self.add(speech, user=user, **fields)
         return user
 
@@ -228,7 +236,7 @@ class Script:
         if own.audience == "user":
             fields["to"] = self.user(to)
         elif own.audience == "room":
-            fields["room"] = self.vocabulary.rooms[to % len(self.vocabulary.rooms)]
+            fields["room"] = self.vocabulary.room(to)
         self.add("act", **fields)
         return user
 
