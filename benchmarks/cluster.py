@@ -39,15 +39,14 @@ NETWORK = 125e6
 class Measured(Cluster):
     """A cluster of which the rounds' own seconds are kept."""
 
-    def __init__(self, workers: int, job: RoundsJob, plan: Plan) -> None:
+    def __init__(self, workers: int, job: RoundsJob) -> None:
+        self.seconds: list[float] = []
         target = resolve(job.target)
         super().__init__("local", workers, job, Care(), versions_here(job.target), target.state.note)
-        self.seconds: list[float] = []
 
     def hear(self) -> list[Ran]:
         heard = super().hear()
-        if heard:
-            self.seconds += [ran.seconds for ran in heard]
+        self.seconds += [ran.seconds for ran in heard]
         return heard
 
 
@@ -82,7 +81,7 @@ def measure(target: str, workers: int, rounds: int, seed: int = 0) -> tuple[Cost
     """Run rounds on a cluster of so many workers, and give them back in order; starting it is not measured."""
     plan = Plan(seed=seed, schedules=8)
     job = RoundsJob(target, plan, resolve(target).state.way, (), 5.0)
-    cluster = Measured(workers, job, plan)
+    cluster = Measured(workers, job)
     with closing(Pool(resolve(target), cluster, 1)) as pool:
         warm = pool.next_round(lambda: False, lambda: None)
         while len(cluster.seconds) < cluster.capacity:  # every worker has had its first
@@ -183,9 +182,6 @@ def main() -> None:
         figures: dict[str, object] = {
             "one": [asdict(c) for c in one],
             "two": [asdict(c) for c in two],
-            "efficiency": ratio,
-        }
-        figures |= {
             "efficiency": ratio,
             "slower": slower,
             "kept": kept,

@@ -40,8 +40,9 @@ class Versions:
 def versions_here(target: str) -> Versions:
     """The versions of this process, for a target it has taken up: the source is that of its outermost package."""
     python = f"{platform.python_implementation()} {platform.python_version()}"
-    module = target.partition("?")[0].partition(":")[0] if ":" in target else OURS[1]
-    return Versions(python, _crosswire(), _digest(_sources(module.partition(".")[0] if ":" in target else module)))
+    module, named, _ = target.partition("?")[0].partition(":")
+    source = module.partition(".")[0] if named else OURS[1]  # else it is one of the managers that come with Crosswire
+    return Versions(python, _crosswire(), _digest(_sources(source)))
 
 
 @cache
