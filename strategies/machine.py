@@ -17,6 +17,7 @@ from ..fuzzer.core.program import Kind, Pace, Program
 from ..fuzzer.engine.schedule import Deliver
 from ..fuzzer.targets.adapter import Target
 from . import phrases
+from .constants import generator_registered
 from .phrases import SLOW_FOR, Said
 from .script import SPEAKING, Script, Speech, Vocabulary
 
@@ -81,6 +82,7 @@ class ProgramMachine(RuleBasedStateMachine):
 
 def machine_for(target: Target, check: Check, users: int = 3) -> type[ProgramMachine]:
     """A machine whose programs use what the target offers, with up to ``users`` users."""
+    generator_registered()
     vocabulary = Vocabulary(target, users)
     rules: dict[str, Any] = {"check": staticmethod(check), "vocabulary": vocabulary}
     rules.update(_arriving(vocabulary))

@@ -100,6 +100,24 @@ def test_histories_do_not_depend_on_the_hash_seed() -> None:
     assert outputs[0] == outputs[1] == outputs[2]
 
 
+def test_hypothesis_finds_its_generator_in_a_session() -> None:
+    """It warns where the collector does not see who holds it: so in a process whose first machine runs in a session."""
+    code = """
+import warnings
+from hypothesis.core import threadlocal
+from crosswire.fuzzer.engine.execution import Worker
+from crosswire.models.managers.targets import TARGETS
+from tests.test_execution import generated
+
+warnings.simplefilter("error")
+assert threadlocal._hypothesis_global_random is None  # as pytest's plugin leaves it
+with Worker(TARGETS["isolated"]).session():
+    generated("isolated", lambda program, order: None, 1)
+"""
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert process.returncode == 0, process.stderr
+
+
 @given(st.integers(0, 2**30))
 @settings(max_examples=20, deadline=None)
 def test_operations_of_one_lane_keep_their_order(seed: int) -> None:

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from ...models.isolation import exercised
-from ...strategies.constants import generator_registered, no_local_constants
+from ...strategies.constants import no_local_constants
 from ...strategies.machine import ProgramMachine, machine_for
 from ...strategies.mutation import Corpus
 from ...strategies.openings import openings
@@ -159,7 +159,6 @@ def _programs(worker: Worker, plan: Plan, number: int, name: int, steps: int) ->
             yield _Written(program, range(len(program.expanded)), False)
     written: list[_Written] = []
     machine = _machine(worker, plan.users)
-    generator_registered()
     machine.moments = times
     machine.check = staticmethod(lambda program, order: written.append(_Written(program, tuple(order), True)))
     try:
