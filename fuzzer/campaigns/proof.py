@@ -119,7 +119,7 @@ def _tried(worker: Worker, way: Way, jobs: list[Job], expected: list[Shown]) -> 
     def perform() -> tuple[int, Difference] | str | None:
         state = worker.target.state
         state.way = way
-        state.begin()
+        state.begin(worker.target.create)
         for number, (program, seed) in enumerate(jobs):
             execution = worker.execute(program, _chooser(seed))
             worker.collect()

@@ -5,6 +5,7 @@ An application that catches an exception and logs it itself has handled it.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import sys
@@ -47,6 +48,7 @@ class LogWatch(logging.Handler):
 
 
 _NOWHERE = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # for the life of the process
+atexit.register(_NOWHERE.close)
 
 
 @contextmanager

@@ -182,7 +182,7 @@ class Worker:
             if state.way == "process" and CAN_FORK and isinstance(self.loop, WorldLoop):
                 return self.alone(program, chooser)
             if not self._began:
-                state.begin()
+                state.begin(self.target.create)
                 self._began = True
             try:
                 execution = self.execute(program, chooser)

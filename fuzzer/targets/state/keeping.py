@@ -84,11 +84,11 @@ class Keeping:
                 else:
                     os.environ[key] = value
 
-    def begin(self) -> None:
-        """Executions begin: what there is now is what each of them is to find."""
+    def begin(self, create: Callable[[], Any]) -> None:
+        """Executions of what ``create`` makes begin: what there is now is what each of them is to find."""
         if self.way == "snapshot":
             self._snapshot = _snapshot()
-            self._snapshot.take_in(self.roots)
+            self._snapshot.take_in([*self.roots, ("the target", create)])
             gc.freeze()  # the records are many, and none of them is garbage
 
     def put_back(self, *, thorough: bool = False) -> list[Change]:

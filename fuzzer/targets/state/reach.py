@@ -1,7 +1,8 @@
 """Finds every mutable object that can be reached from modules, and makes a record of each.
 
 The project's own modules are followed everywhere, into libraries' objects too; libraries' modules and classes only
-within their own package.  What is left alone: what is ours, and what keeps account of what is alive.
+within their own package.  Tests that a runner has collected are followed where the target leads into them.  What is
+left alone: what is ours, and what keeps account of what is alive.
 """
 
 from __future__ import annotations
@@ -136,6 +137,11 @@ def is_own(module: types.ModuleType) -> bool:
     return not is_library(file) if isinstance(file, str) else hasattr(module, "__path__")
 
 
+def is_collected(module: types.ModuleType) -> bool:
+    """Whether pytest loaded a module as one of its tests or plugins: of hundreds, one target is concerned with few."""
+    return type(getattr(module.__spec__, "loader", None)).__module__.startswith("_pytest.")
+
+
 def is_heap(cls: type) -> bool:
     """Whether a class was made by a ``class`` statement, and may be written to."""
     return bool(cls.__flags__ & HEAP) and not cls.__flags__ & IMMUTABLE
@@ -168,7 +174,8 @@ class Reach:
         if id(names) in self._seen or (top in BYSTANDERS and not name.startswith(TARGETS)):
             return
         if self.own(module):
-            self.near_by([(name, names)])
+            if not is_collected(module):
+                self.near_by([(name, names)])
         elif top in LEFT_ALONE:
             return
         elif top in sys.stdlib_module_names:
@@ -200,10 +207,14 @@ class Reach:
             elif issubclass(kind, types.ModuleType):
                 if library is not None or not self.own(thing):
                     continue
+                if is_collected(thing) and path == thing.__name__:  # a package names whatever is loaded of it
+                    continue
                 path, thing, kind = thing.__name__, vars(thing), dict
                 if id(thing) in seen:
                     continue
             seen[id(thing)] = thing
+            if library is None and kind not in CONTAINERS:
+                waiting.extend(self._home(thing, kind))
             for label, child in self._visit(records, path, thing, kind):
                 if type(child) not in ATOMS and id(child) not in seen:
                     waiting.append((path + label, child))
@@ -216,6 +227,19 @@ class Reach:
             return name.partition(".")[0] == library
         module = sys.modules.get(name)
         return isinstance(module, types.ModuleType) and self.own(module)
+
+    def _home(self, thing: Any, kind: type) -> Iterator[tuple[str, Any]]:
+        """The module that a class or function of the project's is from, which its code may write to."""
+        if kind is types.FunctionType:
+            names = thing.__globals__
+            if id(names) not in self._seen:
+                module = sys.modules.get(names.get("__name__", ""))
+                if isinstance(module, types.ModuleType) and vars(module) is names and self.own(module):
+                    yield module.__name__, names
+        elif issubclass(kind, type):
+            module = sys.modules[thing.__module__]
+            if id(vars(module)) not in self._seen:
+                yield module.__name__, vars(module)
 
     def _visit(self, records: list[Record], path: str, thing: Any, kind: type) -> Iterator[tuple[str, Any]]:
         """Record an object; what it leads to, with what that adds to the path."""

@@ -10,6 +10,13 @@ from typing import Any
 
 import pytest
 
+from crosswire.fuzzer.core.history import RowKind
+from crosswire.fuzzer.core.program import Operation, Program
+from crosswire.fuzzer.engine.execution import Worker
+from crosswire.fuzzer.targets import Adapter, Client, Event, Target
+from crosswire.fuzzer.targets.state.reach import Reach
+from crosswire.fuzzer.world import InOrder
+
 CHAT = """
 here = []
 
@@ -270,3 +277,49 @@ def test_the_users_set_up_runs_before_each_execution_and_variables_are_set(tmp_p
     assert first == second == "[('c0', \"<['u0'] lobby lobby>\")]"
     assert outside == "None"
     assert "starting it failed: OSError: no database" in failed
+
+
+visits: list[str] = []
+
+
+def visited(client: str) -> int:
+    visits.append(client)
+    return len(visits)
+
+
+class CountsVisits(Adapter):
+    """Keeps its state in the module of a test, by way of a function."""
+
+    async def connect(self, client: Client) -> None:
+        await client.websocket.send_json({"visits": visited(client.id)})
+
+    async def disconnect(self, client: Client) -> None: ...
+
+    async def emit(self, event: Event) -> None: ...
+
+
+def followed(*roots: object) -> list[object]:
+    """What is recorded of this module, when a target leads to ``roots``."""
+    reach = Reach()
+    reach.module("tests", sys.modules["tests"])
+    reach.module(__name__, sys.modules[__name__])
+    reach.near_by(("the target", root) for root in roots)
+    return [record.thing for record in reach.near if record.thing is globals() or record.thing is visits]
+
+
+@pytest.mark.parametrize("root", [CountsVisits, visited, [visited], CountsVisits().connect, lambda: None])
+def test_a_test_that_was_collected_is_looked_at_where_the_target_leads_there(root: object) -> None:
+    assert followed(root) == [globals(), visits]
+
+
+def test_a_test_that_was_collected_is_nobodys_state_otherwise() -> None:
+    assert followed() == followed(Path, [], json.dumps) == []
+
+
+def test_what_a_target_keeps_in_a_tests_module_is_put_back() -> None:
+    worker = Worker(Target("visits", CountsVisits, CountsVisits))
+    with worker.session():
+        for _ in range(3):
+            execution = worker.run(Program((Operation("connect", "c0", "u0"),)), InOrder())
+            assert any(row.kind is RowKind.RECEIVED for row in execution.history)
+            assert not visits
