@@ -37,6 +37,7 @@ from .findings.counterexample import Counterexample, load, of_finding, save
 from .findings.finding import Finding
 from .findings.regression import replayed
 from .findings.tally import Found
+from .reports.words import tracebacks
 from .targets.adapter import Adapter, Target
 from .targets.resolve import resolve
 from .testcase import ViolationFound
@@ -237,7 +238,7 @@ def _explained(name: str, finding: Finding, cause: Cause | None, notes: list[str
                 f"  {violation.message}",
                 *operations,
                 *rows,
-                *(f"  {line}" for line in (*why, *notes)),
+                *(f"  {line}" for line in (*tracebacks(execution, violation), *why, *notes)),
                 f"  replay: {again}",
             )
         )

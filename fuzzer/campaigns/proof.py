@@ -12,6 +12,7 @@ from itertools import cycle, islice
 
 from ...strategies.openings import openings
 from ..core.choices import WAYS, Way
+from ..core.handshake import Sent
 from ..core.history import History
 from ..core.program import Operation, Program
 from ..engine.alone import CAN_FORK, AloneError, in_fork
@@ -32,7 +33,7 @@ FEWEST = 4
 USERS = 3
 
 Job = tuple[Program, int]
-Shown = tuple[History, list[tuple[str, object]]]
+Shown = tuple[History, list[Sent]]
 
 
 def sample(target: Target) -> Iterator[Job]:

@@ -39,7 +39,8 @@ class ReplayJob:
             with worker.session(), suppress(TargetError):
                 finding = Finding(outcome.violation, outcome.execution)
                 cause = cause_of(worker, finding)
-                outcome = replace(outcome, cause=cause, story=story_of(worker, finding, cause))
+                story = story_of(worker, finding, cause)
+                outcome = replace(outcome, cause=cause, story=story, frames=tuple(worker.frames))
         line.tell(outcome)
 
 

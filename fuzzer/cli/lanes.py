@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rich import box
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from ...models.isolation.violations import Violation
+from ..core.handshake import Frame, Sent
+from ..core.text import cut, plain
 from ..engine.execution import Execution
 from ..reports.words import describe, lane_of
 
 __all__ = ("lanes",)
+
+LONGEST = 60
+"""Characters of a frame that are shown."""
 
 STYLES = {
     "received": "green",
@@ -27,9 +34,15 @@ STYLES = {
 }
 
 
-def lanes(execution: Execution, violation: Violation) -> Group:
-    """Draw an execution for a terminal; rows that prove the violation carry ``>>``."""
+def lanes(
+    execution: Execution, violation: Violation, frames: Iterable[Sent] = (), longest: int | None = LONGEST
+) -> Group:
+    """Draw an execution for a terminal; rows that prove the violation carry ``>>``.
+
+    ``frames`` are what clients were sent, shown beside the rows that tell of it, no longer than ``longest`` characters.
+    """
     program = execution.program
+    texts = {sent.row: _shown(sent.frame, longest) for sent in frames}
     identities = {
         op.connection: op.user for op in program.operations if op.kind == "connect" and op.connection is not None
     }
@@ -51,8 +64,16 @@ def lanes(execution: Execution, violation: Violation) -> Group:
         cells = [Text("")] * len(columns)
         lane = lane_of(row, program)
         if lane in columns:
-            cells[columns.index(lane)] = Text(describe(row, program), style=style)
+            words = Text(describe(row, program), style=style)
+            if number in texts:
+                words.append(f": {texts[number]}", style="dim")
+            cells[columns.index(lane)] = words
         table.add_row(Text(">>" if proves else "", style="bold red"), f"{row.time:g}", *cells)
     remaining = len(execution.history) - last - 1
     ending = Text(f"... and {remaining} more rows", style="dim") if remaining > 0 else Text("")
     return Group(table, ending)
+
+
+def _shown(frame: Frame, longest: int | None) -> str:
+    text = frame if isinstance(frame, str) else repr(frame)
+    return plain(text if longest is None else cut(text, longest))

@@ -263,12 +263,13 @@ def explain(
     file: Annotated[Path, typer.Argument(help="A counterexample file.")],
     svg: Annotated[Path | None, typer.Option(help="Also write the picture to this SVG file.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Also tasks and steps that have no part in it.")] = False,
+    frames: Annotated[bool, typer.Option("--frames", help="What clients were sent, whole instead of cut.")] = False,
     width: Annotated[int | None, typer.Option(min=60, max=1000, help="Columns; else as many as the terminal.")] = None,
 ) -> None:
     """Draw a counterexample: what clients see, what each task does in the source, and which lines decide."""
     from .replaying import explain_file
 
-    raise typer.Exit(1 if explain_file(file, svg, everything, width) else 0)
+    raise typer.Exit(1 if explain_file(file, svg, everything, width, frames) else 0)
 
 
 @app.command()

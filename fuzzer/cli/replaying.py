@@ -16,8 +16,8 @@ from ..campaigns.child import Care
 from ..campaigns.replays import confirmed_apart, replayed_apart
 from ..core.text import plain
 from ..findings.counterexample import Counterexample, load
-from ..reports.words import describe, lane_of
-from .lanes import lanes
+from ..reports.words import describe, lane_of, tracebacks
+from .lanes import LONGEST, lanes
 from .sources import in_the_source, tasks_table
 
 __all__ = ("explain_file", "replay_file")
@@ -67,11 +67,12 @@ def explain_file(
     svg: Path | None = None,
     everything: bool = False,
     width: int | None = None,
+    whole: bool = False,
     care: Care = CARE,
 ) -> bool:
     """Draw one file, on the terminal and where asked to as a picture; whether its violation still shows.
 
-    ``everything``: also the tasks and steps that have no part in the cause.
+    ``everything``: also the tasks and steps that have no part in the cause.  ``whole``: frames are not cut.
     """
     console = _console(width)
     counterexample = load(path)
@@ -84,7 +85,8 @@ def explain_file(
     parts: list[RenderableType] = [
         Text(f"{counterexample.target}: {violation.kind} ({violation.promise})", style="bold red"),
         Text(violation.message),
-        lanes(execution, violation),
+        lanes(execution, violation, outcome.frames, None if whole else LONGEST),
+        *map(Text, tracebacks(execution, violation)),
     ]
     if outcome.cause is not None:
         if outcome.story is not None and (everything or outcome.story.matters):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
-__all__ = ("Frame", "Request")
+__all__ = ("Frame", "Request", "Sent")
 
 Frame = str | bytes
 """A WebSocket message: text or binary."""
@@ -17,3 +18,11 @@ class Request:
     path: str = "/"
     headers: tuple[tuple[str, str], ...] = ()
     subprotocols: tuple[str, ...] = ()
+
+
+class Sent(NamedTuple):
+    """A message as a client was sent it; ``row`` is the number of the history's row that tells of it, if one does."""
+
+    connection: str
+    frame: Frame
+    row: int | None

@@ -143,11 +143,12 @@ class Aim(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """An exception: in a line, where it was raised in the target's code, and its class."""
+    """An exception: in a line, where it was raised in the target's code, its class, and what it passed."""
 
     brief: str
     place: Place
     error: str
+    through: tuple[Place, ...] = ()
 
 
 class Remains(NamedTuple):

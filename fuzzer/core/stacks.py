@@ -26,6 +26,7 @@ __all__ = (
     "is_library",
     "is_own",
     "raised_at",
+    "raised_through",
     "suspended",
     "unretrieved",
     "waits_at",
@@ -179,6 +180,15 @@ def raised_at(error: BaseException) -> Place:
     for frame, line in walk_tb(error.__traceback__):
         seen.see(frame.f_code, line)
     return seen.own or seen.any
+
+
+def raised_through(error: BaseException) -> tuple[Place, ...]:
+    """The frames of the target's own that the exception passed through, outermost first."""
+    return tuple(
+        Place(frame.f_code.co_qualname, os.path.basename(frame.f_code.co_filename), line)
+        for frame, line in walk_tb(error.__traceback__)
+        if is_own(frame.f_code.co_filename)
+    )
 
 
 def unretrieved(task: asyncio.Task[Any]) -> BaseException | None:

@@ -16,9 +16,10 @@ from dataclasses import replace
 from typing import Any
 
 from ..core.errors import CrosswireError
+from ..core.handshake import Sent
 from ..core.history import Content, Detail, EventId, Failure, Remains, Row, RowKind, Sleep, Spin
 from ..core.program import AT_ONCE, Operation, Program
-from ..core.stacks import Place, raised_at, unretrieved, waits_at
+from ..core.stacks import Place, raised_at, raised_through, unretrieved, waits_at
 from ..core.text import cut, said
 from ..targets.adapter import Target
 from ..targets.policy import REST
@@ -79,7 +80,7 @@ class Driver(ABC):
         self.loop = loop
         self.context = copy_context()
         self.history: list[Row] = []
-        self.frames: list[tuple[str, object]] = []
+        self.frames: list[Sent] = []
         """what clients were sent, as it was sent"""
         self.made: dict[str, EventId] = {}
         self.up: dict[str, bool] = {}
@@ -358,7 +359,7 @@ class Driver(ABC):
 
 def failure(error: BaseException) -> Failure:
     """An exception as a row has it."""
-    return Failure(brief(error), raised_at(error), cut(type(error).__name__, NAME))
+    return Failure(brief(error), raised_at(error), cut(type(error).__name__, NAME), raised_through(error))
 
 
 def brief(error: object) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from ..clients.link import Link
-from ..core.handshake import Frame
-from ..core.history import Content, Detail, EventId, Mention, RowKind
+from ..core.handshake import Frame, Sent
+from ..core.history import Content, Detail, EventId, Mention, Row, RowKind
 from ..targets.wire import Login, Reading, Wire
 from .base import Lane
 
@@ -17,7 +17,8 @@ __all__ = ("Listener", "WireClient")
 class Listener(Protocol):
     """Who is told what a client sees of an operation's end."""
 
-    frames: list[tuple[str, object]]
+    history: list[Row]
+    frames: list[Sent]
     made: dict[str, EventId]
 
     def record(self, kind: RowKind, number: int | None, connection: str | None, detail: Detail) -> None: ...
@@ -81,16 +82,19 @@ class WireClient:
 
     def written(self, frame: Frame) -> bool:
         reading = self.wire.read(frame, self.login)
-        self.driver.frames.append((self.login.connection, frame))
         self._last = frame, reading
-        self._note(RowKind.SENT, reading)
+        row = self._note(RowKind.SENT, reading)
+        self.driver.frames.append(Sent(self.login.connection, frame, row))
         return reading.heartbeat
 
-    def _note(self, kind: RowKind, reading: Reading) -> None:
+    def _note(self, kind: RowKind, reading: Reading) -> int | None:
+        """Record a message, and return its row's number; a heartbeat is none."""
         content = content_of(reading, self.driver.made)
-        if content.mentions or not reading.heartbeat:
-            number = content.mentions[0].event.number if content.mentions else None
-            self.driver.record(kind, number, self.login.connection, content)
+        if reading.heartbeat and not content.mentions:
+            return None
+        number = content.mentions[0].event.number if content.mentions else None
+        self.driver.record(kind, number, self.login.connection, content)
+        return len(self.driver.history) - 1
 
     def received(self, frame: Frame) -> None:
         if self._last is not None and self._last[0] is frame:  # most are read the moment they are written

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
+from ..core.handshake import Sent
 from ..core.history import History
 
 __all__ = ("Difference", "difference")
@@ -18,7 +19,7 @@ ADDRESS = re.compile(r"0x[0-9a-f]{6,}|\b\d{14,15}\b")
 LENGTH = 160
 """Characters of each side that are shown."""
 
-Frames = Sequence[tuple[str, object]]
+Frames = Sequence[Sent]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from time import process_time
 from types import FrameType
 
+from ..core.handshake import Sent
 from ..core.history import History, Row
 from ..core.program import Program
 from ..core.stacks import Place, innermost
@@ -90,7 +91,7 @@ class Worker:
         self.patience = self.longest_patience = patience
         self._before: Program | None = None
         self.blocked: TargetBlockedError | None = None
-        self.frames: list[tuple[str, object]] = []
+        self.frames: list[Sent] = []
         """What clients received in the last execution, as it was sent."""
         self.avoided: Set[Program] = frozenset()
         """Programs that nobody should write again: they are known to end the process."""
@@ -98,7 +99,7 @@ class Worker:
         """The history of the execution that is under way, or of the last."""
         self._began = False
         self.interrupted = False
-        self._alone: Alone[tuple[Execution, list[tuple[str, object]]]] | None = None
+        self._alone: Alone[tuple[Execution, list[Sent]]] | None = None
         self.samples = False
         """Whether every so many executions one is compared with what it shows in a process of its own."""
 
@@ -208,7 +209,7 @@ class Worker:
             raise TargetError(str(error)) from None
         return execution
 
-    def _perform(self, program: Program, chooser: Chooser) -> tuple[Execution, list[tuple[str, object]]]:
+    def _perform(self, program: Program, chooser: Chooser) -> tuple[Execution, list[Sent]]:
         return self.execute(program, chooser), self.frames
 
     def stand_by(self) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ...models.isolation.violations import Violation
+from ..core.handshake import Sent
 from ..engine.execution import Execution, Worker
 from ..engine.schedule import Guided, Recorded, Visible
 from ..search import RandomWalk
@@ -38,7 +39,7 @@ class Replayed:
     """What replaying gave: the execution and the violation it shows, or None; ``how`` it was reached, or why not.
 
     ``others`` are what the recorded schedule shows instead; ``cause`` and
-    ``story`` are known where somebody asked for them.
+    ``story`` are known where somebody asked for them, and so are the ``frames`` that clients were sent.
     """
 
     execution: Execution
@@ -47,6 +48,7 @@ class Replayed:
     others: tuple[Violation, ...] = ()
     cause: Cause | None = None
     story: Story | None = None
+    frames: tuple[Sent, ...] = ()
 
 
 def is_shown_by(counterexample: Counterexample, violation: Violation, execution: Execution) -> bool:

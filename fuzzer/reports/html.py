@@ -24,6 +24,7 @@ from ..statistics import discovery, shares_by_promise, wilson
 from ..store import FailureRow, Store
 from ..targets.resolve import UnknownTargetError
 from .plots import by_users, discovery_curve, heat_map, lanes_figure, survival_curves
+from .words import tracebacks
 
 __all__ = ("html_report", "regression_test")
 
@@ -79,8 +80,9 @@ def _failure(row: FailureRow, number: int) -> dict[str, object]:
         trouble: str | None = f"gone: {outcome.how}"
         if outcome.violation is not None:
             picture, trouble = _svg(lanes_figure(outcome.execution, outcome.violation), f"f{number}"), None
+            cause = tracebacks(outcome.execution, outcome.violation)
         if outcome.cause is not None:
-            cause = in_lines(outcome.cause, outcome.execution.program)
+            cause += in_lines(outcome.cause, outcome.execution.program)
     except (TargetError, UnknownTargetError) as error:
         picture, trouble = None, str(error)
     return {

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from ...models.isolation.violations import Violation
 from ..core.history import Failure, Outcome, Remains, Row
 from ..core.program import Operation, Program
+from ..engine.execution import Execution
 
-__all__ = ("describe", "lane_of")
+__all__ = ("describe", "lane_of", "tracebacks")
 
 
 def describe(row: Row, program: Program) -> str:
@@ -63,6 +65,16 @@ def describe(row: Row, program: Program) -> str:
             return f"the machine is busy for {row.detail} s"
         case _:
             return row.kind
+
+
+def tracebacks(execution: Execution, violation: Violation) -> list[str]:
+    """The tracebacks of exceptions that prove a violation, as far as they are the target's own; of one line, none."""
+    found: dict[Failure, None] = {}
+    for number in violation.evidence:
+        detail = execution.history[number].detail
+        if isinstance(detail, Failure) and len(detail.through) > 1:
+            found[detail] = None
+    return [line for one in found for line in (f"{one.error}, raised by way of", *(f"  {at}" for at in one.through))]
 
 
 def _key(key: object) -> str:

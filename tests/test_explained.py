@@ -1,0 +1,63 @@
+"""What a counterexample's picture tells beside its events: the frames that clients were sent, and tracebacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from rich.console import Console, RenderableType
+
+from crosswire.fuzzer.cli.lanes import LONGEST, lanes
+from crosswire.fuzzer.core.history import RowKind
+from crosswire.fuzzer.core.program import Operation, Program
+from crosswire.fuzzer.engine.execution import Execution, Worker
+from crosswire.fuzzer.findings.finding import judged
+from crosswire.fuzzer.reports.words import tracebacks
+from crosswire.fuzzer.targets.resolve import resolve
+from crosswire.fuzzer.world import InOrder
+from crosswire.models.isolation.violations import UnhandledError, Violation
+
+PROGRAM = Program(
+    (Operation("connect", "c0", "u0"), Operation("settle"), Operation("broadcast", "c0", "u0"), Operation("settle"))
+)
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    worker = Worker(resolve("tests.applications.nested:app?wire=text"))
+    with worker.session():
+        yield worker
+
+
+@pytest.fixture(scope="module")
+def shown(worker: Worker) -> tuple[Execution, Violation]:
+    result = judged(worker, worker.run(PROGRAM, InOrder()))
+    (violation,) = (one for one in result.violations if isinstance(one, UnhandledError))
+    return result.execution, violation
+
+
+def drawn(picture: RenderableType) -> str:
+    console = Console(width=1200)
+    with console.capture() as captured:
+        console.print(picture)
+    return captured.get()
+
+
+def test_frames_stand_beside_the_rows_that_tell_of_them(worker: Worker, shown: tuple[Execution, Violation]) -> None:
+    rows = [row for row in shown[0].history if row.kind is RowKind.SENT]
+    assert [shown[0].history[sent.row] for sent in worker.frames if sent.row is not None] == rows
+    cut = drawn(lanes(*shown, worker.frames))
+    assert "server sends e2: cw-e2 and so on and so on" in cut
+    assert "... (405 characters)" in cut
+    assert " and so on" * 40 not in cut
+    whole = drawn(lanes(*shown, worker.frames, None))
+    assert f"server sends e2: cw-e2{' and so on' * 40}" in whole
+    assert "server sends e2 " in drawn(lanes(*shown))
+    assert LONGEST < 400
+
+
+def test_an_exceptions_way_is_told_as_far_as_it_is_the_targets_own(shown: tuple[Execution, Violation]) -> None:
+    headline, *places = tracebacks(*shown)
+    assert headline == "KeyError, raised by way of"
+    assert [place.split()[0] for place in places] == ["endpoint", "farewell", "record"]
+    assert all("(nested.py:" in place for place in places)
