@@ -48,12 +48,13 @@ $(VENV)/.installed: $(VENV)/.sources pyproject.toml
 ifdef UV
 	@test -x $(BIN)/python || $(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
 	@rm -rf build
-	$(UV) pip install --quiet --python $(BIN)/python --config-settings editable_mode=strict -e '.[dev]'
+	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --config-settings editable_mode=strict -e '.[dev]'
 else
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@rm -rf build
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --config-settings editable_mode=strict -e '.[dev]'
 endif
+	@$(BIN)/python -m compileall -q build/__editable__.*  # tests start hundreds of processes, which may not write any
 	@touch $@
 
 $(VENV)/.sources: $(SOURCES)

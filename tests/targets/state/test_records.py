@@ -10,9 +10,8 @@ import logging
 import os
 import sys
 import threading
-import warnings
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from types import ModuleType
 from typing import Any
 
@@ -20,6 +19,8 @@ import pytest
 
 from crosswire.fuzzer.targets.state import Snapshot
 from crosswire.fuzzer.world.waiting import gate_threads
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of copying iterators
 
 HOLDINGS = "tests.targets.state.holdings"
 
@@ -167,17 +168,30 @@ TOLD: dict[str, tuple[Use, str]] = {
 """What has no way back, and the attribute that is named."""
 
 
-@pytest.fixture
-def module() -> Iterator[ModuleType]:
+@contextmanager
+def imported() -> Iterator[ModuleType]:
     """The module as if imported for the first time, by a process that has a world."""
     gate_threads()
+    before = sys.modules.pop(HOLDINGS, None)
+    made = importlib.import_module(HOLDINGS)
+    yield made
     sys.modules.pop(HOLDINGS, None)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of copying iterators
-        made = importlib.import_module(HOLDINGS)
-        yield made
-    sys.modules.pop(HOLDINGS, None)
+    if before is not None:
+        sys.modules[HOLDINGS] = before
     close(made)
+
+
+@pytest.fixture
+def module() -> Iterator[ModuleType]:
+    with imported() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def kept() -> Iterator[tuple[ModuleType, Snapshot]]:
+    """A module that is put back after each test, and so serves all: a snapshot looks at everything there is."""
+    with imported() as made:
+        yield made, snapshot()
 
 
 def close(module: Any) -> None:
@@ -198,9 +212,9 @@ def shown(look: Use, module: ModuleType) -> str:
 
 
 @pytest.mark.parametrize("case", RESTORED)
-def test_it_is_put_back_as_it_was(case: str, module: ModuleType) -> None:
+def test_it_is_put_back_as_it_was(case: str, kept: tuple[ModuleType, Snapshot]) -> None:
     change, look = RESTORED[case]
-    taken = snapshot()
+    module, taken = kept
     for _ in range(2):
         before = shown(look, module)
         change(module)
@@ -258,7 +272,10 @@ def test_a_calm_target_says_nothing_of_the_next_one(module: Any) -> None:
     assert module.items == [1]
 
 
-def test_modules_of_the_project_that_an_execution_imported_go_and_libraries_stay() -> None:
+def test_modules_of_the_project_that_an_execution_imported_go_and_libraries_stay(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delitem(sys.modules, HOLDINGS, raising=False)
     sys.modules.pop("colorsys", None)
     taken = snapshot()
     module = importlib.import_module(HOLDINGS)
