@@ -18,7 +18,7 @@ from crosswire.models.managers.targets import TARGETS
 
 @pytest.mark.parametrize("name", ["emergency", "unified", "golden-path-shared-login"])
 def test_findings_are_one_minimal(name: str, worker_of: Callable[[str], Worker]) -> None:
-    campaign = Campaign(TARGETS[name], Plan(executions=350, seed=0)).run()
+    campaign = Campaign(TARGETS[name], Plan(executions=150, seed=0)).run()
     assert len(campaign.found) >= 2
     worker = worker_of(name)
     with worker.session():

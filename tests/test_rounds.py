@@ -80,7 +80,7 @@ def test_rounds_leave_nothing_behind_that_piles_up() -> None:
 @pytest.mark.parametrize("strategy", ["random", "coverage", "portfolio"])
 def test_the_number_of_processes_changes_nothing(strategy: str) -> None:
     plan = Plan(executions=150, seed=5, strategies=(strategy,))
-    alone, shared = (Campaign(TARGETS["factory"], plan, workers=n).run() for n in (1, 2))
+    alone, shared = (Campaign(TARGETS["isolated"], plan, workers=n).run() for n in (1, 2))
     assert alone.executions == shared.executions == 150
     assert alone.cells == shared.cells
     assert alone.broken == shared.broken

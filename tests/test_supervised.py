@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import signal
@@ -123,12 +124,14 @@ def test_it_is_the_same_where_each_execution_has_a_process(
 
 
 def test_a_target_that_ends_process_after_process_is_given_up_aloud(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    tally, notes = campaign(tmp_path, monkeypatch, "ctypes.string_at(0)", late=5, executions=4000)
-    assert tally.executions < 4000
-    assert "given up, since it ended one process after the other" in notes[-1]
-    assert {found.finding.violation.kind for found in tally.found.values()} == {"KillsProcess"}
+    (tmp_path / "bad.py").write_text(BASE + SOMETIMES.format(bad="ctypes.string_at(0)", late=5))
+    done = crosswire("run", "bad:T", "--max-executions", "4000", "--json", cwd=tmp_path, expect=1)
+    (told,) = json.loads(done.stdout)["targets"]
+    assert told["executions"] < 4000
+    assert "given up, since it ended one process after the other" in done.stderr
+    assert {bug["violation"] for bug in told["found"]} == {"KillsProcess"}
 
 
 def test_what_a_target_prints_is_passed_on_and_cannot_fool_anybody(
@@ -171,8 +174,8 @@ def test_the_numbers_are_those_of_a_campaign_in_process(monkeypatch: pytest.Monk
 
     monkeypatch.setenv("PYTHONHASHSEED", "0")
     plan = Plan(executions=150, seed=3)
-    alone, tally = Campaign(TARGETS["factory"], plan).run(), Tally("factory")
-    events = list(Supervisor("factory", plan, tally=tally, care=Care()).events())
+    alone, tally = Campaign(TARGETS["singleton"], plan).run(), Tally("singleton")
+    events = list(Supervisor("singleton", plan, tally=tally, care=Care()).events())
     assert tally.executions == 150
     assert tally.cells.total() == 150
     assert tally.exercised["liveness"] == tally.programs
