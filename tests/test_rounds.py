@@ -85,6 +85,8 @@ def test_the_number_of_processes_changes_nothing(strategy: str) -> None:
     assert alone.cells == shared.cells
     assert alone.broken == shared.broken
     assert alone.exercised == shared.exercised
+    assert alone.reached == shared.reached
+    assert {Path(file).name for file, _ in alone.reached} == {"isolated.py", "adapters.py"}
     assert list(alone.found) == list(shared.found) != []
     for signature, found in alone.found.items():
         other = shared.found[signature]

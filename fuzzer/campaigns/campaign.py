@@ -249,6 +249,7 @@ class Campaign:
         tally, limit = self.tally, self.plan.executions
         tally.programs += 1
         tally.exercised.update(batch.exercised)
+        tally.reached |= batch.reached
         if batch.proven is not None and batch.proven.delays:
             tally.proven[batch.proven.delays] += 1
         again: dict[str, None] = {}

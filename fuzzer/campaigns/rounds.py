@@ -22,6 +22,7 @@ from ...strategies.mutation import Corpus
 from ...strategies.openings import openings
 from ..core.choices import PROMISES
 from ..core.program import Program
+from ..core.source import LineAt
 from ..engine.execution import Worker
 from ..engine.schedule import Deliver
 from ..findings.finding import Finding, Judged
@@ -82,7 +83,7 @@ class Batch:
     ``executions`` holds, in order, each execution's strategy and the signatures of the violations it showed;
     ``findings`` the first sighting of each of these signatures; ``proven`` what was tried to the end without any;
     ``news`` counts the behaviours that it was the first of its round to show; ``exercised`` are the promises that it
-    could have broken as it is written.
+    could have broken as it is written; ``reached`` are lines of the target's own that it was the first to run.
     """
 
     program: Program
@@ -91,6 +92,7 @@ class Batch:
     proven: Proven | None = None
     news: int = 0
     exercised: frozenset[str] = frozenset()
+    reached: frozenset[LineAt] = frozenset()
 
     def add(self, target: str, result: Judged, promises: frozenset[str]) -> None:
         """Take an execution in; of its violations those of ``promises``."""
@@ -216,10 +218,12 @@ def explored(
     """The batch of one program, under at most so many schedules."""
     name = worker.target.name
     batch = Batch(program)
+    before = set(memory.paths.reached)
     for result in explore(worker, program, written, schedules, plan.strategies, plan.seed, memory):
         if not batch.executions:
             batch.exercised = exercised(worker.target, program, result.execution.history)
         batch.add(name, result, plan.promises)
         if over(len(batch.executions)):
             break
+    batch.reached = frozenset(memory.paths.reached - before)
     return batch

@@ -30,7 +30,7 @@ from .child import Care
 from .events import BugFound, BugUpdated, CampaignEvent, Finished, Noted, Progressed
 from .replays import replayed_apart, shown_apart
 from .rounds import Plan
-from .summary import BugSummary, CauseSummary, FailureSummary, RunSummary, Status, TargetSummary
+from .summary import BugSummary, CauseSummary, FailureSummary, ReachSummary, RunSummary, Status, TargetSummary
 from .supervisor import Supervisor
 
 __all__ = ("Run", "last_unfinished", "planned")
@@ -391,6 +391,7 @@ class Run:
             list(gone_bugs),
             {promise: times for promise in PROMISES if (times := tally.exercised[promise])},
             self._unexercised(tally),
+            ReachSummary.of(tally.reached),
         )
 
     def _unexercised(self, tally: Tally) -> dict[str, str]:

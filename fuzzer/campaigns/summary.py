@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
 
-__all__ = ("BugSummary", "CauseSummary", "FailureSummary", "RunSummary", "Status", "TargetSummary")
+from ..core.source import LineAt, short
+from ..findings.reach import reach_of
+from ..search.paths import SAMPLE, SEES_ALL
+
+__all__ = (
+    "BugSummary",
+    "CauseSummary",
+    "FailureSummary",
+    "ReachSummary",
+    "RunSummary",
+    "Status",
+    "TargetSummary",
+    "UnreachedSummary",
+)
 
 Status = Literal["new", "known", "back"]
 """Never seen before; seen before and still there; seen before, then gone, and here again."""
@@ -66,6 +80,42 @@ class FailureSummary(msgspec.Struct, frozen=True):
     """The bug it is a symptom of."""
 
 
+class UnreachedSummary(msgspec.Struct, frozen=True):
+    """A function of the target's own of which lines never ran: the lines as ranges, first to last."""
+
+    file: str
+    function: str
+    lines: list[tuple[int, int]]
+    whole: bool
+
+    def __str__(self) -> str:
+        """Return where it is, as a reader finds it."""
+        ranges = ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in self.lines)
+        return f"{self.function} ({self.file}:{ranges})"
+
+
+class ReachSummary(msgspec.Struct, frozen=True):
+    """How many lines of the functions in the target's own files ran, and those that never did.
+
+    One in ``looked_at`` executions was looked at.
+    """
+
+    ran: int
+    lines: int
+    unreached: list[UnreachedSummary]
+    looked_at: int
+
+    @classmethod
+    def of(cls, reached: Iterable[LineAt]) -> ReachSummary | None:
+        """Sum up the lines that ran; None where nothing is known of any."""
+        reach = reach_of(reached)
+        unreached = [
+            UnreachedSummary(short(gap.file), gap.function.replace(".<locals>", ""), gap.ranges, gap.whole)
+            for gap in sorted(reach.unreached, key=lambda gap: (gap.file, gap.lines))
+        ]
+        return cls(reach.ran, reach.lines, unreached, 1 if SEES_ALL else SAMPLE) if reach.lines else None
+
+
 class TargetSummary(msgspec.Struct, frozen=True):
     """One target: what was counted, found, and what a replay no longer shows.
 
@@ -88,6 +138,7 @@ class TargetSummary(msgspec.Struct, frozen=True):
     gone_bugs: list[str] = []
     exercised: dict[str, int] = {}
     unexercised: dict[str, str] = {}
+    reach: ReachSummary | None = None
 
     def symptoms(self, bug: BugSummary) -> list[FailureSummary]:
         """The findings of a bug."""

@@ -18,6 +18,7 @@ from typing import TypeVar
 from ...models.isolation import impossible
 from ..core.choices import Way
 from ..core.program import Program
+from ..core.source import LineAt
 from ..engine.execution import TargetError
 from ..findings.finding import Finding
 from ..findings.tally import Cell, Found, Tally
@@ -67,6 +68,7 @@ class Figures:
     doubts: dict[str, tuple[int, str]] = field(default_factory=dict)
     seen: dict[str, tuple[int, dict[str, int]]] = field(default_factory=dict)
     exercised: dict[str, int] = field(default_factory=dict)
+    reached: frozenset[LineAt] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,8 @@ class _Teller:
         figures.broken = _changed(tally.broken_cells, told.broken_cells)
         figures.proven = _changed(tally.proven, told.proven)
         figures.exercised = _changed(tally.exercised, told.exercised)
+        figures.reached = frozenset(tally.reached - told.reached)
+        told.reached |= figures.reached
         figures.doubts = {
             signature: (times, tally.doubtful.get(signature, ""))
             for signature, times in _changed(tally.doubts, told.doubts).items()
@@ -298,6 +302,7 @@ class Supervisor:
             tally.broken[promise] += _more(tally.broken_cells, {(promise, cell): times})
         _more(tally.proven, figures.proven)
         _more(tally.exercised, figures.exercised)
+        tally.reached |= figures.reached
         for signature, (times, why) in figures.doubts.items():
             tally.doubts[signature] = max(tally.doubts[signature], times)
             tally.doubtful[signature] = why
@@ -365,4 +370,5 @@ def _figures_of(tally: Tally) -> Tally:
         dict(tally.doubtful),
         Counter(tally.exercised),
         dict(tally.impossible),
+        set(tally.reached),
     )

@@ -11,10 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from ..campaigns.rounds import Plan
-from ..campaigns.summary import BugSummary, FailureSummary, RunSummary, TargetSummary
+from ..campaigns.summary import BugSummary, FailureSummary, ReachSummary, RunSummary, TargetSummary
 from ..core.choices import PROMISES
 
 __all__ = ("count", "print_result")
+
+FUNCTIONS = 6
+"""Functions that are named of those with lines that never ran."""
 
 PLACES = 2
 """Places that are named for each bug; `crosswire explain` shows more."""
@@ -86,6 +89,8 @@ def _print_exercised(console: Console, target: TargetSummary) -> None:
     if target.exercised:
         told = ", ".join(f"{promise} {times:,}" for promise, times in target.exercised.items())
         console.print(Padding(Text(f"could have been broken in so many programs: {told}"), (0, 0, 0, 2)))
+    if target.reach is not None:
+        console.print(Padding(Text(_reached(target.reach)), (0, 0, 0, 2)))
     reasons: dict[str, list[str]] = {}
     for promise, reason in target.unexercised.items():
         reasons.setdefault(reason, []).append(promise)
@@ -93,6 +98,17 @@ def _print_exercised(console: Console, target: TargetSummary) -> None:
         console.print(
             Padding(Text(f"not checked: {', '.join(promises)} ({reason})", style="yellow"), (0, 0, 0, 2)),
         )
+
+
+def _reached(reach: ReachSummary) -> str:
+    """How many lines of the target's own functions ran, and where those are that did not."""
+    seen = "" if reach.looked_at == 1 else f", as seen in one execution of {reach.looked_at}"
+    told = f"{reach.ran:,} of {count(reach.lines, 'line')} of its functions ran{seen}"
+    if not reach.unreached:
+        return told
+    more = len(reach.unreached) - FUNCTIONS
+    named = "; ".join(map(str, reach.unreached[:FUNCTIONS]))
+    return f"{told}; never: {named}" + (f"; and in {count(more, 'function')} more" if more > 0 else "")
 
 
 def _print_known(console: Console, targets: Sequence[TargetSummary]) -> None:

@@ -8,7 +8,10 @@ import re
 from types import CodeType
 from typing import NamedTuple
 
-__all__ = ("Line", "line_of", "short")
+__all__ = ("Line", "LineAt", "line_of", "short")
+
+LineAt = tuple[str, int]
+"""A source file and a line in it."""
 
 INNER = re.compile(r"\.<locals>\.<\w+>$")
 """A comprehension, a generator expression or a lambda at the end of a qualified name: part of what it is written in."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from ..core.source import LineAt
 from .causes import Cause
 from .confirm import Confirmation
 from .finding import Finding
@@ -44,7 +45,7 @@ class Tally:
     every schedule with so many delays was tried, none breaking a promise.  ``doubts`` counts, for each signature, how
     often what looked like a violation was dismissed, and ``doubtful`` says why, the last time.  ``exercised`` counts
     for each promise the programs that as they are written could have broken it; ``impossible`` has those of which
-    nothing can be said of this target, and why.
+    nothing can be said of this target, and why.  ``reached`` are the lines of the target's own that ran.
     """
 
     target: str
@@ -61,3 +62,4 @@ class Tally:
     doubtful: dict[str, str] = field(default_factory=dict)
     exercised: Counter[str] = field(default_factory=Counter)
     impossible: dict[str, str] = field(default_factory=dict)
+    reached: set[LineAt] = field(default_factory=set)

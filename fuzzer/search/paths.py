@@ -1,8 +1,8 @@
-"""Which lines of the target's own code an execution runs: the code signal of coverage-guided search.
+"""Which lines of the target's own code executions run: the code signal of coverage-guided search, and what was reached.
 
 By `sys.monitoring` (PEP 669, Python 3.12 and later), which switches a line's event off once it was seen, so that the
 signal costs nothing where there is nothing new.  Elsewhere, and where another tool holds every identifier, there is
-none, and the order signal is all there is.
+none, and the order signal is all there is; what is reached is then seen by ``sys.settrace``, in one execution of some.
 
 What a process does once, when a module is imported lazily or a cache is filled, must not count: rounds would depend on
 which of them the process had run before.  So a new line counts only if the same schedule runs it again the second time.
@@ -17,17 +17,22 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import get_ident
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any
 
 import hypothesis
 
+from ..core.source import LineAt
+from ..core.stacks import is_own
 from ..world.lockstep import member_here
 
-__all__ = ("Line", "Paths")
+__all__ = ("SAMPLE", "SEES_ALL", "Paths")
 
-Line = tuple[str, int]
-"""A file and a line in it."""
+SEES_ALL = hasattr(sys, "monitoring")
+"""Whether every execution is looked at."""
+
+SAMPLE = 16
+"""Where not, so many executions go by for one that is, which takes a few times as long."""
 
 TOOLS = (4, 3, 5)
 """Identifiers that PEP 669 leaves to whoever comes, and the one of optimisers."""
@@ -54,8 +59,11 @@ class Paths:
     """The lines run so far, by all executions of a round."""
 
     def __init__(self) -> None:
-        self._known: set[Line] = set()
-        self._fresh: set[Line] = set()
+        self.reached: set[LineAt] = set()
+        """Those of the target's own, without libraries'."""
+        self._runs = 0
+        self._known: set[LineAt] = set()
+        self._fresh: set[LineAt] = set()
         self._own: dict[str, bool] = {}
         self._watching = False
         self._thread = get_ident()
@@ -93,7 +101,7 @@ class Paths:
             self._fresh.add(line)
         return None
 
-    def _watch(self, run: Callable[[], object]) -> set[Line]:
+    def _watch(self, run: Callable[[], object]) -> set[LineAt]:
         self._fresh = set()
         self._watching = True
         try:
@@ -102,13 +110,41 @@ class Paths:
             self._watching = False
         return self._fresh
 
-    def watched(self, run: Callable[[], Any], again: Callable[[Any], object]) -> tuple[Any, Iterable[Line]]:
+    def watched(self, run: Callable[[], Any], again: Callable[[Any], object]) -> tuple[Any, Iterable[LineAt]]:
         """Call ``run``; its result, and the new lines that calling ``again`` with that runs too."""
         results: list[Any] = []
+        self._runs += 1
+        if not SEES_ALL and self._runs % SAMPLE == 1:
+            with _traced(self.reached):
+                return run(), ()
         fresh = self._watch(lambda: results.append(run()))
         (result,) = results
+        self.reached.update(line for line in fresh if is_own(line[0]))
         if not fresh:
             return result, ()
         lasting = fresh & self._watch(lambda: again(result))
         self._known |= fresh
         return result, lasting
+
+
+@contextmanager
+def _traced(reached: set[LineAt]) -> Iterator[None]:
+    """Add the lines of the target's own that this thread runs."""
+
+    def local(frame: FrameType, event: str, argument: object) -> Any:
+        if event == "line":
+            reached.add((frame.f_code.co_filename, frame.f_lineno))
+        return local
+
+    def entered(frame: FrameType, event: str, argument: object) -> Any:
+        return local if is_own(frame.f_code.co_filename) else None
+
+    before = sys.gettrace()
+    if before is not None:  # a debugger, or another tool that measures what runs
+        yield
+        return
+    sys.settrace(entered)
+    try:
+        yield
+    finally:
+        sys.settrace(None)

@@ -1,0 +1,92 @@
+"""How much of the target's own code a campaign has run, and which functions or lines of functions it never did.
+
+A search that breaks no promise says nothing of code that it never reached.  Counted are the lines of functions:
+a module's and a class's own run once, when they are imported, and so does a function that only makes others.
+"""
+
+from __future__ import annotations
+
+import linecache
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from types import CodeType
+from typing import NamedTuple
+
+from ..core.source import LineAt, line_of
+
+__all__ = ("Reach", "Unreached", "reach_of")
+
+MADE = frozenset({"__annotate__"})
+"""Functions that the compiler makes (PEP 649, Python 3.14 and later)."""
+
+FUNCTION = 0x0002
+"""``CO_NEWLOCALS``: a function's code, not a module's; a class's has it neither."""
+
+
+class Unreached(NamedTuple):
+    """A function of which lines never ran, by the lines' numbers; ``whole`` where none of it did."""
+
+    file: str
+    function: str
+    lines: tuple[int, ...]
+    whole: bool
+
+    @property
+    def ranges(self) -> list[tuple[int, int]]:
+        """The lines, first to last, those together that follow each other."""
+        found: list[tuple[int, int]] = []
+        for number in self.lines:
+            if found and number == found[-1][1] + 1:
+                found[-1] = found[-1][0], number
+            else:
+                found.append((number, number))
+        return found
+
+
+class Reach(NamedTuple):
+    """Lines of functions that ran, of how many in the same files, and the functions of which some never did."""
+
+    ran: int
+    lines: int
+    unreached: tuple[Unreached, ...]
+
+
+def reach_of(reached: Iterable[LineAt]) -> Reach:
+    """Compare the lines that ran with those that there are; a file whose source cannot be read is left out."""
+    by_file: dict[str, set[int]] = defaultdict(set)
+    for file, number in reached:
+        by_file[file].add(number)
+    ran, lines, unreached = 0, 0, []
+    for file, numbers in sorted(by_file.items()):
+        functions = _functions(file)
+        ran_in = {function for function, there in functions.items() if not there.isdisjoint(numbers)}
+        for function, there in functions.items():
+            if function not in ran_in and any(inner.startswith(f"{function}.<locals>.") for inner in ran_in):
+                continue
+            missed = tuple(sorted(there - numbers))
+            lines, ran = lines + len(there), ran + len(there) - len(missed)
+            if missed:
+                unreached.append(Unreached(file, function, missed, len(missed) == len(there)))
+    return Reach(ran, lines, tuple(unreached))
+
+
+def _functions(file: str) -> dict[str, set[int]]:
+    """The lines that have code of each function in a file, by its qualified name, in their order."""
+    found: dict[str, set[int]] = defaultdict(set)
+    try:
+        module = compile("".join(linecache.getlines(file)), file, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError):
+        return {}
+    for code in _inside(module):
+        if code.co_flags & FUNCTION and code.co_name not in MADE:
+            for _, _, number in code.co_lines():
+                if number is not None and number > code.co_firstlineno:
+                    found[line_of(code, number).function].add(number)
+    return {function: lines for function, lines in found.items() if lines}
+
+
+def _inside(code: CodeType) -> Iterator[CodeType]:
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield constant
+            yield from _inside(constant)

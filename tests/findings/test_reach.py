@@ -1,0 +1,128 @@
+"""Which lines of a target's own functions ran: told of each function, and of nothing that only makes others."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from crosswire.fuzzer.campaigns.summary import ReachSummary
+from crosswire.fuzzer.findings.reach import reach_of
+from crosswire.fuzzer.search import paths
+
+from ..command import crosswire
+
+SOURCE = '''\
+LIMIT = 3
+
+
+def make(users):
+    here = []
+
+    def enter(user):
+        """Let somebody in."""
+        if user in users:
+            here.append(user)
+        return sorted(
+            name
+            for name in here
+            if name
+        )
+
+    return enter
+
+
+class Room:
+    size = 3
+
+    def leave(self):
+        self.size -= 1
+        return self.size
+
+
+def one(): return 1
+'''
+
+
+def gaps(tmp_path: Path, *numbers: int) -> tuple[int, int, list[str]]:
+    file = tmp_path / "room.py"
+    file.write_text(SOURCE)
+    summary = ReachSummary.of((str(file), number) for number in numbers)
+    assert summary is not None
+    return summary.ran, summary.lines, [str(gap).replace(f"{tmp_path}/", "") for gap in summary.unreached]
+
+
+def test_what_did_not_run_is_told_by_function(tmp_path: Path) -> None:
+    ran, lines, told = gaps(tmp_path, 9, 11, 12, 13, 14)
+    assert told == ["make.enter (room.py:10)", "Room.leave (room.py:24-25)"]
+    assert lines - ran == 3
+
+
+def test_a_function_that_only_makes_others_ran_before_and_counts_where_none_of_them_did(tmp_path: Path) -> None:
+    assert [gap.partition(" ")[0] for gap in gaps(tmp_path, 24)[2]] == ["make", "make.enter", "Room.leave"]
+    assert [gap.partition(" ")[0] for gap in gaps(tmp_path, 5, 24, 25)[2]] == ["make", "make.enter"]
+
+
+def test_nothing_is_said_of_what_cannot_be_read(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.py"
+    broken.write_text("def f(:")
+    assert reach_of([(str(broken), 1), (str(tmp_path / "none.py"), 3), ("<string>", 1)]) == (0, 0, ())
+    assert ReachSummary.of([]) is None
+
+
+def test_another_tool_that_traces_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paths, "SEES_ALL", False)
+    heard: list[str] = []
+
+    def tracer(frame: object, event: str, argument: object) -> None:
+        heard.append(event)
+
+    before = sys.gettrace()
+    sys.settrace(tracer)
+    try:
+        found, lines = paths.Paths().watched(lambda: 7, lambda seen: None)
+        assert sys.gettrace() is tracer
+    finally:
+        sys.settrace(before)
+    assert (found, lines) == (7, ())
+    assert heard
+
+
+SERVER = """
+from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+
+app = FastAPI()
+here = []
+
+@app.websocket("/ws")
+async def chat(ws: WebSocket, token: str):
+    if token == "nobody":
+        await ws.close()
+        return
+    await ws.accept()
+    here.append(ws)
+    try:
+        while True:
+            text = await ws.receive_text()
+            for other in list(here):
+                try:
+                    await other.send_text(text)
+                except Exception:
+                    pass
+    except WebSocketDisconnect:
+        here.remove(ws)
+
+@app.get("/health")
+def health():
+    return "well"
+"""
+
+
+def test_a_run_without_a_finding_says_what_it_never_reached(tmp_path: Path) -> None:
+    (tmp_path / "chat.py").write_text(SERVER)
+    done = crosswire("run", "chat:app", "--wire", "text", "--max-executions", "60", cwd=tmp_path, expect=0)
+    told = " ".join(done.stdout.split())
+    assert "lines of its functions ran" in told
+    assert "never: chat (chat.py:10-11" in told
+    assert "health (chat.py:27)" in told
