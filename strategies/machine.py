@@ -42,6 +42,7 @@ RARE = {
     "cleaned_up": 3,
     "expired": 2,
     "leave_meanwhile": 2,
+    "log_in_again": 3,
     "log_in_together": 2,
     "login_ended": 4,
     "moved": 2,
@@ -140,7 +141,19 @@ def _arriving(vocabulary: Vocabulary) -> dict[str, Any]:
     ends: list[Kind | None] = [None, *vocabulary.leaving]
     if vocabulary.offers("cancel"):
         ends += ["cancel", "cancel"]
-    return {
+    rules: dict[str, Any] = {}
+    if vocabulary.logs_in_again and vocabulary.speeches:
+        out = st.booleans() if vocabulary.offers("log_out") else st.just(False)
+
+        def log_in_again(
+            self: ProgramMachine, connection: int, user: int, token: str, said: Said, logs_out: bool, tab: bool
+        ) -> None:
+            phrases.log_in_again(self.script, connection, user, said, token=token, logs_out=logs_out, tab=tab)
+
+        rules["log_in_again"] = rule(
+            connection=which, user=which, token=shown, said=_said(vocabulary), logs_out=out, tab=st.booleans()
+        )(log_in_again)
+    return rules | {
         "begin": initialize(
             crowd=st.sampled_from((*crowds[:1], *crowds[1:] * 4)),
             arrivals=st.lists(st.tuples(which, links), min_size=2, max_size=4),

@@ -6,7 +6,7 @@ round that showed a new behaviour are kept in a corpus, and between two that Hyp
 by small changes (M. Zalewski, AFL, 2013; two programs joined: "splicing").  They cost next to nothing to make.
 
 What comes out is a program that the machine could have written: operations on a connection come after its connect,
-a login right behind it, and whoever speaks over a connection is who connected.
+a login right behind it, and whoever speaks over a connection is who logged in over it last.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ CHANGES: tuple[Callable[[Corpus, list[Operation]], None], ...] = (
 
 def mend(operations: Sequence[Operation]) -> tuple[Operation, ...]:
     """The operations that make sense where they stand, connections numbered as they appear."""
-    logins = {op.connection: op for op in reversed(operations) if op.kind == "authenticate"}
+    logins = {op.connection: op for op in reversed(operations) if op.kind == "authenticate" and op.user is None}
     names: dict[str, str] = {}
     users: dict[str, str | None] = {}
     mended: list[Operation] = []
@@ -143,6 +143,9 @@ def mend(operations: Sequence[Operation]) -> tuple[Operation, ...]:
                 if op.connection in logins:
                     token = logins[op.connection].token
                     write(logins[op.connection], connection=name, token="valid" if token == op.user else token)
+        elif op.kind == "authenticate" and op.user is not None and op.connection in names:  # once more
+            users[op.connection] = op.user
+            write(op, connection=names[op.connection], token="valid" if op.token == op.user else op.token)
         elif op.kind != "authenticate" and op.connection in names:
             user = None if op.user is None else users[op.connection]
             to = user if op.kind in OF_ONESELF else op.to

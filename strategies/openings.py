@@ -104,6 +104,10 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float]) -> Iterator[Open
         if for_one(speech):
             yield partial(_absent, speech=speech, times=1, tabs=2, slow=False)
         yield partial(_slow, speech=speech, resumes=False, tab="connect", seconds=phrases.SLOW_FOR)
+    if vocabulary.logs_in_again:
+        outs = (False, True) if vocabulary.offers("log_out") else (False,)
+        for logs_out, tab in product(outs, (False, True)):
+            yield partial(_logs_in_again, speech=speeches[0], logs_out=logs_out, tab=tab)
     yield from _by_the_server(vocabulary, speeches[0])
     for number, speech in enumerate(speeches):
         yield partial(_second_tab, speech=speech, leaves=None, last=False)
@@ -299,6 +303,14 @@ def _refused(script: Script, token: str, logins: int, speech: Speech, retries: b
         script.arrive("u0")
     script.settle()
     phrases.refused_and_spoken(script, token, 0, (speech, 1, 0), logins, retries)
+
+
+def _logs_in_again(script: Script, speech: Speech, logs_out: bool, tab: bool) -> None:
+    """A client that is one user becomes another, and then the first again."""
+    _arrive(script, 2)
+    for other in (2, 0):
+        phrases.log_in_again(script, 0, other, (speech, 1, 1), logs_out=logs_out, tab=tab)
+        script.settle()
 
 
 def _comes_and_goes(

@@ -29,6 +29,7 @@ __all__ = (
     "in_two_rooms",
     "keep_and_fetch",
     "leave_meanwhile",
+    "log_in_again",
     "log_in_together",
     "login_ended",
     "moved",
@@ -212,6 +213,32 @@ def log_in_together(script: Script, first: int, tokens: tuple[str, str], ends: K
         script.add("cancel", connection=one)
     elif ends is not None:
         script.leave(one, ends)
+
+
+def log_in_again(
+    script: Script, which: int, other: int, said: Said, *, token: str = "valid", logs_out: bool, tab: bool
+) -> None:
+    """A client logs in once more, as another user or the same, perhaps after it has logged out.
+
+    Meanwhile and afterwards something is said to the user whom it was, to the one whom it is, and by it.  With ``tab``,
+    the one whom it was has another connection.
+    """
+    name = script.connection(which)
+    was, now = script.owners[name], script.user(other)
+    speech, _, to = said
+    if tab:
+        script.arrive(was)
+        script.settle()
+    concern(script, said, was)
+    if logs_out:
+        script.leave(name, "log_out")
+        script.here.append(name)
+    script.log_in_again(name, now, token)
+    concern(script, said, was)
+    script.settle()
+    for user in (was, now):
+        concern(script, said, user)
+    script.say(speech, script.speaker_at(name), to)
 
 
 def refused_and_spoken(script: Script, token: str, which: int, said: Said, logins: int, retries: bool) -> None:

@@ -54,6 +54,11 @@ class Vocabulary:
         """Whether login is an operation of its own."""
         return self.target.offers("authenticate")
 
+    @property
+    def logs_in_again(self) -> bool:
+        """Whether a client that has logged in may do so once more."""
+        return self.target.traits.logs_in_again and (self.logs_in or self.by_wire)
+
     def offers(self, kind: Kind) -> bool:
         """Whether an operation means anything to the target."""
         if kind in ("log_out", "cancel") and not self.by_wire:
@@ -175,6 +180,11 @@ class Script:
         if self.vocabulary.logs_in:
             own = token == self.owners[connection]
             self.add("authenticate", connection=connection, token="valid" if own else token)
+
+    def log_in_again(self, connection: str, user: str, token: str = "valid") -> None:
+        """A client that has logged in does so once more, as that user."""
+        self.owners[connection] = user
+        self.add("authenticate", connection=connection, user=user, token=token)
 
     def leave(self, connection: str, how: Kind) -> None:
         """A client leaves, one way or the other."""

@@ -207,6 +207,8 @@ class ManagerDriver(Driver):
                     self.signed_off.add(op.connection)
             if op.kind == self.login_step and self._accepted(op.kind, kind, detail):
                 self.logged_in.add(op.connection)
+                self.signed_off.discard(op.connection)
+                self.up[op.connection] = True
         if lane.noticed is not None:
             noticed, lane.noticed = lane.noticed, None
             self.loop.external(("notice", noticed), self._notice, noticed, lane, context=self.context)
@@ -265,9 +267,12 @@ class ManagerDriver(Driver):
         self.logged_in -= {name for name, c in self.clients.items() if user in (None, c.user, c.identity)}
 
     def do_authenticate(self, number: int, op: Operation, lane: Lane) -> None:
-        client = self._client(number, op)
+        client = self.clients.get(op.connection or "")
+        if client is None or not self._signed_off(client.id):
+            client = self._client(number, op)
         if client is not None:
             self.logged_in.discard(client.id)
+            client.user = op.user or client.user
             client.token, client.identity = credentials(op, client.user)
             self._invoke(number, lane, self.adapter.authenticate, client, client.token)  # type: ignore[attr-defined]
 

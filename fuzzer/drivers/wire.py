@@ -408,6 +408,21 @@ class WireDriver(Driver):
 
     do_leave = do_join
 
+    def do_authenticate(self, number: int, op: Operation, lane: Lane) -> None:
+        if not self.wire.logs_in_again:  # a program may be another wire's
+            self.skip(number)
+            return
+        client = self._client(number, op)
+        if client is None:
+            return
+        user = op.user or client.login.user
+        token, identity = credentials(op, user)
+        client.login = replace(client.login, user=user, token=token, identity=identity)
+        client.connecting = lane.running = number
+        self.record(RowKind.INVOKED, number, op.connection, None)
+        for frame in self.wire.login(client.login):
+            client.link.send(frame)
+
     def do_log_out(self, number: int, op: Operation, lane: Lane) -> None:
         client = self._client(number, op)
         if client is not None:

@@ -120,6 +120,8 @@ class Adapter(ABC):
     """
     checks_identity: ClassVar[bool] = False
     """Connect is given tokens too: programs try other users' tokens, and `Client.identity` may differ from the user."""
+    logs_in_again: ClassVar[bool] = False
+    """`authenticate` may be called again, also for another user (then `Client.user`), and also after a `log_out`."""
     disconnect_overlaps: ClassVar[bool] = False
     """The application may call disconnect while connect of the same client is still under way."""
     by_wire: ClassVar[bool] = False
@@ -183,6 +185,9 @@ class Traits(Protocol):
 
     @property
     def checks_identity(self) -> bool: ...
+
+    @property
+    def logs_in_again(self) -> bool: ...
 
     @property
     def by_wire(self) -> bool: ...

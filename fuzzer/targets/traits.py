@@ -55,6 +55,10 @@ class WireTraits:
     def checks_identity(self) -> bool:
         return self.wire.authenticates
 
+    @property
+    def logs_in_again(self) -> bool:
+        return self.wire.logs_in_again
+
     def offers(self, method: str) -> bool:
         if method in ("garble", "truncate", "flood", "shut_down"):  # what ending means to clients, a server says
             return self.by_bytes

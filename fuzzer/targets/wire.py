@@ -131,6 +131,9 @@ class Wire:
     authenticates = False
     """Programs also try tokens that are invalid, expired or somebody else's."""
 
+    logs_in_again = False
+    """Clients may log in again over an open connection, also as another user: what `login` sends is sent anew."""
+
     rooms: Sequence[str] | Mapping[str, Sequence[str]] = ()
     """The rooms there are; or for each user those that the user's connections are in from login on."""
 
@@ -242,6 +245,9 @@ class JsonWire(Wire):
     field of any frame that names the user it is for, ``sender`` the one that names who said it.  ``ping`` is what a
     heartbeat contains, ``pong`` the answer to it.
 
+    ``logs_in_again``: ``first`` may be sent again over the same connection, also by another user, and after a log-out;
+    ``ready`` answers it, and ends the login before.
+
     ``join``, ``leave`` and ``to_room`` are what clients send of rooms, ``joined`` what an answer to the first contains.
     ``rooms`` names the rooms there are, or says for each user which ones the user's connections are in from login on;
     a path with ``{room}`` puts each connection into the one it asks for.  A ``leave`` without ``{room}`` logs out.
@@ -278,6 +284,7 @@ class JsonWire(Wire):
     ping: Mapping[str, Any] | None = None
     pong: Template | None = None
     authenticates: bool = False
+    logs_in_again: bool = False
     users: Naming | None = None
     token: Callable[[Any], str] | None = None
     before: HttpLogin | None = None
@@ -291,6 +298,11 @@ class JsonWire(Wire):
             raise WireError(
                 "a JsonWire needs to_user, to_all, to_room, ask, or an action with an audience: without one, clients "
                 "have nothing to say"
+            )
+        if self.logs_in_again and (not self.first or self.ready is None or self.before is not None):
+            raise WireError(
+                "logs_in_again=True needs first=, which is sent again, and ready=, which answers it; and no login over "
+                "HTTP (before=)"
             )
         if not self.path.startswith("/"):
             raise WireError(f"the path {self.path!r} must begin with /")

@@ -22,13 +22,27 @@ Stranger = Literal["early", "late", "foreign", "room"]
 
 
 def may_not_hear(event: Event, c: Connection, row: int) -> Stranger | None:
-    """Why a connection is in no audience of an event at a row; None where it may be in one."""
+    """Why a connection is in no audience of an event at a row; None where it may be in one.
+
+    Of one that has logged in again, what was said before that may still come, out of a queue.
+    """
+    why = _stranger(event, c, row, row)
+    before = c.before
+    while why is not None and before is not None:
+        if _stranger(event, before, row, event.by.began) is None:
+            return None
+        before = before.before
+    return why
+
+
+def _stranger(event: Event, c: Connection, row: int, since: int) -> Stranger | None:
+    """The same of one login, which may have lasted until ``since`` or longer."""
     if c is event.emitter:
         return None
     login = c.login
     if row < login.may_from or c.failed < row or (c.identity is None and c.failed < NEVER):
         return "early"
-    if login.may_until < row < login.doubtful and login.sure_from < NEVER:
+    if login.may_until < since < login.doubtful and login.sure_from < NEVER:
         return "late"
     if c.identity is None:
         return None  # its bad token was accepted: said once, by `tokens`
@@ -72,7 +86,7 @@ def surely_in(index: HistoryIndex, event: Event) -> bool:
     since = login.may_from if emitter.unconfirmed else login.sure_from
     if not since < act.began < login.sure_until or index.missed_beat(emitter, act.ended):
         return False
-    by_itself = ("disconnect", "abort", "garble", "truncate", "log_out")
+    by_itself = ("disconnect", "abort", "garble", "truncate", "log_out", "authenticate")
     return all(how in by_itself for row, how in emitter.ends if row < act.ended)
 
 
@@ -83,8 +97,6 @@ def absent(index: HistoryIndex, event: Event) -> bool:
         index.policy.kept != "no"
         and event.to is not None
         and all(
-            index.surely_absent(c, act.began, act.ended)
-            for c in index.connections.values()
-            if event.to in (c.user, c.identity)
+            index.surely_absent(c, act.began, act.ended) for c in index.sessions if event.to in (c.user, c.identity)
         )
     )

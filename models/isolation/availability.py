@@ -28,13 +28,8 @@ def refused(index: HistoryIndex) -> Iterator[Breach]:
             continue
         if act.went_well and not (act.op.kind == "authenticate" and act.detail is None):
             continue
-        c = index.connections[act.op.connection or ""]
-        if (
-            not c.genuine
-            or c.identity in index.expired
-            or c.gone < act.ended
-            or (act.op.kind == "authenticate" and c.login.may_from < act.began)
-        ):
+        c = index.session(act)
+        if not c.genuine or not index.promised(c) or c.identity in index.expired or c.gone < act.ended:
             continue
         why = act.how
         if index.by_wire and c.closed < act.ended:
@@ -57,11 +52,11 @@ def dropped(index: HistoryIndex) -> Iterator[Breach]:
     """
     if not index.by_wire or index.disturbed:
         return
-    for c in index.connections.values():
+    for c in index.sessions:
         if c.closed == NEVER or not c.login.must(c.closed, c.closed) or any(a < c.closed for a, _ in c.lapses):
             continue
         why = str(index.history[c.closed].detail)
-        leavers = [o.name for o in index.connections.values() if o is not c and o.login.sure_until < c.closed]
+        leavers = [o.name for o in index.sessions if o.name != c.name and o.login.sure_until < c.closed]
         found = v.Dropped(
             f"the server hung up on {c.name} of {c.user}, which had done nothing wrong ({why})"
             + (f"; {leavers[-1]} had left before" if leavers else ""),
@@ -73,10 +68,12 @@ def dropped(index: HistoryIndex) -> Iterator[Breach]:
 
 def _others(index: HistoryIndex, c: Connection, since: int, until: int, everybody: bool) -> int:
     """How many other connections may have counted at some moment between two rows."""
-    return sum(
-        o is not c and (everybody or o.user == c.user) and o.asked < until and _counts_until(index, o) > since
-        for o in index.connections.values()
-    )
+    others = {
+        o.name
+        for o in index.sessions
+        if (everybody or o.user == c.user) and o.asked < until and _counts_until(index, o) > since
+    }
+    return len(others - {c.name})
 
 
 def _counts_until(index: HistoryIndex, c: Connection) -> int:
@@ -137,11 +134,7 @@ def _made_room(index: HistoryIndex, b: Breach, most: int | None, everybody: bool
         return _crowded(index, b, most, everybody)
     if most is None or c is None:
         return False
-    there = sum(
-        o is not c and (everybody or o.user == c.user) and o.asked < c.asked and _counts_until(index, o) > c.asked
-        for o in index.connections.values()
-    )
-    return there >= most
+    return _others(index, c, c.asked, c.asked, everybody) >= most
 
 
 def ended_by_server(index: HistoryIndex, b: Breach) -> bool:

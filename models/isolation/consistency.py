@@ -50,9 +50,7 @@ def answers(index: HistoryIndex) -> Iterator[Breach]:
     """
     if index.misidentified:
         return
-    users = {
-        user: [c for c in index.connections.values() if user in (c.user, c.identity)] for user in index.program.users
-    }
+    users = {user: [c for c in index.sessions if user in (c.user, c.identity)] for user in index.program.users}
     for row in index.marks.get(RowKind.ACTIVE, ()):
         active = index.history[row].detail
         told = index.connections.get(index.history[row].connection or "")

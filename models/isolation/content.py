@@ -64,9 +64,9 @@ class _Known:
     def wrong(self, d: Delivery) -> tuple[str, str] | None:
         """A field of a delivery that holds what is another's, and what it holds."""
         event, says, c = d.event, d.says, d.connection
-        parties = (c.user, c.identity) if self.by_wire else ()
+        parties = c.names if self.by_wire else ()
         senders = (event.sender, event.by.op.user, *((event.to, *parties) if self.by_wire else ()))
-        recipients = (event.to, c.user, c.identity, *((event.sender, event.by.op.user) if self.by_wire else ()))
+        recipients = (event.to, *c.names, *((event.sender, event.by.op.user) if self.by_wire else ()))
         if says.sender in self.users and says.sender not in senders:
             return "sender", str(says.sender)
         if says.recipient in self.users and says.recipient not in recipients:

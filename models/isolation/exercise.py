@@ -25,16 +25,16 @@ def _strangers(index: HistoryIndex) -> bool:
         (event.to is not None or event.rooms)
         and any(
             c.login.may(event.by.began, event.by.ended) and c.identity not in (event.to, event.sender)
-            for c in index.connections.values()
+            for c in index.sessions
         )
         for event in index.events.values()
     )
 
 
 def _tokens(index: HistoryIndex) -> bool:
-    if any(c.identity != c.user or c.login.may_until < NEVER for c in index.connections.values()):
+    if any(c.identity != c.user or c.login.may_until < NEVER for c in index.sessions):
         return True
-    return index.tells_identity and any(c.login.sure_from < NEVER for c in index.connections.values())
+    return index.tells_identity and any(c.login.sure_from < NEVER for c in index.sessions)
 
 
 def _owed(index: HistoryIndex) -> bool:
@@ -61,7 +61,7 @@ def _absent(index: HistoryIndex) -> bool:
 def _stalled(index: HistoryIndex) -> bool:
     return any(
         act.op.connection != c.name and c.stalled(act.began, act.ended)
-        for c in index.connections.values()
+        for c in index.sessions
         for act in index.invocations.values()
         if act.op.kind not in ("stall", "settle", "pause")
     )
@@ -86,11 +86,11 @@ def _answered(index: HistoryIndex) -> bool:
 
 
 def _left(index: HistoryIndex) -> bool:
-    return bool(index.rests) and any(c.ended_by for c in index.connections.values())
+    return bool(index.rests) and any(c.ended_by for c in index.sessions)
 
 
 def _came(index: HistoryIndex) -> bool:
-    return any(c.genuine for c in index.connections.values())
+    return any(c.genuine for c in index.sessions)
 
 
 def _anything(index: HistoryIndex) -> bool:

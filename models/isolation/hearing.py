@@ -79,7 +79,7 @@ def spoken_by_strangers(index: HistoryIndex) -> Iterator[Breach]:
     for event in index.events.values():
         if event.emitter is None:
             continue
-        heard = next((d for d in event.deliveries if d.connection is not event.emitter), None)
+        heard = next((d for d in event.deliveries if d.connection.name != event.emitter.name), None)
         why = outsider(event) if heard is not None else None
         if heard is not None and why is not None:
             found = v.UnauthenticatedEvent(
@@ -101,7 +101,7 @@ def frames_addressed(index: HistoryIndex) -> Iterator[Breach]:
         recipient = entry.detail.recipient
         if recipient is not None and not entry.detail.mentions:
             c = index.connections[entry.connection or ""]
-            if c.genuine and c.identity != recipient:
+            if c.genuine and recipient not in c.names:
                 found = v.CrossUserLeak(
                     f"a frame for {recipient} arrived on {c.name}, whose login is {c.identity}'s",
                     "frame of another user",

@@ -96,7 +96,7 @@ def _audience(index: HistoryIndex, number: int) -> Iterator[Connection]:
     """The connections an operation's events are for, or may have been."""
     for event in index.events.values():
         if event.id.number == number:
-            for c in index.connections.values():
+            for c in index.sessions:
                 member = any(room in c.rooms for room in event.rooms)
                 if member or (event.to is not None and c.identity == event.to):
                     yield c
@@ -217,8 +217,8 @@ def was_cancelled(index: HistoryIndex, b: Breach) -> bool:
 def own_tab(index: HistoryIndex, b: Breach) -> bool:
     """Who is held up and who holds up are one user's connections."""
     act = b.act
-    actor = index.connections[act.op.connection].user if act is not None and act.op.connection else None
-    return index.policy.tabs_wait and b.connection is not None and b.connection.user == actor
+    actor = index.connections[act.op.connection].names if act is not None and act.op.connection else ()
+    return index.policy.tabs_wait and b.connection is not None and b.connection.user in actor
 
 
 CHECKS = (

@@ -39,14 +39,17 @@ class HistoryIndex:
     def __init__(self, target: Target, policy: Policy, program: Program, history: History) -> None:
         self.target, self.policy, self.program, self.history = target, policy, program, history
         self.operations = program.expanded
-        self.two_steps = target.offers("authenticate")
         self.by_wire = target.traits.by_wire
+        self.two_steps = target.offers("authenticate") and not self.by_wire
         self.sees_sends = not (isinstance(target.traits, WireTraits) and target.traits.by_bytes)
         """What the target sends is seen the moment it does, and not only what has left its buffers."""
         self.tells_identity = self.two_steps or self.by_wire
         """What a login returns is the user the server takes the client for."""
         self.invocations: dict[int, Invocation] = {}
         self.connections: dict[str, Connection] = {}
+        """Each under its last login."""
+        self.sessions: list[Connection] = []
+        """Each under each of its logins."""
         self.events: dict[EventId, Event] = {}
         self.rests: list[int] = []
         self.marks: dict[RowKind, list[int]] = defaultdict(list)
@@ -130,8 +133,17 @@ class HistoryIndex:
         login = connection.login
         return connection.asked > until or (login.may_until < since and login.doubtful > until)
 
+    def session(self, act: Invocation) -> Connection:
+        """An operation's connection under the login that the operation asked for, or that was there when it began."""
+        name = act.op.connection
+        return next(c for c in reversed(self.sessions) if c.name == name and c.asked <= act.began)
+
+    def promised(self, login: Connection) -> bool:
+        """Whether a login is one that is promised: the first over its connection, or any, where that is declared."""
+        return login.before is None or self.target.traits.logs_in_again
+
     def of_user(self, user: str | None) -> Iterator[Connection]:
-        return (c for c in self.connections.values() if user is None or c.identity == user)
+        return (c for c in self.sessions if user is None or c.identity == user)
 
     def between(self, kinds: frozenset[str], since: int, until: int) -> bool:
         """Whether an operation of these kinds may have been under way between two rows."""
@@ -156,11 +168,13 @@ class HistoryIndex:
         elif kind == "connect":
             self._connects(row, time, op, detail)
         elif kind == "authenticate" and c is not None:
+            user = op.user or c.user
             if c.login.may_from == NEVER:
                 c.login.begins(row)
-                c.identity = _identity(op, c.user)
+                c.user, c.identity = user, _identity(op, user)
             else:
-                c.login.doubt(row)
+                c = self.connections[c.name] = c.logs_in_again(row, user, _identity(op, user))
+                self.sessions.append(c)
         elif kind in ENDS_ITS_OWN and c is not None:
             c.ends_at(row, kind)
             if kind == "expire" and self.by_wire:
@@ -180,6 +194,7 @@ class HistoryIndex:
         c = self.connections[op.connection] = Connection(
             op.connection, op.user, _identity(op, op.user), row, time, time
         )
+        self.sessions.append(c)
         for room in detail.rooms if isinstance(detail, Aim) else ():
             self._moves(c, room, True, row)
         if not self.two_steps:
@@ -199,7 +214,7 @@ class HistoryIndex:
     def _expires(self, row: int, c: Connection) -> None:
         """A token that a user's clients share ends for all of them, and whether it lets anybody in is not known."""
         self.expired.add(c.identity)
-        for other in self.connections.values():
+        for other in self.sessions:
             if other is not c and other.identity == c.identity:
                 other.ends_at(row, "expire")
                 other.login.doubt(row)
@@ -214,12 +229,12 @@ class HistoryIndex:
 
     def _server_ends(self, row: int, time: float, number: int, op: Operation) -> None:
         if op.kind == "clean_up":
-            for other in self.connections.values():
+            for other in self.sessions:
                 if op.user in (other.user, other.identity) and other.login.may_from < row:
                     other.ends_at(row, "clean_up")
         elif op.kind == "shut_down":
             self.disturbed = self.disturbed or number < len(self.operations)  # not the one at the very end
-            for other in self.connections.values():
+            for other in self.sessions:
                 other.ends_at(row, "shut_down")
         else:
             self._time_passes(row, time, op.kind, op.seconds or 0.0)
@@ -232,7 +247,7 @@ class HistoryIndex:
             return
         long = how == "sweep" or seconds >= min(lasts) / 2
         until = time + seconds
-        for c in self.connections.values():
+        for c in self.sessions:
             silent = idle is not None and round(until - c.heard_at, 3) >= idle
             if long or silent or (session is not None and round(until - c.came_at, 3) >= session):
                 c.ends_at(row, how)
@@ -253,6 +268,8 @@ class HistoryIndex:
         assert number is not None
         act = self.invocations[number]
         act.ended, act.ended_at, act.finished, act.detail = row, time, self.history[row].kind, detail
+        if c is not None and c.before is not None:
+            c = self.session(act)
         kind = act.op.kind
         returned = act.finished == RowKind.RETURNED
         if kind in ENDS_ITS_OWN and c is not None:
@@ -260,7 +277,7 @@ class HistoryIndex:
                 c.login.ended(row)
             else:
                 c.login.doubt(row)
-        elif kind == ("authenticate" if self.two_steps else "connect") and c is not None:
+        elif (kind == "authenticate" or (kind == "connect" and not self.two_steps)) and c is not None:
             self._logged_in(row, act, c)
         elif kind == "connect" and c is not None and not act.went_well:
             c.ends_at(row, "refused")
@@ -268,7 +285,7 @@ class HistoryIndex:
         elif kind in ("join", "leave") and c is not None:
             self._moved(row, act, c)
         elif kind == "clean_up" and returned:
-            for other in self.connections.values():
+            for other in self.sessions:
                 if act.op.user == other.user == other.identity and other.login.sure_from < act.began:
                     other.login.ended(row)
 
@@ -293,12 +310,17 @@ class HistoryIndex:
                     if span.may_from == c.asked:
                         span.begun(row)
             c.unconfirmed = act.indeterminate
+            if c.before is not None:
+                c.before.login.ended(row)
             if self.tells_identity and isinstance(act.detail, str) and act.detail != c.identity:
                 c.login.doubt(row)
                 self.misidentified = True
         elif c.login.sure_from == NEVER:
             if act.finished != RowKind.CANCELLED:
                 c.failed = row
+                if c.before is not None:  # whether the login before goes on is the server's affair
+                    c.before.login.doubt(c.asked)
+                    self.connections[c.name] = c.before
             elif any(how in ENDS_ITS_OWN for _, how in c.ends):
                 return  # it left before it was answered: the server is done with it once that is over
             c.ends_at(row, "refused")
@@ -340,6 +362,10 @@ class HistoryIndex:
 
     # -- connections ------------------------------
 
+    def _sessions_of(self, c: Connection) -> list[Connection]:
+        """The same socket under each of its logins."""
+        return [session for session in self.sessions if session.name == c.name]
+
     def _rest(self, row: int, time: float, number: int | None, c: Connection | None, detail: Detail) -> None:
         self.rests.append(row)
         self._time_passes(row, time, "silence")
@@ -349,13 +375,15 @@ class HistoryIndex:
 
     def _gone(self, row: int, time: float, number: int | None, c: Connection | None, detail: Detail) -> None:
         if c is not None:
-            c.gone = min(c.gone, row)
+            for session in self._sessions_of(c):
+                session.gone = min(session.gone, row)
             c.in_flight.clear()
             c.ends_at(row, str(detail))
 
     def _closed(self, row: int, time: float, number: int | None, c: Connection | None, detail: Detail) -> None:
         if c is not None:
-            c.closed = min(c.closed, row)
+            for session in self._sessions_of(c):
+                session.closed = min(session.closed, row)
             act = self.invocations.get(number) if number is not None and not self.by_wire else None
             login = act is not None and act.op.connection == c.name and act.op.kind in ("connect", "authenticate")
             if act is not None and login and act.finished is None:
@@ -363,7 +391,8 @@ class HistoryIndex:
 
     def _stalled(self, row: int, time: float, number: int | None, c: Connection | None, detail: Detail) -> None:
         if c is not None:
-            c.stalled_since = (row, time)
+            for session in self._sessions_of(c):
+                session.stalled_since = (row, time)
 
     def _resumed(self, row: int, time: float, number: int | None, c: Connection | None, detail: Detail) -> None:
         if c is not None and c.stalled_since is not None:
@@ -371,7 +400,8 @@ class HistoryIndex:
             c.stalls.append((since, row, number is None))
             if round(time - at, 3) >= self.policy.delay:
                 c.lapses.append((since, row))
-            c.stalled_since = None
+            for session in self._sessions_of(c):
+                session.stalled_since = None
 
 
 METHODS: dict[RowKind, Callable[[HistoryIndex, int, float, int | None, Connection | None, Detail], None]] = {

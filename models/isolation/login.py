@@ -17,14 +17,14 @@ def tokens(index: HistoryIndex) -> Iterator[Breach]:
     for act in index.invocations.values():
         if act.op.kind not in ("connect", "authenticate") or not act.went_well:
             continue
-        c = index.connections[act.op.connection or ""]
+        c = index.session(act)
         rows, said = rows_of(act.began, act.ended), act.detail
-        first = index.tells_identity and c.login.may_from == act.began
+        tells = index.tells_identity and c.login.may_from == act.began and index.promised(c)
         if act.op.token in ("invalid", "expired") and (said is not None or act.op.kind == "connect"):
             found: v.Violation = v.BadTokenAccepted(
                 f"{c.name} logged in with an {act.op.token} token", act.op.token, rows
             )
-        elif first and isinstance(said, str) and c.identity not in (None, said):
+        elif tells and isinstance(said, str) and c.identity not in (None, said):
             message = f"{c.name} showed {c.identity}'s token, and its login came out as {said}"
             found = v.WrongIdentity(message, "login", rows)
         else:

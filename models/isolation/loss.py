@@ -141,7 +141,7 @@ def beyond_backlog(index: HistoryIndex, b: Breach) -> bool:
     may_wait = sum(
         other is not b.event
         and other.by.began < b.until
-        and any(d.connection is b.connection and d.received > b.since for d in other.deliveries)
+        and any(d.connection.name == b.connection.name and d.received > b.since for d in other.deliveries)
         for other in index.events.values()
     )
     return may_wait >= index.policy.backlog
@@ -154,7 +154,7 @@ def room_crowded(index: HistoryIndex, b: Breach) -> bool:
         return False
     rooms = c.rooms if b.event is None else b.event.rooms
     return any(
-        sum(o is not c and o.may_be_member(room, b.since, b.until) for o in index.connections.values()) >= most
+        len({o.name for o in index.sessions if o.may_be_member(room, b.since, b.until)} - {c.name}) >= most
         for room in rooms
     )
 
@@ -203,8 +203,8 @@ def false_failures(index: HistoryIndex) -> Iterator[Breach]:
             continue
         theirs = list(index.of_user(event.to))
         reached = [d for d in event.deliveries if d.received != NEVER and d.connection in theirs]
-        there = [c for c in theirs if c.asked < act.ended and min(c.login.may_until, c.gone) > act.began]
-        if reached and len({d.connection.name for d in reached}) == len(there) and reached[0].sent < act.ended:
+        there = {c.name for c in theirs if c.asked < act.ended and min(c.login.may_until, c.gone) > act.began}
+        if reached and {d.connection.name for d in reached} == there and reached[0].sent < act.ended:
             d = reached[0]
             found = v.FalseFailure(
                 f"emitting {event.id} to {event.to} reported failure, and {d.connection.name} received it",
@@ -247,9 +247,11 @@ def duplicates(index: HistoryIndex) -> Iterator[Breach]:
     for event in index.events.values():
         if len(event.deliveries) < 2:
             continue
-        for c in index.connections.values():
-            rows = [d.received for d in event.deliveries if d.connection is c and d.received != NEVER]
+        for name in index.connections:
+            got = [d for d in event.deliveries if d.connection.name == name and d.received != NEVER]
+            rows = [d.received for d in got]
             if len(rows) > 1:
+                c = got[0].connection
                 kind = v.OfflineDuplicate if absent(index, event) else v.DuplicateEvent
                 message = f"{event.id} arrived {len(rows)} times on {c.name}"
                 found = kind(message, event.path, rows_of(event.by.began, *rows))
@@ -264,7 +266,10 @@ def at_least_once(index: HistoryIndex, b: Breach) -> bool:
 
 def quoted(index: HistoryIndex, b: Breach) -> bool:
     """On the connection that said it, an acknowledgement or an error beside the echo is no second delivery."""
-    return b.event is not None and b.connection is b.event.emitter and b.event.step < 0
+    event, c = b.event, b.connection
+    if event is None or c is None or event.emitter is None:
+        return False
+    return c.name == event.emitter.name and event.step < 0
 
 
 def told_twice_over(index: HistoryIndex, b: Breach) -> bool:
@@ -272,7 +277,7 @@ def told_twice_over(index: HistoryIndex, b: Breach) -> bool:
     event, c = b.event, b.connection
     if event is None or c is None or event.emitter is None or event.step >= 0:
         return False
-    times = sum(d.connection is c and d.received != NEVER for d in event.deliveries)
+    times = sum(d.connection.name == c.name and d.received != NEVER for d in event.deliveries)
     return event.to == event.emitter.identity == c.identity and times == 2
 
 

@@ -82,7 +82,7 @@ def perhaps_somebody_there(index: HistoryIndex, b: Breach) -> bool:
     unsent = index.sees_sends and untried and absent(index, b.event)
     return any(
         c is not b.connection and not index.surely_absent(c, came if unsent else b.since, b.until)
-        for c in index.connections.values()
+        for c in index.sessions
         if b.event.to in (c.user, c.identity)
     )
 

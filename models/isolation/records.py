@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ...fuzzer.core.history import Detail, EventId, Failure, Mention, Outcome, RowKind, text_of
 from ...fuzzer.core.program import CRITICAL_EVENTS, Operation
@@ -60,7 +60,10 @@ class Invocation:
 
 @dataclass(slots=True)
 class Connection:
-    """One connection: who it is, when it was logged in, when it did not read, which rooms it was in."""
+    """One connection under one login: who it is, when it was logged in, when it did not read, which rooms it was in.
+
+    Where a client logs in again, the connection is another one from then on, with the same name and socket.
+    """
 
     name: str
     user: str
@@ -84,6 +87,14 @@ class Connection:
     rooms: dict[str, list[Span]] = field(default_factory=dict)
     in_flight: deque[tuple[int, float, list[Delivery]]] = field(default_factory=deque)
     stalled_since: tuple[int, float] | None = None
+    before: Connection | None = None
+    """The same connection under the login before this one, where it has logged in again."""
+
+    @property
+    def names(self) -> tuple[str | None, ...]:
+        """Whom it may be taken for: who asked, whose token it showed, and the same of its logins before."""
+        own = (self.user, self.identity)
+        return own if self.before is None else (*own, *self.before.names)
 
     @property
     def genuine(self) -> bool:
@@ -104,6 +115,18 @@ class Connection:
     def given_up(self, row: int) -> str:
         """For a circumstance: whether it had once not read, which tells being forgotten from never being known."""
         return ", given up and left open" if any(since < row for since, _ in self.lapses) else ""
+
+    def logs_in_again(self, row: int, user: str, identity: str | None) -> Connection:
+        """The connection under a login that begins now, and ends the one before if it succeeds.
+
+        Whether it stays in its rooms is the server's affair.
+        """
+        self.ends_at(row, "authenticate")
+        again = replace(self, user=user, identity=identity, asked=row, login=Span(), before=self)
+        again.failed, again.unconfirmed, again.ended_by, again.ends = NEVER, False, "", []
+        again.rooms = {room: [Span(may_from=row, sure_until=row, doubtful=row)] for room in self.rooms}
+        again.login.begins(row)
+        return again
 
     def stalled(self, since: int, until: int) -> bool:
         return any(a < until and b > since for a, b, _ in self.stalls) or (
