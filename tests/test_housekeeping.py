@@ -17,7 +17,8 @@ from crosswire.fuzzer.findings.finding import judged
 from crosswire.fuzzer.targets.resolve import resolve
 from crosswire.fuzzer.world import InOrder
 
-SPEAKS = Program((Operation("connect", "c0", "u0"), Operation("settle"), Operation("broadcast", "c0", "u0")))
+COME = (Operation("connect", "c0", "u0"), Operation("connect", "c1", "u1"), Operation("settle"))
+SPEAKS = Program((*COME, Operation("broadcast", "c0", "u0")))
 
 
 def place(module: str, function: str, text: str) -> str:
@@ -40,9 +41,16 @@ def place(module: str, function: str, text: str) -> str:
 def test_a_fault_is_reported_by_function_and_line(module: str, kind: str, function: str, text: str) -> None:
     worker = Worker(resolve(f"tests.applications.{module}:handler?wire=text"))
     with worker.session():
-        (violation,) = judged(worker, worker.run(SPEAKS, InOrder())).violations
+        violation, *_ = judged(worker, worker.run(SPEAKS, InOrder())).violations
     assert violation.kind == kind
     assert place(module, function, text) in violation.message
+
+
+def test_what_is_begun_once_is_nobodys_and_may_go_on_to_the_end() -> None:
+    worker = Worker(resolve("tests.applications.begins_once:handler?wire=text"))
+    with worker.session():
+        for clients in (1, 2):
+            assert judged(worker, worker.run(Program(COME[:clients]), InOrder())).violations == ()
 
 
 def test_a_server_that_never_lets_go_of_a_client_is_a_finding_of_the_plainest_program() -> None:

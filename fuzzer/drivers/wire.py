@@ -60,6 +60,10 @@ def answer_of(action: Action, answer: HttpAnswer) -> Detail:
     return named if isinstance(named, str) else None
 
 
+def _code(task: Any) -> object:
+    return getattr(task.get_coro(), "cr_code", None)
+
+
 class WireDriver(Driver):
     """One execution of an application with a wire."""
 
@@ -200,7 +204,13 @@ class WireDriver(Driver):
         return super().horizon() + (PATIENCE if self.ending is not None else 0.0)
 
     def served_by(self, task: Any) -> str | None:
-        return self.loop.labels.get(task)
+        """The client; none of a task that is the only one of its kind, which the first to come may have set going.
+
+        What an application begins once, on whatever occasion, is its own: the program's end cancels it.
+        """
+        code = _code(task)
+        alone = code is not None and sum(_code(other) is code for other in self.loop.tasks) == 1
+        return None if alone else self.loop.labels.get(task)
 
     def left_behind(self) -> Iterator[Remains]:
         told = {client.link.task for client in self.clients.values() if isinstance(client.link, AsgiLink)}
