@@ -13,7 +13,7 @@ from typing import NamedTuple
 from ...fuzzer.core.history import History, RowKind
 from ...fuzzer.core.program import Program
 from ...fuzzer.targets.adapter import Target
-from .audience import must_hear
+from .audience import absent, must_hear
 from .index import EMITS, HistoryIndex
 from .spans import NEVER
 
@@ -51,8 +51,7 @@ def _delivered(index: HistoryIndex) -> bool:
 
 def _absent(index: HistoryIndex) -> bool:
     return any(
-        event.to is not None
-        and all(index.surely_absent(c, event.by.began, event.by.ended) for c in index.of_user(event.to))
+        absent(index, event)
         and any(c.asked > event.by.ended and c.login.sure_from < NEVER for c in index.of_user(event.to))
         for event in index.events.values()
     )

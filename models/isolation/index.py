@@ -40,7 +40,7 @@ class HistoryIndex:
         self.target, self.policy, self.program, self.history = target, policy, program, history
         self.operations = program.expanded
         self.by_wire = target.traits.by_wire
-        self.two_steps = target.offers("authenticate") and not self.by_wire
+        self.two_steps = target.offers("authenticate")
         self.sees_sends = not (isinstance(target.traits, WireTraits) and target.traits.by_bytes)
         """What the target sends is seen the moment it does, and not only what has left its buffers."""
         self.tells_identity = self.two_steps or self.by_wire
@@ -329,8 +329,9 @@ class HistoryIndex:
     # -- frames ------------------------------
 
     def _sent(self, row: int, time: float, number: int | None, c: Connection | None, detail: Detail) -> None:
-        if c is None or not isinstance(detail, Content):
+        if c is None:
             return
+        assert isinstance(detail, Content)
         deliveries: list[Delivery] = []
         for mention, event in self._mentioned(detail):
             deliveries.append(Delivery(event, c, row, mention))

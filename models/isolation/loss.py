@@ -94,15 +94,13 @@ def perhaps_unheard(index: HistoryIndex, b: Breach) -> bool:
     event, act = b.event, b.act
     if event is None or act is None or event.emitter is None:
         return False
-    if act.op.kind == "act" and act.finished == RowKind.RAISED:
+    if act.finished == RowKind.RAISED:
         return event.emitter.last < act.ended
     if not act.indeterminate:
         return False
     if event.emitter.ended_by == "abort" and event.emitter.login.sure_until < act.ended:
         return True
-    sent = any(number == act.number for number, _ in index.instead) or any(
-        other.deliveries for other in index.events.values() if other.by is act
-    )
+    sent = event.deliveries or any(number == act.number for number, _ in index.instead)
     return event.emitter.last <= b.until and not sent
 
 

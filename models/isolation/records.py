@@ -40,7 +40,7 @@ class Invocation:
     @property
     def said_no(self) -> bool:
         """It returned False."""
-        return self.finished == RowKind.RETURNED and self.detail is False
+        return self.detail is False
 
     @property
     def how(self) -> str:

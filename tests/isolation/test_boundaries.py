@@ -1,0 +1,213 @@
+"""Where one row, one connection or one part of a condition decides: the smallest histories on either side."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from crosswire.fuzzer import Action
+from crosswire.fuzzer.core.history import Aim, RowKind
+from crosswire.fuzzer.targets import JsonWire
+from crosswire.fuzzer.targets.policy import Policy
+from crosswire.fuzzer.targets.traits import WireTraits
+
+from .story import NOBODY, Story, circumstances, kinds, managed, served
+
+
+def emit(story: Story, *heard: str, to: str = "u1", said: object = None) -> Story:
+    """u0 emits, and some hear it; over c0 where clients speak for themselves."""
+    over = "c0" if story.target.traits.by_wire else None
+    number = story.begin("emit", over, "u0", to=to)
+    for name in heard:
+        story.hears(name, number)
+    return story.end(number, NOBODY if over else said, RowKind.RETURNED).rest()  # type: ignore[arg-type]
+
+
+# -- failures that are reported ------------------------------
+
+
+def test_what_was_sent_after_a_failure_had_not_been_sent_then() -> None:
+    story = managed("u0", "u1")
+    number = story.done("emit", None, "u0", to="u1", said=False)
+    story.hears("c1", number).rest().mark(RowKind.REGISTRY, ("c0",))
+    assert kinds(story) == ["MissingEntry"]
+
+
+def test_a_failure_is_honest_where_one_of_two_had_not_read_yet() -> None:
+    story = managed("u0", "u1", "u1")
+    number = story.begin("emit", None, "u0", to="u1")
+    story.hears("c1", number).send("c2", number).end(number, False).receive("c2").rest()
+    assert kinds(story) == []
+    assert story.excused() == ["unread_at_failure"]
+
+
+def test_a_failure_is_honest_where_what_was_sent_was_never_read() -> None:
+    story = managed("u0", "u1")
+    number = story.begin("emit", None, "u0", to="u1")
+    story.send("c1", number).end(number, False)
+    assert kinds(story) == []
+
+
+def test_strangers_who_hear_it_make_no_failure_honest() -> None:
+    story = emit(managed("u0", "u1", "u2"), "c1", "c2", said=False)
+    assert sorted(kinds(story)) == ["CrossUserLeak", "FalseFailure"]
+
+
+# -- what excuses a loss ------------------------------
+
+
+def test_who_says_it_in_one_of_its_rooms_is_heard_there() -> None:
+    story = served()
+    story.connect("c0", "u0", said=NOBODY, detail=Aim(rooms=("r0",)))
+    story.connect("c1", "u1", detail=Aim(rooms=("r0",)))
+    story.rest()
+    number = story.begin("emit_to_room", "c0", "u0", room="r0", detail=Aim(rooms=("r0", "r1")))
+    assert kinds(story.end(number, NOBODY).rest()) == ["LostEvent"]
+
+
+def test_what_is_lost_fills_no_backlog_itself() -> None:
+    story = served("u0", "u1")
+    number = story.begin("emit", "c0", "u0", to="u1")
+    story.send("c1", number).end(number, NOBODY).rest()
+    assert kinds(story, backlog=1) == ["LostEvent"]
+
+
+def test_what_another_of_its_hearers_has_read_lies_before_this_one_all_the_same() -> None:
+    story = served("u0", "u1", "u1")
+    other = story.begin("emit", "c0", "u0", to="u1")
+    story.hears("c2", other).send("c1", other).end(other, NOBODY)
+    number = story.begin("emit", "c0", "u0", to="u1")
+    story.receive("c1").hears("c2", number).end(number, NOBODY).rest()
+    assert kinds(story, backlog=1) == []
+    assert story.excused(backlog=1) == ["beyond_backlog"]
+
+
+def test_a_later_room_moves_nobody_before() -> None:
+    story = served("u0", "u1")
+    for name in ("c0", "c1"):
+        story.done("join", name, room="r0")
+    number = story.begin("emit_to_room", "c0", "u0", room="r0")
+    story.end(number, NOBODY).rest()
+    story.done("join", "c1", room="r1")
+    assert kinds(story, one_room=True) == ["LostEvent"]
+
+
+def test_what_is_said_later_counts_towards_no_rate() -> None:
+    story = emit(emit(managed("u0", "u1")), "c1")
+    assert kinds(story, rate=(1, 10.0)) == ["LostEvent"]
+
+
+def test_what_has_not_ended_counts_towards_a_rate_however_long_ago() -> None:
+    story = managed("u0", "u1")
+    story.begin("emit", None, "u0", to="u2")
+    emit(story.wait(100.0))
+    assert kinds(story, rate=(1, 10.0)) == []
+    assert story.excused(rate=(1, 10.0)) == ["beyond_rate"]
+
+
+# -- what came instead ------------------------------
+
+
+def test_a_word_on_the_same_connection_was_not_sent_to_another() -> None:
+    story = served("u0", "u1")
+    number = story.begin("emit", "c0", "u0", to="u1")
+    story.send("c1", word="typing", during=number).receive("c1").send("c1", number).end(number, NOBODY).rest()
+    assert list(circumstances(story)) == ["emit, nobody answered, nobody got it"]
+
+
+def test_an_event_of_another_operation_did_not_come_instead() -> None:
+    story = managed("u0", "u1")
+    other = story.done("emit", None, "u0", to="u1")
+    number = story.begin("emit", None, "u0", to="u1")
+    story.send("c1", other, during=number).receive("c1").end(number).rest()
+    assert kinds(story) == ["LostEvent"]
+
+
+# -- what an index knows of connections ------------------------------
+
+
+def test_a_joining_that_is_cancelled_ends_no_login() -> None:
+    story = managed("u0", "u1")
+    joining = story.begin("join", "c1", room="r0")
+    cancelling = story.begin("cancel", "c1", detail=joining)
+    story.end(joining, None, RowKind.CANCELLED).end(cancelling)
+    assert kinds(emit(story)) == ["LostEvent"]
+
+
+def test_who_is_authenticated_as_nobody_is_not_in() -> None:
+    story = managed(two_steps=True)
+    story.done("connect", "c1", "u1")
+    story.done("authenticate", "c1", said=None)
+    assert kinds(emit(story)) == ["Refused"]
+
+
+def test_what_a_manager_sends_is_traffic_and_what_a_server_sends_is_none() -> None:
+    for make, want in ((managed, ["LostEvent"]), (served, [])):
+        story = make("u0", "u1", idle=10.0, delay=100.0)
+        story.wait(8.0)
+        over = "c0" if story.target.traits.by_wire else None
+        early = story.begin("emit", over, "u0", to="u1")
+        story.send("c1", early).end(early, NOBODY if over else None)
+        story.wait(4.0).rest()
+        late = story.begin("emit", over, "u0", to="u1")
+        story.receive("c1").end(late, NOBODY if over else None).rest()
+        assert kinds(story) == want
+
+
+def test_what_arrives_at_who_has_gone_is_nothing() -> None:
+    story = managed("u0", "u1")
+    number = story.begin("emit", None, "u0", to="u1")
+    story.send("c1", number).leave("c1").receive("c1").end(number).rest()
+    assert kinds(story) == []
+
+
+def test_a_visitor_who_was_sent_nothing_took_nothing_along_where_sends_are_seen() -> None:
+    story = emit(served("u0", kept="next"))
+    story.connect("c1", "u1")
+    story.leave("c1").rest()
+    story.connect("c2", "u1")
+    assert kinds(story.rest()) == ["OfflineLoss"]
+
+
+def test_a_doubt_after_an_end_leaves_it_open_who_is_there() -> None:
+    story = managed("u0", "u1", idle=10.0)
+    story.done("log_out", "c1")
+    assert kinds(story.rest().mark(RowKind.ACTIVE, ("u0", "u1"))) == ["WrongAnswer"]
+    story = managed("u0", "u1", idle=10.0)
+    story.done("log_out", "c1")
+    story.done("sweep")
+    assert kinds(story.rest().mark(RowKind.ACTIVE, ("u0", "u1"))) == []
+
+
+def test_who_shows_another_users_token_need_not_be_served_as_that_one() -> None:
+    story = served("u0")
+    story.connect("c1", "u2", token="u1", said="u1")
+    assert kinds(emit(story)) == []
+    assert kinds(emit(story, "c1")) == []
+
+
+def test_who_comes_with_a_token_that_has_ended_need_not_be_served() -> None:
+    story = served("u0", "u1")
+    story.done("expire", "c1", said=NOBODY)
+    story.connect("c2", "u1")
+    assert kinds(emit(story)) == []
+    assert kinds(emit(story, "c2")) == []
+
+
+def test_whose_token_has_ended_hears_nothing_more() -> None:
+    story = served("u0", "u1", "u1")
+    story.done("expire", "c1", said=NOBODY)
+    assert kinds(emit(story, "c2")) == []
+    assert kinds(emit(story, "c1")) == ["LateDelivery"]
+
+
+def test_an_answer_is_owed_to_who_asked_and_to_nobody_else() -> None:
+    wire = JsonWire(to_user=None, actions={"ask": Action({"say": "{event}"}, audience="sender")})
+    for heard, want in ((False, ["LostEvent"]), (True, [])):
+        story = served()
+        story.target = replace(story.target, traits=WireTraits(wire, Policy()))
+        for name in ("c0", "c1"):
+            story.connect(name, "u0")
+        number = story.begin("act", "c0", "u0", name="ask", detail=Aim("u0"))
+        if heard:
+            story.hears("c0", number)
+        assert kinds(story.end(number, NOBODY).rest()) == want
