@@ -73,13 +73,12 @@ def live_and_slow(index: HistoryIndex, b: Breach) -> bool:
 def perhaps_somebody_there(index: HistoryIndex, b: Breach) -> bool:
     """Another connection of the user may have been up meanwhile, and was owed it live or took the replay with it.
 
-    It took nothing with it where the event, emitted while nobody was there, was not even sent to it, and it had left
-    before this one came: a replay that is cut off is taken up again.
+    It took nothing with it where the event, emitted while nobody was there, was not even sent to it (which is seen, and
+    else `lost_on_the_way`), and it had left before this one came: a replay that is cut off is taken up again.
     """
     assert b.event is not None and b.connection is not None
     came = b.connection.asked
-    untried = not (b.event.deliveries or b.event.turned_away)
-    unsent = index.sees_sends and untried and absent(index, b.event)
+    unsent = index.sees_sends and absent(index, b.event)
     return any(
         c is not b.connection and not index.surely_absent(c, came if unsent else b.since, b.until)
         for c in index.sessions

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
-from crosswire.fuzzer import Action
+import pytest
+
+from crosswire.fuzzer import Action, Client, Event, operation
 from crosswire.fuzzer.core.history import Aim, RowKind
-from crosswire.fuzzer.targets import JsonWire
+from crosswire.fuzzer.targets import JsonWire, Target
 from crosswire.fuzzer.targets.policy import Policy
 from crosswire.fuzzer.targets.traits import WireTraits
+from crosswire.models.isolation.records import Connection
 
-from .story import NOBODY, Story, circumstances, kinds, managed, served
+from .story import NOBODY, WIRE, Plain, Story, circumstances, kinds, managed, served
+
+
+class Tells(Plain):
+    @operation(audience="user")
+    def tell(self, client: Client, event: Event) -> Any: ...
 
 
 def emit(story: Story, *heard: str, to: str = "u1", said: object = None) -> Story:
@@ -168,6 +177,100 @@ def test_a_visitor_who_was_sent_nothing_took_nothing_along_where_sends_are_seen(
     assert kinds(story.rest()) == ["OfflineLoss"]
 
 
+def test_where_sends_are_not_seen_a_visitor_may_have_taken_it_along() -> None:
+    story = Story(replace(served().target, traits=WireTraits(WIRE, Policy(kept="next"), by_bytes=True)))
+    story.connect("c0", "u0")
+    emit(story).connect("c1", "u1")
+    story.leave("c1").rest()
+    story.connect("c2", "u1")
+    assert kinds(story.rest()) == []
+    assert story.excused() == ["perhaps_somebody_there"]
+
+
+def test_who_leaves_while_it_is_said_was_perhaps_there() -> None:
+    story = managed("u0", "u1", kept="next")
+    number = story.begin("emit", None, "u0", to="u1")
+    story.leave("c1").end(number).rest()
+    story.connect("c2", "u1", said=None)
+    assert kinds(story.rest()) == []
+    assert story.excused() == ["perhaps_somebody_there"]
+
+
+def test_what_a_plain_connect_returns_puts_nobody_in_doubt() -> None:
+    story = managed("u0")
+    story.connect("c1", "u1", said="welcome")
+    assert kinds(emit(story)) == ["LostEvent"]
+
+
+def test_what_a_client_of_a_manager_reads_is_traffic() -> None:
+    for make, want in ((managed, ["LostEvent"]), (served, [])):
+        story = make("u0", "u1", idle=10.0, delay=100.0)
+        over = "c0" if story.target.traits.by_wire else None
+        early = story.begin("emit", over, "u0", to="u1")
+        story.send("c1", early).end(early, NOBODY if over else None)
+        story.wait(8.0).receive("c1").wait(4.0).rest()
+        assert kinds(emit(story)) == want
+
+
+def test_what_is_said_by_who_was_refused_is_kept_for_nobody() -> None:
+    story = served(kept="next")
+    story.connect("c0", "u0", token="invalid", said=False)
+    emit(story).connect("c1", "u1")
+    assert kinds(story.rest()) == []
+    assert story.excused() == ["emitter_perhaps_out"]
+
+
+def test_what_is_said_by_who_goes_at_once_may_be_kept_for_nobody() -> None:
+    story = served("u0", kept="next")
+    number = story.begin("emit", "c0", "u0", to="u1")
+    story.leave("c0", "abort").end(number, NOBODY).rest()
+    story.connect("c1", "u1")
+    assert kinds(story.rest()) == []
+    assert "perhaps_unheard" in story.excused()
+
+
+def test_a_clean_up_ends_no_login_that_has_not_begun() -> None:
+    story = managed(two_steps=True)
+    story.done("connect", "c1", "u1")
+    story.done("clean_up", None, "u1")
+    story.done("authenticate", "c1", said="u1")
+    assert kinds(emit(story)) == ["LostEvent"]
+
+
+def test_the_end_of_everything_makes_up_for_no_cancellation() -> None:
+    story = managed("u0")
+    login = story.begin("connect", "c1", "u1")
+    cancelling = story.begin("cancel", "c1", detail=login)
+    story.end(login, None, RowKind.CANCELLED).end(cancelling)
+    story.connect("c2", "u2", said=False)
+    end = story.row(RowKind.INVOKED, len(story.operations))
+    assert kinds(story.end(end)) == []
+
+
+@pytest.mark.parametrize("kind", ["join", "leave"])
+@pytest.mark.parametrize("heard", [False, True])
+def test_a_move_that_was_cancelled_and_returned_may_have_been_made_or_not(kind: Any, heard: bool) -> None:
+    story = managed("u0", "u1")
+    if kind == "leave":
+        story.done("join", "c1", room="r0")
+    moving = story.begin(kind, "c1", room="r0")
+    cancelling = story.begin("cancel", "c1", detail=moving)
+    story.end(moving).end(cancelling)
+    number = story.begin("emit_to_room", None, "u0", room="r0")
+    if heard:
+        story.hears("c1", number)
+    assert kinds(story.end(number).rest()) == []
+
+
+def test_only_a_login_hangs_up_on_itself() -> None:
+    story = Story(Target("tells", Tells, Tells))
+    for number in range(2):
+        story.connect(f"c{number}", f"u{number}", said=None)
+    number = story.begin("act", "c0", "u0", name="tell", to="u1", detail=Aim("u1"))
+    story.mark(RowKind.CLOSED, "closed with 1000", "c0", number).end(number).rest()
+    assert list(circumstances(story)) == ["tell, it reported success, nobody got it"]
+
+
 def test_a_doubt_after_an_end_leaves_it_open_who_is_there() -> None:
     story = managed("u0", "u1", idle=10.0)
     story.done("log_out", "c1")
@@ -196,7 +299,7 @@ def test_who_comes_with_a_token_that_has_ended_need_not_be_served() -> None:
 def test_whose_token_has_ended_hears_nothing_more() -> None:
     story = served("u0", "u1", "u1")
     story.done("expire", "c1", said=NOBODY)
-    assert kinds(emit(story, "c2")) == []
+    assert kinds(emit(story, "c2")) == kinds(emit(story)) == []
     assert kinds(emit(story, "c1")) == ["LateDelivery"]
 
 
@@ -211,3 +314,24 @@ def test_an_answer_is_owed_to_who_asked_and_to_nobody_else() -> None:
         if heard:
             story.hears("c0", number)
         assert kinds(story.end(number, NOBODY).rest()) == want
+
+
+def test_a_token_that_is_said_not_to_have_ended_may_have() -> None:
+    story = managed("u0", "u1")
+    story.done("expire", "c1", said=False)
+    assert kinds(emit(story, "c1")) == []
+    assert kinds(emit(story)) == []
+
+
+def test_a_way_in_without_a_recipient_has_its_own_name() -> None:
+    story = managed("u0", "u1")
+    story.done("broadcast", None, "u0", detail=Aim())
+    assert {said.partition(",")[0] for said in circumstances(story.rest())} == {"broadcast"}
+
+
+def test_a_stall_is_between_its_rows() -> None:
+    connection = Connection("c0", "u0", "u0", 0, stalls=[(2, 5, False)])
+    spans = {(0, 2): False, (0, 3): True, (3, 4): True, (4, 9): True, (5, 9): False}
+    assert {span: connection.stalled(*span) for span in spans} == spans
+    connection.stalled_since = 7, 0.0
+    assert connection.stalled(6, 8) and not connection.stalled(6, 7)

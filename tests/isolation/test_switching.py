@@ -97,6 +97,14 @@ def test_after_a_login_that_failed_what_is_said_may_be_heard() -> None:
     assert kinds(emit(story, "u1", "c1", by="c0", user="u0")) == []
 
 
+def test_what_is_said_while_a_login_is_pending_that_fails_is_owed_to_nobody() -> None:
+    story = declared("u0", "u1")
+    login = story.begin("authenticate", "c0", "u2")
+    number = story.begin("emit", "c0", "u2", to="u1")
+    story.end(number, NOBODY).end(login, False)
+    assert kinds(story.rest()) == ["Refused"]
+
+
 def test_who_has_logged_out_may_log_in_again() -> None:
     story = declared("u0", "u1")
     story.done("log_out", "c0")
