@@ -122,10 +122,7 @@ class HistoryIndex:
     def surely_up(self, connection: Connection, since: int, until: int) -> bool:
         """Logged in, reading, and not closed by the server, all the time."""
         return (
-            connection.login.must(since, until)
-            and connection.closed > until
-            and self.reads(connection, since, until)
-            and not self.missed_beat(connection, until)
+            connection.login.must(since, until) and connection.closed > until and self.reads(connection, since, until)
         )
 
     def surely_absent(self, connection: Connection, since: int, until: int) -> bool:
@@ -385,7 +382,7 @@ class HistoryIndex:
         if c is not None:
             for session in self._sessions_of(c):
                 session.closed = min(session.closed, row)
-            act = self.invocations.get(number) if number is not None and not self.by_wire else None
+            act = self.invocations.get(number) if number is not None else None
             login = act is not None and act.op.connection == c.name and act.op.kind in ("connect", "authenticate")
             if act is not None and login and act.finished is None:
                 act.hung_up = True

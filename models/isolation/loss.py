@@ -19,6 +19,7 @@ __all__ = (
     "beyond_rate",
     "cancelled",
     "emitter_perhaps_out",
+    "missed_beat",
     "perhaps_unheard",
     "refused_honestly",
     "room_crowded",
@@ -68,6 +69,11 @@ def _lost(index: HistoryIndex, event: Event, c: Connection, others: bool) -> v.V
 def cancelled(index: HistoryIndex, b: Breach) -> bool:
     """The operation was cancelled: its outcome is indeterminate."""
     return b.act is not None and b.act.cancelled
+
+
+def missed_beat(index: HistoryIndex, b: Breach) -> bool:
+    """A heartbeat of the connection's, or its answer, was on its way for too long: it may have been given up."""
+    return b.connection is not None and index.missed_beat(b.connection, b.until)
 
 
 def emitter_perhaps_out(index: HistoryIndex, b: Breach) -> bool:
@@ -284,6 +290,7 @@ CHECKS = (
         loss,
         (
             cancelled,
+            missed_beat,
             emitter_perhaps_out,
             emitter_perhaps_no_member,
             perhaps_unheard,

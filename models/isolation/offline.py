@@ -14,6 +14,7 @@ from .loss import (
     beyond_rate,
     cancelled,
     emitter_perhaps_out,
+    missed_beat,
     perhaps_unheard,
     refused_honestly,
 )
@@ -42,9 +43,7 @@ def kept(index: HistoryIndex) -> Iterator[Breach]:
         for c in sorted(index.of_user(event.to), key=lambda c: c.asked):
             up = c.login.sure_from
             rest = index.rest_after(max([act.ended, up, *(until for _, until, _ in c.stalls)]))
-            if rest == NEVER or not c.login.must(up + 1, rest) or c.closed < rest or up < act.began:
-                continue
-            if index.missed_beat(c, rest) or index.answers(event):
+            if not c.login.must(up + 1, rest) or c.closed < rest or up < act.began:
                 continue
             gap = "" if absent(index, event) else "between replay and subscription"
             found = v.OfflineLoss(
@@ -137,6 +136,7 @@ CHECKS = (
         kept,
         (
             cancelled,
+            missed_beat,
             emitter_perhaps_out,
             perhaps_unheard,
             lost_on_the_way,

@@ -262,6 +262,57 @@ def test_a_move_that_was_cancelled_and_returned_may_have_been_made_or_not(kind: 
     assert kinds(story.end(number).rest()) == []
 
 
+def test_who_came_out_as_another_is_counted_once() -> None:
+    story = managed(two_steps=True)
+    story.done("connect", "c0", "u0")
+    story.done("authenticate", "c0", said="u1")
+    story.done("emit", None, "u0", to="u1")
+    assert kinds(story.rest().mark(RowKind.ACTIVE, ("u1",))) == ["WrongIdentity"]
+
+
+def test_what_is_owed_live_is_not_owed_once_more_as_kept() -> None:
+    assert kinds(emit(managed("u0", "u1", kept="next"))) == ["LostEvent"]
+
+
+def test_a_login_that_broke_off_may_have_heard_something() -> None:
+    story = managed("u0")
+    login = story.begin("connect", "c1", "u1")
+    story.end(login, None, RowKind.CANCELLED)
+    assert kinds(emit(story, "c1")) == kinds(emit(story)) == []
+
+
+def test_a_heartbeat_that_was_late_excuses_what_is_kept_and_what_is_said_of_who_is_there() -> None:
+    for pong, excused in ((("pong", 0, "c1"), True), (("pong", 0, "c0"), False)):
+        story = managed("u0", "u1").mark(RowKind.CLOCK, (pong,)).wait(5.0).rest()
+        story.mark(RowKind.REGISTRY, ("c0",)).mark(RowKind.ACTIVE, ("u0",))
+        if excused:
+            assert kinds(story) == [] and set(story.excused()) == {"missed_beat"}
+        else:
+            assert kinds(story) == ["MissingEntry", "WrongAnswer"]
+
+
+def test_whatever_a_farewell_returns_who_has_gone_is_gone() -> None:
+    story = managed("u0", "u1")
+    number = story.begin("disconnect", "c1")
+    story.row(RowKind.GONE, number, "c1", "disconnect")
+    story.end(number, False).rest().mark(RowKind.REGISTRY, ("c0", "c1"))
+    assert kinds(story) == ["GhostEntry"]
+
+
+class TellsTwoSteps(Tells):
+    def authenticate(self, client: Client, token: str) -> Any: ...
+
+
+def test_who_has_not_asked_to_log_in_is_not_heard() -> None:
+    story = Story(Target("tells", TellsTwoSteps, TellsTwoSteps))
+    for number in range(2):
+        story.connect(f"c{number}", f"u{number}", said=None)
+    story.done("authenticate", "c1", said="u1")
+    number = story.begin("act", "c0", "u0", name="tell", to="u1", detail=Aim("u1"))
+    assert kinds(story.hears("c1", number).end(number).rest()) == ["UnauthenticatedEvent"]
+    assert list(circumstances(story)) == ["tell, refused"]
+
+
 def test_only_a_login_hangs_up_on_itself() -> None:
     story = Story(Target("tells", Tells, Tells))
     for number in range(2):
