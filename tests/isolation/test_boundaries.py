@@ -313,6 +313,13 @@ def test_who_has_not_asked_to_log_in_is_not_heard() -> None:
     assert list(circumstances(story)) == ["tell, refused"]
 
 
+def test_a_connection_that_was_turned_away_takes_up_no_place() -> None:
+    story = managed(two_steps=True, per_user=1)
+    for name in ("c0", "c1"):
+        story.done("connect", name, "u0", said=False)
+    assert kinds(story) == ["Refused", "Refused"]
+
+
 def test_only_a_login_hangs_up_on_itself() -> None:
     story = Story(Target("tells", Tells, Tells))
     for number in range(2):
