@@ -20,10 +20,10 @@ __all__ = ("find_audience", "for_audience", "overheard")
 REACHES: dict[Kind, str] = {"emit_to_room": "everybody in the room", "broadcast": "everybody"}
 
 
-def for_audience(target: Target, guessed: tuple[Kind, ...]) -> Target:
+def for_audience(target: Target, reaches: Kind | None) -> Target:
     """The target, with what was found out of whom what its clients say is for."""
     traits = target.traits
-    return replace(target, traits=replace(traits, guessed=guessed)) if isinstance(traits, WireTraits) else target
+    return replace(target, traits=replace(traits, reaches=reaches)) if isinstance(traits, WireTraits) else target
 
 
 def find_audience(worker: Worker) -> str | None:
@@ -38,7 +38,7 @@ def find_audience(worker: Worker) -> str | None:
         return None
     reach = _Reach()
     for way in traits.guessed:
-        worker.target = for_audience(target, (way,))
+        worker.target = for_audience(target, way)
         reach = _reach(worker, traits, way)
         if reach.right:
             if way == traits.guessed[0]:
@@ -47,7 +47,7 @@ def find_audience(worker: Worker) -> str | None:
                 f"nobody said whom what clients say is for, and it reaches {REACHES[way]}: so it is taken; where it is "
                 "for fewer, a wire of your own says so, or --wire json"
             )
-    worker.target = for_audience(target, traits.guessed[:1])
+    worker.target = for_audience(target, traits.guessed[0])
     if reach.somebody and reach.missed:
         raise TargetError(
             f"{target.name}: what c0 says arrives on some connections and not on {' and '.join(sorted(reach.missed))}; "

@@ -213,8 +213,8 @@ class Campaign:
     def _runners(self) -> Runners:
         """Those who run the rounds: processes here, or a cluster's workers."""
         target, care = self.target, self._care
-        guessed = target.traits.guessed if isinstance(target.traits, WireTraits) else ()
-        job = RoundsJob(target.name, self.plan, target.state.way, guessed, execution_patience(care))
+        reaches = target.traits.reaches if isinstance(target.traits, WireTraits) else None
+        job = RoundsJob(target.name, self.plan, target.state.way, reaches, execution_patience(care))
         if self._cluster is None:
             return Seats(job, care, self._workers)
         return Cluster(self._cluster, self._workers, job, care, versions_here(target.name), target.state.note)

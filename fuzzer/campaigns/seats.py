@@ -38,7 +38,7 @@ class RoundsJob:
     plan: Plan
     way: Way
     """How executions are kept apart, as it was proven."""
-    guessed: tuple[Kind, ...]
+    reaches: Kind | None
     """Whom what clients say is for, where nobody said it, as it was found out."""
     patience: float
     tells_versions: bool = False
@@ -47,7 +47,7 @@ class RoundsJob:
     avoided: frozenset[Program] = frozenset()
 
     def run(self, line: Line) -> None:
-        target = for_audience(resolve(self.target), self.guessed)
+        target = for_audience(resolve(self.target), self.reaches)
         worker = WatchedWorker(target, line, self.patience, self.careful, self.avoided)
         worker.target.state.way = self.way
         worker.samples = CAN_FORK

@@ -26,8 +26,8 @@ class WireTraits:
     """What the application promises, how clients speak to it, and whether they reach it over bytes.
 
     ``routes``: where it takes connections, as far as its framework tells.  ``guessed``: the operations by which clients
-    may speak, for the fewest first, where nobody said whom that is for; of these the last is offered, which asks for
-    the least.
+    may speak, for the fewest first, where nobody said whom that is for; ``reaches``: which of them it was found to be.
+    Until that is known the last is offered, which asks for the least.
     """
 
     wire: Wire
@@ -36,6 +36,7 @@ class WireTraits:
     by_bytes: bool = False
     routes: tuple[Route, ...] = ()
     guessed: tuple[Kind, ...] = ()
+    reaches: Kind | None = None
 
     by_wire = True
 
@@ -65,5 +66,5 @@ class WireTraits:
         if method == "act":
             return bool(self.wire.actions)
         if self.guessed and method in AUDIENCES:
-            return method == self.guessed[-1]
+            return method == (self.reaches or self.guessed[-1])
         return self.wire.offers(method)

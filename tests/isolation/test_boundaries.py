@@ -320,6 +320,19 @@ def test_a_connection_that_was_turned_away_takes_up_no_place() -> None:
     assert kinds(story) == ["Refused", "Refused"]
 
 
+def test_a_bad_token_that_was_accepted_is_said_once() -> None:
+    story = served("u0")
+    story.connect("c1", "u1", token="invalid", said=None)
+    assert kinds(emit(story, "c1")) == ["BadTokenAccepted"]
+
+
+def test_where_there_is_no_log_out_who_never_logged_in_hears_nothing_all_the_same() -> None:
+    story = managed(two_steps=True, logs_out=False)
+    story.done("connect", "c1", "u1")
+    story.done("log_out", "c1")
+    assert kinds(emit(story, "c1")) == ["EarlyDelivery"]
+
+
 def test_only_a_login_hangs_up_on_itself() -> None:
     story = Story(Target("tells", Tells, Tells))
     for number in range(2):
