@@ -96,8 +96,9 @@ def frames_addressed(index: HistoryIndex) -> Iterator[Breach]:
     if not index.by_wire:
         return
     for row, entry in enumerate(index.history):
-        if entry.kind != RowKind.RECEIVED or not isinstance(entry.detail, Content):
+        if entry.kind != RowKind.RECEIVED:
             continue
+        assert isinstance(entry.detail, Content)
         recipient = entry.detail.recipient
         if recipient is not None and not entry.detail.mentions:
             c = index.connections[entry.connection or ""]

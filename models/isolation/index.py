@@ -176,7 +176,7 @@ class HistoryIndex:
             c.ends_at(row, kind)
             if kind == "expire" and self.by_wire:
                 self._expires(row, c)
-        elif kind in ("join", "leave") and c is not None and isinstance(detail, Aim):
+        elif c is not None and isinstance(detail, Aim):  # joins or leaves
             for room in detail.rooms:
                 self._moves(c, room, kind == "join", row)
         elif kind in ("clean_up", "shut_down", "sweep", "pause"):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from crosswire.fuzzer import Action, Client, Event, operation
-from crosswire.fuzzer.core.history import Aim, RowKind
+from crosswire.fuzzer.core.history import Aim, Content, EventId, Mention, RowKind
 from crosswire.fuzzer.targets import JsonWire, Target
 from crosswire.fuzzer.targets.policy import Policy
 from crosswire.fuzzer.targets.traits import WireTraits
@@ -331,6 +331,30 @@ def test_where_there_is_no_log_out_who_never_logged_in_hears_nothing_all_the_sam
     story.done("connect", "c1", "u1")
     story.done("log_out", "c1")
     assert kinds(emit(story, "c1")) == ["EarlyDelivery"]
+
+
+def test_a_clean_up_under_way_excuses_no_leak() -> None:
+    story = managed("u0", "u1", "u2")
+    cleaning = story.begin("clean_up", None, "u2")
+    number = story.begin("emit", None, "u0", to="u1")
+    story.hears("c1", number).hears("c2", number).closed("c2").end(cleaning).end(number)
+    assert kinds(story.rest()) == ["CrossUserLeak"]
+
+
+def test_what_a_frame_with_an_event_says_is_judged_with_the_event() -> None:
+    story = served("u0", "u1")
+    number = story.begin("broadcast", "c0", "u0", detail=Aim())
+    content = Content((Mention(EventId(number)),), "u0")
+    story.waiting["c1"] = [content]
+    story.row(RowKind.SENT, number, "c1", content)
+    assert kinds(story.receive("c1").end(number, NOBODY).rest()) == []
+
+
+def test_what_is_sent_to_who_was_refused_need_not_be_read() -> None:
+    story = served("u0")
+    story.connect("c1", "u1", token="invalid", said=False)
+    number = story.begin("emit", "c0", "u0", to="u1")
+    assert kinds(story.send("c1", number).end(number, NOBODY).rest()) == ["EarlyDelivery"]
 
 
 def test_only_a_login_hangs_up_on_itself() -> None:
