@@ -49,6 +49,9 @@ _counts: Counter[type] = Counter()
 _beside: dict[int, tuple[ref[Any], int]] = {}
 """By address, the hashes of objects that have no ``__dict__``, or were there before their class was numbered."""
 
+_bare: dict[int, int] = {}
+"""The same of objects that cannot even be referred to weakly; a ``__del__`` given to their class takes them out."""
+
 
 def restart() -> None:
     """An execution begins: numbers begin at 1 again."""
@@ -56,7 +59,10 @@ def restart() -> None:
 
 
 def numbered_hash(self: object) -> int:
-    """A ``__hash__`` by number; an object with neither ``__dict__`` nor weak references keeps hashing by address."""
+    """A ``__hash__`` by number.
+
+    By address, as ever, where an object has neither ``__dict__`` nor weak references, but a ``__del__`` of its own.
+    """
     known = getattr(self, "__dict__", None)
     if not isinstance(known, dict):  # a class, by a metaclass with a numbered base, has one that is not written to
         known = None
@@ -66,6 +72,8 @@ def numbered_hash(self: object) -> int:
         entry = _beside.get(key)
         if entry is not None and entry[0]() is self:
             return entry[1]
+        if key in _bare:
+            return _bare[key]
         cls = type(self)
         number = _counts[cls] = _counts[cls] + 1
         if known is not None:
@@ -81,8 +89,15 @@ def _keep_beside(thing: object, number: int) -> bool:
     try:
         _beside[key] = ref(thing, partial(_forget, key)), number
     except TypeError:
-        return False
+        if getattr(type(thing), "__del__", None) is not _end:
+            return False
+        _bare[key] = number
     return True
+
+
+def _end(self: object) -> None:
+    """A ``__del__`` after which another object may have the address."""
+    _bare.pop(id(self), None)
 
 
 def _forget(key: int, gone: ref[Any]) -> None:
@@ -123,6 +138,9 @@ def number_classes(classes: Iterable[type]) -> None:
     numbered = {cls for cls in classes if _can_be_numbered(cls)}
     if not numbered:
         return
+    for cls in numbered:
+        if _is_bare(cls):
+            type.__setattr__(cls, "__del__", _end)
     objects = gc.get_objects() if gc.isenabled() else gc.get_objects(generation=0)
     kinds = {kind for kind in set(map(type, objects)) if not numbered.isdisjoint(kind.__mro__)}
     for thing in objects if kinds else ():
@@ -138,6 +156,16 @@ def _can_be_numbered(cls: type) -> bool:
         and not issubclass(cls, type | BaseException)
         and not getattr(cls, "_is_protocol", False)
         and hashes_by_address(cls)
+    )
+
+
+def _is_bare(cls: type) -> bool:
+    """Whether a class made by a ``class`` statement has instances with slots and nothing else, and no ``__del__``."""
+    return (
+        "__slots__" in cls.__dict__
+        and not cls.__dictoffset__
+        and not cls.__weakrefoffset__
+        and not hasattr(cls, "__del__")
     )
 
 

@@ -39,6 +39,7 @@ KNOWN = (
     "litestar.connection.websocket:WebSocket",
     "quart.wrappers.websocket:Websocket",
     "redis.asyncio.connection:AbstractConnection",
+    "sanic.server.protocols.websocket_protocol:WebSocketProtocol",
     "starlette.websockets:WebSocket",
     "uvicorn.protocols.websockets.websockets_sansio_impl:WebSocketsSansIOProtocol",
     "uvicorn.protocols.websockets.wsproto_impl:WSProtocol",
@@ -73,6 +74,10 @@ class Slotted:
     __slots__ = ("__weakref__",)
 
 
+class Bare:
+    __slots__ = ("name",)
+
+
 class Own:
     def __hash__(self) -> int:
         return id(self) // 16
@@ -83,7 +88,7 @@ class Typed:
         return hash(type(self))
 
 
-@pytest.mark.parametrize("cls", [Plain, Slotted, Own, asyncio.Queue, asyncio.Event])
+@pytest.mark.parametrize("cls", [Plain, Slotted, Bare, Own, asyncio.Queue, asyncio.Event])
 def test_a_set_is_visited_in_the_same_order_each_time(cls: type) -> None:
     number_classes([cls])
     number_loaded()
@@ -136,6 +141,38 @@ def test_a_module_that_is_imported_late_is_numbered_at_once(tmp_path: Any, monke
     assert late.peer in late.known
     assert sys.meta_path == before
     del sys.modules["late_library"]
+
+
+def test_what_has_slots_and_nothing_else_is_forgotten_when_it_goes() -> None:
+    class Peer:
+        __slots__ = ("name",)
+
+    early = Peer()
+    known = {early: 1}
+    number_classes([Peer])
+    assert early in known
+    restart()
+    number = 0
+    for _ in range(200):  # at the same address, over and over
+        thing = Peer()
+        number, before = hash(thing), number
+        assert number == hash(thing) == before + 1
+        del thing
+    assert early in known
+
+
+def test_what_has_slots_and_a_destructor_of_its_own_keeps_hashing_by_address() -> None:
+    class Peer:
+        __slots__ = ("name",)
+
+    class Closing(Peer):
+        __slots__ = ()
+
+        def __del__(self) -> None: ...
+
+    number_classes([Peer])
+    closing = Closing()
+    assert hash(closing) == object.__hash__(closing)
 
 
 class Base:
