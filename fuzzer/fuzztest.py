@@ -22,11 +22,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar, cast
 
-from rich.console import Console
-
 from .campaigns.campaign import Campaign, Plan
 from .campaigns.events import BugFound
 from .cli.budget import parse_budget
+from .cli.consoles import plain_console
 from .cli.lanes import lanes
 from .cli.profiles import load_profile
 from .core.errors import UsageError
@@ -227,7 +226,7 @@ def _explained(name: str, finding: Finding, cause: Cause | None, notes: list[str
     why = in_lines(cause, execution.program) if cause is not None else []
     operations = [f"    {number}. {operation}" for number, operation in enumerate(execution.program.operations)]
     width = max(shutil.get_terminal_size().columns, LEAST_WIDE)
-    console = Console(width=width, file=io.StringIO(), highlight=False, color_system=None, force_terminal=False)
+    console = plain_console(width=width, file=io.StringIO(), color_system=None, force_terminal=False)
     with console.capture() as drawn:
         console.print(lanes(execution, violation))
     rows = [row.rstrip() for row in drawn.get().splitlines()]

@@ -14,6 +14,7 @@ from rich.text import Text
 from ...models.managers.fitting import OPERATIONS, Fitting, fitting
 from ...models.managers.interface import SEVEN, Difference, Member, differences, matrix
 from ..targets.applications import UnknownTargetError, load_module
+from .consoles import plain_console
 
 __all__ = ("named_classes", "print_adapter", "print_matrix")
 
@@ -46,7 +47,7 @@ def print_matrix(names: Sequence[str] = (), as_json: bool = False) -> None:
     if as_json:
         print(json.dumps(_as_data(classes, rows, pairs), indent=2))
         return
-    console = Console(highlight=False)
+    console = plain_console()
     for number, (name, _) in enumerate(classes, 1):
         have = sum(forms[name] is not None for forms in rows.values())
         console.print(Text(f"{number:>3}  {name}: {have}"))
@@ -150,7 +151,7 @@ def print_adapter(name: str, as_json: bool = False) -> bool:
     if as_json:
         print(json.dumps(_fitting_data(short, found), indent=2))
         return not found.faults
-    console = Console(highlight=False)
+    console = plain_console()
     for operation, fits in found.fits.items():
         asked = f"{operation}({', '.join(OPERATIONS[operation].parameters)})"
         console.print(Text(asked if fits else f"{asked}: none"))

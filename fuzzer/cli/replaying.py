@@ -17,6 +17,7 @@ from ..campaigns.replays import confirmed_apart, replayed_apart
 from ..core.text import plain
 from ..findings.counterexample import Counterexample, load
 from ..reports.words import describe, lane_of, tracebacks
+from .consoles import plain_console
 from .lanes import LONGEST, lanes
 from .sources import in_the_source, tasks_table
 
@@ -101,12 +102,12 @@ def explain_file(
 
 def _drawn(picture: Group, title: str) -> str:
     """The picture as SVG, as wide as it needs; without the web fonts that rich would have a viewer fetch."""
-    wide = Console(width=140, file=io.StringIO())
+    wide = plain_console(width=140, file=io.StringIO())
     width = Measurement.get(wide, wide.options, picture).maximum
-    console = Console(width=width, record=True, file=io.StringIO(), highlight=False)
+    console = plain_console(width=width, record=True, file=io.StringIO())
     console.print(picture)
     return re.sub(r"@font-face\s*{[^}]*}\s*", "", console.export_svg(title=title))
 
 
 def _console(width: int | None = None) -> Console:
-    return Console(width=width or (None if sys.stdout.isatty() else 140), highlight=False)
+    return plain_console(width=width or (None if sys.stdout.isatty() else 140))

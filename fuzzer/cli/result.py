@@ -13,6 +13,7 @@ from rich.text import Text
 from ..campaigns.rounds import Plan
 from ..campaigns.summary import BugSummary, FailureSummary, ReachSummary, RunSummary, TargetSummary
 from ..core.choices import PROMISES
+from .consoles import plain_console
 
 __all__ = ("count", "print_result")
 
@@ -28,7 +29,7 @@ WIDTH = 100
 
 def print_result(summary: RunSummary, plan: Plan, scheduled: bool) -> None:
     """Print a run's result to standard output; ``scheduled`` runs tell new bugs from known ones."""
-    console = Console(width=None if sys.stdout.isatty() else WIDTH, highlight=False)
+    console = plain_console(width=None if sys.stdout.isatty() else WIDTH)
     targets = summary.targets
     told = [(t, bug) for t in targets for bug in t.bugs if not (scheduled and bug.status == "known")]
     certain: list[tuple[TargetSummary, BugSummary]] = []

@@ -30,6 +30,7 @@ from ..reports.github import step_summary, workflow_commands
 from ..reports.junit import to_junit
 from ..store import CampaignRow, Store
 from ..targets.resolve import bundled_by_default, check_name
+from .consoles import plain_console
 from .result import count, print_result
 
 __all__ = ("Settings", "run_campaigns")
@@ -64,7 +65,7 @@ def run_campaigns(settings: Settings) -> int:
 
     The result goes to standard output and depends on the executions only; progress and speed go to standard error.
     """
-    err = Console(stderr=True)
+    err = plain_console(stderr=True)
     with Store.open(settings.results) as store:
         for note in store.notes:
             _say(err, note)
@@ -168,7 +169,7 @@ def _tell(err: Console, summary: RunSummary, settings: Settings) -> None:
 
 
 def _say(err: Console, text: str) -> None:
-    err.print(text, highlight=False, markup=False, soft_wrap=True)
+    err.print(text, soft_wrap=True)
 
 
 QUIET = 20.0

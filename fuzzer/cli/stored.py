@@ -17,6 +17,7 @@ from rich.table import Table
 from ..core.choices import PROMISES
 from ..statistics import differences, shares_by_promise
 from ..store import CampaignRow, CountRow, FailureRow, FirstRow, SampleRow, Store, StoreError
+from .consoles import plain_console
 
 __all__ = ("compare_campaigns", "export_tables", "list_campaigns", "prune_campaigns")
 
@@ -146,4 +147,4 @@ def _table(title: str, headings: Sequence[str]) -> Table:
 
 
 def _console() -> Console:
-    return Console(width=None if sys.stdout.isatty() else 180, highlight=False, markup=False)
+    return plain_console(width=None if sys.stdout.isatty() else 180)
