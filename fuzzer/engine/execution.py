@@ -20,7 +20,7 @@ from ..drivers import Driver, TargetError, driver_for
 from ..targets.adapter import Target
 from ..world import Chooser, Interrupted, Outer, TargetBlockedError, WorldLoop
 from ..world.databases import databases_apart
-from ..world.identity import number_loaded, numbering_imports
+from ..world.identity import importing_with_care, number_loaded
 from ..world.stock import StockLoop
 from .alone import CAN_FORK, TICK, Alone, AloneError
 from .difference import difference
@@ -113,7 +113,7 @@ class Worker:
         gc.freeze()  # what there is already is not garbage, and need not be looked at again
         self._began = False
         try:
-            with self.loop.entropy, self._watched(), numbering_imports(), self.target.state.set_up():
+            with self.loop.entropy, self._watched(), importing_with_care(), self.target.state.set_up():
                 yield self
         finally:
             if not self.samples:  # else one from before all executions is to be had as long as there are any
@@ -182,9 +182,7 @@ class Worker:
         with self.session() if gc.isenabled() else nullcontext():
             if state.way == "process" and CAN_FORK and isinstance(self.loop, WorldLoop):
                 return self.alone(program, chooser)
-            if not self._began:
-                state.begin(self.target.create)
-                self._began = True
+            self.begin()
             try:
                 execution = self.execute(program, chooser)
             finally:
@@ -193,6 +191,12 @@ class Worker:
             if self.samples and not self.executions % SAMPLE:
                 self._compare(execution)
             return execution
+
+    def begin(self) -> None:
+        """Within a session: take what there is now for what each execution is to find, unless that was done."""
+        if not self._began:
+            self.target.state.begin(self.target.create)
+            self._began = True
 
     def alone(self, program: Program, chooser: Chooser) -> Execution:
         """Execute, within a session, in a process of its own; raises `TargetError`.

@@ -14,7 +14,8 @@ import os
 import random
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import time_machine
@@ -107,6 +108,16 @@ class Entropy:
         """The world has come to rest: this thread's clocks and generators are the real ones again."""
         threads.leave()
         self.__exit__()
+
+    @contextmanager
+    def unnoticed(self) -> Iterator[None]:
+        """Forget afterwards what was drawn from the generators, and read of the wall clock."""
+        blocks, shown, state = self._blocks, self._shown, _shared.keep()
+        try:
+            yield
+        finally:
+            self._blocks, self._shown = blocks, shown
+            _shared.give_back(state)
 
     def _wall_ns(self) -> int:
         """A reading of the wall clock, in nanoseconds; it shows whole microseconds, as `datetime.datetime` does."""

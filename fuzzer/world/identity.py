@@ -15,7 +15,7 @@ import gc
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -23,14 +23,17 @@ from types import FunctionType, ModuleType
 from typing import Any
 from weakref import ref
 
+from ..core.stacks import is_library
+from .lockstep import here, member_here
+
 __all__ = (
     "NumberedFuture",
     "NumberedTask",
     "hashes_by_address",
+    "importing_with_care",
     "number_classes",
     "number_loaded",
     "numbered_hash",
-    "numbering_imports",
     "restart",
 )
 
@@ -202,7 +205,7 @@ def number_loaded() -> None:
 
 
 class _Finder(MetaPathFinder):
-    """Finds modules as those behind it do, and numbers the classes of each once it is executed."""
+    """Finds modules as those behind it do; libraries' are executed unnoticed, and classes numbered at once."""
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -210,19 +213,22 @@ class _Finder(MetaPathFinder):
         for finder in sys.meta_path[sys.meta_path.index(self) + 1 :]:
             spec = finder.find_spec(name, path, target)
             if spec is not None:
-                if _is_numbered(name):
-                    _number_when_executed(spec.loader)
+                library = spec.origin is not None and is_library(spec.origin)
+                if library or _is_numbered(name):
+                    _with_care(spec.loader, library)
                 return spec
         return None
 
 
-def _number_when_executed(loader: Any) -> None:
+def _with_care(loader: Any, library: bool) -> None:
+    """Have a module executed so that executions do not differ by whether they, or one before them, imported it."""
     execute = getattr(loader, "exec_module", None)
     if execute is None or isinstance(loader, type) or "exec_module" in getattr(loader, "__dict__", ("exec_module",)):
         return
 
     def exec_module(module: ModuleType) -> None:
-        execute(module)
+        with _unnoticed() if library else nullcontext():
+            execute(module)
         # not isinstance(): a lazy object, Django's settings say, would be asked for its class, and make itself up
         classes: list[Any] = [value for value in list(vars(module).values()) if issubclass(type(value), type)]
         number_classes(cls for cls in classes if _is_numbered(cls.__module__))
@@ -231,8 +237,27 @@ def _number_when_executed(loader: Any) -> None:
 
 
 @contextmanager
-def numbering_imports() -> Iterator[None]:
-    """Meanwhile, the classes of modules that are imported for the first time are numbered at once."""
+def _unnoticed() -> Iterator[None]:
+    """Meanwhile, nothing that is asked of the world, or counted here, changes how the execution goes on."""
+    world, counts = here(), _counts.copy()
+    if world is None or member_here() is not None:  # in a thread, others may go on meanwhile
+        yield
+        return
+    try:
+        with world.unnoticed():
+            yield
+    finally:
+        _counts.clear()
+        _counts.update(counts)
+
+
+@contextmanager
+def importing_with_care() -> Iterator[None]:
+    """Meanwhile, the classes of modules that are imported for the first time are numbered at once.
+
+    A library's module is executed by the first execution that imports it, and there already in all others: nothing it
+    reads of clocks or draws from generators is noticed by the execution.
+    """
     finder = _Finder()
     sys.meta_path.insert(0, finder)
     try:

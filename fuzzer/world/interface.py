@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,13 @@ class World(_Loop):
 
     def move_clock(self, to: float) -> None:
         """Set the virtual clock; timers that fall due run at the next iteration."""
+        raise NotImplementedError
+
+    def unnoticed(self) -> AbstractContextManager[None]:
+        """Meanwhile, clocks and generators serve what is no part of the execution, which then goes on as if it was not.
+
+        For the loop's own thread.
+        """
         raise NotImplementedError
 
     def postponed(self, key: Key) -> External | None:

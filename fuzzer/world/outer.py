@@ -10,8 +10,8 @@ import asyncio
 import sys
 from asyncio import Future, events
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from contextvars import Context, copy_context
 from typing import Any
 
@@ -223,6 +223,15 @@ class Outer(Networked):
         else:
             self.blocked_at.append((innermost(sys._getframe(1)), seconds))
             self.move_clock(self._now + seconds)
+
+    @contextmanager
+    def unnoticed(self) -> Iterator[None]:
+        now = self._now
+        try:
+            with self.entropy.unnoticed():
+                yield
+        finally:
+            self._now = now
 
     def urandom(self, size: int) -> bytes:
         return self.entropy.urandom(size)

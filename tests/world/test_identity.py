@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import random
 import sys
+import time
+import uuid
 from collections.abc import Callable
+from contextvars import copy_context
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,10 +19,10 @@ from crosswire.fuzzer.world.identity import (
     NumberedFuture,
     NumberedTask,
     hashes_by_address,
+    importing_with_care,
     number_classes,
     number_loaded,
     numbered_hash,
-    numbering_imports,
     restart,
 )
 from crosswire.fuzzer.world.loop import WorldLoop
@@ -135,7 +140,7 @@ def test_a_module_that_is_imported_late_is_numbered_at_once(tmp_path: Any, monke
     (tmp_path / "late_library.py").write_text("class Peer:\n    pass\npeer = Peer()\nknown = {peer}\n")
     monkeypatch.syspath_prepend(tmp_path)
     before = list(sys.meta_path)
-    with numbering_imports():
+    with importing_with_care():
         late: Any = importlib.import_module("late_library")
     assert late.Peer.__hash__ is numbered_hash
     assert late.peer in late.known
@@ -201,7 +206,35 @@ settings = Settings()
 def test_what_makes_itself_up_when_asked_is_not_asked(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "lazy_library.py").write_text(LAZY)
     monkeypatch.syspath_prepend(tmp_path)
-    with numbering_imports():
+    with importing_with_care():
         lazy: Any = importlib.import_module("lazy_library")
     assert lazy.Settings.__hash__ is numbered_hash
     del sys.modules["lazy_library"]
+
+
+def test_what_a_library_reads_while_it_is_imported_is_not_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An execution that imports a library shows what it would show, had another imported it before."""
+    folder = tmp_path / "site-packages"
+    folder.mkdir()
+    asks = "import random, time, uuid\nasked = time.monotonic(), time.time(), random.random(), uuid.uuid4()\n"
+    (folder / "asking_library.py").write_text(asks)
+    (tmp_path / "asking_project.py").write_text(asks)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.syspath_prepend(folder)
+    loop = WorldLoop()
+    read: list[object] = []
+
+    def begin(name: str) -> None:
+        importlib.import_module(name)
+        read.append((time.monotonic(), time.time(), random.random(), uuid.uuid4()))
+
+    with importing_with_care():
+        for name in ("asking_library", "asking_library", "asking_project"):
+            loop.run_world(copy_context(), begin, name)
+            loop.reset()
+    first, again, own = read
+    assert first == again != own
+    for name in ("asking_library", "asking_project"):
+        del sys.modules[name]
