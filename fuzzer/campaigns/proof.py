@@ -76,6 +76,7 @@ def prove(worker: Worker, executions: int | None = None, over: Callable[[], bool
     except (TargetError, _NeverEnds):
         return
     del jobs[len(expected) :]
+    worker.begin()  # here, where it serves the campaign too
     state.proven = worker.samples = True
     while state.way != WAYS[-1]:
         outcome = _tried(worker, state.way, jobs, expected)
@@ -120,7 +121,6 @@ def _tried(worker: Worker, way: Way, jobs: list[Job], expected: list[Shown]) -> 
     def perform() -> tuple[int, Difference] | str | None:
         state = worker.target.state
         state.way = way
-        state.begin(worker.target.create)
         for number, (program, seed) in enumerate(jobs):
             execution = worker.execute(program, _chooser(seed))
             worker.collect()

@@ -24,6 +24,7 @@ from ..world.identity import importing_with_care, number_loaded
 from ..world.stock import StockLoop
 from .alone import CAN_FORK, TICK, Alone, AloneError
 from .difference import difference
+from .models import configure_models
 from .schedule import Recorded, Schedule, Visible
 
 __all__ = ("Execution", "TargetError", "Worker")
@@ -114,6 +115,7 @@ class Worker:
         self._began = False
         try:
             with self.loop.entropy, self._watched(), importing_with_care(), self.target.state.set_up():
+                configure_models()
                 yield self
         finally:
             if not self.samples:  # else one from before all executions is to be had as long as there are any

@@ -227,8 +227,8 @@ def _clock_ns(real: Callable[[], int]) -> Callable[[], int]:
     return clock
 
 
-def _audit(event: str, args: tuple[Any, ...]) -> None:
-    if event in WAYS_OUT:
+def _audit(event: str, args: tuple[Any, ...], ways_out: frozenset[str] = WAYS_OUT) -> None:
+    if event in ways_out:  # known by itself: when the interpreter ends, modules are emptied, and hooks still called
         world = here()
         if world is not None and event in world.ways_out:
             raise world.outside(_describe(event, args))

@@ -98,9 +98,9 @@ def _keep_beside(thing: object, number: int) -> bool:
     return True
 
 
-def _end(self: object) -> None:
-    """A ``__del__`` after which another object may have the address."""
-    _bare.pop(id(self), None)
+def _end(self: object, bare: dict[int, int] = _bare) -> None:
+    """A ``__del__`` after which another object may have the address; called when modules are gone, too."""
+    bare.pop(id(self), None)
 
 
 def _forget(key: int, gone: ref[Any]) -> None:

@@ -260,7 +260,7 @@ import os, fuzz
 worker = Worker(fuzz.target)
 for _ in range(2):
     worker.run(Program((Operation("connect", "c0", "u0"),)), InOrder())
-    print(worker.frames)
+    print([(sent.connection, sent.frame) for sent in worker.frames])
 print(os.environ.get("CHAT_ROOM"))
 try:
     Worker(fuzz.broken).run(Program((Operation("connect", "c0", "u0"),)), InOrder())
