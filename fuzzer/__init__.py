@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from .drivers import TargetError
     from .fuzztest import fuzz
     from .targets.adapter import Adapter, Client, Event, Limits, Policy, Target
-    from .targets.applications import UnknownTargetError, application
+    from .targets.applications import application
     from .targets.login import Http, HttpLogin
     from .targets.own import Action, operation
+    from .targets.places import UnknownTargetError
     from .targets.presence import Presence
     from .targets.socketio import SocketIOWire
     from .targets.standins import HttpService, LineServer, Redis, StandIn
@@ -73,7 +74,8 @@ HOMES = {
     "drivers": ("TargetError",),
     "fuzztest": ("fuzz",),
     "targets.adapter": ("Adapter", "Client", "Event", "Limits", "Policy", "Target"),
-    "targets.applications": ("UnknownTargetError", "application"),
+    "targets.applications": ("application",),
+    "targets.places": ("UnknownTargetError",),
     "targets.login": ("Http", "HttpLogin"),
     "targets.own": ("Action", "operation"),
     "targets.presence": ("Presence",),

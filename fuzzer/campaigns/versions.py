@@ -11,6 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
+from ..targets.places import module_and_name
+
 __all__ = ("Versions", "versions_here")
 
 OURS = ("crosswire.fuzzer", "crosswire.models", "crosswire.strategies")
@@ -40,7 +42,7 @@ class Versions:
 def versions_here(target: str) -> Versions:
     """The versions of this process, for a target it has taken up: the source is that of its outermost package."""
     python = f"{platform.python_implementation()} {platform.python_version()}"
-    module, named, _ = target.partition("?")[0].partition(":")
+    module, named = module_and_name(target.partition("?")[0])
     source = module.partition(".")[0] if named else OURS[1]  # else it is one of the managers that come with Crosswire
     return Versions(python, _crosswire(), _digest(_sources(source)))
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from ...models.managers.fitting import OPERATIONS, Fitting, fitting
 from ...models.managers.interface import SEVEN, Difference, Member, differences, matrix
-from ..targets.applications import UnknownTargetError, load_module
+from ..targets.places import UnknownTargetError, load_module, module_and_name
 from .consoles import plain_console
 
 __all__ = ("named_classes", "print_adapter", "print_matrix")
@@ -29,7 +29,7 @@ def named_classes(names: Sequence[str]) -> Classes:
         return SEVEN
     found: dict[str, type] = {}
     for name in names:
-        module, _, attributes = name.partition(":")
+        module, attributes = module_and_name(name)
         value: Any = load_module(name, module)
         for attribute in attributes.split("."):
             value = getattr(value, attribute, None)

@@ -9,8 +9,6 @@ from __future__ import annotations
 import functools
 import inspect
 import logging.config  # noqa: F401 - uvicorn has imported it before an application is, and applications rely on that
-import os
-import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
@@ -18,14 +16,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..core.choices import WAYS, Way
-from ..core.errors import UsageError
 from ..core.program import Kind as OperationKind
 from ..core.stacks import raised_at
 from ..core.text import cut, said
 from ..world import WorldLoop
 from .adapter import Target
 from .embedding import is_sanic, is_tornado, sanic_serving, tornado_serving
-from .fresh import FreshModule, taken_up, taking_up
+from .fresh import FreshModule, taking_up
+from .places import UnknownTargetError, is_ours, load_module, module_and_name
 from .policy import Limits, Policy
 from .preparing import Prepared
 from .protocol import asked_at, plain_wire
@@ -48,7 +46,7 @@ from .state import Keeping
 from .traits import AUDIENCES, WireTraits
 from .wire import TEXT, JsonWire, Wire
 
-__all__ = ("VIA", "WIRES", "Kind", "UnknownTargetError", "application", "kind_of", "load_module")
+__all__ = ("VIA", "WIRES", "Kind", "application", "kind_of")
 
 Kind = Literal["asgi", "aiohttp", "sanic", "tornado", "handler", "server", "serving"]
 
@@ -73,10 +71,6 @@ VIA: dict[str, str] = {
 
 WIRES: dict[str, Wire] = {"json": JsonWire(), "text": TEXT, "socketio": SocketIOWire()}
 """Wires there are without saying more."""
-
-
-class UnknownTargetError(UsageError):
-    """There is no such target, or it cannot be used; the message is one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +120,7 @@ def application(
     (`WAYS`); without it, the first way that is proven.
     Raises `UnknownTargetError`.
     """
-    module_name, _, attribute = name.partition(":")
+    module_name, attribute = module_and_name(name)
     if state is not None and state not in WAYS:
         raise UnknownTargetError(f"target {name!r}: unknown state {state!r}; it is one of {', '.join(WAYS)}")
     keeping = Keeping(state, environment=environment)
@@ -175,28 +169,6 @@ def application(
     if state is not None:
         how += f", its executions kept apart by {state}"
     return Target(name, create, traits, f"{found.title}{how}; clients speak {spoken.describe()}", keeping)
-
-
-def load_module(name: str, module_name: str) -> Any:
-    """Import the module of a target; raises `UnknownTargetError` in one line."""
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    try:
-        return taken_up(module_name)
-    except BaseException as error:
-        if _is_ours(error):
-            raise
-        place = raised_at(error)
-        failed = "ended the program with" if isinstance(error, SystemExit | KeyboardInterrupt) else "failed with"
-        raise UnknownTargetError(
-            f"target {name!r}: importing {module_name!r} {failed} {cut(type(error).__name__, 100)}: {said(error)}"
-            + (f", in {place}" if place and "importlib" not in place else "")
-        ) from error
-
-
-def _is_ours(error: BaseException) -> bool:
-    """Whether it is Ctrl-C that was raised: in a process that ignores it, the target raised it itself."""
-    return isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
 
 
 def kind_of(value: Any) -> Kind | None:
@@ -306,7 +278,7 @@ def _made(name: str, factory: Callable[[], Any], attribute: str) -> Any:
     try:
         return WorldLoop().run_coroutine(call())
     except BaseException as error:
-        if _is_ours(error):
+        if is_ours(error):
             raise
         raise UnknownTargetError(
             f"target {name!r}: calling {attribute}() failed with {cut(type(error).__name__, 100)}: {said(error)}"
@@ -385,7 +357,7 @@ def _wire(
 
 def _wire_at(name: str, wire: str) -> Wire:
     """The wire of that place, ``package.module:name``, for the target of that name."""
-    module_name, _, attribute = wire.partition(":")
+    module_name, attribute = module_and_name(wire)
     if not attribute:
         raise UnknownTargetError(
             f"target {name!r}: unknown wire {wire!r}: name one of {', '.join(WIRES)}, or module:name"

@@ -16,8 +16,9 @@ from urllib.parse import parse_qsl, urlencode
 
 from ..core.choices import WAYS, Way
 from .adapter import CALLED_WITH, SAYING, Adapter, Target
-from .applications import UnknownTargetError, application, load_module
+from .applications import application
 from .fresh import FreshModule
+from .places import UnknownTargetError, load_module, module_and_name
 from .state import Keeping
 
 __all__ = ("UnknownTargetError", "bundled", "bundled_by_default", "check_name", "reached", "resolve")
@@ -61,7 +62,8 @@ def check_name(name: str) -> None:
         close = difflib.get_close_matches(name, targets, 1)
         hint = f"did you mean {close[0]}? " if close else ""
         raise UnknownTargetError(
-            f"unknown target {name!r}: {hint}name one of {', '.join(targets)}, or your own as module:Adapter"
+            f"unknown target {name!r}: {hint}name one of {', '.join(targets)}, or your own as module:Adapter "
+            "or file.py:Adapter"
         )
 
 
@@ -74,7 +76,7 @@ def resolve(name: str) -> Target:
     if ":" not in name:
         return bundled()[name]
     place, _, options = name.partition("?")
-    module_name, _, attribute = place.partition(":")
+    module_name, attribute = module_and_name(place)
     module = load_module(name, module_name)
     found = getattr(module, attribute, None)
     said = dict(parse_qsl(options))
