@@ -142,6 +142,13 @@ def is_collected(module: types.ModuleType) -> bool:
     return type(getattr(module.__spec__, "loader", None)).__module__.startswith("_pytest.")
 
 
+def is_script(module: types.ModuleType) -> bool:
+    """Whether a module is a script of the user's that is being run; it may hold the target that it fuzzes."""
+    file = getattr(module, "__file__", None)
+    name = module.__spec__.name if module.__spec__ is not None else ""
+    return module.__name__ == "__main__" and isinstance(file, str) and not is_library(file) and not is_private(name)
+
+
 def is_heap(cls: type) -> bool:
     """Whether a class was made by a ``class`` statement, and may be written to."""
     return bool(cls.__flags__ & HEAP) and not cls.__flags__ & IMMUTABLE
@@ -225,8 +232,11 @@ class Reach:
             return False
         if library is not None:
             return name.partition(".")[0] == library
-        module = sys.modules.get(name)
-        return isinstance(module, types.ModuleType) and self.own(module)
+        return self._is_followed(sys.modules.get(name))
+
+    def _is_followed(self, module: object) -> bool:
+        """Whether the target leads into a module: one of the project's, or the script that is being run."""
+        return isinstance(module, types.ModuleType) and (self.own(module) or is_script(module))
 
     def _home(self, thing: Any, kind: type) -> Iterator[tuple[str, Any]]:
         """The module that a class or function of the project's is from, which its code may write to."""
@@ -234,8 +244,8 @@ class Reach:
             names = thing.__globals__
             if id(names) not in self._seen:
                 module = sys.modules.get(names.get("__name__", ""))
-                if isinstance(module, types.ModuleType) and vars(module) is names and self.own(module):
-                    yield module.__name__, names
+                if self._is_followed(module) and vars(module) is names:
+                    yield names["__name__"], names
         elif issubclass(kind, type):
             module = sys.modules[thing.__module__]
             if id(vars(module)) not in self._seen:

@@ -323,3 +323,42 @@ def test_what_a_target_keeps_in_a_tests_module_is_put_back() -> None:
             execution = worker.run(Program((Operation("connect", "c0", "u0"),)), InOrder())
             assert any(row.kind is RowKind.RECEIVED for row in execution.history)
             assert not visits
+
+
+SCRIPT = """
+import itertools
+from crosswire.fuzzer import Adapter
+
+count, seen, numbers = 0, [], itertools.count()
+
+class Chat(Adapter):
+    async def connect(self, client):
+        global count
+        count += 1
+        seen.append(client.user)
+        raise LookupError(f"{count} {seen} {next(numbers)}")
+
+    async def emit(self, event): ...
+
+    async def disconnect(self, client): ...
+
+def main():
+    from crosswire.fuzzer.core.program import Operation, Program
+    from crosswire.fuzzer.engine.execution import Worker
+    from crosswire.fuzzer.targets.adapter import Target
+    from crosswire.fuzzer.world import InOrder
+
+    worker = Worker(Target("chat", Chat, Chat))
+    with worker.session():
+        for _ in range(3):
+            history = worker.run(Program((Operation("connect", "c0", "u0"),)), InOrder()).history
+            print(*(row.detail.brief for row in history if row.kind == "raised"), worker.target.state.way)
+
+main()
+"""
+
+
+def test_what_a_script_keeps_that_fuzzes_itself_is_put_back(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text(SCRIPT)
+    done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["LookupError: 1 ['u0'] 0 snapshot"] * 3
