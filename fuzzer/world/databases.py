@@ -4,6 +4,9 @@ A file that is opened in an execution is a copy of what there is, made when it i
 executions see nothing of each other, whichever process they run in, and no database of the user's is written to.
 Nothing survives a power cut, so nobody waits for the disk (``PRAGMA synchronous``): that takes most of the time.
 
+A connection that was opened before all executions, as a module of the target's was imported or a pool was filled, is
+opened again at the beginning of each, at the copy that the execution has; one in memory holds again what it held.
+
 SQLite's own functions of time (``CURRENT_TIMESTAMP``, ``datetime('now')``) go by the world's clock, as Python's do.
 
 SQLite waits for a lock by sleeping in C, where no other thread of a lockstep can run and no virtual clock moves.
@@ -25,10 +28,14 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
+from weakref import ref
 
 from .lockstep import here, lockstep_here
 
 __all__ = ("databases_apart", "gate_sqlite")
+
+NO_FILE = ("", ":memory:")
+"""What a database is called that has no file."""
 
 BESIDE = ("", "-wal", "-journal")
 """What a database's files are called: itself, and what was written and is not in it yet."""
@@ -77,6 +84,8 @@ class _Cursor(sqlite3.Cursor):
 
 class _Connection(sqlite3.Connection):
     patience = PATIENCE
+    given: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]]
+    """The functions and orders that it was given, and how."""
 
     def cursor(self, factory: Any = _Cursor) -> Any:
         made = super().cursor(factory)
@@ -89,6 +98,81 @@ for _name in ("execute", "executemany", "executescript"):
     setattr(_Cursor, _name, _patient(_name, sqlite3.Cursor))
 for _name in ("execute", "executemany", "executescript", "commit", "rollback"):
     setattr(_Connection, _name, _patient(_name, sqlite3.Connection))
+
+
+def _kept(name: str) -> Callable[..., Any]:
+    call = getattr(sqlite3.Connection, name)
+
+    def method(self: Any, *args: Any, **options: Any) -> Any:
+        call(self, *args, **options)
+        self.given.append((call, args, options))
+
+    method.__name__ = name
+    return method
+
+
+for _name in ("create_function", "create_aggregate", "create_collation"):
+    setattr(_Connection, _name, _kept(_name))
+
+SETTINGS = ("foreign_keys", "recursive_triggers", "synchronous")
+"""Pragmas of a connection that change what its statements do."""
+
+
+class _Standing:
+    """A connection that was there before executions, as it was then."""
+
+    def __init__(self, connection: _Connection, path: str, options: dict[str, Any]) -> None:
+        self.connection = ref(connection)
+        self._path, self._options = path, options
+        self._attributes: dict[str, Any] | None = None
+        self._settings: dict[str, Any] = {}
+        self._content = b""
+
+    def begin(self, copies: _Copies) -> bool:
+        """An execution begins, with its own copies of files; whether this is to be asked again."""
+        connection = self.connection()
+        try:
+            if connection is None or (self._attributes is None and not self._take(connection)):
+                return False
+            self._open(connection, self._path if self._path in NO_FILE else copies.path(self._path))
+        except sqlite3.Error:
+            return False  # what is wrong with it is for the target to find out
+        return True
+
+    def end(self) -> None:
+        """The execution is over: it is what it was, for whoever has to do with it outside."""
+        connection = self.connection()
+        if connection is not None:
+            with suppress(sqlite3.Error):
+                self._open(connection, self._path)
+
+    def _take(self, connection: _Connection) -> bool:
+        """Record it as it is; whether it is open, and nothing is under way."""
+        if connection.in_transaction:
+            return False
+        names = ("row_factory", "text_factory", "isolation_level")
+        attributes = {name: getattr(connection, name) for name in names}
+        connection.row_factory = None
+        for name in SETTINGS:
+            ((self._settings[name],),) = sqlite3.Connection.execute(connection, f"PRAGMA {name}").fetchall()
+        connection.row_factory = attributes["row_factory"]
+        self._attributes = attributes
+        if self._path in NO_FILE:
+            self._content = connection.serialize()
+        return True
+
+    def _open(self, connection: _Connection, path: str) -> None:
+        given, connection.given = connection.given, []
+        sqlite3.Connection.__init__(connection, path, timeout=0.0, **self._options)
+        if self._content:
+            connection.deserialize(self._content)
+        for call, args, options in given:
+            call(connection, *args, **options)
+        connection.given = given
+        for name, value in self._settings.items():
+            sqlite3.Connection.execute(connection, f"PRAGMA {name} = {value}")
+        for name, value in (self._attributes or {}).items():
+            setattr(connection, name, value)
 
 
 class _Copies:
@@ -165,6 +249,7 @@ class _Clocks:
 _really = sqlite3.connect
 _clocks = _Clocks()
 _copies: _Copies | None = None
+_standing: list[_Standing] = []
 _numbers = itertools.count()
 _parent = tempfile.gettempdir()  # asks for random names the first time: not in an execution
 
@@ -174,9 +259,12 @@ def databases_apart() -> Iterator[None]:
     """Meanwhile, what is opened in a world is a copy; afterwards the copies are gone."""
     global _copies
     copies = _copies = _Copies()
+    _standing[:] = [one for one in _standing if one.begin(copies)]
     try:
         yield
     finally:
+        for one in _standing:
+            one.end()
         _copies = None
         copies.forget()
 
@@ -186,16 +274,18 @@ def gate_sqlite() -> None:
 
     def connect(database: Any, *args: Any, **options: Any) -> Any:
         path = os.fsdecode(database)
-        if _copies is not None and path not in ("", ":memory:") and not options.get("uri"):
+        if _copies is not None and path not in NO_FILE and not options.get("uri"):
             path = _copies.path(path)
         if here() is None or len(args) > 1 or "factory" in options:
             return _really(path, *args, **options)
         patience = args[0] if args else options.pop("timeout", PATIENCE)
         made = _really(path, timeout=0.0, factory=_Connection, **options)
-        made.patience = patience
+        made.patience, made.given = patience, []
         with suppress(sqlite3.Error):  # what is wrong with the file is for the target to find out
             sqlite3.Connection.execute(made, "PRAGMA synchronous = OFF")
         _clocks.set(made)
+        if _copies is None and not options.get("uri"):
+            _standing.append(_Standing(made, path if path in NO_FILE else os.path.abspath(path), options))
         return made
 
     sqlite3.connect = connect

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -81,6 +82,61 @@ def test_executions_see_what_there_is_and_nothing_of_each_other(path: Path, way:
     with closing(sqlite3.connect(path)) as database:
         assert database.execute("select count(*) from visits").fetchone() == (1,)
     assert not folders()
+
+
+STANDING = """
+import sqlite3
+from crosswire.fuzzer import Adapter
+
+database = sqlite3.connect({path!r}, check_same_thread=False)
+database.execute("create table if not exists guests (name)")
+database.execute("pragma foreign_keys = on")
+database.create_function("upside", 1, lambda text: text[::-1])
+database.row_factory = lambda cursor, row: row[0]
+cursor = database.cursor()
+
+class Chat(Adapter):
+    async def connect(self, client):
+        cursor.execute("insert into guests values (upside(?))", (client.user,))
+        database.commit()
+        seen = list(database.execute("select name from guests"))
+        with sqlite3.connect({path!r}) as another:
+            seen.append(another.execute("select count(*) from sqlite_master").fetchone()[0])
+        database.close()
+        raise LookupError(f"{{seen}} {{settings()}}")
+
+    async def emit(self, event): ...
+
+    async def disconnect(self, client): ...
+
+def settings():
+    with sqlite3.connect({path!r}) as another:
+        return another.execute("pragma foreign_keys").fetchone()[0]
+"""
+
+
+@pytest.mark.parametrize("way", ["snapshot", "modules", "process"])
+@pytest.mark.parametrize("name", ["guests.db", ":memory:"])
+def test_what_a_module_has_opened_is_each_executions_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: Way, name: str
+) -> None:
+    """Though one connection is kept for all, and closed by each; another to the same file sees the same."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    module = f"standing_{way}_{'file' if name == 'guests.db' else 'memory'}"
+    (tmp_path / f"{module}.py").write_text(STANDING.format(path=name))
+    target = resolve(f"{module}:Chat")
+    target.state.force(way)
+    worker = Worker(target)
+    tables = int(name == "guests.db")
+    with worker.session():
+        for _ in range(3):
+            assert said(worker) == [
+                f"LookupError: ['0u', {tables}] 0",
+                "ProgrammingError: Cannot operate on a closed database.",
+            ]
+    if way == "snapshot":
+        assert not list(sys.modules[module].database.execute("select name from guests"))  # open, as it was
 
 
 def test_a_file_where_none_can_be_is_still_an_error(path: Path) -> None:
