@@ -11,6 +11,7 @@ from functools import partial
 from itertools import product
 
 from ..fuzzer.core.program import Kind, Pace, Program
+from ..fuzzer.drivers.retained import EACH_DAY, LONG_AFTER
 from ..fuzzer.targets.adapter import Target
 from ..fuzzer.targets.own import Own
 from . import phrases
@@ -59,11 +60,17 @@ def for_one(speech: Speech) -> bool:
     return speech.audience == "user" if isinstance(speech, Own) else speech in FOR_ONE
 
 
-def openings(target: Target, users: int, moments: Sequence[float] = ()) -> Iterator[Program]:
-    """The opening programs for a target; ``moments`` are times, in seconds, after which it might change, if known."""
+def openings(
+    target: Target, users: int, moments: Sequence[float] = (), night: float | None = None
+) -> Iterator[Program]:
+    """The opening programs for a target.
+
+    ``moments`` are times, in seconds, after which it might change, if known; ``night`` is one for which it can be left
+    alone, where that does not take too long to execute.
+    """
     vocabulary = Vocabulary(target, users)
     written: set[Program] = set()
-    for opening in _openings(vocabulary, moments):
+    for opening in _openings(vocabulary, moments, night):
         script = Script(vocabulary)
         opening(script)
         program = Program(tuple(script.operations))
@@ -91,7 +98,15 @@ def rehearsal(target: Target, users: int) -> Program | None:
     return Program(tuple(script.operations))
 
 
-def _openings(vocabulary: Vocabulary, moments: Sequence[float]) -> Iterator[Opening]:
+def deserted(target: Target) -> Program:
+    """A program after which nobody is there: one comes and leaves."""
+    script = Script(Vocabulary(target, 1))
+    script.leave(script.arrive("u0"), "disconnect")
+    script.pause(LONG_LOOK)
+    return Program(tuple(script.operations))
+
+
+def _openings(vocabulary: Vocabulary, moments: Sequence[float], night: float | None) -> Iterator[Opening]:
     speeches, leaving = vocabulary.speeches, vocabulary.leaving
     if not speeches:
         return
@@ -152,6 +167,9 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float]) -> Iterator[Open
     yield partial(_comes_and_goes, speech=speeches[0], how="abort", settled=False, times=MANY_COMINGS)
     yield partial(_comes_and_goes, speech=speeches[0], how=None, settled=True, times=MANY_COMINGS)
     yield partial(_comes_and_goes, speech=speeches[0], how="abort", settled=True, times=MANY_COMINGS, spoken=True)
+    if night is not None and night >= LONG_AFTER:
+        for how in leaving[:2]:
+            yield partial(phrases.come_and_go_on_two_days, which=0, times=EACH_DAY, how=how, seconds=night)
     for speech in speeches:
         yield partial(_slow, speech=speech, resumes=False, tab="connect")
         yield partial(_slow, speech=speech, resumes=True, tab=None)

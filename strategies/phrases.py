@@ -21,6 +21,7 @@ __all__ = (
     "cancelled",
     "cleaned_up",
     "come_and_go",
+    "come_and_go_on_two_days",
     "concern",
     "concurrently",
     "cut_off",
@@ -315,6 +316,19 @@ def come_and_go(
         if settled:
             script.settle()
     script.arrive(user)
+
+
+def come_and_go_on_two_days(script: Script, which: int, times: int, how: Kind, seconds: float) -> None:
+    """A user comes and leaves again and again without a word, and the same after so many seconds."""
+    user = script.user(which)
+    for day in range(2):
+        if day:
+            script.pause(seconds)
+        for _ in range(times):
+            name = script.arrive(user)
+            script.settle()
+            script.leave(name, how)
+            script.settle()
 
 
 def back_for_long(script: Script, said: Said, which: int, how: Kind, moments: Sequence[float]) -> None:

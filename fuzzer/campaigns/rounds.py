@@ -28,7 +28,7 @@ from ..engine.schedule import Deliver
 from ..findings.finding import Finding, Judged
 from ..search import DEFAULT, Proven
 from .explore import Memory, explore
-from .timers import moments
+from .timers import moments, night
 
 __all__ = ("ROUND", "Batch", "Plan", "run_round")
 
@@ -157,7 +157,7 @@ def _programs(worker: Worker, plan: Plan, number: int, name: int, steps: int) ->
     """The programs of a round: openings in the first, then all that Hypothesis writes from the round's seed."""
     times = moments(worker, plan.users)
     if number == 0:
-        for program in openings(worker.target, plan.users, times):
+        for program in openings(worker.target, plan.users, times, night(worker)):
             yield _Written(program, range(len(program.expanded)), False)
     written: list[_Written] = []
     machine = _machine(worker, plan.users)

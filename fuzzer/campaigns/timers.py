@@ -11,12 +11,13 @@ from collections.abc import Iterable
 from weakref import WeakKeyDictionary
 
 from ...strategies.machine import MOMENTS
-from ...strategies.openings import LONG_LOOK, rehearsal
+from ...strategies.openings import LONG_LOOK, deserted, rehearsal
 from ..core.history import RowKind
+from ..core.program import Program
 from ..engine.execution import Worker
 from ..world import InOrder
 
-__all__ = ("moments",)
+__all__ = ("moments", "night")
 
 BESIDE = 0.05
 """Seconds before and after a deadline that are just before and just after it."""
@@ -30,10 +31,15 @@ MOST = 12
 TICKS = 5_000
 """A pause in which timers would go off more often than this takes too long to execute."""
 
+NIGHT_TICKS = 10_000
+"""The same of the one pause in which nobody is there: the usual servers look around every 20 s."""
+
 BEYOND = 1.2
 """How far beyond an idle limit a user stays who is not idle."""
 
 _known: WeakKeyDictionary[Worker, tuple[float, ...]] = WeakKeyDictionary()
+
+_nights: WeakKeyDictionary[Worker, bool] = WeakKeyDictionary()
 
 
 def moments(worker: Worker, users: int) -> tuple[float, ...]:
@@ -44,12 +50,30 @@ def moments(worker: Worker, users: int) -> tuple[float, ...]:
     return known
 
 
+def night(worker: Worker) -> float | None:
+    """How long it may take until the next client comes, in seconds; None where nobody can wait for a day."""
+    known = _nights.get(worker)
+    if known is None:
+        known = _nights[worker] = _ticks(worker, deserted(worker.target))[1] * LONGEST <= NIGHT_TICKS
+    return LONGEST if known else None
+
+
 def _moments(worker: Worker, users: int) -> tuple[float, ...]:
     policy = worker.target.traits.policy
     declared = [limit for limit in (policy.idle, policy.session) if limit is not None]
     program = rehearsal(worker.target, users)
     if program is None:
         return MOMENTS
+    delays, rate = _ticks(worker, program)
+    longest = min(LONGEST, TICKS / rate) if rate else LONGEST
+    own = _spread({round(delay, 2) for delay in delays if SHORTEST <= delay <= LONGEST} - set(declared))
+    beside = [moment for delay in (*declared, *own) for moment in (max(delay - BESIDE, delay / 2), delay + BESIDE)]
+    beyond = [delay * BEYOND for delay in declared]
+    return tuple(moment for moment in (*beyond, *beside, *MOMENTS) if moment <= longest)
+
+
+def _ticks(worker: Worker, program: Program) -> tuple[list[float], float]:
+    """The delays of all timers that are set in a program, and how many a second in the pause that it ends with."""
     timers: list[tuple[float, float]] = []
     worker.loop.timers_set = timers
     try:
@@ -57,12 +81,7 @@ def _moments(worker: Worker, users: int) -> tuple[float, ...]:
     finally:
         worker.loop.timers_set = None
     looked = max((row.time for row in execution.history if row.kind == RowKind.REST), default=0.0) - LONG_LOOK
-    rate = sum(since >= looked for since, _ in timers) / LONG_LOOK
-    longest = min(LONGEST, TICKS / rate) if rate else LONGEST
-    own = _spread({round(delay, 2) for _, delay in timers if SHORTEST <= delay <= LONGEST} - set(declared))
-    beside = [moment for delay in (*declared, *own) for moment in (max(delay - BESIDE, delay / 2), delay + BESIDE)]
-    beyond = [delay * BEYOND for delay in declared]
-    return tuple(moment for moment in (*beyond, *beside, *MOMENTS) if moment <= longest)
+    return [delay for _, delay in timers], sum(since >= looked for since, _ in timers) / LONG_LOOK
 
 
 def _spread(delays: Iterable[float]) -> list[float]:

@@ -18,6 +18,7 @@ __all__ = (
     "EventKey",
     "Failure",
     "History",
+    "Kept",
     "Mention",
     "Outcome",
     "Remains",
@@ -43,8 +44,9 @@ class RowKind(StrEnum):
     nothing else could happen any more).
 
     Of the target: `UNHANDLED` (a `Failure` nobody handled), `REST`, `REGISTRY` (the connections it knows), `ACTIVE`
-    (the users it calls connected), `EMPTIED` (everybody has left), `LEFT` (`Remains` that outlived everything),
-    `BLOCKED` (it slept on the loop's thread: a `Sleep`), `SPINNING` (a `Spin`).
+    (the users it calls connected), `EMPTIED` (everybody has left), `LEFT` (`Remains` that outlived everything), `KEPT`
+    (what has an entry for everybody who ever came: a `Kept`), `BLOCKED` (it slept on the loop's thread: a `Sleep`),
+    `SPINNING` (a `Spin`).
 
     Of the world: `CLOCK` (it moved on although events were pending; their keys), `BUSY` (the machine had no time for
     the target; for how many seconds, by which the clock moves next).
@@ -69,6 +71,7 @@ class RowKind(StrEnum):
     ACTIVE = "active"
     EMPTIED = "emptied"
     LEFT = "left"
+    KEPT = "kept"
     BLOCKED = "blocked"
     SPINNING = "spinning"
     CLOCK = "clock"
@@ -164,6 +167,13 @@ class Remains(NamedTuple):
     of: str | int | None = None
 
 
+class Kept(NamedTuple):
+    """A container of the target's, by the way to it, that has an entry for each of so many clients that have left."""
+
+    path: str
+    clients: int
+
+
 class Sleep(NamedTuple):
     """The loop's own thread stood still."""
 
@@ -185,6 +195,7 @@ Detail = (
     | Aim
     | Failure
     | Remains
+    | Kept
     | tuple[str, ...]
     | Sleep
     | tuple[EventKey, ...]

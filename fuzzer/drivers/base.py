@@ -27,6 +27,7 @@ from ..world import Outer, OutsideWorldError
 from ..world.entropy import CLOCK_START
 from ..world.outer import GRAIN
 from .evidence import Connections, about
+from .retained import Retained, Root, long_pause
 from .unawaited import forgotten, watched
 
 __all__ = ("Driver", "Lane", "TargetError", "brief", "failure")
@@ -38,6 +39,9 @@ NAME = 100
 BLOCKING = 0.1
 """Seconds for which a target may keep the loop's thread: asyncio's own limit (loop.slow_callback_duration)."""
 
+
+NIGHT = 40_000
+"""Iterations of the loop that the usual servers take while nobody is there for a day: they look around every 20 s."""
 
 LEFT = frozenset({RowKind.GONE, RowKind.CLOSED, RowKind.STALLED})
 """After which rows a server may find that a client is not there."""
@@ -96,6 +100,9 @@ class Driver(ABC):
         self.handed_over = 0
         self.ungathered: list[warnings.WarningMessage] = []
         self.rest = target.traits.policy.rest or REST
+        self.two_days = long_pause(program)
+        """the number of the pause between two days that are compared, where there are two"""
+        self.retained: Retained | None = None
         self.lanes: dict[str, Lane] = {}
         self.stage = 0
         self.rested_at: float | None = None
@@ -168,6 +175,10 @@ class Driver(ABC):
         """On whose behalf a task was made; None where no client and no operation had anything to do with it."""
 
     @abstractmethod
+    def roots(self) -> list[Root]:
+        """What leads to the target's own objects, besides its modules."""
+
+    @abstractmethod
     def connections(self) -> Connections:
         """What is known of the clients' connections at the server's end."""
 
@@ -226,6 +237,8 @@ class Driver(ABC):
     """What is done first, for the message where it fails."""
 
     def enter_stage(self) -> None:
+        if self.two_days is not None and not self.stage:
+            self.retained = Retained(self.roots(), self.connections)
         self.rested_at = None
         lanes, _ = self.stages[self.stage]
         self.lanes = {name: Lane(numbers) for name, numbers in lanes}
@@ -292,6 +305,11 @@ class Driver(ABC):
             return True
         return self._epilogue()
 
+    def _came(self) -> int:
+        """How many clients were let in."""
+        let_in = (row.operation for row in self.history if row.kind == RowKind.RETURNED and row.detail is not False)
+        return sum(number is not None and self.operations[number].kind == "connect" for number in let_in)
+
     def horizon(self) -> float:
         """Until when time may pass before everything counts as at rest: what is left then are timers with a period.
 
@@ -325,6 +343,9 @@ class Driver(ABC):
         op = self.operations[number]
         self.record(RowKind.INVOKED, number, None, None)
         seconds = op.seconds or 0.0
+        if self.retained is not None and number == self.two_days and not self.leavers():
+            self.retained.day_over(self._came())
+            self.loop.granted = NIGHT
         if op.kind == "sweep":
             seconds = (self.target.traits.policy.idle or 0.0) * 1.5
         if seconds:
@@ -346,6 +367,8 @@ class Driver(ABC):
             self.epilogue = 2
         if self.epilogue == 2:
             self.record(RowKind.EMPTIED, None, None, None)
+            for kept in self.retained.found(self._came()) if self.retained is not None else ():
+                self.record(RowKind.KEPT, None, None, kept)
             return self.shut_down()
         remains = list(self.left_behind())
         grace = self.target.traits.policy.grace

@@ -20,6 +20,7 @@ from ..world import Interrupted, Outer, OutsideWorldError, TargetBlockedError
 from ..world.external import operation
 from .base import Driver, Lane, failure
 from .evidence import Connections
+from .retained import Root
 
 __all__ = ("ManagerDriver", "credentials")
 
@@ -81,6 +82,9 @@ class ManagerDriver(Driver):
 
     def under_way(self) -> bool:
         return self.running > 0
+
+    def roots(self) -> list[Root]:
+        return [(type(self.adapter).__name__, self.adapter)]
 
     def connections(self) -> Connections:
         return Connections()  # fake websockets say themselves whose they are

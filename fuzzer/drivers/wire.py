@@ -32,6 +32,7 @@ from .client import WireClient
 from .evidence import Connections
 from .logs import LogWatch, watched_logs
 from .manager import credentials
+from .retained import Root
 
 __all__ = ("WireDriver",)
 
@@ -83,6 +84,8 @@ class WireDriver(Driver):
         self.asking: dict[int, str] = {}
         """operations that wait for an answer over HTTP, with their client's connection"""
         self.requests = 0
+        if self.wire.before is not None:
+            self.two_days = None  # who logged in over HTTP may stay logged in when the socket is closed
         loop.numbered = True
 
     @contextmanager
@@ -113,6 +116,9 @@ class WireDriver(Driver):
         else:
             self.record(RowKind.RETURNED, self.ending, None, None)
             self.ending = None
+
+    def roots(self) -> list[Root]:
+        return list(self.target.state.roots)
 
     def connections(self) -> Connections:
         known = Connections()

@@ -223,7 +223,7 @@ def _rows(execution: Execution) -> list[Row]:
     return [row for row in execution.history if row.kind not in SAME_ANYWHERE]
 
 
-TELLING = frozenset({RowKind.SENT, RowKind.RECEIVED, RowKind.UNHANDLED, RowKind.LEFT})
+TELLING = frozenset({RowKind.SENT, RowKind.RECEIVED, RowKind.UNHANDLED, RowKind.LEFT, RowKind.KEPT})
 """Rows of which what they say is compared too."""
 
 

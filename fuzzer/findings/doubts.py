@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Literal
 
-from ..core.history import Aim, Content, Detail, Failure, History, Outcome, Remains, Row, RowKind, Sleep
+from ..core.history import Aim, Content, Detail, Failure, History, Kept, Outcome, Remains, Row, RowKind, Sleep
 from ..core.program import Operation
 
 __all__ = ("CAUSES", "Cause", "Difference", "Doubt", "compare", "of_replay", "said")
@@ -132,6 +132,8 @@ def _text(detail: Detail) -> str:
             return f"{detail.brief}, raised in {detail.place}" if detail.place else detail.brief
         case Remains():
             return detail.what
+        case Kept():
+            return detail.path
         case Sleep():
             return str(detail.place)
         case tuple():
@@ -162,6 +164,7 @@ SENTENCES: dict[RowKind, str] = {
     RowKind.ACTIVE: "the target called {detail} connected",
     RowKind.EMPTIED: "everybody had left",
     RowKind.LEFT: "{detail} was left behind",
+    RowKind.KEPT: "{detail} had an entry for each",
     RowKind.BLOCKED: "the loop was blocked in {detail}",
     RowKind.SPINNING: "the loop never came to rest",
     RowKind.CLOCK: "time passed",

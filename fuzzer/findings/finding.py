@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from ...models.isolation import judge
 from ...models.isolation.violations import BlocksLoop, EatsMemory, HeldUp, KillsProcess, Violation
-from ..core.history import Failure, History, Remains, Row, RowKind, Sleep, usable
+from ..core.history import Failure, History, Kept, Remains, Row, RowKind, Sleep, usable
 from ..core.program import Operation, Program
 from ..core.stacks import Place
 from ..engine.execution import Execution, Worker
@@ -66,6 +66,8 @@ def _functions(history: History) -> set[str]:
                 names.add(place.function)
             case Remains(place=place, name=name):
                 names |= {place.function, name}
+            case Kept(path=path):
+                names.add(path)
     return names - {""}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...models.isolation.violations import Violation
-from ..core.history import Failure, Outcome, Remains, Row
+from ..core.history import Failure, Kept, Outcome, Remains, Row
 from ..core.program import Operation, Program
 from ..engine.execution import Execution
 
@@ -52,6 +52,8 @@ def describe(row: Row, program: Program) -> str:
             return f"unhandled {row.detail.brief} in {row.detail.place}"
         case "left":
             return f"left behind: {row.detail.what if isinstance(row.detail, Remains) else row.detail}"
+        case "kept":
+            return f"an entry for each: {row.detail.path if isinstance(row.detail, Kept) else row.detail}"
         case "blocked":
             return f"the loop stands still in {row.detail[0] if isinstance(row.detail, tuple) else row.detail}"
         case "rest":

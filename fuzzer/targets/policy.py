@@ -31,6 +31,7 @@ class Policy:
     ``logs_out``: a log-out ends the login though the socket stays open.
     ``may_refuse``: an emit that returned False was refused, and is owed to nobody.  ``failure``: an emit that reports
     failure was not delivered, or only nobody knows.  ``grace``: tasks may outlive the clients they serve for so long.
+    ``records``: something of each client that ever came may be kept for good, as who writes down all logins does.
     """
 
     delay: float = 1.0
@@ -53,6 +54,7 @@ class Policy:
     may_refuse: bool = False
     failure: Literal["false", "unknown"] = "false"
     grace: float = 0.0
+    records: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -278,7 +278,7 @@ class WorldLoop(Selecting, Outer, asyncio.AbstractEventLoop):  # type: ignore[mi
     def _loop(self) -> None:
         ready, pending, timers = self._ready, self.pending, self._timers
         popleft = ready.popleft
-        iterations = 0
+        iterations, most = 0, MAX_ITERATIONS
         idle, busy = self._choose_idle, self._choose_busy
         event: External | None
         due, settle = self.lockstep.due, self.lockstep.settle
@@ -297,9 +297,12 @@ class WorldLoop(Selecting, Outer, asyncio.AbstractEventLoop):  # type: ignore[mi
             if due:
                 settle()
             iterations += 1
-            if iterations > MAX_ITERATIONS:
-                self.spinning = True
-                return
+            if iterations > most:
+                most += self.granted
+                self.granted = 0
+                if iterations > most:
+                    self.spinning = True
+                    return
             for _ in repeat(None, len(ready)):
                 callback, args, context = popleft()
                 if callback is not None:

@@ -80,6 +80,8 @@ class Outer(Networked):
         self.unhandled: list[dict[str, Any]] = []
         self.trespass: OutsideWorldError | None = None
         self.spinning = False
+        self.granted = 0
+        """further iterations that an execution may take before it counts as spinning: a long time goes by in it"""
         self.jobs = 0
         self.threads = 0
         self.numbered = False

@@ -150,7 +150,7 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
         """Decide, before a wait: what becomes visible, or that time passes, or that nothing can ever happen again."""
         self._deadline, self._ready_now = deadline, busy
         self._boundaries += 1
-        if self._boundaries > MAX_BOUNDARIES:
+        if self._boundaries > MAX_BOUNDARIES + self.granted:
             self.spinning = True
             self.stop()
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...fuzzer.core.history import Failure, Remains, RowKind, Sleep
+from ...fuzzer.core.history import Failure, Kept, Remains, RowKind, Sleep
 from . import violations as v
 from .index import HistoryIndex
 from .spans import NEVER
@@ -85,6 +85,26 @@ def within_grace(index: HistoryIndex, b: Breach) -> bool:
     return task and index.policy.grace > index.history[b.since].time - emptied
 
 
+def kept_for_good(index: HistoryIndex) -> Iterator[Breach]:
+    """Nothing has an entry for each client that came and left, a day and as many clients later."""
+    for row in index.marks.get(RowKind.KEPT, ()):
+        kept = index.history[row].detail
+        if isinstance(kept, Kept):
+            found = v.LeakedEntry(
+                f"all {kept.clients} clients have left, half of them a day before, and {kept.path} still has an entry "
+                "for each",
+                kept.path,
+                (row,),
+            )
+            yield Breach(found, row, row)
+
+
+@declared(records=True)
+def writes_down(index: HistoryIndex, b: Breach) -> bool:
+    """It keeps something of each client on purpose."""
+    return index.policy.records
+
+
 def left_open(index: HistoryIndex) -> Iterator[Breach]:
     """A clean-up that returned has closed every connection of its user that was up when it began."""
     for act in index.invocations.values():
@@ -110,6 +130,7 @@ CHECKS = (
     Check(unhandled),
     Check(server_failed),
     Check(left_behind, (run_cancels, within_grace)),
+    Check(kept_for_good, (writes_down,)),
     Check(slept),
     Check(left_open, (ended_meanwhile,)),
 )

@@ -287,7 +287,7 @@ class LeftBehind(Violation):
 
 
 class LeakedEntry(Violation):
-    """The last client has left, and the registry is not empty."""
+    """The last client has left, and the registry is not empty; or something has an entry for all who ever came."""
 
     __slots__ = ()
     promise = "hygiene"
