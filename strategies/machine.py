@@ -352,9 +352,9 @@ def _meanwhile(vocabulary: Vocabulary) -> dict[str, Any]:
     if vocabulary.tokens:
 
         def refused_and_spoken(
-            self: ProgramMachine, token: str, user: int, said: Said, logins: int, retries: bool
+            self: ProgramMachine, token: str, user: int, said: Said, logins: int, retries: bool, meanwhile: bool
         ) -> None:
-            phrases.refused_and_spoken(self.script, token, user, said, logins, retries)
+            phrases.refused_and_spoken(self.script, token, user, said, logins, retries, meanwhile=meanwhile)
 
         rules["refused_and_spoken"] = rule(
             token=st.sampled_from(vocabulary.tokens),
@@ -362,6 +362,7 @@ def _meanwhile(vocabulary: Vocabulary) -> dict[str, Any]:
             said=said,
             logins=st.sampled_from((1, 1, 1, 2, 6)),
             retries=st.booleans(),
+            meanwhile=st.booleans(),
         )(refused_and_spoken)
     if "run_agent" in vocabulary.speeches:
 

@@ -199,7 +199,10 @@ def _logins(vocabulary: Vocabulary, speech: Speech) -> Iterator[Opening]:
     for token, retries in product((*tokens[:2], *tokens[-2:-1]), (True, False)):
         yield partial(_refused, token=token, logins=1, speech=speech, retries=retries, there=not retries)
     for token in tokens[:1]:
-        yield partial(_refused, token=token, logins=1, speech=speech, retries=False, there=False)
+        for said in vocabulary.speeches:
+            yield partial(
+                _refused, token=token, logins=1, speech=said, retries=False, there=False, meanwhile=said != speech
+            )
         yield partial(_refused, token=token, logins=FAILURES, speech=speech, retries=True, there=False)
 
 
@@ -314,13 +317,15 @@ def _login_ended(script: Script, speech: Speech, ends: Kind, slow: bool, other: 
     script.everyone_speaks([speech])
 
 
-def _refused(script: Script, token: str, logins: int, speech: Speech, retries: bool, there: bool) -> None:
+def _refused(
+    script: Script, token: str, logins: int, speech: Speech, retries: bool, there: bool, meanwhile: bool = False
+) -> None:
     """Logins that ought to be refused, and then a good one; or the user is there already."""
     script.arrive("u1")
     if there:
         script.arrive("u0")
     script.settle()
-    phrases.refused_and_spoken(script, token, 0, (speech, 1, 0), logins, retries)
+    phrases.refused_and_spoken(script, token, 0, (speech, 1, 0), logins, retries, meanwhile=meanwhile)
 
 
 def _logs_in_again(script: Script, speech: Speech, logs_out: bool, tab: bool) -> None:

@@ -242,10 +242,13 @@ def log_in_again(
     script.say(speech, script.speaker_at(name), to)
 
 
-def refused_and_spoken(script: Script, token: str, which: int, said: Said, logins: int, retries: bool) -> None:
+def refused_and_spoken(
+    script: Script, token: str, which: int, said: Said, logins: int, retries: bool, *, meanwhile: bool = False
+) -> None:
     """Logins with tokens that are not the user's own, and then something is said to that user, and by that user.
 
-    Where the user retries, with a good token, also on that connection.
+    Where the user retries, with a good token, also on that connection; with ``meanwhile``, before the last login is
+    answered, too.
     """
     user = script.user(which)
     speech, speaker, _ = said
@@ -253,6 +256,8 @@ def refused_and_spoken(script: Script, token: str, which: int, said: Said, login
     name, good = "", None
     for number in range(logins):
         name = script.arrive(script.user(which + number), token)
+    if meanwhile:
+        script.say(speech, caller, which)
     if retries:
         script.settle()
         good = script.arrive(user)

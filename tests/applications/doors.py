@@ -1,4 +1,4 @@
-"""Starlette: log in with the first message, in four ways of which one is right; whoever was refused may try again."""
+"""Starlette: log in with the first message, in five ways of which one is right; whoever was refused may try again."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ class Door:
 
     def __init__(self) -> None:
         self.tabs: dict[str, list[WebSocket]] = {}
+        self.open: list[WebSocket] = []
         self.said: dict[str, list[float]] = {}
 
     async def check(self, socket: WebSocket, token: str) -> str | None:
@@ -52,6 +53,10 @@ class Door:
             return True
         return False
 
+    def everybody(self) -> list[WebSocket]:
+        """Who hears what is said to all."""
+        return [tab for tabs in self.tabs.values() for tab in tabs]
+
     def leave(self, socket: WebSocket) -> None:
         for tabs in self.tabs.values():
             if socket in tabs:
@@ -59,6 +64,7 @@ class Door:
 
     async def serve(self, socket: WebSocket) -> None:
         await socket.accept()
+        self.open.append(socket)
         user = None
         try:
             async for frame in frames(socket):
@@ -66,11 +72,13 @@ class Door:
                     user = await self.check(socket, str(frame.get("token")))
                     await socket.send_json({"type": "ready", "user": user} if user else {"type": "error"})
                 elif user is not None and self.may_speak(user):
-                    for tab in list(self.tabs.get(str(frame.get("to")), ())):
+                    tabs = self.tabs.get(str(frame["to"]), ()) if "to" in frame else self.everybody()
+                    for tab in list(tabs):
                         await self.tell(tab, {"from": user, "text": frame.get("text")})
         except WebSocketDisconnect:
             pass
         finally:
+            self.open.remove(socket)
             self.leave(socket)
 
     async def tell(self, tab: WebSocket, frame: dict[str, Any]) -> None:
@@ -89,6 +97,13 @@ class Before(Door):
             self.tabs.setdefault(user, []).append(socket)
         await latency("db")
         return user if kind == "token" else None
+
+
+class Hall(Door):
+    """Tells those too what is said to all who have only come to the door."""
+
+    def everybody(self) -> list[WebSocket]:
+        return list(self.open)
 
 
 class Once(Door):
@@ -113,4 +128,4 @@ def chat(door: Door) -> Starlette:
     return Starlette(routes=[WebSocketRoute("/ws", door.serve)])
 
 
-right, before, once, shared = chat(Door()), chat(Before()), chat(Once()), chat(Shared())
+right, before, hall, once, shared = chat(Door()), chat(Before()), chat(Hall()), chat(Once()), chat(Shared())
