@@ -33,6 +33,7 @@ def shown(target: Target) -> set[str]:
         (lounges.Permits, lounges.PermitsBack, "LostEvent"),
         (lounges.NeverLeft, lounges.Rooms, "CrossUserLeak"),
         (lounges.OneRoom, lounges.Rooms, "LostEvent"),
+        (lounges.Slowly, lounges.SlowlyAndSurely, "CrossUserLeak"),
     ],
     ids=lambda value: getattr(value, "__name__", value),
 )
@@ -49,12 +50,19 @@ WIRE = JsonWire(
     user="user",
     authenticates=True,
     to_user={"to": "{to}", "text": "{event}"},
+    to_all={"text": "{event}"},
 )
 
 
 @pytest.mark.parametrize(
     ("name", "kinds"),
-    [("before", {"EarlyDelivery"}), ("once", {"BadTokenAccepted"}), ("shared", {"LostEvent"}), ("right", set())],
+    [
+        ("before", {"EarlyDelivery"}),
+        ("hall", {"EarlyDelivery"}),
+        ("once", {"BadTokenAccepted"}),
+        ("shared", {"LostEvent"}),
+        ("right", set()),
+    ],
 )
 def test_somebody_else_speaks_to_whoever_was_refused_or_has_been_quiet(name: str, kinds: set[str]) -> None:
     assert shown(application(f"tests.applications.doors:{name}", wire=WIRE)) & {*KINDS} == kinds

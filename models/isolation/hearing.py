@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...fuzzer.core.history import Content, RowKind
+from ...fuzzer.core.history import Content, RowKind, usable
 from . import violations as v
 from .audience import Stranger, may_not_hear, outsider
 from .index import HistoryIndex
@@ -74,6 +74,52 @@ def still_ending(index: HistoryIndex, b: Breach) -> bool:
     )
 
 
+def heard_after_leaving(index: HistoryIndex) -> Iterator[Breach]:
+    """Who has left a room is not sent later what was said there before.
+
+    Something may be in a queue still, or on its way to one member after the other: for that there are excuses.
+    """
+    for event in index.events.values():
+        said = set()
+        for d in event.deliveries if event.rooms else ():
+            c, began = d.connection, event.by.began
+            if d.received == NEVER or c.name in said or c.identity == event.sender or may_not_hear(event, c, d.sent):
+                continue
+            spans = (span for room in event.rooms for span in c.rooms.get(room, ()) if span.may(began, d.sent + 1))
+            left = max((span.may_until for span in spans), default=NEVER)
+            if left < d.sent and c is not event.emitter:
+                said.add(c.name)
+                found = v.CrossUserLeak(
+                    f"{c.name} left {event.audience}, and {_after(index, left, d.sent):g} s later was sent {event.id}, which "
+                    "was said there before",
+                    f"{event.by.op.called}, had left",
+                    rows_of(began, left, d.sent),
+                )
+                yield Breach(found, left, d.sent, event, event.by, c)
+
+
+def _after(index: HistoryIndex, since: int, until: int) -> float:
+    return usable(index.history, since, until)
+
+
+@declared(delay=1e9)
+def under_way(index: HistoryIndex, b: Breach) -> bool:
+    """It takes no longer than somebody may be held up: it was in a queue, or the server was about to send it."""
+    return _after(index, b.since, b.until) <= index.policy.delay
+
+
+def in_line(index: HistoryIndex, b: Breach) -> bool:
+    """Somebody did not read meanwhile, and members may be sent it one after the other."""
+    since = b.act.began if b.act is not None else b.since
+    return any(c.stalled(since, b.until) or not index.reads(c, since, b.until) for c in index.connections.values())
+
+
+def clock_moved(index: HistoryIndex, b: Breach) -> bool:
+    """The world let time pass before something that was on its way, which may be what the server waited for."""
+    since = b.act.began if b.act is not None else b.since
+    return any(since <= row < b.until for row in index.marks.get(RowKind.CLOCK, ()))
+
+
 def spoken_by_strangers(index: HistoryIndex) -> Iterator[Breach]:
     """What a client says that was refused, has not logged in or has logged out reaches nobody else."""
     for event in index.events.values():
@@ -113,6 +159,7 @@ def frames_addressed(index: HistoryIndex) -> Iterator[Breach]:
 
 CHECKS = (
     Check(heard_by_strangers, (no_log_out, still_ending)),
+    Check(heard_after_leaving, (under_way, in_line, clock_moved)),
     Check(spoken_by_strangers, (no_log_out,)),
     Check(frames_addressed),
 )

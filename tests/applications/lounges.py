@@ -140,3 +140,31 @@ class OneRoom(Rooms):
         for members in self.rooms.values():
             members.discard(client)
         await super().join(client, room)
+
+
+class Slowly(Rooms):
+    """What is said in a room goes through moderation, for some time, and then to those who were there before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.moderated: set[asyncio.Task[None]] = set()
+
+    async def emit_to_room(self, event: Event) -> None:
+        task = asyncio.create_task(self.moderate(event))
+        self.moderated.add(task)
+        task.add_done_callback(self.moderated.discard)
+
+    async def moderate(self, event: Event) -> None:
+        members = [client for client in self.writers if client in self.rooms[event.room or ""]]
+        await asyncio.sleep(8.0)
+        for client in members:
+            if client in self.tabs[client.user]:
+                self.tabs[client.user][client].put_nowait(event.payload)
+
+
+class SlowlyAndSurely(Slowly):
+    """The same, to those who are there after it."""
+
+    async def moderate(self, event: Event) -> None:
+        await asyncio.sleep(8.0)
+        await Rooms.emit_to_room(self, event)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from crosswire.fuzzer.core.history import Aim
+from crosswire.fuzzer.core.history import Aim, RowKind
 
-from .story import NOBODY, Story, kinds, managed, served
+from .story import NOBODY, Story, circumstances, kinds, managed, served
 
 
 def spoken(story: Story, *hearers: str, to: str | None = "u1", over: str | None = "c0", kind: Any = "emit") -> Story:
@@ -214,6 +214,59 @@ def room_story(*steps: str, make: Any = managed) -> list[str]:
 )
 def test_a_room_is_heard_by_its_members(steps: tuple[str, ...], want: list[str]) -> None:
     assert room_story(*steps) == want
+
+
+def former(later: float = 5.0, **meanwhile: Any) -> Story:
+    """c1 leaves a room after something was said there, and is sent it so many seconds later."""
+    story = managed("u0", "u1", "u2")
+    story.done("join", "c1", room="a")
+    number = story.done("emit_to_room", None, "u0", room="a")
+    if meanwhile.get("stalls"):
+        story.stall("c2")
+    if meanwhile.get("answered", True):
+        story.done("leave", "c1", room="a")
+    else:
+        story.begin("leave", "c1", room="a")
+    if "clock" in meanwhile:
+        story.mark(RowKind.CLOCK, meanwhile["clock"])
+    if "busy" in meanwhile:
+        story.mark(RowKind.BUSY, meanwhile["busy"])
+    story.wait(later)
+    if meanwhile.get("stalls"):
+        story.resume("c2")
+    if meanwhile.get("back"):
+        story.done("join", "c1", room="a")
+    return story.hears("c1", number) if meanwhile.get("received", True) else story.send("c1", number)
+
+
+def test_who_has_left_a_room_is_not_sent_for_long_what_was_said_there_before() -> None:
+    assert kinds(former()) == ["CrossUserLeak"]
+    assert list(circumstances(former())) == ["emit_to_room, had left"]
+    (violation,) = former().judged()
+    assert "c1 left room a, and 5 s later was sent e4" in violation.message
+    assert "allowed if declared: delay" in violation.message
+
+
+@pytest.mark.parametrize(
+    ("story", "excuse"),
+    [
+        (former(1.0), "under_way"),
+        (former(5.0, busy=4.5), "under_way"),
+        (former(5.0, stalls=True), "in_line"),
+        (former(5.0, clock=(("latency", 4),)), "clock_moved"),
+    ],
+    ids=["soon", "busy", "another was slow", "something on its way"],
+)
+def test_what_was_under_way_may_reach_who_has_left_a_room(story: Story, excuse: str) -> None:
+    assert kinds(story) == []
+    assert excuse in story.excused()
+
+
+def test_a_room_is_left_when_that_is_answered_and_not_by_who_is_back() -> None:
+    for story in (former(answered=False), former(back=True), former(received=False)):
+        assert [kind for kind in kinds(story) if kind == "CrossUserLeak"] == []
+    assert kinds(former(1.05)) == ["CrossUserLeak"]
+    assert kinds(former(), delay=5.0) == []
 
 
 def test_rooms_may_be_entered_with_the_login() -> None:
