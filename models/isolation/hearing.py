@@ -89,9 +89,9 @@ def heard_after_leaving(index: HistoryIndex) -> Iterator[Breach]:
             left = max((span.may_until for span in spans), default=NEVER)
             if left < d.sent and c is not event.emitter:
                 said.add(c.name)
+                later = f"{_after(index, left, d.sent):g} s later"
                 found = v.CrossUserLeak(
-                    f"{c.name} left {event.audience}, and {_after(index, left, d.sent):g} s later was sent {event.id}, which "
-                    "was said there before",
+                    f"{c.name} left {event.audience}, and {later} was sent {event.id}, which was said there before",
                     f"{event.by.op.called}, had left",
                     rows_of(began, left, d.sent),
                 )
