@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from crosswire.fuzzer import JsonWire, application
+from crosswire.fuzzer import Client, JsonWire, application
 from crosswire.fuzzer.campaigns.timers import night
 from crosswire.fuzzer.core.history import Kept, RowKind
 from crosswire.fuzzer.core.program import Kind, Operation, Program
@@ -146,3 +146,18 @@ def test_stock_asyncio_confirms_it(name: str) -> None:
     ]
     signature = violation.signature(target.name)
     assert confirm(target, found.execution, signature).verdict == "confirmed"
+
+
+def test_what_a_test_itself_defines_is_looked_at() -> None:
+    """Of the modules that pytest has collected those alone count that the target leads into."""
+    assert kept(Target("here", Here, Here), two_days()) == [f"{__name__}.VISITORS"]
+    VISITORS.clear()
+    assert kept(made(Ledger), two_days()) == []
+
+
+VISITORS: set[str] = set()
+
+
+class Here(Ledger):
+    def came(self, number: int, client: Client) -> None:
+        VISITORS.add(f"{client.id}, number {number}")

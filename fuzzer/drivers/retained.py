@@ -24,7 +24,7 @@ from typing import Any
 from ..core.history import Kept
 from ..core.program import LEAVING, Program
 from ..targets.adapter import Client
-from ..targets.state.reach import is_heap, is_own, is_private
+from ..targets.state.reach import is_collected, is_heap, is_own, is_private
 from ..targets.state.records import attributes, instance_dict, slots
 from ..targets.websocket import FakeWebSocket
 from .evidence import Connections
@@ -133,7 +133,8 @@ class Retained:
     def _containers(self) -> Iterator[Root]:
         gc.collect()  # what only waits to be collected is not kept
         modules = [module for module in list(sys.modules.values()) if isinstance(module, types.ModuleType)]
-        return _containers([*self._roots, *((one.__name__, vars(one)) for one in modules if is_own(one))])
+        own = [module for module in modules if is_own(module) and not is_collected(module)]
+        return _containers([*self._roots, *((module.__name__, vars(module)) for module in own)])
 
     def _look(self) -> Entries:
         """The keys of dictionaries, the members of sets, and what is alive of what came into lists."""
@@ -182,10 +183,22 @@ def _containers(roots: Iterable[Root]) -> Iterator[Root]:
         grows = isinstance(thing, dict | set | list) or (isinstance(thing, deque) and thing.maxlen is None)
         if grows and id(thing) not in names:
             yield path, thing
-        for label, child in _children(thing):
+        children = [(path + label, child) for label, child in _children(thing)]
+        home = _home(thing)
+        if home is not None:
+            names.add(id(vars(home)))
+            children.append((home.__name__, vars(home)))
+        for way, child in children:
             if id(child) not in seen:
                 seen[id(child)] = child
-                waiting.append((path + label, child))
+                waiting.append((way, child))
+
+
+def _home(thing: Any) -> types.ModuleType | None:
+    """The project's module that a function is of, or an object's class: perhaps not one that is looked at by itself."""
+    name = (thing if type(thing) is types.FunctionType else type(thing)).__module__
+    module = sys.modules.get(name) if isinstance(name, str) else None
+    return module if isinstance(module, types.ModuleType) and is_own(module) else None
 
 
 def _children(thing: Any) -> Iterator[tuple[str, Any]]:
@@ -203,7 +216,8 @@ def _children(thing: Any) -> Iterator[tuple[str, Any]]:
     elif issubclass(kind, list | set | frozenset | tuple | deque):
         yield from (("[...]", one) for one in list(thing))
     elif issubclass(kind, type):
-        module = sys.modules.get(thing.__module__)
+        name = attributes(thing).get("__module__")
+        module = sys.modules.get(name) if isinstance(name, str) else None
         if is_heap(thing) and isinstance(module, types.ModuleType) and is_own(module):
             yield from ((f".{name}", value) for name, value in list(attributes(thing).items()))
         return
