@@ -38,13 +38,14 @@ TIMES = (2, 3, 3, 4, 5, 5, 6, 8, 8, 12, 12, 20, 30, 55, 100)
 
 
 RARE = {
+    "again_and_again": 2,
     "cancelled": 3,
-    "cleaned_up": 3,
+    "cleaned_up": 4,
     "expired": 2,
     "leave_meanwhile": 2,
     "log_in_again": 3,
     "log_in_together": 2,
-    "login_ended": 4,
+    "login_ended": 7,
     "moved": 2,
     "refused_and_spoken": 2,
     "shut_down_meanwhile": 2,

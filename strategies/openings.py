@@ -142,8 +142,12 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float], night: float | N
         if vocabulary.offers(end):
             yield partial(_login_ended, speech=speeches[0], ends=end, slow=lasts, other=0)
     if vocabulary.offers("clean_up"):
-        yield partial(_login_ended, speech=speeches[0], ends="clean_up", slow=True, other=None)
+        for lasts in (True, False):
+            yield partial(_login_ended, speech=speeches[0], ends="clean_up", slow=lasts, other=None)
     if "run_agent" in speeches:
+        for end in ends[:2]:
+            if vocabulary.offers(end):
+                yield partial(_login_ended, speech="run_agent", ends=end, slow=True, other=0)
         yield partial(phrases.two_runs, which=0, leaves=None)
         yield partial(phrases.two_runs, which=0, leaves=leaving[0])
         yield partial(phrases.two_runs, which=0, leaves=leaving[-1], slow=True)
@@ -167,14 +171,14 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float], night: float | N
     yield partial(_comes_and_goes, speech=speeches[0], how="abort", settled=False, times=MANY_COMINGS)
     yield partial(_comes_and_goes, speech=speeches[0], how=None, settled=True, times=MANY_COMINGS)
     yield partial(_comes_and_goes, speech=speeches[0], how="abort", settled=True, times=MANY_COMINGS, spoken=True)
+    for speech, times in product([speech for speech in speeches if for_one(speech)], (1, MANY)):
+        yield partial(_absent, speech=speech, times=times, tabs=1, slow=True)
     if night is not None and night >= LONG_AFTER:
         for how in leaving[:2]:
             yield partial(phrases.come_and_go_on_two_days, which=0, times=EACH_DAY, how=how, seconds=night)
     for speech in speeches:
         yield partial(_slow, speech=speech, resumes=False, tab="connect")
         yield partial(_slow, speech=speech, resumes=True, tab=None)
-    for speech, times in product([speech for speech in speeches if for_one(speech)], (1, MANY)):
-        yield partial(_absent, speech=speech, times=times, tabs=1, slow=True)
     for speech in speeches:
         if for_one(speech):
             yield partial(_cut_off, speech=speech)
@@ -199,7 +203,7 @@ def _logins(vocabulary: Vocabulary, speech: Speech) -> Iterator[Opening]:
     for token, retries in product((*tokens[:2], *tokens[-2:-1]), (True, False)):
         yield partial(_refused, token=token, logins=1, speech=speech, retries=retries, there=not retries)
     for token in tokens[:1]:
-        for said in vocabulary.speeches:
+        for said in (speech, *(other for other in vocabulary.speeches if not for_one(other))):
             yield partial(
                 _refused, token=token, logins=1, speech=said, retries=False, there=False, meanwhile=said != speech
             )
