@@ -15,6 +15,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from statistics import geometric_mean
 from typing import Any, Literal
 
 from crosswire.fuzzer.campaigns.preflight import preflight
@@ -398,8 +399,13 @@ for at most {seconds:g} s each, and tells the fuzzer nothing. Measured with {mac
 median. *Provenance*: whether a defect was in the code the managers are re-created from (original), or was added to see
 that it is found (planted).
 
+{mean}
+
 {table}
 """
+
+FIRST = 24
+"""The defects that have been there from the beginning, and are counted together."""
 
 HEADINGS = (
     "defect",
@@ -427,6 +433,15 @@ def _row(defect: Defect, seen: Sequence[dict[str, float]], seeds: int) -> tuple[
     )
 
 
+def _mean(figures: dict[str, list[dict[str, float]]]) -> str:
+    """What it takes on the whole, in a sentence: the geometric mean of the medians, over D1 to D24."""
+    first = [seen for defect, seen in figures.items() if seen and int(defect[1:]) <= FIRST]
+    if not first:
+        return "None was found."
+    mean = geometric_mean(middle([found["executions"] for found in seen]) for seen in first)
+    return f"D1 to D{FIRST} take {mean:.0f} executions in the geometric mean (of {len(first)} that were found)."
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Print the table, a line as soon as it is known."""
     parser, given = arguments(__doc__, argv)
@@ -448,10 +463,11 @@ def main(argv: Sequence[str] | None = None) -> None:
             rows[defect.name] = _row(defect, figures[defect.name], seeds)
             print("  ".join(rows[defect.name]), flush=True)
     listed = table(HEADINGS, (rows[defect.name] for defect in DEFECTS if defect.name in rows), left=5)
-    print(f"\n{listed}")
+    mean = _mean(figures)
+    print(f"\n{listed}\n\n{mean}")
     if options.page:
         said = f"{seeds} seeds" if seeds > 1 else "one seed"
-        text = PAGE.format(seeds=said, seconds=seconds, machine=machine(), table=listed)
+        text = PAGE.format(seeds=said, seconds=seconds, machine=machine(), mean=mean, table=listed)
         Path(options.page).write_text(text, encoding="utf-8")
     write(options.json, {"seeds": seeds, "seconds": seconds, "found": figures})
     if options.plots:

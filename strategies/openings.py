@@ -174,8 +174,10 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float], night: float | N
     for speech, times in product([speech for speech in speeches if for_one(speech)], (1, MANY)):
         yield partial(_absent, speech=speech, times=times, tabs=1, slow=True)
     if night is not None and night >= LONG_AFTER:
+        days = partial(phrases.come_and_go_on_two_days, which=0, times=EACH_DAY, seconds=night)
         for how in leaving[:2]:
-            yield partial(phrases.come_and_go_on_two_days, which=0, times=EACH_DAY, how=how, seconds=night)
+            yield partial(days, how=how)
+        yield partial(days, how=leaving[0], speech=speeches[0])
     for speech in speeches:
         yield partial(_slow, speech=speech, resumes=False, tab="connect")
         yield partial(_slow, speech=speech, resumes=True, tab=None)

@@ -323,8 +323,10 @@ def come_and_go(
     script.arrive(user)
 
 
-def come_and_go_on_two_days(script: Script, which: int, times: int, how: Kind, seconds: float) -> None:
-    """A user comes and leaves again and again without a word, and the same after so many seconds."""
+def come_and_go_on_two_days(
+    script: Script, which: int, times: int, how: Kind, seconds: float, speech: Speech | None = None
+) -> None:
+    """A user comes and leaves again and again, and the same after so many seconds; each time something may be said."""
     user = script.user(which)
     for day in range(2):
         if day:
@@ -332,6 +334,9 @@ def come_and_go_on_two_days(script: Script, which: int, times: int, how: Kind, s
         for _ in range(times):
             name = script.arrive(user)
             script.settle()
+            if speech is not None:
+                script.say(speech, script.speaker_at(name), which)
+                script.settle()
             script.leave(name, how)
             script.settle()
 

@@ -36,6 +36,13 @@ def two_days(first: int = EACH_DAY, second: int = EACH_DAY, night: Operation = N
     return Program((*comings(0, first), night, *comings(first, second)))
 
 
+def two_days_of_talk() -> Program:
+    """The same, and each says something while there."""
+    said = [Operation("emit", user="u0", to="u0"), SETTLE]
+    operations = two_days().operations
+    return Program(tuple(one for op in operations for one in ((*said, op) if op.kind == "disconnect" else (op,))))
+
+
 def kept(target: Target, program: Program) -> list[str]:
     worker = Worker(target)
     with worker.session():
@@ -58,6 +65,14 @@ def made(adapter: type[Ledger]) -> Target:
 )
 def test_what_has_an_entry_for_each_who_ever_came_is_found(adapter: type[Ledger], where: str) -> None:
     assert kept(made(adapter), two_days()) == [where]
+
+
+def test_where_something_is_said_what_is_alive_counts_alone() -> None:
+    assert kept(made(ledgers.Locked), two_days_of_talk()) == ["Locked.locks"]
+    assert kept(made(ledgers.Locked), two_days()) == []  # the locks are made by the first who speaks
+    assert kept(made(ledgers.Channels), two_days_of_talk()) == ["Channels.channels"]
+    for adapter in (ledgers.Archive, ledgers.Journal, ledgers.Newest, ledgers.Users, ledgers.Seen):
+        assert kept(made(adapter), two_days_of_talk()) == []
 
 
 @pytest.mark.parametrize(
@@ -95,10 +110,11 @@ STAYS = Operation("connect", "c99", "u0")
         two_days(second=EACH_DAY - 1),
         two_days(night=Operation("pause", seconds=LONG_AFTER - 1)),
         Program((*two_days().operations, BETWEEN)),
+        Program((*two_days().operations, Operation("clean_up", user="u0"))),
         Program((*two_days().operations, *comings(50, 1, user="u1"))),
         Program((STAYS, *two_days().operations)),
     ],
-    ids=["few", "few later", "soon", "spoken", "two users", "somebody is there"],
+    ids=["few", "few later", "soon", "spoken", "cleaned up", "two users", "somebody is there"],
 )
 def test_where_it_may_be_something_else_nothing_is_said(program: Program) -> None:
     assert kept(made(ledgers.Seen), program) == []
@@ -107,8 +123,8 @@ def test_where_it_may_be_something_else_nothing_is_said(program: Program) -> Non
 def test_an_opening_shows_it_where_a_day_is_no_more_than_the_targets_timers_bear() -> None:
     target = made(ledgers.Seen)
     nights = [program for program in openings(target, 3, (), 90_000.0) if long_pause(program) is not None]
-    assert {program.expanded[2].kind for program in nights} == {"disconnect", "abort"}
-    assert all(kept(target, program) for program in nights)
+    assert [program.expanded[2].kind for program in nights] == ["disconnect", "abort", "emit"]
+    assert [bool(kept(target, program)) for program in nights] == [True, True, False]
     assert not any(long_pause(program) is not None for program in openings(target, 3, (65.0,)))
 
 

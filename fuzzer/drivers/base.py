@@ -78,6 +78,7 @@ class Driver(ABC):
 
     def __init__(self, target: Target, program: Program, loop: Outer) -> None:
         self.target = target
+        self.program = program
         self.operations: list[Operation] = list(program.expanded)
         self.stages = program.stages
         self.users = program.users
@@ -238,7 +239,7 @@ class Driver(ABC):
 
     def enter_stage(self) -> None:
         if self.two_days is not None and not self.stage:
-            self.retained = Retained(self.roots(), self.connections)
+            self.retained = Retained(self.program, self.roots(), self.connections)
         self.rested_at = None
         lanes, _ = self.stages[self.stage]
         self.lanes = {name: Lane(numbers) for name, numbers in lanes}

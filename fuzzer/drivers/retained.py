@@ -2,9 +2,9 @@
 
 A user comes and leaves many times over without a word, a day goes by, and the same again.  What still has an entry for
 each client of the first day, and as many again for those of the second, will have one for every client there ever was.
-No entry of a container is what it is by itself: a history may be kept, a mailbox, what is known of a user.  So nothing
-may be said meanwhile, there is one user only, and of lists, in which histories are written, those entries alone count
-that lead to a connection or to what tasks wait for, which nobody writes into a history.
+No entry of a container is what it is by itself: a history may be kept, a mailbox, what is known of a user.  So there is
+one user only, and of lists, in which histories are written, those entries alone count that lead to a connection or to
+what tasks wait for, which nobody writes into a history; where something is said meanwhile, of other containers, too.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ LONG_AFTER = 86_400.0
 SILENT = LEAVING | {"connect", "authenticate", "log_out", "settle", "pause"}
 """Operations by which nothing is said."""
 
+SAID = frozenset({"emit", "emit_to_thread", "emit_to_room", "broadcast", "run_agent"})
+
 Root = tuple[str, Any]
 
 Entries = dict[str, dict[int, Any]]
@@ -72,13 +74,13 @@ ATOMS = (str, bytes, int, float, complex, type(None), types.CodeType, types.Fram
 CONTAINERS = (dict, list, set, frozenset, tuple, deque)
 
 DEPTH = 3
-"""So many steps an entry of a list may be away from what is alive of it: a record, its fields, one of them."""
+"""So many steps an entry may be away from what is alive of it: a record, its fields, one of them."""
 
 
 def long_pause(program: Program) -> int | None:
-    """The number of the pause between two days of clients of one user who say nothing; None where there is none."""
+    """The number of the pause between two days of clients of one user; None where there is none."""
     operations = program.expanded
-    if len(program.users) != 1 or not all(op.kind in SILENT for op in operations):
+    if len(program.users) != 1 or not all(op.kind in SILENT | SAID for op in operations):
         return None
     comings = [number for number, op in enumerate(operations) if op.kind == "connect"]
     for number, op in enumerate(operations):
@@ -95,17 +97,14 @@ class Retained:
     ``roots`` lead to the target's own objects besides its modules; ``connections`` are those there have been so far.
     """
 
-    def __init__(self, roots: Iterable[Root], connections: Callable[[], Connections]) -> None:
+    def __init__(self, program: Program, roots: Iterable[Root], connections: Callable[[], Connections]) -> None:
+        self._silent = all(op.kind in SILENT for op in program.operations)
         self._roots = tuple(roots)
         self._connections = connections
-        self._there: dict[int, Any] = {}
-        """What lists had before anybody came."""
         self._before: Entries = {}
+        """What there was before anybody came."""
         for path, thing in self._containers():
-            if isinstance(thing, dict | set):
-                self._before.setdefault(path, {}).update((id(key), key) for key in list(thing))
-            else:
-                self._there.update((id(one), one) for one in list(thing))
+            self._before.setdefault(path, {}).update((id(member), member) for member in self._members(thing))
         self._first: Entries | None = None
         self._came = 0
 
@@ -121,10 +120,9 @@ class Retained:
         for path, entries in self._look().items():
             if path.startswith(tuple(above)):
                 continue
-            first = self._first.get(path, {})
-            older = first.keys() - self._before.get(path, {}).keys()
-            newer = entries.keys() - first.keys()
-            if len(older & entries.keys()) >= self._came and len(newer) >= came - self._came:
+            first = self._first.get(path, {}).keys()
+            newer = entries.keys() - first
+            if len(first & entries.keys()) >= self._came and len(newer) >= came - self._came:
                 above += [f"{path}.", f"{path}["]
                 yield Kept(path, came)
 
@@ -136,21 +134,28 @@ class Retained:
         own = [module for module in modules if is_own(module) and not is_collected(module)]
         return _containers([*self._roots, *((module.__name__, vars(module)) for module in own)])
 
+    def _members(self, thing: Any) -> list[Any]:
+        """The keys of a dictionary, where something was said its values too; the members of another container."""
+        if isinstance(thing, dict) and not self._silent:
+            return [*thing, *dict.values(thing)]
+        return list(thing)
+
     def _look(self) -> Entries:
-        """The keys of dictionaries, the members of sets, and what is alive of what came into lists."""
+        """What came into containers: of lists, and where something was said of all, what is alive of that."""
         found: Entries = {}
         known = self._connections()
         for path, thing in self._containers():
-            members = list(thing)
-            if not isinstance(thing, dict | set):
-                came = [one for one in members if id(one) not in self._there]
-                members = [alive for one in came for alive in _alive(one, known)]
-            found.setdefault(path, {}).update((id(member), member) for member in members)
+            before = self._before.get(path, {})
+            came = [member for member in self._members(thing) if id(member) not in before]
+            if not (self._silent and isinstance(thing, dict | set)):
+                came = [alive for member in came for alive in _alive(member, known)]
+            if came:
+                found.setdefault(path, {}).update((id(member), member) for member in came)
         return found
 
 
 def _alive(entry: Any, known: Connections) -> list[Any]:
-    """The nearest connections, or what tasks wait for, that an entry of a list leads to within few steps."""
+    """The nearest connections, or what tasks wait for, that an entry leads to within few steps."""
     seen: set[int] = set()
     reached: list[Any] = [entry]
     for _ in range(DEPTH):

@@ -18,7 +18,7 @@ class Ledger(Adapter):
     """Knows who is there, by a number of its own."""
 
     def __init__(self) -> None:
-        self.numbers = itertools.count(1_000)
+        self.numbers = itertools.count(1)
         self.here: dict[int, Client] = {}
 
     async def connect(self, client: Client) -> None:
@@ -76,6 +76,20 @@ class Channels(Ledger):
         self.channels.append({"user": client.user, "outbox": [asyncio.Queue()]})
 
 
+class Locked(Ledger):
+    """A lock for each connection, made when something is first sent there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.locks: dict[int, asyncio.Lock] = {}
+
+    async def emit(self, event: Event) -> None:
+        for number, client in list(self.here.items()):
+            if client.user == event.to:
+                async with self.locks.setdefault(number, asyncio.Lock()):
+                    await client.websocket.send_json(event.payload)
+
+
 class Rebuilt(Seen):
     """A new dictionary each time, with everybody in it all the same."""
 
@@ -115,6 +129,20 @@ class Journal(Ledger):
 
     def came(self, number: int, client: Client) -> None:
         self.journal.append((time.monotonic(), client.user, {"number": number}, self))
+
+
+class Archive(Ledger):
+    """All that was ever said, by its id, and a lock for each user."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.archive: dict[str, object] = {}
+        self.locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def emit(self, event: Event) -> None:
+        self.archive[event.id] = {"said": event.payload, "at": time.monotonic()}
+        async with self.locks[event.to or ""]:
+            await super().emit(event)
 
 
 class Forgetful(Seen):
