@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -28,8 +29,9 @@ from .cli.budget import parse_budget
 from .cli.consoles import plain_console
 from .cli.lanes import lanes
 from .cli.profiles import load_profile
+from .cli.trust import check_trust, places_of, remember
 from .core.errors import UsageError
-from .core.text import lines
+from .core.text import lines, plain
 from .engine.execution import Worker
 from .findings.causes import Cause, cause_of, in_lines
 from .findings.counterexample import Counterexample, load, of_finding, save
@@ -61,12 +63,14 @@ class Elsewhere(Exception):
 class Options:
     """What a run of the suite says of its fuzz tests; ``root`` is the folder whose results are replayed and added to.
 
-    Files are named as seen from ``here``; ``test`` is how pytest selects the test.
+    Files are named as seen from ``here``; ``test`` is how pytest selects the test; ``trusting``: whatever target a
+    file names may be run.
     """
 
     budget: str | None = None
     seed: int | None = None
     replay: Path | None = None
+    trusting: bool = False
     root: Path = field(default_factory=Path.cwd)
     here: Path = field(default_factory=Path.cwd)
     test: str | None = None
@@ -135,6 +139,8 @@ class _FuzzTest:
         seconds = parse_budget(str(options.budget or self.budget))
         began = time.perf_counter()
         target = self.target()
+        if self.by_name():
+            remember([target.name])
         if options.replay is not None:
             known = load(options.replay)
             if known.target != target.name:
@@ -172,9 +178,29 @@ class _FuzzTest:
 
 
 def check_file(path: Path, options: Options) -> None:
-    """Replay a counterexample file; raises `ViolationFound` while its violation shows, and `CrosswireError`."""
+    """Replay a counterexample file; raises `ViolationFound` while its violation shows, and `CrosswireError`.
+
+    A file among a suite's tests may have run what the suite's own modules hold, as any of the tests may; what others
+    hold, only where somebody has named it.
+    """
     known = load(path)
+    if not _is_of_the_suite(known.target, options.root):
+        check_trust(known.target, _seen(path, options), options.trusting)
     _check_known(Worker(resolve(known.target)), known, "still there", _command(path, options), lambda: False)
+
+
+def _is_of_the_suite(target: str, root: Path) -> bool:
+    """Return whether all modules that a target names are files below a suite's folder; imports none of them."""
+    for name in places_of(target):
+        spec = PathFinder.find_spec(name.partition(":")[0].partition(".")[0])
+        if spec is None:
+            return False
+        for file in spec.submodule_search_locations or [spec.origin or ""]:
+            place = Path(file).resolve()
+            installed = "site-packages" in place.parts or "dist-packages" in place.parts
+            if installed or root.resolve() not in place.parents:
+                return False
+    return True
 
 
 def _check_known(worker: Worker, known: Counterexample, still: str, again: str, over: Callable[[], bool]) -> None:
@@ -233,12 +259,12 @@ def _explained(name: str, finding: Finding, cause: Cause | None, notes: list[str
     return lines(
         "\n".join(
             (
-                f"{name}: {violation.kind} ({violation.promise})",
-                f"  {violation.message}",
+                plain(f"{name}: {violation.kind} ({violation.promise})"),
+                plain(f"  {violation.message}"),
                 *operations,
                 *rows,
-                *(f"  {line}" for line in (*tracebacks(execution, violation), *why, *notes)),
-                f"  replay: {again}",
+                *(plain(f"  {line}") for line in (*tracebacks(execution, violation), *why, *notes)),
+                plain(f"  replay: {again}"),
             )
         )
     )

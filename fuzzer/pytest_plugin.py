@@ -2,7 +2,7 @@
 
 It is on wherever Crosswire is installed (``-p no:crosswire`` turns it off), so it imports nothing of Crosswire before a
 test of its own runs.  Collecting a counterexample reads nothing of it but its name; running one imports and runs the
-target that it names, as any test of the suite does with what it imports.
+target that it names, where that is the suite's own, as any test does with what it imports, or somebody has named it.
 """
 
 from __future__ import annotations
@@ -32,6 +32,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--crosswire-replay",
         metavar="FILE",
         help="fuzz tests only replay this counterexample, those of other targets are skipped",
+    )
+    group.addoption(
+        "--crosswire-trust",
+        action="store_true",
+        help="counterexamples may run targets from outside the suite that nobody has named here",
     )
 
 
@@ -101,6 +106,7 @@ def _options(item: pytest.Item) -> Options:
         budget=config.getoption("crosswire_budget"),
         seed=config.getoption("crosswire_seed"),
         replay=config.invocation_params.dir / replay if replay is not None else None,
+        trusting=config.getoption("crosswire_trust"),
         root=config.rootpath,
         here=config.invocation_params.dir,
         test=item.nodeid,

@@ -18,6 +18,7 @@ from ..strategies.machine import machine_for
 from .campaigns.audience import find_audience
 from .campaigns.explore import explore
 from .core.program import Program
+from .core.text import plain
 from .engine.execution import Worker
 from .engine.schedule import Deliver
 from .findings.causes import Cause, cause_of, in_lines
@@ -81,9 +82,9 @@ test_case_for.__test__ = False  # type: ignore[attr-defined]  # pytest would tak
 
 def _report(finding: Finding, cause: Cause | None) -> str:
     execution = finding.execution
-    lines = [f"{finding.violation.kind} ({finding.violation.promise}): {finding.violation.message}"]
+    lines = [f"{finding.violation.kind} ({finding.violation.promise}): {plain(finding.violation.message)}"]
     lines += [f"    {number}. {operation}" for number, operation in enumerate(execution.program.operations)]
     lines.append(f"    schedule: {list(execution.schedule.deviations)}")
     if cause is not None:
-        lines += [f"    {line}" for line in in_lines(cause, execution.program)]
+        lines += [plain(f"    {line}") for line in in_lines(cause, execution.program)]
     return "\n".join(lines)

@@ -21,6 +21,14 @@ settings.load_profile("tests")
 """What an earlier run stored would decide the outcome of this one."""
 
 
+@pytest.fixture(scope="session", autouse=True)
+def remember_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What tests name on command lines is not remembered as the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
 @pytest.fixture(scope="module", autouse=True)
 def leave_nothing_behind() -> Iterator[None]:
     """Forget what a module's tests wrote and imported, and collect what is garbage.

@@ -17,6 +17,7 @@ import pytest
 from crosswire.fuzzer.campaigns.campaign import Plan
 from crosswire.fuzzer.campaigns.runs import Run
 from crosswire.fuzzer.cli.plotting import write_plots, write_report
+from crosswire.fuzzer.cli.trust import check_trust
 from crosswire.fuzzer.findings.counterexample import load, save
 from crosswire.fuzzer.findings.regression import replayed
 from crosswire.fuzzer.reports.html import html_report, regression_test
@@ -69,7 +70,7 @@ class Tables(HTMLParser):
 
 def test_every_number_of_the_report_is_the_stores(results: Path) -> None:
     with Store.open(results, readonly=True) as store:
-        text = html_report(store)
+        text = html_report(store, check_trust)
         counts, failures = store.counts(), store.failures()
     page = Tables()
     page.feed(text)
@@ -107,11 +108,11 @@ def test_the_report_fetches_nothing_and_runs_nothing(results: Path, tmp_path: Pa
 def test_what_comes_from_a_target_is_escaped(results: Path, tmp_path: Path) -> None:
     hostile = "<script>alert('x')</script>\"><img src=x>"
     path = sorted((results / "counterexamples").glob("*.json"))[0]
-    changed = msgspec.structs.replace(load(path), target=hostile, message=hostile, violation=hostile)
+    changed = msgspec.structs.replace(load(path), target=hostile, message=hostile)
     with Store.open(tmp_path) as store:
         save(changed, store.counterexamples)
     with Store.open(tmp_path) as store:
-        text = html_report(store)
+        text = html_report(store, check_trust)
     page = Tables()
     page.feed(text)
     assert not page.tags & {"script", "img"}

@@ -40,10 +40,6 @@ __all__ = ("Campaign", "Plan")
 SMALL = 5
 """Operations of a counterexample that is small enough not to look for a smaller one of the same signature."""
 
-IMPATIENCE = 1.0
-"""Seconds of processor time an execution may take once a target has been seen to block its loop: each time that it
-does costs as much.  What looks new then is looked at with all the patience there is."""
-
 DOUBTS = 50
 """After so many dismissals a signature is not looked at again in this campaign."""
 
@@ -311,8 +307,6 @@ class Campaign:
             yield BugFound(tally, found)
             return
         yield Progressed(tally, Phase.SHRINKING)
-        if finding.execution.blocked is not None:
-            worker.patience = min(worker.patience, IMPATIENCE)
         tally.found[signature] = found = Found(finding, signature, tally.executions, at, minimal=False)
         try:
             found.finding, found.minimal = self._minimised(worker, finding)

@@ -18,7 +18,7 @@ from ..core.errors import CrosswireError
 from ..core.program import Program
 from ..engine.execution import TargetError, Worker
 from ..findings.causes import Cause, bugs_of, counterfactual, joined, perhaps, places_in_words, why
-from ..findings.counterexample import Counterexample, CounterexampleError, load, of_finding, save
+from ..findings.counterexample import Counterexample, CounterexampleError, load, of_finding, parsed, save
 from ..findings.finding import Finding
 from ..findings.regression import replayed, shown_by
 from ..findings.tally import Found, Tally
@@ -193,7 +193,7 @@ class Run:
             row = rows.get(seen.signature)
             if row is None or row.target != name:
                 continue
-            counterexample = msgspec.json.decode(row.counterexample, type=Counterexample)
+            counterexample = parsed(row.counterexample, f"{self.store.folder}: {row.signature}")
             for finding in self._shown(target.target, counterexample):
                 if finding.violation.signature(name) == seen.signature:
                     target.tally.found[seen.signature] = Found(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from ..core.source import LineAt, short
+from ..core.text import plain
 from ..findings.reach import reach_of
 from ..search.paths import SAMPLE, SEES_ALL
 
@@ -153,6 +154,10 @@ class RunSummary(msgspec.Struct, frozen=True):
     users: int
     targets: list[TargetSummary]
 
+    def shown(self) -> RunSummary:
+        """Return the same to be shown: every text in it is one line that nobody takes for anything but text."""
+        return msgspec.convert(_shown(msgspec.to_builtins(self)), RunSummary)
+
     def failures(self, *statuses: Status) -> list[tuple[TargetSummary, FailureSummary]]:
         """The findings of all targets whose bug has one of these statuses."""
         return [(t, failure) for t, bug in self.bugs(*statuses) for failure in t.symptoms(bug)]
@@ -160,3 +165,13 @@ class RunSummary(msgspec.Struct, frozen=True):
     def bugs(self, *statuses: Status) -> list[tuple[TargetSummary, BugSummary]]:
         """The bugs of all targets that have one of these statuses."""
         return [(target, bug) for target in self.targets for bug in target.bugs if bug.status in statuses]
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, str):
+        return plain(value)
+    if isinstance(value, list):
+        return [_shown(element) for element in value]
+    if isinstance(value, dict):
+        return {_shown(key): _shown(element) for key, element in value.items()}
+    return value

@@ -25,7 +25,7 @@ from ..findings.tally import Cell, Found, Tally
 from ..targets.resolve import resolve
 from .campaign import Campaign
 from .child import Care, Child, awaited
-from .endings import GIVEN_UP, LIVES
+from .endings import GIVEN_UP, LIVES, Ending
 from .events import BugFound, BugUpdated, CampaignEvent, Finished, Noted, Phase, Progressed, Started
 from .messages import Line, Said
 from .rounds import Plan
@@ -35,6 +35,9 @@ __all__ = ("CampaignJob", "Supervisor")
 
 OFTEN = 0.1
 """Real seconds between two messages about figures."""
+
+LOOKING = 2
+"""Times the patience that a careful process may take over what ended the one before, whatever the budget."""
 
 CAREFUL = 16
 """Processes that are replaced by careful ones; after that, a round that ends its process is left where it is."""
@@ -87,16 +90,21 @@ class CampaignJob:
     """How executions are kept apart, where that was proven already."""
     careful: bool = False
     avoided: frozenset[Program] = frozenset()
+    looking: float = 0.0
+    """Seconds it has for the round that ended the process before, whatever is left of the budget."""
 
     def run(self, line: Line) -> None:
         target = resolve(self.target)
         line.tell(Described(target.description, impossible(target)))
         if self.way is not None:
             target.state.way, target.state.proven = self.way, True
+        plan = self.plan
+        if plan.seconds is not None:
+            plan = replace(plan, seconds=max(plan.seconds, self.tally.seconds + self.looking))
         worker = WatchedWorker(target, line, execution_patience(self.care), self.careful, self.avoided)
         campaign = Campaign(
             target,
-            self.plan,
+            plan,
             workers=self.workers,
             cluster=self.cluster,
             confirming=self.confirming,
@@ -118,7 +126,7 @@ class CampaignJob:
                         if phase is Phase.CONFIRMING:
                             line.at_leisure()
                         if tally.rounds > round_:  # the round that went wrong has gone well
-                            worker.careful, round_ = False, tally.rounds
+                            worker.careful, round_, campaign.plan = False, tally.rounds, self.plan
                     case BugFound(_, found) | BugUpdated(_, found):
                         teller.tell(Phase.SHRINKING, now=True)
                         line.tell(found)
@@ -206,9 +214,10 @@ class Supervisor:
         yield Started(tally)
         yield Progressed(tally, Phase.STARTING)
         careful, lives, described = False, LIVES, False
+        unexplained: Ending | None = None
         try:
             while True:
-                job, trace = self._job(careful), Trace()
+                job, trace = self._job(careful, unexplained is not None), Trace()
                 with Child(job, self._care) as child:
                     while not child.over:
                         awaited([child])
@@ -222,6 +231,8 @@ class Supervisor:
                         tally.seconds = time.perf_counter() - self._began
                 done, ending = child.done, child.ending
                 if done is not None:
+                    if unexplained is not None:
+                        yield Noted(f"{self.target}: {unexplained}; it did not when looked at closely")
                     if done.error is not None:
                         raise done.error
                     if done.fault:
@@ -232,6 +243,7 @@ class Supervisor:
                 if not described:
                     raise TargetError(f"{self.target}: while it was taken up, {ending}")
                 finding = trace.finding(ending)
+                unexplained = None if careful else ending
                 if finding is not None:
                     yield from self._fatal(finding)
                 elif careful:
@@ -249,7 +261,7 @@ class Supervisor:
             tally.seconds = time.perf_counter() - self._began
         yield Finished(tally)
 
-    def _job(self, careful: bool) -> CampaignJob:
+    def _job(self, careful: bool, unexplained: bool) -> CampaignJob:
         """What the next process is to do: go on with what was counted when its round began."""
         base = _figures_of(self._kept)
         base.seconds = self.tally.seconds
@@ -271,6 +283,7 @@ class Supervisor:
             self._way,
             careful,
             avoided,
+            LOOKING * self._care.patience if unexplained else 0.0,
         )
 
     def _heard(self, message: object) -> Iterator[CampaignEvent]:

@@ -14,6 +14,7 @@ from ..core.handshake import Frame, Sent
 from ..core.text import cut, plain
 from ..engine.execution import Execution
 from ..reports.words import describe, lane_of
+from .terminal import plain_text
 
 __all__ = ("lanes",)
 
@@ -52,7 +53,7 @@ def lanes(
     table.add_column("time", justify="right", style="dim")
     table.add_column("server", overflow="fold")
     for name, user in identities.items():
-        table.add_column(f"{name} ({user})", overflow="fold")
+        table.add_column(plain_text(f"{name} ({user})"), overflow="fold")
     columns = ["server", *(name for name in identities if name is not None)]
     for number, row in enumerate(execution.history):
         if number > last:

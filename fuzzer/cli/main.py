@@ -17,10 +17,11 @@ from typing import Annotated
 import typer
 
 from ..campaigns.beginning import fork_from_here
-from ..core.choices import STRATEGIES, VIA, WAYS, WIRES, FailOn, ScheduleKind, Way
+from ..core.choices import MOST, MOST_SCHEDULES, STRATEGIES, VIA, WAYS, WIRES, FailOn, ScheduleKind, Way
 from ..core.errors import CrosswireError
 from ..core.text import lines, plain, said
 from .results import results_app
+from .terminal import guard
 
 __all__ = ("app", "main")
 
@@ -60,13 +61,19 @@ def run(
     ] = None,
     max_executions: Annotated[
         int | None,
-        typer.Option(min=1, help="Executions for each target; with it, the same seed gives the same output."),
+        typer.Option(min=1, max=MOST, help="Executions for each target; with it, the same seed gives the same output."),
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Names the sequence of executions. Default 0.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=MOST, help="Names the sequence of executions. Default 0.")
+    ] = None,
     users: Annotated[int | None, typer.Option(min=1, max=9, help="Users a program may have. Default 3.")] = None,
     schedules: Annotated[
         int | None,
-        typer.Option(min=1, help="Schedules of each program, at most. Default 24; with --strategy delay alone 1000."),
+        typer.Option(
+            min=1,
+            max=MOST_SCHEDULES,
+            help="Schedules of each program, at most. Default 24; with --strategy delay alone 1000.",
+        ),
     ] = None,
     promise: Annotated[
         list[str] | None, typer.Option(help="Check only this promise; may be repeated.", show_default=False)
@@ -90,6 +97,9 @@ def run(
         typer.Option(help="Settings from [tool.crosswire.profiles.NAME] in pyproject.toml; nightly and quick exist."),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the last campaign that was broken off.")] = False,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="With --resume: whatever targets the campaign had may be run.")
+    ] = False,
     wire: Annotated[
         str | None,
         typer.Option(help="How clients speak to an application: json, text, socketio, or module:name of a Wire."),
@@ -164,6 +174,7 @@ def run(
         cluster=cluster,
         profile=profile,
         resume=resume,
+        trust=trust,
         confirm=confirm,
         cause=cause,
         patience=patience,
@@ -206,13 +217,18 @@ def plot(
     ] = False,
     results: Annotated[Path, typer.Option(help="Results folder.")] = RESULTS,
     out: Annotated[Path | None, typer.Option(help="Folder for the pictures. Default: plots in results.")] = None,
+    trust: Annotated[bool, typer.Option("--trust", help="Also run targets that nobody has named here.")] = False,
 ) -> None:
     """Draw failure frequencies, discovery and survival, a counterexample's lanes, or interfaces, as SVG and PNG."""
     from .plotting import write_interfaces, write_plots
 
     folder = out if out is not None else results / "plots"
     named = files or []
-    for path in write_interfaces(named, folder) if managers else write_plots(results, folder, list(map(Path, named))):
+    if managers:
+        written = write_interfaces(named, folder)
+    else:
+        written = write_plots(results, folder, list(map(Path, named)), trust)
+    for path in written:
         print(path)
 
 
@@ -220,12 +236,13 @@ def plot(
 def report(
     results: Annotated[Path, typer.Option(help="Results folder.")] = RESULTS,
     out: Annotated[Path | None, typer.Option(help="The file. Default: report.html in the results folder.")] = None,
+    trust: Annotated[bool, typer.Option("--trust", help="Also run targets that nobody has named here.")] = False,
 ) -> None:
     """Write one self-contained HTML file: summary, pictures, every bug with its lanes and a regression test."""
     from .plotting import write_report
 
     path = out if out is not None else results / "report.html"
-    write_report(results, path)
+    write_report(results, path, trust)
     print(path)
 
 
@@ -250,11 +267,12 @@ def replay(
     confirm: Annotated[
         bool, typer.Option("--confirm", help="Also on asyncio's own event loop, over real sockets where there are any.")
     ] = False,
+    trust: Annotated[bool, typer.Option("--trust", help="Also run targets that nobody has named here.")] = False,
 ) -> None:
     """Run counterexamples again; exit code 1 where the violation still shows, 0 where it is gone."""
     from .replaying import replay_file
 
-    shown = [replay_file(path, trace, confirm) for path in files]
+    shown = [replay_file(path, trace, confirm, trusting=trust) for path in files]
     raise typer.Exit(1 if any(shown) else 0)
 
 
@@ -265,11 +283,12 @@ def explain(
     everything: Annotated[bool, typer.Option("--all", help="Also tasks and steps that have no part in it.")] = False,
     frames: Annotated[bool, typer.Option("--frames", help="What clients were sent, whole instead of cut.")] = False,
     width: Annotated[int | None, typer.Option(min=60, max=1000, help="Columns; else as many as the terminal.")] = None,
+    trust: Annotated[bool, typer.Option("--trust", help="Also run targets that nobody has named here.")] = False,
 ) -> None:
     """Draw a counterexample: what clients see, what each task does in the source, and which lines decide."""
     from .replaying import explain_file
 
-    raise typer.Exit(1 if explain_file(file, svg, everything, width, frames) else 0)
+    raise typer.Exit(1 if explain_file(file, svg, everything, width, frames, trusting=trust) else 0)
 
 
 @app.command()
@@ -299,6 +318,7 @@ def main() -> None:
     """Run the command line, and end: 0, 1 where a promise was broken, 2 with one line, 130 where interrupted."""
     if "PYTHONHASHSEED" in os.environ:
         fork_from_here()
+    guard()
     code = 2
     try:
         code = _run()

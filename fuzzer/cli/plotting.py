@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from ..campaigns.child import Care
 from ..campaigns.replays import replayed_apart
 from ..findings.counterexample import load
 from ..store import Store, StoreError
+from .trust import check_trust
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -16,13 +18,18 @@ if TYPE_CHECKING:
 __all__ = ("write_interfaces", "write_plots", "write_report")
 
 
-def write_plots(results: Path, out: Path, files: list[Path]) -> list[Path]:
-    """Draw the store's pictures, or the lanes of some counterexamples, as SVG and PNG; gives the files written."""
+def write_plots(results: Path, out: Path, files: list[Path], trusting: bool = False) -> list[Path]:
+    """Draw the store's pictures, or the lanes of some counterexamples, as SVG and PNG; gives the files written.
+
+    ``trusting``: whatever targets the files name may be run.
+    """
     from ..reports.plots import by_users, discovery_curve, heat_map, lanes_figure, survival_curves
 
     figures: dict[str, Figure] = {}
     for path in files:
-        outcome = replayed_apart(load(path), Care())
+        counterexample = load(path)
+        check_trust(counterexample.target, str(path), trusting)
+        outcome = replayed_apart(counterexample, Care())
         if outcome.violation is None:
             print(f"{path}: gone, nothing to draw")
             continue
@@ -61,11 +68,11 @@ def _saved(figures: dict[str, Figure], out: Path) -> list[Path]:
     return written
 
 
-def write_report(results: Path, out: Path) -> None:
-    """Write the HTML report of a results folder."""
+def write_report(results: Path, out: Path, trusting: bool = False) -> None:
+    """Write the HTML report of a results folder; ``trusting``: whatever targets are stored there may be run."""
     from ..reports.html import html_report
 
     with Store.open(results, readonly=True) as store:
-        text = html_report(store)
+        text = html_report(store, partial(check_trust, trusting=trusting))
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(text, encoding="utf-8")

@@ -18,10 +18,18 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from ..core.choices import FailOn
+from ..core.choices import MOST, MOST_SCHEDULES, FailOn
 from ..core.errors import UsageError
+from ..core.text import cut, plain
 
-__all__ = ("BUILT_IN", "Profile", "ProfileError", "load_profile")
+__all__ = ("BUILT_IN", "Profile", "ProfileError", "listed_targets", "load_profile")
+
+
+Named = Annotated[str, msgspec.Meta(min_length=1, max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
+"""A name or a path: one line."""
+
+LARGEST = 1 << 20
+"""Bytes of a ``pyproject.toml`` that is read at all."""
 
 
 class ProfileError(UsageError):
@@ -34,19 +42,19 @@ class Profile(msgspec.Struct, frozen=True, rename="kebab", forbid_unknown_fields
     ``seed`` may be ``"fresh"``: one no campaign has had yet.
     """
 
-    targets: list[str] | None = None
-    results: str | None = None
+    targets: list[Named] | None = None
+    results: Named | None = None
     budget: str | None = None
-    max_executions: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    seed: Annotated[int, msgspec.Meta(ge=0)] | Literal["fresh"] | None = None
+    max_executions: Annotated[int, msgspec.Meta(ge=1, le=MOST)] | None = None
+    seed: Annotated[int, msgspec.Meta(ge=0, le=MOST)] | Literal["fresh"] | None = None
     users: Annotated[int, msgspec.Meta(ge=1, le=9)] | None = None
-    schedules: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    schedules: Annotated[int, msgspec.Meta(ge=1, le=MOST_SCHEDULES)] | None = None
     promises: list[str] | None = None
     strategies: list[str] | None = None
     workers: Annotated[int, msgspec.Meta(ge=1, le=512)] | None = None
     cluster: str | None = None
     fail_on: FailOn | None = None
-    junit: str | None = None
+    junit: Named | None = None
     notify: str | None = None
     confirm: bool | None = None
     cause: bool | None = None
@@ -88,16 +96,33 @@ def load_profile(name: str | None, folder: Path) -> Profile:
     return own.over(BUILT_IN.get(name, Profile())).over(general)
 
 
+def listed_targets(folder: Path) -> list[str]:
+    """The targets that the project's settings list, in general and in profiles; raises `ProfileError`."""
+    path, table = _table(folder)
+    profiles = table.pop("profiles", {})
+    settings = [_convert(table, f"{path}: [tool.crosswire]")]
+    if isinstance(profiles, dict):
+        settings += [_convert(own, f"{path}: [tool.crosswire.profiles.{name}]") for name, own in profiles.items()]
+    return [target for setting in settings for target in setting.targets or ()]
+
+
 def _table(folder: Path) -> tuple[Path | None, dict[str, Any]]:
     for place in (folder, *folder.parents):
         path = place / "pyproject.toml"
         if path.is_file():
             try:
-                data = tomllib.loads(path.read_text(encoding="utf-8"))
-            except (OSError, ValueError) as error:
+                with path.open("rb") as file:
+                    text = file.read(LARGEST + 1)
+                if len(text) > LARGEST:
+                    raise ValueError(f"it has over {LARGEST:,} bytes")
+                data = tomllib.loads(text.decode("utf-8"))
+            except (OSError, ValueError, RecursionError) as error:
                 raise ProfileError(f"{path}: cannot be read: {error}") from None
-            table = data.get("tool", {}).get("crosswire")
+            tools = data.get("tool")
+            table = tools.get("crosswire") if isinstance(tools, dict) else None
             if table is not None:
+                if not isinstance(table, dict):
+                    raise ProfileError(f"{path}: [tool.crosswire] is a table of settings")
                 return path, dict(table)
     return None, {}
 
@@ -106,4 +131,4 @@ def _convert(table: Any, where: str) -> Profile:
     try:
         return msgspec.convert(table, Profile)
     except msgspec.ValidationError as error:
-        raise ProfileError(f"{where}: {error}") from None
+        raise ProfileError(f"{where}: {plain(cut(str(error)))}") from None

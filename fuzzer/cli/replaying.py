@@ -10,7 +10,6 @@ from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
 from rich.measure import Measurement
-from rich.text import Text
 
 from ..campaigns.child import Care
 from ..campaigns.replays import confirmed_apart, replayed_apart
@@ -20,38 +19,50 @@ from ..reports.words import describe, lane_of, tracebacks
 from .consoles import plain_console
 from .lanes import LONGEST, lanes
 from .sources import in_the_source, tasks_table
+from .terminal import plain_text
+from .trust import check_trust
 
 __all__ = ("explain_file", "replay_file")
 
 CARE = Care()
 
 
-def replay_file(path: Path, trace: bool, confirming: bool = False, care: Care = CARE) -> bool:
-    """Replay one file and say whether its violation still shows, and where asked to, whether on the stock loop too."""
+def replay_file(
+    path: Path, trace: bool, confirming: bool = False, care: Care = CARE, *, trusting: bool = False
+) -> bool:
+    """Replay one file and say whether its violation still shows, and where asked to, whether on the stock loop too.
+
+    ``trusting``: whatever target the file names may be run.
+    """
     console = _console()
     counterexample = load(path)
+    check_trust(counterexample.target, str(path), trusting)
     outcome = replayed_apart(counterexample, care)
     execution, violation, how = outcome.execution, outcome.violation, outcome.how
     if trace:
         for number, row in enumerate(execution.history):
             mark = ">>" if violation is not None and number in violation.evidence else "  "
             lane = lane_of(row, execution.program)
-            console.print(Text(f"{mark} {number:3d} {row.time:8.3f}  {lane:8s} {describe(row, execution.program)}"))
+            console.print(
+                plain_text(f"{mark} {number:3d} {row.time:8.3f}  {lane:8s} {describe(row, execution.program)}")
+            )
     name = f"{counterexample.target}: {counterexample.violation} ({counterexample.promise})"
     if violation is None:
         word = "changed, and itself gone" if outcome.others else "gone"
-        console.print(Text(f"{name}: {word}, {how}{_other_python(counterexample)}", style="green"))
+        console.print(plain_text(f"{name}: {word}, {how}{_other_python(counterexample)}", style="green"))
         for other in outcome.others:
             shown = f"  the recorded schedule shows something else: {other.kind} ({other.promise}): {other.message}"
-            console.print(Text(plain(shown), style="yellow"))
+            console.print(plain_text(shown, style="yellow"))
         return False
-    console.print(Text(f"{name}: still there, {how}", style="bold red"))
-    console.print(Text(f"  {violation.message}"))
+    console.print(plain_text(f"{name}: still there, {how}", style="bold red"))
+    console.print(plain_text(f"  {violation.message}"))
     if confirming:
         confirmation = confirmed_apart(
             counterexample.target, execution, violation.signature(counterexample.target), care
         )
-        console.print(Text(f"  {confirmation}", style="green" if confirmation.verdict == "confirmed" else "yellow"))
+        console.print(
+            plain_text(f"  {confirmation}", style="green" if confirmation.verdict == "confirmed" else "yellow")
+        )
     return True
 
 
@@ -70,6 +81,8 @@ def explain_file(
     width: int | None = None,
     whole: bool = False,
     care: Care = CARE,
+    *,
+    trusting: bool = False,
 ) -> bool:
     """Draw one file, on the terminal and where asked to as a picture; whether its violation still shows.
 
@@ -77,17 +90,18 @@ def explain_file(
     """
     console = _console(width)
     counterexample = load(path)
+    check_trust(counterexample.target, str(path), trusting)
     outcome = replayed_apart(counterexample, care, explaining=True)
     execution, violation = outcome.execution, outcome.violation
     if violation is None:
         gone = f"{counterexample.target}: {counterexample.violation}: gone, nothing to explain"
-        console.print(Text(gone, style="green"))
+        console.print(plain_text(gone, style="green"))
         return False
     parts: list[RenderableType] = [
-        Text(f"{counterexample.target}: {violation.kind} ({violation.promise})", style="bold red"),
-        Text(violation.message),
+        plain_text(f"{counterexample.target}: {violation.kind} ({violation.promise})", style="bold red"),
+        plain_text(violation.message),
         lanes(execution, violation, outcome.frames, None if whole else LONGEST),
-        *map(Text, tracebacks(execution, violation)),
+        *map(plain_text, tracebacks(execution, violation)),
     ]
     if outcome.cause is not None:
         if outcome.story is not None and (everything or outcome.story.matters):
@@ -96,7 +110,7 @@ def explain_file(
     picture = Group(*parts)
     console.print(picture)
     if svg is not None:
-        svg.write_text(_drawn(picture, f"crosswire explain {path.name}"), encoding="utf-8")
+        svg.write_text(_drawn(picture, plain(f"crosswire explain {path.name}")), encoding="utf-8")
     return True
 
 

@@ -30,6 +30,7 @@ WIDTH = 100
 def print_result(summary: RunSummary, plan: Plan, scheduled: bool) -> None:
     """Print a run's result to standard output; ``scheduled`` runs tell new bugs from known ones."""
     console = plain_console(width=None if sys.stdout.isatty() else WIDTH)
+    summary = summary.shown()
     targets = summary.targets
     told = [(t, bug) for t in targets for bug in t.bugs if not (scheduled and bug.status == "known")]
     certain: list[tuple[TargetSummary, BugSummary]] = []

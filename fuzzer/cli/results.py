@@ -40,7 +40,9 @@ def compare(
 @results_app.command()
 def prune(
     keep: Annotated[int | None, typer.Option(min=0, help="Keep the latest so many campaigns.")] = None,
-    older_than: Annotated[int | None, typer.Option(min=0, help="Forget campaigns older than so many days.")] = None,
+    older_than: Annotated[
+        int | None, typer.Option(min=0, max=36500, help="Forget campaigns older than so many days.")
+    ] = None,
     results: Folder = RESULTS,
 ) -> None:
     """Forget the counts of old campaigns; bugs and their counterexamples stay."""

@@ -16,7 +16,6 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 from rich.live import Live
-from rich.text import Text
 
 from ..campaigns.child import Care
 from ..campaigns.events import BugFound, CampaignEvent, Finished, Noted, Phase, Progressed, Started
@@ -25,6 +24,7 @@ from ..campaigns.runs import Run, last_unfinished, planned
 from ..campaigns.summary import RunSummary, Status
 from ..core.choices import FailOn
 from ..core.errors import UsageError
+from ..core.text import plain
 from ..findings.tally import Tally
 from ..reports.github import step_summary, workflow_commands
 from ..reports.junit import to_junit
@@ -32,6 +32,8 @@ from ..store import CampaignRow, Store
 from ..targets.resolve import bundled_by_default, check_name
 from .consoles import plain_console
 from .result import count, print_result
+from .terminal import plain_text, trusted
+from .trust import check_trust, remember
 
 __all__ = ("Settings", "run_campaigns")
 
@@ -50,6 +52,7 @@ class Settings:
     workers: int = 1
     cluster: str | None = None
     resume: bool = False
+    trusting: bool = False
     confirm: bool = False
     explain: bool = True
     scheduled: bool = False
@@ -72,6 +75,8 @@ def run_campaigns(settings: Settings) -> int:
         row = _to_resume(store, settings) if settings.resume else None
         if row is not None:
             names, plan = planned(row)
+            for name in names:
+                check_trust(name, f"{settings.results}: campaign {row.id}", settings.trusting)
             _say(err, f"going on with campaign {row.id}")
         else:
             names, plan = list(settings.targets), settings.plan
@@ -81,6 +86,7 @@ def run_campaigns(settings: Settings) -> int:
         targets = names or [target.name for target in bundled_by_default()]
         for name in targets:
             check_name(name)
+        remember(targets)
         if row is None and plan.seconds is not None:
             plan = replace(plan, seconds=plan.seconds / len(targets))
         began = time.perf_counter()
@@ -113,7 +119,7 @@ def run_campaigns(settings: Settings) -> int:
         total = sum(tally.executions for tally in run.tallies) - before
         elapsed = time.perf_counter() - began
         _say(err, f"{total:,} executions in {elapsed:.1f} s ({total / elapsed if elapsed else 0:,.0f}/s)")
-        summary = run.summary()
+        summary = run.summary().shown()
         if settings.as_json:
             print(json.dumps(msgspec.to_builtins(summary), indent=2))
         else:
@@ -151,7 +157,7 @@ def _tell(err: Console, summary: RunSummary, settings: Settings) -> None:
         settings.junit.write_text(to_junit(summary, statuses), encoding="utf-8")
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for line in workflow_commands(summary, statuses):
-            print(line, file=sys.stderr if settings.as_json else sys.stdout)
+            print(line, file=trusted(sys.stderr if settings.as_json else sys.stdout))
         place = os.environ.get("GITHUB_STEP_SUMMARY")
         if place:
             with open(place, "a", encoding="utf-8") as file:
@@ -169,7 +175,7 @@ def _tell(err: Console, summary: RunSummary, settings: Settings) -> None:
 
 
 def _say(err: Console, text: str) -> None:
-    err.print(text, soft_wrap=True)
+    err.print(plain(text), soft_wrap=True)
 
 
 QUIET = 20.0
@@ -221,7 +227,7 @@ class _Progress:
         line = f"[{self._done + 1}/{self._total}] {self._line(tally)}, {phase.value}"
         if self._live is not None and now - self._shown > 0.2:
             self._shown = now
-            self._live.update(Text(line), refresh=True)
+            self._live.update(plain_text(line), refresh=True)
         elif self._live is None and now - self._shown > QUIET:
             self._shown = now
             self.note(line)

@@ -14,7 +14,9 @@ from rich.text import Text
 
 from ..core.program import Program
 from ..core.source import Line, short
+from ..core.text import lines, plain
 from ..findings.causes import Cause, Story, counterfactual, roles, why
+from .terminal import plain_text
 
 __all__ = ("in_the_source", "tasks_table")
 
@@ -38,7 +40,7 @@ def tasks_table(story: Story, everything: bool) -> Table:
     table.add_column("", width=2)
     table.add_column("what arrives", overflow="fold")
     for at in columns:
-        table.add_column(Text(story.columns[at]), overflow="fold")
+        table.add_column(plain_text(story.columns[at]), overflow="fold")
     for step in story.steps:
         by_column: dict[int, list[str]] = defaultdict(list)
         marked = False
@@ -47,25 +49,25 @@ def tasks_table(story: Story, everything: bool) -> Table:
                 by_column[cell.column].append(str(cell))
                 marked = marked or cell.marked
         if everything or by_column or len(story.steps) <= FEW:
-            texts = (Text("\n".join(by_column[at])) for at in columns)
-            table.add_row(Text(">>" if marked else "", style="bold red"), Text(step.event), *texts)
+            texts = (Text(lines("\n".join(by_column[at]))) for at in columns)
+            table.add_row(Text(">>" if marked else "", style="bold red"), plain_text(step.event), *texts)
     return table
 
 
 def in_the_source(cause: Cause, program: Program) -> Group:
     """Name the lines, with what they say, and what would have helped."""
-    parts: list[RenderableType] = [Text(f"cause: {why(cause)}", style="bold")]
+    parts: list[RenderableType] = [plain_text(f"cause: {why(cause)}", style="bold")]
     told = roles(cause)
     file = ""
     for at, place in enumerate(cause.places[: max(SHOWN, len(told))]):
         if place[0].file != file:
             file = place[0].file
-            parts.append(Text(f"  {short(file)}"))
-        parts.append(Text(f"  {place[0].function}{f': {told[at]}' if at < len(told) else ''}"))
+            parts.append(plain_text(f"  {short(file)}"))
+        parts.append(plain_text(f"  {place[0].function}{f': {told[at]}' if at < len(told) else ''}"))
         parts += _listing(place)
     said = counterfactual(cause, program)
     if said:
-        parts.append(Text(f"  {said}"))
+        parts.append(plain_text(f"  {said}"))
     others = cause.places[max(SHOWN, len(told)) : ALSO]
     if others:
         parts.append(Text("  less certain:", style="dim"))
@@ -92,4 +94,4 @@ def _listing(place: tuple[Line, ...]) -> Iterator[Text]:
 
 def _cut(text: str, style: str = "") -> Text:
     """A line of text that is cut where the terminal ends: source that is wrapped is hard to read."""
-    return Text(text, style=style, no_wrap=True, overflow="ellipsis")
+    return Text(plain(text.expandtabs(4)), style=style, no_wrap=True, overflow="ellipsis")

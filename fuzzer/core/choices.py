@@ -5,7 +5,7 @@ The names only, so that a command line can list them without loading what stands
 
 from typing import Literal, get_args
 
-__all__ = ("PROMISES", "STRATEGIES", "VIA", "WAYS", "WIRES", "FailOn", "ScheduleKind", "Way")
+__all__ = ("MOST", "MOST_SCHEDULES", "PROMISES", "STRATEGIES", "VIA", "WAYS", "WIRES", "FailOn", "ScheduleKind", "Way")
 
 PROMISES = (
     "isolation",
@@ -38,3 +38,9 @@ FailOn = Literal["new", "any", "never"]
 
 ScheduleKind = Literal["cron", "systemd", "github"]
 """Files that run a profile every so often."""
+
+MOST = (1 << 62) - 1
+"""What a count or a seed can be at most: a database has no more."""
+
+MOST_SCHEDULES = 1_000_000
+"""Schedules of one program."""

@@ -39,6 +39,10 @@ THOROUGH = 40
 PATIENCE = 5.0
 """Seconds of processor time after which an execution that has not given the thread back is broken off."""
 
+AGAIN = 1.0
+"""The same for a worker that had one broken off: each that is costs as much.  What looks new then is looked at with all
+the patience there is."""
+
 SAMPLE = 300
 """Of so many executions one is compared with what it shows in a process of its own."""
 
@@ -260,6 +264,7 @@ class Worker:
                 return Execution(program, Schedule(tuple(loop.deviations)), tuple(run.history), tuple(loop.visible))
             except TargetBlockedError as error:
                 self.blocked = None
+                self.patience = min(self.patience, AGAIN)
                 kept = Blocked(error.where, error.seconds, error.waiting)
                 decided = Schedule(tuple(loop.deviations)), tuple(run.history), tuple(loop.visible)
                 return Execution(program, *decided, blocked=kept)

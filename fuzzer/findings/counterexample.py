@@ -9,18 +9,23 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import stat
 import tempfile
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
+from ..core.choices import PROMISES
 from ..core.errors import UsageError
 from ..core.program import AT_ONCE, LATER, Operation, Program
+from ..core.text import LONGEST, cut, plain
 from ..engine.schedule import Schedule, Visible
 from .finding import Finding, kept_circumstance
 
-__all__ = ("FORMAT", "Counterexample", "CounterexampleError", "load", "of_finding", "save")
+__all__ = ("FORMAT", "Counterexample", "CounterexampleError", "load", "of_finding", "parsed", "save")
 
 FORMAT = 1
 """The version of the file format this release writes."""
@@ -44,12 +49,26 @@ LARGEST = 1 << 24
 MOST_TIMES = 10_000
 """How often a file may have an operation repeated."""
 
+MOST_OPERATIONS = 100_000
+"""Operations of a program, each repetition counted."""
+
+MOST_DECISIONS = 1 << 31
+"""What no execution comes to: its decisions, and the events that one of them is taken among."""
+
+LONGEST_TEXT = 20_000
+"""Characters of a message or a circumstance."""
+
+SIGNATURE = re.compile(r"(\w{1,100})-[0-9a-f]{8}", re.ASCII)
+"""The class of a violation, and a hash of what else tells it from others."""
+
+FIELDS = frozenset(field.name for field in fields(Operation))
+
 
 class CounterexampleError(UsageError):
     """The file is no counterexample this release can read."""
 
 
-class Counterexample(msgspec.Struct, frozen=True):
+class Counterexample(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a file holds; `program` and `schedule` as in the modules of those names."""
 
     crosswire: int
@@ -85,7 +104,7 @@ def of_finding(target: str, signature: str, finding: Finding) -> Counterexample:
         signature=signature,
         promise=finding.violation.promise,
         violation=finding.violation.kind,
-        message=finding.violation.message,
+        message=plain(cut(finding.violation.message, LONGEST_TEXT // 10)),
         program=list(execution.program.operations),
         schedule=list(execution.schedule.deviations),
         order=[(list(key), busy) for key, busy in execution.visible],
@@ -121,56 +140,114 @@ def _lines(value: object) -> str:
 
 
 def load(path: Path) -> Counterexample:
-    """Read a file; raises `CounterexampleError`."""
+    """Read a file; raises `CounterexampleError`.  Nothing of a target's is imported or run."""
     try:
         seen = path.stat()
         if not stat.S_ISREG(seen.st_mode):  # a pipe would be waited for, a device has no end
             raise CounterexampleError(f"{path}: no regular file, and no counterexample therefore")
         if seen.st_size > LARGEST:
             raise CounterexampleError(f"{path}: {seen.st_size:,} bytes, and no counterexample has over {LARGEST:,}")
-        data = json.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            data = file.read(LARGEST + 1)  # some files have no size, and an end neither
+        if len(data) > LARGEST:
+            raise CounterexampleError(f"{path}: no counterexample has over {LARGEST:,} bytes")
+        text = data.decode("utf-8")
     except FileNotFoundError:
         raise CounterexampleError(f"{path}: there is no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
+        if isinstance(error, CounterexampleError):
+            raise
         raise CounterexampleError(f"{path}: cannot be read: {error}") from None
-    except CounterexampleError:
-        raise
+    return parsed(text, str(path))
+
+
+def parsed(text: str, where: str) -> Counterexample:
+    """Return the counterexample that a text is; raises `CounterexampleError`, which begins with ``where`` it stands."""
+    try:
+        data = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise CounterexampleError(
-            f"{path}: not JSON, or cut short ({error}); restore it or run the campaign again"
+            f"{where}: not JSON, or cut short ({error}); restore it or run the campaign again"
         ) from None
     version = data.get("crosswire") if isinstance(data, dict) else None
     if not isinstance(version, int) or isinstance(version, bool):
         raise CounterexampleError(
-            f"{path}: not a counterexample: it has no field 'crosswire' with the format's version"
+            f"{where}: not a counterexample: it has no field 'crosswire' with the format's version"
         )
     if version < 1:
-        raise CounterexampleError(f"{path}: format {version}, and there has never been one below 1")
+        raise CounterexampleError(f"{where}: format {cut(str(version), 20)}, and there has never been one below 1")
     if version > FORMAT:
         raise CounterexampleError(
-            f"{path}: format {version}, and this release reads up to {FORMAT}; upgrade crosswire to replay it"
+            f"{where}: format {cut(str(version), 20)}, and this release reads up to {FORMAT}; "
+            "upgrade crosswire to replay it"
         )
     try:
         counterexample = msgspec.convert(data, Counterexample)
+        _check_fields(data["program"])
         _check(counterexample)
-    except (msgspec.ValidationError, CounterexampleError) as error:
-        raise CounterexampleError(f"{path}: malformed: {error}") from None
-    return counterexample
+    except (msgspec.ValidationError, CounterexampleError, RecursionError) as error:
+        raise CounterexampleError(f"{where}: malformed: {plain(cut(str(error)))}") from None
+    return msgspec.structs.replace(counterexample, message=plain(counterexample.message))
+
+
+def _check_fields(program: list[dict[str, Any]]) -> None:
+    """Hold operations against the fields that there are: what is said and not understood would be left out."""
+    for number, step in enumerate(program):
+        unknown = step.keys() - FIELDS
+        if unknown:
+            raise CounterexampleError(f"operation {number} has an unknown field {min(unknown)!r}")
 
 
 def _check(counterexample: Counterexample) -> None:
+    _check_claim(counterexample)
     if not counterexample.program:
         raise CounterexampleError("the program has no operations")
     for number, step in enumerate(counterexample.program):
+        what = f"operation {number} ({step.kind})"
         missing = [field for field, kinds in NEEDED if step.kind in kinds and getattr(step, field) is None]
         if step.kind == "cancel" and step.connection is None and step.user is None:
             missing.append("connection")
         if missing:
-            raise CounterexampleError(f"operation {number} ({step.kind}) lacks {' and '.join(missing)}")
+            raise CounterexampleError(f"{what} lacks {' and '.join(missing)}")
+        for field in ("connection", "user", "to", "thread", "token", "room", "name"):
+            _check_name(f"{what}: {field}", getattr(step, field) or "")
         if not 1 <= step.times <= MOST_TIMES:
-            raise CounterexampleError(f"operation {number} ({step.kind}) is done {step.times} times")
+            raise CounterexampleError(f"{what} is done {_shown(step.times)} times")
         if step.seconds is not None and not 0 <= step.seconds <= 1e7:
-            raise CounterexampleError(f"operation {number} ({step.kind}) lasts {step.seconds} seconds")
+            raise CounterexampleError(f"{what} lasts {step.seconds} seconds")
+    if sum(step.times for step in counterexample.program) > MOST_OPERATIONS:
+        raise CounterexampleError(f"the program has over {MOST_OPERATIONS:,} operations")
     for point, choice in counterexample.schedule:
-        if not point or choice < 0:
-            raise CounterexampleError(f"the schedule's entry [{point}, {choice}] is out of range")
+        if not point or abs(point) > MOST_DECISIONS or not 0 <= choice <= MOST_DECISIONS:
+            raise CounterexampleError(f"the schedule's entry [{_shown(point)}, {_shown(choice)}] is out of range")
+    for key, _ in counterexample.order:
+        for part in key:
+            if isinstance(part, str):
+                _check_name("an event of the order", part)
+            elif abs(part) > MOST_DECISIONS:
+                raise CounterexampleError(f"an event of the order has the number {_shown(part)}")
+
+
+def _check_claim(counterexample: Counterexample) -> None:
+    """Hold what a file says that it shows against itself; the signature is what a store knows it by."""
+    _check_name("target", counterexample.target, empty=False)
+    _check_name("python", counterexample.python)
+    if counterexample.promise not in PROMISES:
+        raise CounterexampleError(f"promise {cut(counterexample.promise)!r} is none of {', '.join(PROMISES)}")
+    match = SIGNATURE.fullmatch(counterexample.signature)
+    if match is None or match[1] != counterexample.violation:
+        raise CounterexampleError(
+            f"signature {cut(counterexample.signature)!r} is none of {cut(counterexample.violation)!r}; was it edited?"
+        )
+    for field, text in (("message", counterexample.message), ("circumstance", counterexample.circumstance or "")):
+        if len(text) > LONGEST_TEXT:
+            raise CounterexampleError(f"{field} has {len(text):,} characters, more than {LONGEST_TEXT:,}")
+
+
+def _check_name(field: str, name: str, empty: bool = True) -> None:
+    if len(name) > LONGEST or plain(name) != name or not (name or empty):
+        raise CounterexampleError(f"{field} {cut(name, 60)!r} is no name: one line of up to {LONGEST} characters")
+
+
+def _shown(number: int) -> str:
+    return str(number) if abs(number) <= MOST_DECISIONS * 10 else "a number beyond all bounds"

@@ -10,6 +10,7 @@ from ...models.isolation.violations import BlocksLoop, EatsMemory, HeldUp, Kills
 from ..core.history import Failure, History, Kept, Remains, Row, RowKind, Sleep, usable
 from ..core.program import Operation, Program
 from ..core.stacks import Place
+from ..core.text import cut
 from ..engine.execution import Execution, Worker
 from ..engine.schedule import Guided
 from ..search import Proven
@@ -41,6 +42,9 @@ class Finding:
     fatal: bool = False
 
 
+LONGEST = 5000
+"""Characters of a circumstance that are kept in files."""
+
 ENDINGS = (BlocksLoop, EatsMemory, KillsProcess)
 """What is told by how a process or an execution ended: there is nothing to it but its class."""
 
@@ -52,7 +56,7 @@ def kept_circumstance(violation: Violation, history: History) -> str:
     kept = violation.circumstance
     for name in sorted(_functions(history), key=len, reverse=True):
         kept = kept.replace(name, "*")
-    return kept
+    return cut(kept, LONGEST)
 
 
 def _functions(history: History) -> set[str]:

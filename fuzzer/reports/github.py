@@ -5,6 +5,8 @@ Formats: "Workflow commands for GitHub Actions", and GitHub-flavoured Markdown f
 
 from __future__ import annotations
 
+import re
+
 from ..campaigns.summary import RunSummary, Status
 
 __all__ = ("step_summary", "workflow_commands")
@@ -12,7 +14,7 @@ __all__ = ("step_summary", "workflow_commands")
 
 def workflow_commands(summary: RunSummary, statuses: tuple[Status, ...]) -> list[str]:
     """One workflow command for each bug: an error where it fails the run, else a warning."""
-    lines = []
+    summary, lines = summary.shown(), []
     for target, bug in summary.bugs("new", "back", "known"):
         level = "error" if bug.status in statuses else "warning"
         first, *others = target.symptoms(bug)
@@ -26,6 +28,7 @@ def workflow_commands(summary: RunSummary, statuses: tuple[Status, ...]) -> list
 
 def step_summary(summary: RunSummary) -> str:
     """The run as Markdown."""
+    summary = summary.shown()
     lines = ["## Crosswire", "", "| target | executions | new | back | known | gone |", "| --- " + "| ---: " * 5 + "|"]
     for target in summary.targets:
         by = {status: sum(bug.status == status for bug in target.bugs) for status in ("new", "back", "known")}
@@ -37,15 +40,17 @@ def step_summary(summary: RunSummary) -> str:
         first, *others = target.symptoms(bug)
         lines += [
             "",
-            f"### {_cell(target.target)}: {first.violation} ({first.promise}), {bug.status}",
+            f"### {_cell(target.target)}: {_cell(first.violation)} ({_cell(first.promise)}), {bug.status}",
             "",
             _cell(first.message),
         ]
-        lines += ["", "```text", *(f"{number}. {step}" for number, step in enumerate(first.operations))]
+        block = [f"{number}. {step}" for number, step in enumerate(first.operations)]
         if bug.cause is not None:
-            lines += bug.cause.lines()
-        lines += [f"also seen as {f.violation} ({f.promise})" for f in others]
-        lines += [f"crosswire replay {first.file}" if first.file else "", "```"]
+            block += bug.cause.lines()
+        block += [f"also seen as {f.violation} ({f.promise})" for f in others]
+        block.append(f"crosswire replay {first.file}" if first.file else "")
+        fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", "\n".join(block)))])
+        lines += ["", f"{fence}text", *block, fence]
     return "\n".join(lines) + "\n"
 
 
@@ -58,6 +63,6 @@ def _property(text: str) -> str:
 
 
 def _cell(text: str) -> str:
-    for character in "\\`*_[]<>|#":
+    for character in "\\`*_[]<>|#&~":
         text = text.replace(character, f"\\{character}")
     return " ".join(text.split())

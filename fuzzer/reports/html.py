@@ -6,9 +6,9 @@ import io
 import re
 import shlex
 import time
+from collections.abc import Callable
 from importlib.resources import files
 
-import msgspec
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from matplotlib import rc_context
@@ -17,20 +17,23 @@ from matplotlib.figure import Figure
 from ..campaigns.child import Care
 from ..campaigns.replays import replayed_apart
 from ..core.choices import PROMISES
+from ..core.errors import UsageError
 from ..engine.execution import TargetError
 from ..findings.causes import in_lines
-from ..findings.counterexample import Counterexample
+from ..findings.counterexample import parsed
 from ..statistics import discovery, shares_by_promise, wilson
 from ..store import FailureRow, Store
-from ..targets.resolve import UnknownTargetError
 from .plots import by_users, discovery_curve, heat_map, lanes_figure, survival_curves
 from .words import tracebacks
 
 __all__ = ("html_report", "regression_test")
 
 
-def html_report(store: Store) -> str:
-    """The report of a store, as text; counterexamples are replayed for their pictures."""
+def html_report(store: Store, check: Callable[[str, str], None]) -> str:
+    """The report of a store, as text; counterexamples are replayed for their pictures.
+
+    ``check`` gets a target's name and the place that names it, and raises `UsageError` where it must not be run.
+    """
     campaigns = store.campaigns()
     counts = store.counts()
     totals: dict[int, int] = {}
@@ -62,7 +65,7 @@ def html_report(store: Store) -> str:
         rates={cell: wilson(*value) for cell, value in shares.items()},
         hopes=hopes,
         plots=[(title, _svg(drawn, f"p{number}")) for number, (title, drawn) in enumerate(plots)],
-        failures=[_failure(row, number) for number, row in enumerate(_by_bug(store.failures()))],
+        failures=[_failure(row, number, check) for number, row in enumerate(_by_bug(store.failures()))],
         quote=shlex.quote,
     )
 
@@ -71,10 +74,13 @@ def _by_bug(rows: list[FailureRow]) -> list[FailureRow]:
     return sorted(rows, key=lambda row: (row.target, row.bug, row.signature != row.bug, row.signature))
 
 
-def _failure(row: FailureRow, number: int) -> dict[str, object]:
-    counterexample = msgspec.json.decode(row.counterexample, type=Counterexample)
+def _failure(row: FailureRow, number: int, check: Callable[[str, str], None]) -> dict[str, object]:
     cause: list[str] = []
+    operations: list[str] = []
     try:
+        counterexample = parsed(row.counterexample, row.file)
+        operations = [str(operation) for operation in counterexample.program]
+        check(counterexample.target, row.file)
         outcome = replayed_apart(counterexample, Care(), explaining=True)
         picture: Markup | None = None
         trouble: str | None = f"gone: {outcome.how}"
@@ -83,11 +89,11 @@ def _failure(row: FailureRow, number: int) -> dict[str, object]:
             cause = tracebacks(outcome.execution, outcome.violation)
         if outcome.cause is not None:
             cause += in_lines(outcome.cause, outcome.execution.program)
-    except (TargetError, UnknownTargetError) as error:
+    except (TargetError, UsageError) as error:
         picture, trouble = None, str(error)
     return {
         "row": row,
-        "operations": [str(operation) for operation in counterexample.program],
+        "operations": operations,
         "picture": picture,
         "cause": cause,
         "trouble": trouble,

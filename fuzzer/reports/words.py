@@ -5,13 +5,18 @@ from __future__ import annotations
 from ...models.isolation.violations import Violation
 from ..core.history import Failure, Kept, Outcome, Remains, Row
 from ..core.program import Operation, Program
+from ..core.text import plain
 from ..engine.execution import Execution
 
 __all__ = ("describe", "lane_of", "tracebacks")
 
 
 def describe(row: Row, program: Program) -> str:
-    """One row as a person would say it, without its lane."""
+    """One row as a person would say it, in one line without its lane."""
+    return plain(_described(row, program))
+
+
+def _described(row: Row, program: Program) -> str:
     op = program.operations[row.operation] if row.operation is not None and row.operation < len(program) else None
     what = op.kind if op is not None else "disconnect at the end" if row.connection else "shut_down"
     match row.kind:

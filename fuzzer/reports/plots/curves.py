@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from ...statistics import discovery, kaplan_meier
 from ...store import FirstRow, SampleRow
-from .style import COLOURS, GREY, MARKERS, empty, figure, tidy
+from .style import COLOURS, GREY, MARKERS, empty, figure, named, tidy
 
 __all__ = ("discovery_curve", "first_failures", "survival_curves")
 
@@ -33,7 +33,7 @@ def discovery_curve(samples: Sequence[SampleRow]) -> Figure:
             where="post",
             color=colour,
             linewidth=1.6,
-            label=f"{target}: {end.seen} of about {end.estimate:.0f}; next new: {hope}",
+            label=f"{named(target)}: {end.seen} of about {end.estimate:.0f}; next new: {hope}",
         )
         axes.plot(last.executions, last.distinct, color=colour, marker=MARKERS[number % len(MARKERS)], markersize=5)
         if end.undiscovered >= 0.5:
@@ -80,7 +80,9 @@ def survival_curves(firsts: Sequence[FirstRow]) -> Figure:
         colour = COLOURS[number % len(COLOURS)]
         end = max(times)
         x = [*(max(1.0, t) for t in curve.executions), float(end)]
-        label = f"{strategy} ({len(times)} campaigns" + (f", median {curve.median:,.0f})" if curve.median else ")")
+        label = f"{named(strategy)} ({len(times)} campaigns" + (
+            f", median {curve.median:,.0f})" if curve.median else ")"
+        )
         axes.step(x, [*curve.surviving, curve.surviving[-1]], where="post", color=colour, linewidth=1.6, label=label)
         low, high = [*curve.low, curve.low[-1]], [*curve.high, curve.high[-1]]
         axes.fill_between(x, low, high, step="post", color=colour, alpha=0.15, linewidth=0)

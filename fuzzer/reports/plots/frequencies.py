@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from ...core.choices import PROMISES
 from ...statistics import shares_by_promise, wilson
 from ...store import CountRow
-from .style import COLOURS, MARKERS, empty, figure, tidy
+from .style import COLOURS, MARKERS, empty, figure, named, tidy
 
 __all__ = ("by_users", "heat_map")
 
@@ -40,7 +40,7 @@ def heat_map(counts: Sequence[CountRow]) -> Figure:
             text = "·" if share == 0 else f"{share:.0%}" if share >= 0.1 else f"{100 * share:.1g}%"
             axes.text(column, row, text, ha="center", va="center", fontsize=8, color="white" if dark else "#333333")
     axes.set_xticks(range(len(promises)), [p.replace(" ", "\n") for p in promises], fontsize=8, rotation=40, ha="right")
-    axes.set_yticks(range(len(targets)), targets, fontsize=9)
+    axes.set_yticks(range(len(targets)), list(map(named, targets)), fontsize=9)
     axes.set_xticks(np.arange(-0.5, len(promises)), minor=True)
     axes.set_yticks(np.arange(-0.5, len(targets)), minor=True)
     axes.grid(which="minor", color="white", linewidth=1.5)
@@ -81,7 +81,7 @@ def by_users(counts: Sequence[CountRow]) -> Figure:
             markersize=5,
             linewidth=1.3,
             capsize=2,
-            label=f"{target}: {promise}",
+            label=named(f"{target}: {promise}"),
         )
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))

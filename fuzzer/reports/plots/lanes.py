@@ -8,6 +8,7 @@ from textwrap import wrap
 from matplotlib.figure import Figure
 
 from ....models.isolation.violations import Violation
+from ...core.text import plain
 from ...engine.execution import Execution
 from ..words import describe, lane_of
 from .style import COLOURS, GREY, RED
@@ -38,7 +39,7 @@ def lanes_figure(execution: Execution, violation: Violation) -> Figure:
     for lines in labels:
         positions.append(depth)
         depth += len(lines) * 0.72 + 0.55
-    message = wrap(violation.message, int(len(columns) * COLUMN * 14))
+    message = wrap(plain(violation.message), int(len(columns) * COLUMN * 14))
     head = 0.58 + 0.17 * len(message)
     width, height = max(4.6, len(columns) * COLUMN), depth * ROW + head + 0.2
     made = Figure(figsize=(width, height), dpi=150)
@@ -49,10 +50,10 @@ def lanes_figure(execution: Execution, violation: Violation) -> Figure:
     left = 0.12 * COLUMN / width / 1.1
     top = f"{violation.kind}: the promise of {violation.promise} is broken"
     made.text(left, 1 - 0.12 / height, top, fontsize=11, fontweight="bold", color=RED, va="top")
-    made.text(left, 1 - 0.36 / height, "\n".join(message), fontsize=8.5, va="top")
+    made.text(left, 1 - 0.36 / height, "\n".join(message), fontsize=8.5, va="top", parse_math=False)
     for number, name in enumerate(columns):
-        title = name if name == "server" else f"{name} ({users[name]})"
-        axes.text(number, -1.0, title, fontsize=9.5, fontweight="bold")
+        title = name if name == "server" else plain(f"{name} ({users[name]})")
+        axes.text(number, -1.0, title, fontsize=9.5, fontweight="bold", parse_math=False)
         axes.plot([number, number], [-0.6, depth], color="#BBBBBB", linewidth=1, zorder=0)
     sent: defaultdict[tuple[str | None, str], deque[float]] = defaultdict(deque)
     for (number, row), lines, y in zip(rows, labels, positions, strict=True):
@@ -69,13 +70,22 @@ def lanes_figure(execution: Execution, violation: Violation) -> Figure:
             start = sent[row.connection, str(row.detail)].popleft()
             arrow = {"arrowstyle": "-|>", "color": COLOURS[0], "linewidth": 1.1, "shrinkA": 2, "shrinkB": 2}
             axes.annotate("", xy=(x, y), xytext=(0, start), arrowprops=arrow, zorder=1)
-        target = f" to {row.connection}" if row.kind == "sent" else ""
+        target = plain(f" to {row.connection}") if row.kind == "sent" else ""
         axes.plot(x, y, "o", color=colour, markersize=4, zorder=3)
         text = "\n".join(lines) + target
         box = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 0.6}
         weight = "bold" if proves else "normal"
         above = 0.75 if row.kind == "sent" else 0.35  # clear of the frame's arrow
         axes.text(
-            x + 0.045, y - above, text, fontsize=7.5, va="top", color=colour, fontweight=weight, bbox=box, zorder=2
+            x + 0.045,
+            y - above,
+            text,
+            fontsize=7.5,
+            va="top",
+            color=colour,
+            fontweight=weight,
+            bbox=box,
+            zorder=2,
+            parse_math=False,
         )
     return made

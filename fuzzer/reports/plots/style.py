@@ -10,12 +10,19 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-__all__ = ("COLOURS", "GREY", "MARKERS", "RED", "empty", "figure", "tidy")
+from ...core.text import plain
+
+__all__ = ("COLOURS", "GREY", "MARKERS", "RED", "empty", "figure", "named", "tidy")
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 GREY = "#666666"
 RED = "#B2182B"
+
+
+def named(text: str) -> str:
+    """Return a name as matplotlib is to draw it: one line, and no formula between dollars."""
+    return plain(text).replace("$", r"\$")
 
 
 def figure(width: float, height: float) -> tuple[Figure, Axes]:
