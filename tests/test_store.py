@@ -7,7 +7,8 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+import time
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from crosswire.fuzzer.campaigns.events import Noted, Progressed
 from crosswire.fuzzer.campaigns.runs import Run
 from crosswire.fuzzer.findings.counterexample import load
 from crosswire.fuzzer.store import Store, StoreError
+from crosswire.fuzzer.store.opening import copied
 from crosswire.fuzzer.store.schema import MIGRATIONS, VERSION
 from crosswire.fuzzer.targets.state import Keeping
 from crosswire.models.managers.targets import TARGETS
@@ -210,3 +212,131 @@ def test_killed_at_random_instants_nothing_saved_is_lost(tmp_path: Path) -> None
     losses = kill_campaigns(tmp_path / "results", kills=4, seed=1)
     assert losses.lost == []
     assert losses.counterexamples > 0
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_a_folder_that_cannot_be_written_can_be_read(folder: Path, log: bool) -> None:
+    """Also with a log beside the database, as somebody who writes, or was killed, leaves it."""
+    writer = Store.open(folder)
+    writer.begin(None, 0, {})
+    path = folder / "crosswire.db"
+    assert Path(f"{path}-wal").stat().st_size
+    apart = folder / "apart"
+    apart.mkdir()
+    for suffix in ("", "-wal") if log else ("",):
+        shutil.copy(f"{path}{suffix}", apart)
+    with closing(copied(apart / "crosswire.db")) as connection:
+        (campaigns,) = connection.execute("SELECT count(*) FROM campaigns").fetchone()
+    assert campaigns == (2 if log else 1)
+    assert sorted(file.name for file in apart.iterdir()) == ["crosswire.db", "crosswire.db-wal"][: 1 + log]
+    with Store.open(folder, readonly=True) as reader:  # while the other is still there
+        assert len(reader.campaigns()) == 2
+    writer.close()
+
+
+@pytest.mark.parametrize("statement", ["CREATE TABLE notes (text)", "CREATE TABLE campaigns (text)"])
+def test_a_database_of_something_else_is_left_as_it_is(tmp_path: Path, statement: str) -> None:
+    path = tmp_path / "crosswire.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(statement)
+        connection.commit()
+    before = path.read_bytes()
+    for readonly in (False, True):
+        with pytest.raises(StoreError, match="a database of something else, and left as it is"):
+            Store.open(tmp_path, readonly)
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["crosswire.db"]
+
+
+@pytest.mark.parametrize("content", [b"", b"dear diary\n" * 99])
+def test_what_is_no_database_of_ours_is_left_as_it_is(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "crosswire.db"
+    path.write_bytes(content)
+    with pytest.raises(StoreError):
+        Store.open(tmp_path, readonly=True)
+    if content:
+        with pytest.raises(StoreError, match="left as it is"):
+            Store.open(tmp_path)
+    assert path.read_bytes() == content
+
+
+def test_who_holds_a_lock_is_told(folder: Path) -> None:
+    script = (
+        "import sqlite3, sys; db = sqlite3.connect(sys.argv[1], isolation_level=None);"
+        "db.execute('BEGIN IMMEDIATE'); print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(folder / "crosswire.db")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None and process.stdout.readline() == "held\n"
+        with Store.open(folder) as store:
+            tally = Campaign(TARGETS["reference"], Plan(executions=1), explaining=False).tally
+            with pytest.raises(StoreError, match="database is locked") as caught:
+                store.record(1, tally)  # as it is written while a campaign goes on, in a second
+        process.kill()
+    if Path("/proc/locks").exists():
+        assert f"locked by process {process.pid} (" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("UPDATE failures SET message = 'a' || char(27) || '[2J' || char(10) || '::error::x'", None),
+        ("UPDATE failures SET message = x'00'", "message"),
+        ("UPDATE failures SET first_seen = 1e300", "first_seen"),
+        ("UPDATE failures SET operations = 'many'", "operations"),
+    ],
+)
+def test_a_store_can_hold_anything_and_is_read_for_what_it_is(folder: Path, change: str, said: str | None) -> None:
+    with closing(sqlite3.connect(folder / "crosswire.db")) as connection:
+        connection.execute(change)
+        connection.commit()
+    with Store.open(folder, readonly=True) as store:
+        if said is None:
+            assert {row.message for row in store.failures()} == {r"a\x1b[2J\n::error::x"}
+        else:
+            with pytest.raises(StoreError, match=f"holds what no campaign writes .*{said}"):
+                store.failures()
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs process groups")
+def test_a_campaign_that_is_told_to_end_takes_its_workers_along(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "crosswire.fuzzer", "run", "degraded", "--budget", "500s", "--workers", "2"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    path = tmp_path / "results" / "crosswire.db"
+    counted = 0
+    while not counted:
+        time.sleep(0.5)
+        with suppress(StoreError), Store.open(path.parent, readonly=True) as store:
+            counted = sum(row.executions for row in store.counts())
+    workers = _children(process.pid)
+    process.terminate()
+    _, said = process.communicate(timeout=600)
+    assert process.returncode == 130 and "Traceback" not in said
+    assert not [number for number in workers if _is_running(number)]
+    with Store.open(path.parent, readonly=True) as store:
+        assert [row.status for row in store.campaigns()] == ["interrupted"]
+
+
+def _children(parent: int) -> list[int]:
+    """The processes that a process has started, and theirs."""
+    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    parents = {int(line.split()[0]): int(line.split()[1]) for line in listed.splitlines()}
+    found = [parent]
+    for number in found:
+        found += [child for child, of in parents.items() if of == number]
+    assert len(found) > 1
+    return found[1:]
+
+
+def _is_running(number: int) -> bool:
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(number)], capture_output=True, text=True).stdout
+    return bool(state.strip()) and not state.startswith("Z")

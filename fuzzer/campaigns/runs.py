@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from ...models.isolation import OCCASIONS
-from ..core.choices import PROMISES
+from ..core.choices import MOST, MOST_SCHEDULES, PROMISES, PromiseName, StrategyName
 from ..core.errors import CrosswireError
 from ..core.program import Program
 from ..engine.execution import TargetError, Worker
@@ -439,13 +438,29 @@ def _plan_data(plan: Plan, targets: Sequence[str]) -> dict[str, object]:
     }
 
 
+class _PlanData(msgspec.Struct, forbid_unknown_fields=True):
+    """A plan as a store has it, and as the command line could have said it."""
+
+    targets: list[str]
+    executions: Annotated[int, msgspec.Meta(ge=1, le=MOST)] | None
+    seconds: Annotated[float, msgspec.Meta(gt=0, le=1e9)] | None
+    users: Annotated[int, msgspec.Meta(ge=1, le=9)]
+    steps: Annotated[int, msgspec.Meta(ge=1, le=1000)]
+    schedules: Annotated[int, msgspec.Meta(ge=1, le=MOST_SCHEDULES)]
+    strategies: tuple[StrategyName, ...]
+    promises: frozenset[PromiseName]
+
+
 def planned(row: CampaignRow) -> tuple[list[str], Plan]:
-    """The targets and the plan a stored campaign had."""
-    data = json.loads(row.plan)
-    targets = data.pop("targets")
-    data["strategies"] = tuple(data["strategies"])
-    data["promises"] = frozenset(data["promises"])
-    return targets, replace(Plan(seed=row.seed), **data)
+    """The targets and the plan a stored campaign had; raises `StoreError`."""
+    try:
+        data = msgspec.json.decode(row.plan, type=_PlanData)
+    except msgspec.MsgspecError as error:
+        raise StoreError(f"campaign {row.id} has no plan that can be gone on with: {error}") from None
+    if data.executions is None and data.seconds is None:
+        raise StoreError(f"campaign {row.id} has no plan that can be gone on with: it would never end")
+    said = msgspec.structs.asdict(data)
+    return said.pop("targets"), replace(Plan(seed=row.seed), **said)
 
 
 def last_unfinished(store: Store, profile: str | None) -> CampaignRow | None:

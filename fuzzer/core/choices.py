@@ -5,9 +5,22 @@ The names only, so that a command line can list them without loading what stands
 
 from typing import Literal, get_args
 
-__all__ = ("MOST", "MOST_SCHEDULES", "PROMISES", "STRATEGIES", "VIA", "WAYS", "WIRES", "FailOn", "ScheduleKind", "Way")
+__all__ = (
+    "MOST",
+    "MOST_SCHEDULES",
+    "PROMISES",
+    "STRATEGIES",
+    "VIA",
+    "WAYS",
+    "WIRES",
+    "FailOn",
+    "PromiseName",
+    "ScheduleKind",
+    "StrategyName",
+    "Way",
+)
 
-PROMISES = (
+PromiseName = Literal[
     "isolation",
     "authentication",
     "no loss",
@@ -20,9 +33,13 @@ PROMISES = (
     "consistency",
     "hygiene",
     "availability",
-)
+]
 
-STRATEGIES = ("fifo", "random", "calm", "pct", "pos", "surw", "delay", "coverage", "portfolio")
+PROMISES: tuple[str, ...] = get_args(PromiseName)
+
+StrategyName = Literal["fifo", "random", "calm", "pct", "pos", "surw", "delay", "coverage", "portfolio"]
+
+STRATEGIES: tuple[str, ...] = get_args(StrategyName)
 
 WIRES = ("json", "text", "socketio")
 

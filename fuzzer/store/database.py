@@ -14,14 +14,18 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import fields, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from ..core.errors import CrosswireError
+from msgspec import convert
+
+from ..core.text import cut, plain
 from ..findings.counterexample import load
 from ..findings.tally import Found, Tally
+from .opening import StoreError, check_ours, holder, to_read
 from .recovery import alive, campaign_lock, damage, salvage, set_aside, unknown_counterexamples
 from .rows import CampaignRow, CountRow, FailureRow, FirstRow, SampleRow, SightingRow
 from .schema import VERSION, migrate
@@ -29,11 +33,13 @@ from .schema import VERSION, migrate
 __all__ = ("Store", "StoreError", "environment")
 
 BUSY = 30.0
-"""Seconds to wait for another process that writes."""
+"""Seconds to wait for another process that writes, where nothing can be done in the meantime."""
 
+LATEST = 1e11
+"""Seconds since the epoch that a calendar still has, which is beyond all durations."""
 
-class StoreError(CrosswireError, RuntimeError):
-    """The store cannot be used or written; the message is one line."""
+BRIEFLY = 1.0
+"""The same where there is somebody to tell, or it can be tried again."""
 
 
 def environment() -> dict[str, str]:
@@ -46,6 +52,9 @@ def environment() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+RowType = TypeVar("RowType", CampaignRow, CountRow, FailureRow, FirstRow, SampleRow, SightingRow)
 
 
 class Store:
@@ -82,14 +91,17 @@ class Store:
             if readonly:
                 if not path.exists():
                     raise StoreError(f"{path}: there is no store yet; crosswire run makes one")
-                connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY)
+                connection = to_read(path, BRIEFLY)
+                check_ours(connection, path, empty=False)
                 (found,) = connection.execute("PRAGMA user_version").fetchone()
-                connection.execute("SELECT 1 FROM campaigns LIMIT 1").fetchone()
             else:
                 folder.mkdir(parents=True, exist_ok=True)
-                trouble = damage(path) if path.exists() else None
+                trouble = damage(path, BRIEFLY) if path.exists() else None
                 aside = set_aside(path) if trouble is not None else None
-                connection = sqlite3.connect(path, timeout=BUSY, isolation_level=None)
+                if path.exists():  # before anything is written to it
+                    with closing(to_read(path, BRIEFLY)) as looking:
+                        check_ours(looking, path)
+                connection = sqlite3.connect(path, timeout=BRIEFLY, isolation_level=None)
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.execute("PRAGMA foreign_keys = ON")
@@ -103,15 +115,13 @@ class Store:
                     connection.execute("COMMIT")
                     connection.execute("PRAGMA foreign_keys = ON")
                     notes.append(f"{path} was damaged ({trouble}); kept as {aside.name}, {rows:,} rows were recovered")
-            if found > VERSION:
-                raise StoreError(f"{path}: version {found}, and this release knows up to {VERSION}; upgrade crosswire")
         except BaseException as error:
             if connection is not None:
                 connection.close()
             if not isinstance(error, sqlite3.Error | OSError):
                 raise
             raise StoreError(
-                f"{path}: cannot be {'read' if readonly else 'written'} ({_reason(error)}); "
+                f"{path}: cannot be {'read' if readonly else 'written'} ({_reason(error, path)}); "
                 "choose another folder with --results"
             ) from None
         store = cls(connection, folder, notes)
@@ -132,8 +142,10 @@ class Store:
         self._db.close()
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
+    def _writing(self, seconds: float = BUSY) -> Iterator[sqlite3.Connection]:
+        """Write in one transaction, waiting for others for so long."""
         try:
+            self._db.execute(f"PRAGMA busy_timeout = {seconds * 1000:.0f}")
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
@@ -143,7 +155,8 @@ class Store:
                     self._db.execute("ROLLBACK")
                 raise
         except sqlite3.Error as error:
-            raise StoreError(f"{self.folder / 'crosswire.db'}: cannot be written ({_reason(error)})") from None
+            path = self.folder / "crosswire.db"
+            raise StoreError(f"{path}: cannot be written ({_reason(error, path)})") from None
 
     def _recover(self) -> None:
         for row in self.campaigns():
@@ -196,7 +209,8 @@ class Store:
             lock = campaign_lock(self.folder, campaign)
             lock.acquire(timeout=0)
         except OSError as error:
-            raise StoreError(f"campaign {campaign} is held by another process, or cannot be held: {error}") from None
+            by = holder(self.folder / "running" / f"{campaign}.lock") or "another process"
+            raise StoreError(f"campaign {campaign} is held by {by}, or cannot be held: {error}") from None
         self._locks[campaign] = lock
 
     def _release(self, campaign: int) -> None:
@@ -206,10 +220,10 @@ class Store:
             Path(lock.lock_file).unlink(missing_ok=True)
 
     def record(self, campaign: int, tally: Tally, done: bool = False) -> None:
-        """Write a target's totals, in one transaction."""
+        """Write a target's totals, in one transaction; those that are not ``done`` are written again anyway."""
         target = tally.target
         seen = [found.times for found in tally.found.values()]
-        with self._writing() as db:
+        with self._writing(BUSY if done else BRIEFLY) as db:
             db.execute(
                 "INSERT OR REPLACE INTO progress VALUES (?, ?, ?, ?, ?, ?)",
                 (campaign, target, tally.rounds, tally.programs, tally.seconds, done),
@@ -302,7 +316,11 @@ class Store:
         ).fetchone()
         if progress is None:
             return False
-        tally.rounds, tally.programs, tally.seconds = progress[:3]
+        try:
+            rounds, programs, seconds, done = convert(progress, tuple[int, int, float, int])
+        except ValueError as error:
+            raise StoreError(f"campaign {campaign}: holds what no campaign writes ({error})") from None
+        tally.rounds, tally.programs, tally.seconds = rounds, programs, seconds
         for count in self.counts([campaign]):
             if count.target == target:
                 cell = (count.strategy, count.users, count.length)
@@ -311,7 +329,7 @@ class Store:
                 for promise, times in count.broken.items():
                     tally.broken[promise] += times
                     tally.broken_cells[promise, cell] = times
-        return bool(progress[3])
+        return bool(done)
 
     def prune(self, campaigns: Iterable[int]) -> int:
         """Forget campaigns' counts; failures and their counterexamples stay.  Gives how many campaigns went."""
@@ -328,12 +346,13 @@ class Store:
         try:
             return self._db.execute(query, parameters).fetchall()
         except sqlite3.Error as error:
-            raise StoreError(f"{self.folder / 'crosswire.db'}: cannot be read ({_reason(error)})") from None
+            path = self.folder / "crosswire.db"
+            raise StoreError(f"{path}: cannot be read ({_reason(error, path)})") from None
 
     def campaigns(self) -> list[CampaignRow]:
         """All campaigns, oldest first."""
         columns = "id, profile, started, ended, status, seed, plan, environment"
-        return [CampaignRow(*row) for row in self._rows(f"SELECT {columns} FROM campaigns ORDER BY id")]
+        return self._typed(CampaignRow, self._rows(f"SELECT {columns} FROM campaigns ORDER BY id"))
 
     def counts(self, campaigns: Iterable[int] | None = None) -> list[CountRow]:
         """What was counted, of some campaigns or all."""
@@ -342,51 +361,73 @@ class Store:
         for campaign, target, promise, strategy, users, length, times in self._rows("SELECT * FROM broken"):
             broken[campaign, target, strategy, users, length][promise] = times
         rows = self._rows("SELECT * FROM executions ORDER BY campaign, target, strategy, users, length")
-        return [
-            CountRow(row[0], row[1], row[2], row[3], row[4], row[5], broken.get(row[:5], {}))
-            for row in rows
-            if wanted is None or row[0] in wanted
-        ]
+        chosen = [(*row, broken.get(row[:5], {})) for row in rows if wanted is None or row[0] in wanted]
+        return self._typed(CountRow, chosen)
 
     def failures(self) -> list[FailureRow]:
         """Every finding ever made, by target and signature."""
         columns = {row[1] for row in self._rows("PRAGMA table_info(failures)")}
         bug = "coalesce(bug, f.signature)" if "bug" in columns else "f.signature"  # an older store that is only read
-        return [
-            FailureRow(*row)
-            for row in self._rows(
-                "SELECT f.signature, f.target, promise, violation, message, operations, deviations, file, "
-                "counterexample, first_seen, last_seen, "
-                "coalesce((SELECT sum(times) FROM sightings s WHERE s.signature = f.signature), 0), gone_since, "
-                f"{bug} "
-                "FROM failures f ORDER BY f.target, f.signature"
-            )
-        ]
+        rows = self._rows(
+            "SELECT f.signature, f.target, promise, violation, message, operations, deviations, file, "
+            "counterexample, first_seen, last_seen, "
+            "coalesce((SELECT sum(times) FROM sightings s WHERE s.signature = f.signature), 0), gone_since, "
+            f"{bug} "
+            "FROM failures f ORDER BY f.target, f.signature"
+        )
+        return self._typed(FailureRow, rows)
 
     def sightings(self, campaign: int) -> list[SightingRow]:
         """What a campaign saw, in order of first sight."""
         columns = "campaign, target, signature, times, at_execution, at_seconds"
         query = f"SELECT {columns} FROM sightings WHERE campaign = ? ORDER BY target, at_execution, signature"
-        return [SightingRow(*row) for row in self._rows(query, (campaign,))]
+        return self._typed(SightingRow, self._rows(query, (campaign,)))
 
     def samples(self, campaign: int | None = None) -> list[SampleRow]:
         """The discovery curves, of one campaign or all."""
         where, parameters = ("", ()) if campaign is None else ("WHERE campaign = ?", (campaign,))
-        return [
-            SampleRow(*row)
-            for row in self._rows(f"SELECT * FROM samples {where} ORDER BY campaign, target, executions", parameters)
-        ]
+        query = f"SELECT * FROM samples {where} ORDER BY campaign, target, executions"
+        return self._typed(SampleRow, self._rows(query, parameters))
 
     def firsts(self) -> list[FirstRow]:
         """First sightings by strategy; strategies that showed nothing of a target as censored rows."""
-        rows = [FirstRow(*row) for row in self._rows("SELECT * FROM firsts ORDER BY 1, 2, 3, 4")]
+        rows = self._typed(FirstRow, self._rows("SELECT * FROM firsts ORDER BY 1, 2, 3, 4"))
         showed = {(row.campaign, row.target, row.strategy) for row in rows}
         totals = self._rows(
             "SELECT campaign, target, strategy, sum(executions) FROM executions GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
         )
-        rows += [FirstRow(row[0], row[1], row[2], None, row[3]) for row in totals if row[:3] not in showed]
-        return rows
+        silent = [(row[0], row[1], row[2], None, row[3]) for row in totals if row[:3] not in showed]
+        return rows + self._typed(FirstRow, silent)
+
+    def _typed(self, kind: type[RowType], rows: Iterable[Sequence[Any]]) -> list[RowType]:
+        """Return rows as what they are; a file can hold anything in any column."""
+        names = [field.name for field in fields(kind)]
+        try:
+            return [_shown(convert(_in_range(dict(zip(names, row, strict=True))), kind)) for row in rows]
+        except ValueError as error:  # of msgspec's, too
+            path = self.folder / "crosswire.db"
+            raise StoreError(f"{path}: holds what no campaign writes ({plain(cut(str(error)))})") from None
 
 
-def _reason(error: BaseException) -> str:
-    return str(error.strerror if isinstance(error, OSError) and error.strerror else error)
+def _in_range(row: dict[str, Any]) -> dict[str, Any]:
+    for name, value in row.items():
+        if isinstance(value, float) and not 0 <= value <= LATEST:
+            raise ValueError(f"{name} {value}")
+    return row
+
+
+def _shown(row: RowType) -> RowType:
+    """The same row with its texts as they are to be shown; what is JSON stays so."""
+    said = {field.name: getattr(row, field.name) for field in fields(row)}
+    texts: dict[str, Any] = {
+        name: plain(value)
+        for name, value in said.items()
+        if isinstance(value, str) and name not in ("counterexample", "plan") and plain(value) != value
+    }
+    return replace(row, **texts) if texts else row
+
+
+def _reason(error: BaseException, path: Path) -> str:
+    said = str(error.strerror if isinstance(error, OSError) and error.strerror else error)
+    by = holder(path) if "locked" in said else None
+    return f"{said} by {by}" if by else said

@@ -10,6 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ..findings.counterexample import CounterexampleError, load
+from .opening import StoreError
 from .schema import TABLES
 
 __all__ = ("alive", "campaign_lock", "damage", "salvage", "set_aside", "unknown_counterexamples")
@@ -38,10 +39,21 @@ def alive(folder: Path, campaign: int) -> bool:
     return False
 
 
-def damage(path: Path) -> str | None:
-    """What is wrong with a database file, or None."""
+MAGIC = b"SQLite format 3\0"
+"""How every database begins (https://sqlite.org/fileformat.html)."""
+
+
+def damage(path: Path, seconds: float) -> str | None:
+    """What is wrong with a database file, or None; others are waited for for so long.
+
+    Raises `StoreError` where it never was one of ours.
+    """
+    with path.open("rb") as file:
+        head = file.read(1 << 16)
+    if head and not head.startswith(MAGIC) and head[:16].strip(b"\0") and b"CREATE TABLE campaigns" not in head:
+        raise StoreError(f"{path}: no database of ours, and left as it is; choose another folder with --results")
     try:
-        with closing(sqlite3.connect(path, timeout=30)) as connection:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True, timeout=seconds)) as connection:
             connection.execute("PRAGMA schema_version").fetchone()
             (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.OperationalError as error:
