@@ -12,6 +12,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 
 from ..core.errors import UsageError
+from ..core.text import cut
 from ..engine.execution import TargetError
 from .child import Care, Child, awaited
 from .messages import unpacked
@@ -33,7 +34,7 @@ SAVED = "what was counted and found is saved, and --resume goes on from there"
 def check_cluster(address: str) -> None:
     """See whether an address can be one, and whether there is what speaks to it; raises `UsageError`."""
     if address != LOCAL and not ADDRESS.fullmatch(address):
-        raise UsageError(f"--cluster {address}: name a Dask scheduler, as in tcp://host:8786, or {LOCAL}")
+        raise UsageError(f"--cluster {cut(address, 80)!r}: name a Dask scheduler, as in tcp://host:8786, or {LOCAL}")
     if find_spec("distributed") is None:
         raise UsageError("--cluster needs Dask: pip install 'crosswire[cluster]'")
 

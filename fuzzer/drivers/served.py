@@ -21,6 +21,7 @@ from ..clients.link import Link
 from ..clients.loopback import LoopbackLink
 from ..core.handshake import Frame, Request
 from ..core.history import Content, Remains, RowKind
+from ..core.jsons import read_json
 from ..core.program import Operation, Program
 from ..core.stacks import is_library, waits_at
 from ..targets.adapter import Target
@@ -187,7 +188,7 @@ class RealWebSocket(FakeWebSocket):
 def content(frame: Frame, driver: Driver) -> Content:
     """What a frame says, as JSON where it is."""
     try:
-        data = json.loads(frame)
+        data = read_json(frame)
     except ValueError:
         data = frame
     return in_payload(data if isinstance(data, dict | list) else frame, driver.made)

@@ -7,7 +7,6 @@ as done when everything has come to rest: until then its effects may be seen, an
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,6 +17,7 @@ from ..clients.asgi import AsgiLink
 from ..clients.link import Link, Unconnected, refusal
 from ..core.history import Aim, Detail, EventId, Outcome, Remains, RowKind
 from ..core.http import HttpAnswer
+from ..core.jsons import read_json
 from ..core.program import CRITICAL_EVENTS, Operation, Program
 from ..core.stacks import Place, waits_at
 from ..targets.adapter import Target
@@ -52,7 +52,7 @@ def answer_of(action: Action, answer: HttpAnswer) -> Detail:
     if action.answer is None and action.user is None:
         return None
     try:
-        data = json.loads(answer.body)
+        data = read_json(answer.body)
     except ValueError:
         data = None
     if not isinstance(data, Mapping) or not action.answered_by(data):

@@ -18,6 +18,7 @@ from ..campaigns.child import Care
 from ..campaigns.replays import replayed_apart
 from ..core.choices import PROMISES
 from ..core.errors import UsageError
+from ..core.text import plain
 from ..engine.execution import TargetError
 from ..findings.causes import in_lines
 from ..findings.counterexample import parsed
@@ -95,8 +96,8 @@ def _failure(row: FailureRow, number: int, check: Callable[[str, str], None]) ->
         "row": row,
         "operations": operations,
         "picture": picture,
-        "cause": cause,
-        "trouble": trouble,
+        "cause": list(map(plain, cause)),
+        "trouble": plain(trouble) if trouble is not None else None,
         "test": regression_test(row),
     }
 

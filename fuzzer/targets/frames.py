@@ -6,7 +6,6 @@ one is the target's own affair.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 
 from ..core.handshake import Frame
 from ..core.history import Content, EventId, Mention
+from ..core.jsons import read_json
 from ..core.program import CRITICAL_EVENTS
 
 __all__ = ("FIELDS", "Fields", "Said", "carries_any", "in_objects", "in_payload", "markers", "objects")
@@ -123,7 +123,7 @@ def in_payload(frame: Any, made: Mapping[str, EventId]) -> Content:
     if isinstance(frame, str | bytes):
         try:
             data = (
-                json.loads(frame) if ("event_id" in frame if isinstance(frame, str) else b"event_id" in frame) else None
+                read_json(frame) if ("event_id" in frame if isinstance(frame, str) else b"event_id" in frame) else None
             )
         except ValueError:
             data = None
@@ -159,7 +159,7 @@ def _payloads(data: Any, made: Mapping[str, EventId], mentions: dict[EventId, Me
         data = data.values()
     elif isinstance(data, str) and '"event_id"' in data:
         try:
-            data = (json.loads(data),)
+            data = (read_json(data),)
         except ValueError:
             return
     elif not isinstance(data, list | tuple):

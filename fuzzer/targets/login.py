@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from ..core.http import HttpAnswer, HttpRequest
+from ..core.jsons import read_json
 
 __all__ = ("Http", "HttpLogin", "fill")
 
@@ -65,7 +66,7 @@ class HttpLogin(Http):
             return answer.cookies[self.cookie]
         if self.token is None:
             return None
-        value: Any = json.loads(answer.body)
+        value: Any = read_json(answer.body)
         for name in self.token.split("."):
             value = value[name]
         return str(value)

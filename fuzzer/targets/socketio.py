@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..core.jsons import read_json
 from .frames import carries_any, in_objects, markers
 from .login import HttpLogin
 from .templates import names_room
@@ -96,7 +97,7 @@ class SocketIOWire(Wire):
 
     def _read_event(self, frame: str) -> Reading:
         try:
-            data = json.loads(frame[frame.index("[") :])
+            data = read_json(frame[frame.index("[") :])
         except ValueError:
             return Reading(markers(frame), kind="event")
         said = in_objects(data) if carries_any(frame) else {}

@@ -16,7 +16,6 @@ Derive from `Wire` where templates are not enough.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -25,6 +24,7 @@ from urllib.parse import quote
 
 from ..core.errors import UsageError
 from ..core.handshake import Frame, Request
+from ..core.jsons import read_json
 from .frames import FIELDS, Fields, Said, carries_any, in_objects, markers
 from .login import Http, HttpLogin, fill
 from .own import Action
@@ -417,7 +417,7 @@ class JsonWire(Wire):
         data: Any = None
         if frame[:1] in ("{", b"{") or (carries and frame[:1] in ("[", b"[")):
             try:
-                data = json.loads(frame)
+                data = read_json(frame)
             except ValueError:
                 data = None
         said = in_objects(data, self.fields) if carries and data is not None else {}
