@@ -80,7 +80,7 @@ class Model:
 def measure(target: str, workers: int, rounds: int, seed: int = 0) -> tuple[Costs, list[Batch]]:
     """Run rounds on a cluster of so many workers, and give them back in order; starting it is not measured."""
     plan = Plan(seed=seed, schedules=8)
-    job = RoundsJob(target, plan, resolve(target).state.way, (), 5.0)
+    job = RoundsJob(target, plan, resolve(target).state.way, None, 5.0)
     cluster = Measured(workers, job)
     with closing(Pool(resolve(target), cluster, 1)) as pool:
         warm = pool.next_round(lambda: False, lambda: None)

@@ -97,7 +97,7 @@ def kill_campaigns(folder: Path, kills: int, seed: int, longest: float = 2.5) ->
 
 
 def _compare(folder: Path, before: _Noted, losses: Losses, number: int) -> None:
-    trouble = damage(folder / "crosswire.db")
+    trouble = damage(folder / "crosswire.db", 5.0)
     if trouble is not None:
         losses.lost.append(f"kill {number}: the store is damaged: {trouble}")
         return

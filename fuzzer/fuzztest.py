@@ -26,9 +26,9 @@ from typing import TypeVar, cast
 from .campaigns.campaign import Campaign, Plan
 from .campaigns.events import BugFound
 from .cli.budget import parse_budget
-from .cli.consoles import plain_console
 from .cli.lanes import lanes
 from .cli.profiles import load_profile
+from .cli.terminal import plain_console
 from .cli.trust import check_trust, places_of, remember
 from .core.errors import UsageError
 from .core.text import lines, plain

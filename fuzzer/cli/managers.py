@@ -14,7 +14,7 @@ from rich.text import Text
 from ...models.managers.fitting import OPERATIONS, Fitting, fitting
 from ...models.managers.interface import SEVEN, Difference, Member, differences, matrix
 from ..targets.places import UnknownTargetError, load_module, module_and_name
-from .consoles import plain_console
+from .terminal import plain_console
 
 __all__ = ("named_classes", "print_adapter", "print_matrix")
 

@@ -16,10 +16,9 @@ from ..campaigns.replays import confirmed_apart, replayed_apart
 from ..core.text import plain
 from ..findings.counterexample import Counterexample, load
 from ..reports.words import describe, lane_of, tracebacks
-from .consoles import plain_console
 from .lanes import LONGEST, lanes
 from .sources import in_the_source, tasks_table
-from .terminal import plain_text
+from .terminal import plain_console, plain_text
 from .trust import check_trust
 
 __all__ = ("explain_file", "replay_file")

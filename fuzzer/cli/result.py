@@ -13,7 +13,7 @@ from rich.text import Text
 from ..campaigns.rounds import Plan
 from ..campaigns.summary import BugSummary, FailureSummary, ReachSummary, RunSummary, TargetSummary
 from ..core.choices import PROMISES
-from .consoles import plain_console
+from .terminal import plain_console
 
 __all__ = ("count", "print_result")
 

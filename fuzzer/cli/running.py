@@ -30,9 +30,8 @@ from ..reports.github import step_summary, workflow_commands
 from ..reports.junit import to_junit
 from ..store import CampaignRow, Store
 from ..targets.resolve import bundled_by_default, check_name
-from .consoles import plain_console
 from .result import count, print_result
-from .terminal import plain_text, trusted
+from .terminal import plain_console, plain_text, trusted
 from .trust import check_trust, remember
 
 __all__ = ("Settings", "run_campaigns")

@@ -17,7 +17,7 @@ from rich.table import Table
 from ..core.choices import PROMISES
 from ..statistics import differences, shares_by_promise
 from ..store import CampaignRow, CountRow, FailureRow, FirstRow, SampleRow, Store, StoreError
-from .consoles import plain_console
+from .terminal import plain_console
 
 __all__ = ("compare_campaigns", "export_tables", "list_campaigns", "prune_campaigns")
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 import sys
 from contextlib import suppress
-from typing import TextIO
+from typing import Any, TextIO
 
+from rich.console import Console
 from rich.text import Text
 
 from ..core.text import plain
 
-__all__ = ("Guarded", "guard", "plain_text", "trusted")
+__all__ = ("Guarded", "guard", "plain_console", "plain_text", "trusted")
 
 HASHES = re.compile(r"##(?=\w*\[)")
 """How commands begin that may stand anywhere in a line; what is put for it also means the same in JSON."""
@@ -24,6 +25,11 @@ COLONS = re.compile(r"(^|[\n\r])((?:\s|\x1b\[[0-9;]*[A-Za-z])*)::")
 """How commands begin at the beginning of a line, for those who take colours off first."""
 
 INDENT = re.compile(r"(?:\s|\x1b\[[0-9;]*[A-Za-z])*\Z")
+
+
+def plain_console(**options: Any) -> Console:
+    """A `rich` console, with its options, that reads nothing into a text: ``chat:bug:`` is a target, not an insect."""
+    return Console(highlight=False, markup=False, emoji=False, **options)
 
 
 def plain_text(text: str, style: str = "") -> Text:
