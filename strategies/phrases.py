@@ -338,7 +338,6 @@ def come_and_go_on_two_days(
                 script.say(speech, script.speaker_at(name), which)
                 script.settle()
             script.leave(name, how)
-            script.settle()
 
 
 def back_for_long(script: Script, said: Said, which: int, how: Kind, moments: Sequence[float]) -> None:

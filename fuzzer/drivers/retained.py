@@ -31,7 +31,7 @@ from .evidence import Connections
 
 __all__ = ("EACH_DAY", "LONG_AFTER", "Retained", "long_pause")
 
-EACH_DAY = 8
+EACH_DAY = 6
 """So many clients come before and after: more than are kept of what is kept for a short while only, or the newest."""
 
 LONG_AFTER = 86_400.0
