@@ -183,7 +183,7 @@ class HistoryIndex:
             self._server_ends(row, time, number, op)
         elif kind == "cancel":
             self.disturbed = True
-            if isinstance(detail, int) and detail in self.invocations:
+            if isinstance(detail, int):
                 self._cancels(self.invocations[detail])
 
     def _connects(self, row: int, time: float, op: Operation, detail: Detail) -> None:

@@ -357,6 +357,50 @@ def test_what_is_sent_to_who_was_refused_need_not_be_read() -> None:
     assert kinds(story.send("c1", number).end(number, NOBODY).rest()) == ["EarlyDelivery"]
 
 
+def test_what_a_user_says_oneself_meanwhile_ends_no_login_later() -> None:
+    story = managed("u0", "u1")
+    own = story.begin("emit", None, "u1", to="u0")
+    story.done("log_out", "c1")
+    number = story.begin("emit", None, "u0", to="u1")
+    story.hears("c1", number).hears("c0", own).end(own).end(number)
+    assert kinds(story.rest()) == ["LateDelivery"]
+
+
+def test_who_shows_another_users_token_may_be_told_what_is_whose() -> None:
+    story = served()
+    story.connect("c0", "u1", token="u2", said="u2")
+    assert kinds(story.send("c0", word="@u0").receive("c0")) == []
+
+
+def test_what_failed_may_be_kept_and_sent_to_two() -> None:
+    for failed, want in ((True, []), (False, ["OfflineDuplicate"])):
+        story = managed("u0", kept="next")
+        number = story.begin("emit", None, "u0", to="u1")
+        story.end(number, None, RowKind.RAISED if failed else RowKind.RETURNED).rest()
+        for name in ("c1", "c2"):
+            story.connect(name, "u1", said=None)
+            story.hears(name, number)
+        assert kinds(story.rest()) == want
+
+
+def test_what_was_sent_in_vain_to_who_had_just_gone_is_not_owed_again() -> None:
+    for tried, want in ((True, []), (False, ["OfflineLoss"])):
+        story = managed("u0", "u1", kept="next").leave("c1")
+        number = story.begin("emit", None, "u0", to="u1")
+        if tried:
+            story.turned_away("c1", number)
+        story.end(number).rest()
+        story.connect("c2", "u1", said=None)
+        assert kinds(story.rest()) == want
+
+
+def test_a_login_that_closes_its_own_connection_let_nobody_in() -> None:
+    story = managed()
+    login = story.begin("connect", "c0", "u0")
+    story.mark(RowKind.CLOSED, "closed with 1008", "c0", login).end(login)
+    assert list(circumstances(story.rest())) == ["it hung up, with nobody else of that user there"]
+
+
 def test_only_a_login_hangs_up_on_itself() -> None:
     story = Story(Target("tells", Tells, Tells))
     for number in range(2):
