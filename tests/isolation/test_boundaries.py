@@ -401,6 +401,15 @@ def test_a_login_that_closes_its_own_connection_let_nobody_in() -> None:
     assert list(circumstances(story.rest())) == ["it hung up, with nobody else of that user there"]
 
 
+def test_whose_token_has_ended_may_be_turned_away() -> None:
+    for ends, want in ((True, []), (False, ["Refused"])):
+        story = served("u0")
+        if ends:
+            story.done("expire", "c0", said=NOBODY)
+        story.connect("c1", "u0", said=False)
+        assert kinds(story) == want
+
+
 def test_only_a_login_hangs_up_on_itself() -> None:
     story = Story(Target("tells", Tells, Tells))
     for number in range(2):
