@@ -410,6 +410,37 @@ def test_whose_token_has_ended_may_be_turned_away() -> None:
         assert kinds(story) == want
 
 
+def late(story: Story, name: str) -> Story:
+    """A heartbeat of a connection is under way for too long."""
+    return story.mark(RowKind.CLOCK, (("pong", 0, name),)).wait(5.0).rest()
+
+
+@pytest.mark.parametrize(
+    ("beat", "told", "active", "want"),
+    [
+        ("", "c1", ("u0",), []),
+        ("", "c1", ("u1",), ["WrongAnswer"]),
+        ("", "c1", ("u0", "u2"), ["WrongAnswer"]),
+        ("c1", "c1", ("u1", "u2"), []),
+        ("", None, ("u0",), ["WrongAnswer"]),
+    ],
+)
+def test_who_is_told_need_not_be_told_of_itself(
+    beat: str, told: str | None, active: tuple[str, ...], want: list[str]
+) -> None:
+    story = managed("u0", "u1")
+    story.done("emit", None, "u0", to="u2")
+    if beat:
+        late(story, beat)
+    assert kinds(story.rest().mark(RowKind.ACTIVE, active, told)) == want
+
+
+def test_one_tab_that_was_in_time_is_enough_to_be_there() -> None:
+    for beat in ("c1", "c2"):
+        story = late(managed("u0", "u1", "u1"), beat)
+        assert kinds(story.mark(RowKind.ACTIVE, ("u0",))) == ["WrongAnswer"]
+
+
 def test_only_a_login_hangs_up_on_itself() -> None:
     story = Story(Target("tells", Tells, Tells))
     for number in range(2):
