@@ -159,6 +159,7 @@ EDGES: list[tuple[str, Callable[[], Story], bool]] = [
     ("authentication", lambda: shows("u1"), True),
     ("authentication", lambda: shows("valid"), False),
     ("authentication", lambda: managed("u0").leave("c0"), True),
+    ("authentication", lambda: managed("u0", "u1").leave("c0"), True),
     ("authentication", pending, False),
     ("no loss", unfinished, False),
     ("no duplicate", lambda: spoken(("u0", "c1"), unread=True), False),
