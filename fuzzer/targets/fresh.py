@@ -19,7 +19,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from ..world import OutsideWorldError, WorldLoop
-from ..world.identity import number_classes
+from ..world.identity import number_classes, numbering_apart
 from .adapter import Target
 from .state.reach import is_own
 from .state.sources import Sources
@@ -42,7 +42,8 @@ def taking_up() -> Iterator[None]:
     entropy = _Open().entropy
     entropy.enter()
     try:
-        yield
+        with numbering_apart():
+            yield
     finally:
         entropy.leave()
 

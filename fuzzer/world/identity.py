@@ -5,7 +5,8 @@ hashes.  By default these are addresses, which differ from one execution to the 
 Which order a set has is nobody's promise, so any fixed one is as good.  Equality is not touched.
 
 Numbered are the classes of asyncio, of every library and of the project whose instances hash by their address.  Each
-class counts for itself: what lives on from one execution to the next does not shift the numbers of other classes.
+class counts for itself: what lives on from one execution to the next does not shift the numbers of other classes.  No
+two objects have one hash, unless one of them outlived an execution: SQLAlchemy takes what hashes the same for the same.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import FunctionType, ModuleType
 from typing import Any
-from weakref import ref
+from weakref import WeakKeyDictionary, ref
+from zlib import crc32
 
 from ..core.stacks import is_library
 from .lockstep import here, member_here
@@ -34,6 +36,7 @@ __all__ = (
     "number_classes",
     "number_loaded",
     "numbered_hash",
+    "numbering_apart",
     "restart",
 )
 
@@ -48,7 +51,16 @@ ADDRESS = frozenset({"id", "hash", "super", "object", "__hash__"})
 HEAP, IMMUTABLE, COLLECTED = 1 << 9, 1 << 8, 1 << 14
 """``Py_TPFLAGS_HEAPTYPE``, ``Py_TPFLAGS_IMMUTABLETYPE``, ``Py_TPFLAGS_HAVE_GC``."""
 
-_counts: Counter[type] = Counter()
+BITS = 24
+"""Bits of a hash that are its number: what a set goes by, as long as it is small.  Those above are its class's."""
+
+APART = 1 << (BITS - 1)
+"""Numbers of what was made before executions, or by no execution, begin here."""
+
+_counts: Counter[int] = Counter()
+_counts_apart: Counter[int] = Counter()
+_apart = 0
+_salts: WeakKeyDictionary[type, int] = WeakKeyDictionary()
 _beside: dict[int, tuple[ref[Any], int]] = {}
 """By address, the hashes of objects that have no ``__dict__``, or were there before their class was numbered."""
 
@@ -77,13 +89,33 @@ def numbered_hash(self: object) -> int:
             return entry[1]
         if key in _bare:
             return _bare[key]
-        cls = type(self)
-        number = _counts[cls] = _counts[cls] + 1
+        number = _next(type(self))
         if known is not None:
             known[NUMBER] = number
         elif not _keep_beside(self, number):
             return object.__hash__(self)
     return int(number)
+
+
+def _next(cls: type) -> int:
+    """A hash for an instance of a class."""
+    salt = _salts.get(cls)
+    if salt is None:
+        salt = _salts[cls] = (crc32(f"{cls.__module__}.{cls.__qualname__}".encode()) & 0x7FFFFFFF) << BITS
+    counts, first = (_counts_apart, APART) if _apart else (_counts, 0)
+    counts[salt] += 1
+    return salt + first + counts[salt]
+
+
+@contextmanager
+def numbering_apart() -> Iterator[None]:
+    """Meanwhile, what is hashed for the first time is no execution's, and gets a number that none of theirs has."""
+    global _apart
+    _apart += 1
+    try:
+        yield
+    finally:
+        _apart -= 1
 
 
 def _keep_beside(thing: object, number: int) -> bool:
@@ -238,17 +270,13 @@ def _with_care(loader: Any, library: bool) -> None:
 
 @contextmanager
 def _unnoticed() -> Iterator[None]:
-    """Meanwhile, nothing that is asked of the world, or counted here, changes how the execution goes on."""
-    world, counts = here(), _counts.copy()
+    """Meanwhile, nothing that is asked of the world, or numbered, changes how the execution goes on."""
+    world = here()
     if world is None or member_here() is not None:  # in a thread, others may go on meanwhile
         yield
-        return
-    try:
-        with world.unnoticed():
+    else:
+        with world.unnoticed(), numbering_apart():
             yield
-    finally:
-        _counts.clear()
-        _counts.update(counts)
 
 
 @contextmanager
