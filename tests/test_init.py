@@ -138,6 +138,38 @@ NAMES_WHOSE = BY_HEADER.replace(
 )
 
 
+VALIDATED = """
+from typing import Literal
+from pydantic import BaseModel
+
+class Typing(BaseModel):
+    type: Literal["typing"]
+    seconds: int
+
+class Direct(BaseModel):
+    type: Literal["direct"]
+    receiver_id: int
+    message: str
+    urgent: bool = False
+
+people = {}
+
+@app.websocket("/ws")
+async def live(ws: WebSocket, user_id: int):
+    await ws.accept()
+    people.setdefault(user_id, []).append(ws)
+    try:
+        while True:
+            payload = json.loads(await ws.receive_text())
+            if payload["type"] == "direct":
+                said = Direct.model_validate(payload)
+                for one in people.get(said.receiver_id, []):
+                    await one.send_json({"from": user_id, "message": said.message})
+    except WebSocketDisconnect:
+        people[user_id].remove(ws)
+"""
+
+
 @pytest.fixture
 def chat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the application goes."""
@@ -172,8 +204,22 @@ def chat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                 "    # users=",
             ],
         ),
+        (
+            VALIDATED,
+            [
+                'path="/ws?user_id={user}"',
+                "users=integer_users",
+                'to_user={"type": "direct", "receiver_id": "{to}", "message": "{event}"}',
+            ],
+        ),
     ],
-    ids=["numbers and kinds", "a token in the query", "a token in a header", "rooms, and what a method asks for"],
+    ids=[
+        "numbers and kinds",
+        "a token in the query",
+        "a token in a header",
+        "rooms, and what a method asks for",
+        "a number in the query, and what a model asks for",
+    ],
 )
 def test_routes_and_handlers_are_read_and_what_is_written_runs(
     chat: Path, source: str, written: list[str], capsys: pytest.CaptureFixture[str]
