@@ -24,7 +24,7 @@ from typing import Any
 from ..core.history import Kept
 from ..core.program import LEAVING, Program
 from ..targets.adapter import Client
-from ..targets.state.reach import is_collected, is_heap, is_own, is_private
+from ..targets.state.reach import is_collected, is_fuzzers, is_heap, is_own
 from ..targets.state.records import attributes, instance_dict, slots
 from ..targets.websocket import FakeWebSocket
 from .evidence import Connections
@@ -212,7 +212,7 @@ def _children(thing: Any) -> Iterator[tuple[str, Any]]:
     Neither libraries' classes and functions, nor what is ours, nor what a task has in hand.
     """
     kind = type(thing)
-    if issubclass(kind, (*ATOMS, *WEAK, *LOGS, *UNDER_WAY, types.ModuleType)) or is_private(kind.__module__):
+    if issubclass(kind, (*ATOMS, *WEAK, *LOGS, *UNDER_WAY, types.ModuleType)) or is_fuzzers(thing, kind):
         return
     if issubclass(kind, dict):
         for key, value in list(dict.items(thing)):

@@ -37,7 +37,7 @@ from .records import (
     slots,
 )
 
-__all__ = ("Reach", "is_heap", "is_own", "is_private")
+__all__ = ("Reach", "is_fuzzers", "is_heap", "is_own", "is_private")
 
 ATOMS = frozenset(
     {
@@ -128,6 +128,11 @@ def is_private(name: object) -> bool:
     return isinstance(name, str) and name.partition(".")[0] in PRIVATE and not name.startswith(TARGETS)
 
 
+def is_fuzzers(thing: object, kind: type) -> bool:
+    """Whether an object is of a class of the fuzzer's, or a function of its own, as those that it gives to classes."""
+    return is_private(kind.__module__) or (kind is types.FunctionType and is_private(thing.__module__))
+
+
 def is_own(module: types.ModuleType) -> bool:
     """Whether a module belongs to the project under test; one without a file only as a namespace package."""
     name = module.__name__
@@ -206,7 +211,7 @@ class Reach:
         while waiting:
             path, thing = waiting.popleft()
             kind = type(thing)
-            if kind in ATOMS or id(thing) in seen or is_private(kind.__module__) or kind.__module__ in MACHINERY:
+            if kind in ATOMS or id(thing) in seen or is_fuzzers(thing, kind) or kind.__module__ in MACHINERY:
                 continue
             if issubclass(kind, type):
                 if not self._follows_class(thing, library):

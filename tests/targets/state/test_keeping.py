@@ -12,10 +12,12 @@ import pytest
 
 from crosswire.fuzzer.core.history import RowKind
 from crosswire.fuzzer.core.program import Operation, Program
+from crosswire.fuzzer.drivers.retained import _children
 from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.targets import Adapter, Client, Event, Target
 from crosswire.fuzzer.targets.state.reach import Reach
 from crosswire.fuzzer.world import InOrder
+from crosswire.fuzzer.world.identity import number_classes
 
 CHAT = """
 here = []
@@ -57,6 +59,7 @@ HIDDEN = (
 PROVE = """
 import json, sys
 from crosswire.fuzzer.campaigns.proof import prove, sample
+from crosswire.fuzzer.drivers.retained import _children
 from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.search import RandomWalk
 from crosswire.fuzzer.targets.resolve import resolve
@@ -256,6 +259,7 @@ SHOW = """
 from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.engine.execution import TargetError, Worker
 from crosswire.fuzzer.world import InOrder
+from crosswire.fuzzer.world.identity import number_classes
 import os, fuzz
 worker = Worker(fuzz.target)
 for _ in range(2):
@@ -362,3 +366,20 @@ def test_what_a_script_keeps_that_fuzzes_itself_is_put_back(tmp_path: Path) -> N
     (tmp_path / "script.py").write_text(SCRIPT)
     done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["LookupError: 1 ['u0'] 0 snapshot"] * 3
+
+
+class Bare:
+    """Hashes by number, which takes a ``__del__`` of ours."""
+
+    __slots__ = ("user",)
+
+
+def test_what_the_fuzzer_gives_to_classes_is_none_of_their_state() -> None:
+    number_classes([Bare])
+    assert "__del__" in vars(Bare)
+    reach = Reach()
+    reach.near_by([("the class", Bare)])
+    assert any(record.thing is Bare for record in reach.near)
+    assert not any(record.path.startswith("the class.__del__") for record in reach.records())
+    assert [label for label, _ in _children(Bare)] == [f".{name}" for name in vars(Bare)]
+    assert not list(_children(vars(Bare)["__del__"]))
