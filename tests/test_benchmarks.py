@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from benchmarks import defects, peers, speed, strategies
+from benchmarks.fault_kinds import FAULTS, source
+from benchmarks.faults import inject
 from benchmarks.floors import TaskLoop, by_hand
 from benchmarks.kernels import IN_ORDER, KERNELS, Broken, Kernel, lost_update, main, run_all
 from benchmarks.plots import draw_peers, draw_speed, draw_strategies
@@ -155,3 +157,16 @@ def test_tables_line_up_and_rounds_take_turns(tmp_path: Path) -> None:
     assert spread([1.0, 2.0, 3.0, 4.0, 5.0]) == (2.0, 4.0)
     write(str(tmp_path / "f.json"), {"x": 1})
     assert json.loads((tmp_path / "f.json").read_text())["x"] == 1
+
+
+def test_every_kind_of_fault_is_a_target() -> None:
+    assert len({fault.name for fault in FAULTS}) == len(FAULTS) >= 40
+    for fault in FAULTS:
+        compile(source(fault), f"{fault.name}.py", "exec")
+
+
+@pytest.mark.parametrize("name", ["init_exits", "base"])
+def test_a_fault_is_named_and_harms_nobody_else(tmp_path: Path, name: str) -> None:
+    fault = next(fault for fault in FAULTS if fault.name == name)
+    outcome = inject(fault, 1, 3, tmp_path)
+    assert outcome.wrong == [] and outcome.injected

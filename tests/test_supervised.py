@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from crosswire.fuzzer.campaigns import beginning
-from crosswire.fuzzer.campaigns.child import Care
+from crosswire.fuzzer.campaigns.child import Care, Child, awaited
 from crosswire.fuzzer.campaigns.events import BugFound, Noted
-from crosswire.fuzzer.campaigns.messages import Inbox, packed
+from crosswire.fuzzer.campaigns.messages import EXHAUSTED, Inbox, packed
 from crosswire.fuzzer.campaigns.replays import replayed_apart
 from crosswire.fuzzer.campaigns.rounds import Plan
-from crosswire.fuzzer.campaigns.supervisor import Supervisor
+from crosswire.fuzzer.campaigns.supervisor import CampaignJob, Figures, Supervisor
 from crosswire.fuzzer.findings.counterexample import of_finding
 from crosswire.fuzzer.findings.tally import Tally
 from crosswire.fuzzer.targets.resolve import UnknownTargetError
@@ -230,3 +230,24 @@ def test_everything_that_is_told_arrives(value: object, arrives: object) -> None
     os.write(write.fileno(), packed(value))
     (heard,) = Inbox(read).read()
     assert (type(heard), heard) == (type(arrives), arrives)
+
+
+def test_an_exit_code_of_ours_fools_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tally, _ = campaign(tmp_path, monkeypatch, f"os._exit({EXHAUSTED})")
+    (found,) = tally.found.values()
+    assert f"exit code {EXHAUSTED}" in found.finding.violation.message
+
+
+@pytest.mark.parametrize(("looking", "rounds"), [(0.0, 0), (3600.0, 1)])
+def test_what_ended_a_process_is_looked_into_though_the_budget_is_used_up(looking: float, rounds: int) -> None:
+    """And for no longer than the round takes that it ended."""
+    plan, care = Plan(seconds=0.001, schedules=1), Care(memory=ENOUGH)
+    tally = Tally("reference", seconds=1.0)
+    job = CampaignJob("reference", plan, 1, None, tally, care, careful=True, looking=looking, way="snapshot")
+    told = []
+    with Child(job, care) as child:
+        while not child.over:
+            awaited([child])
+            told += [message for message in child.hear() if isinstance(message, Figures)]
+    assert child.done is not None and not child.done.fault
+    assert told[-1].rounds == rounds

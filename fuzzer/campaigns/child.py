@@ -20,7 +20,7 @@ from ..core.text import cut, plain
 from .beginning import in_main_thread, processes, start
 from .endings import Ending, How, place_in
 from .inside import begin
-from .messages import EXHAUSTED, Done, Inbox, Job, Said, packed
+from .messages import EXHAUSTED, Done, Exhausted, Inbox, Job, Said, packed
 from .usage import memory_used, processor_time
 
 __all__ = ("MEMORY", "PATIENCE", "Care", "Child", "awaited")
@@ -68,6 +68,7 @@ class Child:
         faults, fault = context.Pipe(duplex=False)
         self._inbox, self._output, self._faults = Inbox(told), Inbox(said), Inbox(faults)
         self._talk, self._lines, self._stack = "", 0, ""
+        self._exhausted = False
         self._process = context.Process(
             target=begin,
             args=(job, tell, asked, say, fault, self._pulse, care.memory, in_main_thread()),
@@ -116,6 +117,8 @@ class Child:
             for message in self._inbox.read():
                 if isinstance(message, Done):
                     self.done = message
+                elif isinstance(message, Exhausted):
+                    self._exhausted = True
                 else:
                     yield message
         except ValueError as error:
@@ -188,7 +191,7 @@ class Child:
             except ValueError:
                 name = f"signal {-code}"
             self.ending = Ending(How.SIGNAL, name, place_in(stack), stack)
-        elif code == EXHAUSTED:
+        elif code == EXHAUSTED and self._exhausted:
             self.ending = Ending(How.MEMORY, f"no more than {self.care.memory:,} MiB, and asked for more", Place(), "")
         else:
             self.ending = Ending(How.EXIT, str(code), place_in(stack), stack)

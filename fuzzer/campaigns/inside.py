@@ -18,7 +18,7 @@ from typing import Any
 
 from ..core.errors import CrosswireError
 from .beginning import let_go
-from .messages import EXHAUSTED, HEADER, Done, Job, Started, packed
+from .messages import EXHAUSTED, HEADER, Done, Exhausted, Job, Started, packed
 
 __all__ = ("begin",)
 
@@ -97,13 +97,15 @@ def begin(
     line = _Line(tell, asked, pulse)
     leave = os._exit
     _named(fault)
-    done = Done()
+    done, exhausted = Done(), packed(Exhausted())
     try:
         line.tell(Started())
         job.run(line)
     except CrosswireError as error:
         done = Done(error=error)
     except MemoryError:
+        with suppress(OSError):
+            _write(tell.fileno(), exhausted)
         leave(EXHAUSTED)
     except BaseException as error:  # what a target raised where nobody expected it, or a fault of ours: told, not shown
         with suppress(Exception):

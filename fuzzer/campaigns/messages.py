@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from ..core.errors import CrosswireError
 from ..core.text import cut, plain
 
-__all__ = ("EXHAUSTED", "HEADER", "Done", "Inbox", "Job", "Line", "Said", "Started", "packed", "unpacked")
+__all__ = ("EXHAUSTED", "HEADER", "Done", "Exhausted", "Inbox", "Job", "Line", "Said", "Started", "packed", "unpacked")
 
 LARGEST = 1 << 28
 """Bytes of one message; what is longer is none of ours."""
@@ -60,6 +60,11 @@ class Job(Protocol):
 @dataclass(frozen=True, slots=True)
 class Started:
     """The child is there, and is about to take up its job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exhausted:
+    """The child was refused memory, and ends; a target can end it with the same exit code, and says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
