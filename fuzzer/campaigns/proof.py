@@ -82,7 +82,7 @@ def prove(worker: Worker, executions: int | None = None, over: Callable[[], bool
         outcome = _tried(worker, state.way, jobs, expected)
         if isinstance(outcome, tuple):
             number, found = outcome
-            by_itself = difference(expected[number], _alone(worker, jobs[number]))
+            by_itself = difference(expected[number], _alone(worker, jobs[number]), jobs[number][0].expanded)
             if by_itself is not None:
                 state.note(f"the target is not deterministic, each execution in a process of its own: {by_itself}")
                 del jobs[number], expected[number]
@@ -125,7 +125,7 @@ def _tried(worker: Worker, way: Way, jobs: list[Job], expected: list[Shown]) -> 
             execution = worker.execute(program, _chooser(seed))
             worker.collect()
             state.put_back(thorough=True)
-            found = difference((execution.history, worker.frames), expected[number])
+            found = difference((execution.history, worker.frames), expected[number], program.expanded)
             if found is not None:
                 return number, found
             snapshot = state.snapshot

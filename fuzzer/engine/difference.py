@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
 from ..core.handshake import Sent
-from ..core.history import History
+from ..core.history import History, Row
+from ..core.program import Operation
+from ..core.sentences import said
+from ..core.text import cut
 
 __all__ = ("Difference", "difference")
 
@@ -32,17 +35,37 @@ class Difference:
     cause: str
 
     def __str__(self) -> str:
-        return f"{self.one or 'nothing'}, and the other time {self.other or 'nothing'}; likely {self.cause}"
+        return f"{self.one or 'nothing more'}, and the other time {self.other or 'nothing more'}; likely {self.cause}"
 
 
-def difference(one: tuple[History, Frames], other: tuple[History, Frames]) -> Difference | None:
-    """The first row or frame in which two executions differ; None where they are the same but for addresses."""
-    for left, right in zip(map(_lines, one), map(_lines, other), strict=True):
+def difference(
+    one: tuple[History, Frames], other: tuple[History, Frames], operations: Sequence[Operation]
+) -> Difference | None:
+    """The first row or frame in which two executions differ; None where they are the same but for addresses.
+
+    ``operations`` are those of the program, with each repetition written out.
+    """
+    sides: Iterable[tuple[Sequence[Row | Sent], Sequence[Row | Sent]]] = zip(one, other, strict=True)
+    for mine, theirs in sides:
+        left, right = _lines(mine), _lines(theirs)
         if left != right:
             pairs = enumerate(zip_longest(left, right, fillvalue=""))
             at, first, second = next((number, a, b) for number, (a, b) in pairs if a != b)
-            return Difference(at, first[:LENGTH], second[:LENGTH], _cause(left, right, first, second))
+            shown, again = (_in_words(things, at, operations) for things in (mine, theirs))
+            if shown == again:  # what the words leave out
+                shown, again = first, second
+            return Difference(at, cut(shown, LENGTH), cut(again, LENGTH), _cause(left, right, first, second))
     return None
+
+
+def _in_words(things: Sequence[Row | Sent], at: int, operations: Sequence[Operation]) -> str:
+    """Return a row as a sentence, and a frame as who was sent what."""
+    if at >= len(things):
+        return ""
+    thing = things[at]
+    if isinstance(thing, Row):
+        return f"after {thing.time:g} s {said(thing, operations)}"
+    return f"{thing.connection} was sent {thing.frame!r}"
 
 
 def _lines(things: Sequence[object]) -> list[str]:

@@ -239,10 +239,12 @@ class Worker:
         schedule = Recorded(execution.schedule)
         with suppress(TargetError):
             first = self.alone(execution.program, schedule).history, self.frames
-            found = difference((execution.history, frames), first)
+            operations = execution.program.expanded
+            found = difference((execution.history, frames), first, operations)
             if found is not None:
                 second = self.alone(execution.program, Recorded(execution.schedule)).history, self.frames
-                self.target.state.differed(self.executions, found, by_itself=difference(first, second))
+                by_itself = difference(first, second, operations)
+                self.target.state.differed(self.executions, found, by_itself=by_itself)
         self.frames = frames
 
     def execute(self, program: Program, chooser: Chooser) -> Execution:

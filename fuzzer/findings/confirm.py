@@ -19,6 +19,7 @@ from typing import Literal
 from ...models.isolation import judge
 from ...models.isolation.violations import Dropped, Refused, Violation
 from ..core.history import Row, RowKind
+from ..core.sentences import said
 from ..drivers import TargetError
 from ..drivers.served import served_driver
 from ..engine.enforced import Enforced
@@ -27,7 +28,6 @@ from ..engine.schedule import Visible
 from ..targets.adapter import Target
 from ..targets.traits import WireTraits
 from ..world.stock import StockLoop
-from .doubts import said
 from .finding import judged
 
 __all__ = ("SECONDS", "Confirmation", "Verdict", "confirm")

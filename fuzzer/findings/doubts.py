@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Literal
 
-from ..core.history import Aim, Content, Detail, Failure, History, Kept, Outcome, Remains, Row, RowKind, Sleep
+from ..core.history import Detail, History, Row, RowKind
 from ..core.program import Operation
+from ..core.sentences import operation_in_words, said, text_of
 
-__all__ = ("CAUSES", "Cause", "Difference", "Doubt", "compare", "of_replay", "said")
+__all__ = ("CAUSES", "Cause", "Difference", "Doubt", "compare", "of_replay")
 
 Cause = Literal["clock", "id", "order", "thread", "state"]
 
@@ -82,7 +83,7 @@ def of_replay(operations: Sequence[Operation], before: History, after: History) 
         return None
     row = found.before if found.before is not None else found.after
     number = row.operation if row is not None else None
-    call = _operation(number, operations) if number is not None else ""
+    call = operation_in_words(number, operations) if number is not None else ""
     reason = (
         f"the target is not deterministic: with the same schedule, {found.in_words(operations)}; "
         f"most likely by {CAUSES[found.cause]}"
@@ -104,7 +105,7 @@ def compare(before: History, after: History, *, jobs: bool = False) -> Differenc
 def _cause(before: History, after: History, one: Row | None, other: Row | None, jobs: bool) -> Cause:
     """The likeliest of the things that differ from one execution to the next, by what the histories look like."""
     if one is not None and other is not None:
-        shown, again = _text(one.detail), _text(other.detail)
+        shown, again = text_of(one.detail), text_of(other.detail)
         if one[1:4] == other[1:4] and shown != again:
             if ADDRESS.sub("", shown) == ADDRESS.sub("", again):
                 return "id"
@@ -119,79 +120,6 @@ def _cause(before: History, after: History, one: Row | None, other: Row | None, 
 
 def _without_times(history: History) -> Counter[tuple[str, int | None, str | None, Detail]]:
     return Counter(row[1:] for row in history)
-
-
-def _text(detail: Detail) -> str:
-    """A row's detail as a person would have it."""
-    match detail:
-        case None | Aim():
-            return ""
-        case Content():
-            return str(detail)
-        case Failure():
-            return f"{detail.brief}, raised in {detail.place}" if detail.place else detail.brief
-        case Remains():
-            return detail.what
-        case Kept():
-            return detail.path
-        case Sleep():
-            return str(detail.place)
-        case tuple():
-            return ", ".join(str(part) for part in detail)
-        case Outcome():
-            return detail.value
-        case _:
-            return str(detail)
-
-
-SENTENCES: dict[RowKind, str] = {
-    RowKind.INVOKED: "{operation} began",
-    RowKind.RETURNED: "{operation} ended",
-    RowKind.RAISED: "{operation} raised {detail}",
-    RowKind.CANCELLED: "{operation} was cancelled",
-    RowKind.SKIPPED: "{operation} had nothing to do",
-    RowKind.STUCK: "{operation} never ended",
-    RowKind.SENT: "{detail} was sent to {connection}",
-    RowKind.RECEIVED: "{connection} received {detail}",
-    RowKind.REFUSED: "{detail} could not be sent to {connection}, which had gone",
-    RowKind.CLOSED: "the server closed {connection} ({detail})",
-    RowKind.GONE: "{connection} left ({detail})",
-    RowKind.STALLED: "{connection} stopped reading",
-    RowKind.RESUMED: "{connection} read again",
-    RowKind.UNHANDLED: "nobody handled {detail}",
-    RowKind.REST: "everything came to rest",
-    RowKind.REGISTRY: "the target listed {detail}",
-    RowKind.ACTIVE: "the target called {detail} connected",
-    RowKind.EMPTIED: "everybody had left",
-    RowKind.LEFT: "{detail} was left behind",
-    RowKind.KEPT: "{detail} had an entry for each",
-    RowKind.BLOCKED: "the loop was blocked in {detail}",
-    RowKind.SPINNING: "the loop never came to rest",
-    RowKind.CLOCK: "time passed",
-    RowKind.BUSY: "the machine was busy for {detail} s",
-}
-
-
-def said(row: Row | None, operations: Sequence[Operation]) -> str:
-    """A row of a history in words."""
-    if row is None:
-        return "nothing more happened"
-    operation = "an operation"
-    if row.operation is not None:
-        operation = _operation(row.operation, operations, row.connection)
-    detail = _text(row.detail)
-    if row.kind == RowKind.RETURNED and row.detail not in (None, True, Outcome.INDETERMINATE):
-        return f"{operation} ended with {detail}"
-    return SENTENCES[row.kind].format(
-        operation=operation, connection=row.connection or "a connection", detail=detail or "nobody"
-    )
-
-
-def _operation(number: int, operations: Sequence[Operation], connection: str | None = None) -> str:
-    """An operation by its number and what it does; those behind a program's own are the leaving and the shut-down."""
-    if number < len(operations):
-        return f"operation {number} ({operations[number]})"
-    return f"the leaving of {connection}" if connection is not None else "the shut-down"
 
 
 def _has_job(row: Row) -> bool:
