@@ -76,6 +76,12 @@ def pending() -> Story:
     return story
 
 
+def one_pending() -> Story:
+    story = served("u0")
+    story.begin("connect", "c1", "u1")
+    return story
+
+
 def one_stall(story: Story, kind: Kind, connection: str | None) -> Story:
     """While c1 does not read, one thing is done, and ended before it reads again."""
     story.stall("c1")
@@ -161,6 +167,7 @@ EDGES: list[tuple[str, Callable[[], Story], bool]] = [
     ("authentication", lambda: managed("u0").leave("c0"), True),
     ("authentication", lambda: managed("u0", "u1").leave("c0"), True),
     ("authentication", pending, False),
+    ("authentication", one_pending, True),
     ("no loss", unfinished, False),
     ("no duplicate", lambda: spoken(("u0", "c1"), unread=True), False),
     ("offline delivery", lambda: came_later("u2"), False),
@@ -239,3 +246,9 @@ def test_nothing_is_said_of_what_a_target_never_does() -> None:
     assert "consistency" not in exercised(story.target, Program(tuple(story.operations)), tuple(story.rows))
     wire = resolve("examples.fastapi_chat:app?wire=examples.wires:fastapi_chat")
     assert "(ask=)" in impossible(wire)["golden path"]
+
+
+def test_what_nothing_gave_occasion_to_was_not_exercised() -> None:
+    story = served("u0")
+    given = exercised(story.target, Program(tuple(story.operations)), tuple(story.rows))
+    assert given == {"authentication", "liveness", "availability"}
