@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ...models.isolation.violations import (
     BrokenGoldenPath,
@@ -14,8 +14,10 @@ from ...models.isolation.violations import (
     UnhandledError,
 )
 from ..core.choices import PROMISES
+from ..core.handshake import Frame
 from ..core.history import Failure
 from ..core.program import Operation, Program
+from ..core.text import cut, plain
 from ..engine.execution import Execution, TargetError, Worker
 from ..findings.finding import judged
 from ..targets.traits import WireTraits
@@ -52,7 +54,7 @@ def preflight(worker: Worker, promises: frozenset[str] = frozenset(PROMISES)) ->
             )
     if isinstance(traits, WireTraits) and execution.history:
         if any(isinstance(violation, Stuck) for violation in shown.violations):
-            _let_in(name, traits, execution)
+            _let_in(name, traits, execution, [sent.frame for sent in worker.frames if sent.connection == "c0"])
         elif all(isinstance(violation, SYMPTOMS) for violation in shown.violations):
             _understood(name, traits, execution)
     batch = Batch(program)
@@ -140,8 +142,10 @@ def _hint(name: str, traits: WireTraits) -> str:
     return f", which is a guess: crosswire init {place} reads its handlers and writes a file to say it in"
 
 
-def _let_in(name: str, traits: WireTraits, execution: Execution) -> None:
-    """Raise `TargetError` where the first client waits for its login in vain because the application failed."""
+def _let_in(name: str, traits: WireTraits, execution: Execution, sent: Sequence[Frame]) -> None:
+    """Raise `TargetError` where the first client waits in vain for its login: the application failed, or the wire waits
+    for something else than what was ``sent``.
+    """
     answered = any(row.operation == 0 and row.kind == "returned" for row in execution.history)
     raised = _unhandled(execution)
     if raised and not answered:
@@ -150,6 +154,12 @@ def _let_in(name: str, traits: WireTraits, execution: Execution) -> None:
             f"{name}: the login of the first client is never answered, because the application raised "
             f"{raised[0].brief}{place}; does the wire log in as the application expects? "
             f"clients speak {traits.wire.describe()}"
+        )
+    if sent and not answered and traits.wire.waits_for_ready:
+        heard = ", ".join(plain(cut(frame if isinstance(frame, str) else repr(frame), 80)) for frame in sent[:3])
+        raise TargetError(
+            f"{name}: the login of the first client is never done: what says so (ready=) never comes, and it was sent "
+            f"{heard}; does the wire wait for the right answer? clients speak {traits.wire.describe()}"
         )
 
 

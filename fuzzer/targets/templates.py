@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..core.handshake import Frame
 from .login import Http, fill
 
-__all__ = ("Template", "frame_of", "joined_room", "names_room")
+__all__ = ("USER", "Template", "contains", "frame_of", "joined_room", "names_room")
 
 Template = str | Mapping[str, Any] | Sequence[Any]
 """A text, or something JSON-able that becomes one; placeholders in any string of it."""
@@ -18,6 +18,22 @@ Template = str | Mapping[str, Any] | Sequence[Any]
 def frame_of(template: Template | None, said: Mapping[str, Any]) -> Frame:
     filled = fill(template, said)
     return filled if isinstance(filled, str) else json.dumps(filled)
+
+
+USER = "{user}"
+"""In what a frame must contain: any name, and whom the server takes the client for."""
+
+
+def contains(
+    template: Mapping[str, Any] | None, data: Mapping[str, Any], said: Callable[[], Mapping[str, Any]]
+) -> bool:
+    """Return whether a frame contains what a template says; ``said`` is what placeholders stand for."""
+    if template is None or not template.keys() <= data.keys():
+        return False
+    for key, wanted in template.items():
+        if wanted != data[key] and wanted != USER and ("{" not in repr(wanted) or fill(wanted, said()) != data[key]):
+            return False
+    return True
 
 
 def names_room(template: Template | Http | None) -> bool:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain
 from typing import Any
 from urllib.parse import quote
@@ -29,7 +30,7 @@ from .frames import FIELDS, Fields, Said, carries_any, in_objects, markers
 from .login import Http, HttpLogin, fill
 from .own import Action
 from .presence import Presence, Seen
-from .templates import Template, frame_of, joined_room, names_room
+from .templates import USER, Template, contains, frame_of, joined_room, names_room
 from .users import Naming, known_as
 
 __all__ = (
@@ -406,6 +407,13 @@ class JsonWire(Wire):
         recipient = FIELDS.recipient if self.recipient is None else (self.recipient,)
         return Fields(sender, recipient, FIELDS.room, FIELDS.run, self.user_named)
 
+    @cached_property
+    def _user_field(self) -> str | None:
+        """The field in which the answer to a login says whom the server takes the client for."""
+        if self.user is not None or self.ready is None:
+            return self.user
+        return next((field for field, wanted in self.ready.items() if wanted == USER), None)
+
     def user_named(self, value: Any) -> str | None:
         """The user whom a frame calls so."""
         if self.users is not None:
@@ -424,23 +432,23 @@ class JsonWire(Wire):
         events = tuple(said) or markers(frame)
         if not isinstance(data, dict):
             return Reading(events, kind="text" if isinstance(frame, str) else "bytes", said=said)
-        ready = self.ready is not None and self.ready.items() <= data.items()
-        named = data.get(self.user) if ready and self.user is not None else None
+        ready = contains(self.ready, data, lambda: self.said(login))
+        named = data.get(self._user_field) if ready and self._user_field is not None else None
         recipient = data.get(self.recipient) if self.recipient is not None else None
         answer = None
         acted = None
         for name, action in self.actions.items():
-            if action.answer is not None and action.answered_by(data):
+            if contains(action.answer, data, lambda: self.said(login)):
                 acted = name
                 named = data.get(action.user) if action.user is not None else named
-        if self.ping is not None and self.pong is not None and self.ping.items() <= data.items():
+        if self.pong is not None and contains(self.ping, data, lambda: self.said(login)):
             answer = frame_of(self.pong, self.said(login))
         return Reading(
             events,
             self.user_named(recipient),
             ready,
             self.user_named(named),
-            self.refused is not None and self.refused.items() <= data.items(),
+            contains(self.refused, data, lambda: self.said(login)),
             answer=answer,
             heartbeat=answer is not None,
             kind=str(data.get("type", "json")),
