@@ -199,7 +199,7 @@ def test_only_one_line_where_the_extra_or_the_scheduler_is_missing(tmp_path: Pat
     done = crosswire("run", "factory", "--cluster", "local", cwd=tmp_path, expect=2, PYTHONPATH=path)
     assert done.stderr == "crosswire: --cluster needs Dask: pip install 'crosswire[cluster]'\n"
     done = crosswire("run", "factory", "--cluster", "head:8786", cwd=tmp_path, expect=2)
-    assert done.stderr == ("crosswire: --cluster head:8786: name a Dask scheduler, as in tcp://host:8786, or local\n")
+    assert done.stderr == ("crosswire: --cluster 'head:8786': name a Dask scheduler, as in tcp://host:8786, or local\n")
 
 
 def test_dask_is_not_imported_unless_it_is_used() -> None:
