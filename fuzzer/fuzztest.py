@@ -40,7 +40,7 @@ from .findings.regression import replayed
 from .findings.tally import Found
 from .reports.words import tracebacks
 from .targets.adapter import Adapter, Target
-from .targets.resolve import resolve
+from .targets.resolve import resolve, resolve_on
 from .testcase import ViolationFound
 
 __all__ = ("Elsewhere", "Options", "check_file", "fuzz")
@@ -154,7 +154,7 @@ class _FuzzTest:
         left = max(began + seconds - time.perf_counter(), 0.0)
         found = _first_found(target, replace(self.plan, seed=seed, seconds=left))
         if found is not None:
-            path = save(of_finding(target.name, found.signature, found.finding), folder)
+            path = save(of_finding(target.name, found.signature, found.finding, target.backend), folder)
             notes = [f"found by execution {found.at_execution:,} of seed {seed}"]
             if found.confirmation is not None:
                 notes.append(str(found.confirmation))
@@ -186,7 +186,8 @@ def check_file(path: Path, options: Options) -> None:
     known = load(path)
     if not _is_of_the_suite(known.target, options.root):
         check_trust(known.target, _seen(path, options), options.trusting)
-    _check_known(Worker(resolve(known.target)), known, "still there", _command(path, options), lambda: False)
+    worker = Worker(resolve_on(known.target, known.backend))
+    _check_known(worker, known, "still there", _command(path, options), lambda: False)
 
 
 def _is_of_the_suite(target: str, root: Path) -> bool:

@@ -115,7 +115,7 @@ class Campaign:
         self._began = time.perf_counter() - tally.seconds
         for (strategy, _, _), times in tally.cells.items():
             self._by_strategy[strategy] += times
-        tally.impossible = impossible(self.target)
+        tally.impossible, tally.backend = impossible(self.target), self.target.backend
         yield Started(tally)
         worker = self._worker
         try:

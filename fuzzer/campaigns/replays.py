@@ -13,7 +13,8 @@ from ..findings.confirm import Confirmation, confirm
 from ..findings.counterexample import Counterexample
 from ..findings.finding import Finding
 from ..findings.regression import Replayed, is_shown_by, replayed, shown_by
-from ..targets.resolve import resolve
+from ..targets.adapter import Target
+from ..targets.resolve import resolve_on
 from .child import Care, Child, awaited
 from .endings import Ending
 from .messages import Job, Line
@@ -31,7 +32,7 @@ class ReplayJob:
     explaining: bool = False
 
     def run(self, line: Line) -> None:
-        worker = WatchedWorker(resolve(self.counterexample.target), line, self.patience, careful=True)
+        worker = WatchedWorker(_target(self.counterexample), line, self.patience, careful=True)
         line.begun()
         outcome = replayed(self.counterexample, worker)
         if self.explaining and outcome.violation is not None:
@@ -52,23 +53,27 @@ class ShowJob:
     patience: float
 
     def run(self, line: Line) -> None:
-        worker = WatchedWorker(resolve(self.counterexample.target), line, self.patience, careful=True)
+        worker = WatchedWorker(_target(self.counterexample), line, self.patience, careful=True)
         line.begun()
         line.tell(shown_by(self.counterexample, worker))
 
 
 @dataclass(frozen=True, slots=True)
 class ConfirmJob:
-    """Confirm an execution on asyncio's own loop."""
+    """Confirm what a counterexample shows on the library's own loop."""
 
-    target: str
+    counterexample: Counterexample
     execution: Execution
     signature: str
 
     def run(self, line: Line) -> None:
-        target = resolve(self.target)
+        target = _target(self.counterexample)
         line.at_leisure()
         line.tell(confirm(target, self.execution, self.signature))
+
+
+def _target(counterexample: Counterexample) -> Target:
+    return resolve_on(counterexample.target, counterexample.backend)
 
 
 Answer = TypeVar("Answer")
@@ -99,10 +104,14 @@ def shown_apart(counterexample: Counterexample, care: Care) -> list[Finding]:
     return [finding] if finding is not None else []
 
 
-def confirmed_apart(target: str, execution: Execution, signature: str, care: Care) -> Confirmation:
-    """Confirm an execution in a process of its own."""
-    answer = _answer(ConfirmJob(target, execution, signature), care, Confirmation, Trace())
-    return Confirmation("not confirmable", str(answer)) if isinstance(answer, Ending) else answer
+def confirmed_apart(counterexample: Counterexample, execution: Execution, signature: str, care: Care) -> Confirmation:
+    """Confirm what a counterexample shows, in a process of its own."""
+    answer = _answer(ConfirmJob(counterexample, execution, signature), care, Confirmation, Trace())
+    return (
+        Confirmation("not confirmable", str(answer), on=counterexample.backend)
+        if isinstance(answer, Ending)
+        else answer
+    )
 
 
 def _answer(job: Job, care: Care, kind: type[Answer], trace: Trace) -> Answer | Ending:

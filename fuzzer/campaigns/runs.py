@@ -245,7 +245,7 @@ class Run:
         try:
             while target.unsaved:
                 found = target.unsaved[0]
-                counterexample = of_finding(tally.target, found.signature, found.finding)
+                counterexample = of_finding(tally.target, found.signature, found.finding, tally.backend)
                 path = save(counterexample, self.store.counterexamples)
                 target.paths[found.signature] = path
                 self.store.failure(self.id, tally.target, found, path)
@@ -264,7 +264,7 @@ class Run:
             self._trouble = trouble
             if last:
                 for found in target.unsaved:
-                    text = msgspec.json.encode(of_finding(tally.target, found.signature, found.finding))
+                    text = msgspec.json.encode(of_finding(tally.target, found.signature, found.finding, tally.backend))
                     self._notes.append(f"not saved: {text.decode()}")
         self._written = time.perf_counter()
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from ...models.isolation import impossible
-from ..core.choices import Way
+from ..core.choices import Backend, Way
 from ..core.program import Program
 from ..core.source import LineAt
 from ..engine.execution import TargetError
@@ -49,6 +49,7 @@ class Described:
 
     description: str
     impossible: dict[str, str]
+    backend: Backend
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ class CampaignJob:
 
     def run(self, line: Line) -> None:
         target = resolve(self.target)
-        line.tell(Described(target.description, impossible(target)))
+        line.tell(Described(target.description, impossible(target), target.backend))
         if self.way is not None:
             target.state.way, target.state.proven = self.way, True
         plan = self.plan
@@ -226,6 +227,7 @@ class Supervisor:
                                 if message.description and not described:
                                     yield Noted(f"{self.target} is {message.description}")
                                 described, tally.impossible = True, message.impossible
+                                tally.backend = message.backend
                             elif not trace.hear(message):
                                 yield from self._heard(message)
                         tally.seconds = time.perf_counter() - self._began
@@ -384,4 +386,5 @@ def _figures_of(tally: Tally) -> Tally:
         Counter(tally.exercised),
         dict(tally.impossible),
         set(tally.reached),
+        tally.backend,
     )

@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 
 from ..campaigns.beginning import fork_from_here
-from ..core.choices import MOST, MOST_SCHEDULES, STRATEGIES, VIA, WAYS, WIRES, FailOn, ScheduleKind, Way
+from ..core.choices import MOST, MOST_SCHEDULES, STRATEGIES, VIA, WAYS, WIRES, Backends, FailOn, ScheduleKind, Way
 from ..core.errors import CrosswireError
 from ..core.text import lines, plain, said
 from .results import results_app
@@ -114,11 +114,18 @@ def run(
             show_default=False,
         ),
     ] = None,
+    backend: Annotated[
+        Backends | None,
+        typer.Option(
+            help="Whose tasks an adapter is run as: asyncio, trio, or both. Default: what its imports tell.",
+            show_default=False,
+        ),
+    ] = None,
     confirm: Annotated[
         bool | None,
         typer.Option(
             "--confirm/--no-confirm",
-            help="Run every finding again on asyncio's own loop, and say if it shows. Default: yes.",
+            help="Run every finding again on the stock event loop, and say if it shows. Default: yes.",
             show_default=False,
         ),
     ] = None,
@@ -163,6 +170,7 @@ def run(
         wire=wire,
         via=via,
         state=state,
+        backend=backend,
         budget=budget,
         max_executions=max_executions,
         seed=seed,

@@ -9,7 +9,7 @@ import msgspec
 from ..campaigns.child import MEMORY, PATIENCE, Care
 from ..campaigns.cluster import check_cluster
 from ..campaigns.rounds import SCHEDULES, Plan
-from ..core.choices import PROMISES, STRATEGIES, FailOn
+from ..core.choices import PROMISES, STRATEGIES, Backends, FailOn
 from ..core.errors import UsageError
 from ..search import DEFAULT
 from ..targets.resolve import reached
@@ -34,6 +34,7 @@ def run_settings(
     wire: str | None,
     via: str | None,
     state: str | None,
+    backend: Backends | None,
     budget: str | None,
     max_executions: int | None,
     seed: int | None,
@@ -58,7 +59,7 @@ def run_settings(
 ) -> Settings:
     """Return the settings of a run: the command line's, then the profile's, then the defaults; raises `UsageError`."""
     said = Profile(
-        targets=reached(targets, wire, via, state) or None,
+        targets=reached(targets, wire, via, state, backend) or None,
         results=str(results) if results is not None else None,
         budget=budget,
         max_executions=max_executions,

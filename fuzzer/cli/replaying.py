@@ -56,9 +56,8 @@ def replay_file(
     console.print(plain_text(f"{name}: still there, {how}", style="bold red"))
     console.print(plain_text(f"  {violation.message}"))
     if confirming:
-        confirmation = confirmed_apart(
-            counterexample.target, execution, violation.signature(counterexample.target), care
-        )
+        signature = violation.signature(counterexample.target)
+        confirmation = confirmed_apart(counterexample, execution, signature, care)
         console.print(
             plain_text(f"  {confirmation}", style="green" if confirmation.verdict == "confirmed" else "yellow")
         )

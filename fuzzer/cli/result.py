@@ -40,7 +40,7 @@ def print_result(summary: RunSummary, plan: Plan, scheduled: bool) -> None:
     for t, bug in certain:
         _print_bug(console, t, bug, bug.status if scheduled else "")
     if uncertain:
-        console.print("\nNot confirmed: found in the simulated world, and not seen on asyncio's own event loop")
+        console.print("\nNot confirmed: found in the simulated world, and not seen on the stock event loop")
         for t, bug in uncertain:
             _print_bug(console, t, bug, bug.status if scheduled else "")
     if scheduled:
@@ -57,6 +57,7 @@ def print_result(summary: RunSummary, plan: Plan, scheduled: bool) -> None:
             )
     console.print()
     _print_summary(console, summary, plan, scheduled)
+    _print_backends(console, targets)
 
 
 def _print_summary(console: Console, summary: RunSummary, plan: Plan, scheduled: bool) -> None:
@@ -84,6 +85,31 @@ def _print_summary(console: Console, summary: RunSummary, plan: Plan, scheduled:
             words = (f"{len(summary.bugs(status))} {status}" for status in ("new", "back", "known"))
             told = f" ({', '.join(words)}){told}"
         console.print(f"{count(bugs, 'bug')}{told}; see one with: crosswire explain FILE")
+
+
+def _print_backends(console: Console, targets: Sequence[TargetSummary]) -> None:
+    """Say of each target that was run on both backends which bugs only one of them shows.
+
+    A bug is known by the places in the source that it comes from, where these were found, else by what it looks like.
+    """
+    on: dict[str, dict[str, dict[object, str]]] = {}
+    for t in targets:
+        name, _, backend = t.target.rpartition("backend=")
+        if name:
+            bugs = {_looks(bug): bug.violation for bug in t.bugs}
+            on.setdefault(name[:-1], {})[backend] = bugs
+    for name, backends in on.items():
+        if len(backends) > 1:
+            everywhere = set.intersection(*map(set, backends.values()))
+            told = [f"{count(len(everywhere), 'bug')} on both"]
+            for backend, bugs in backends.items():
+                alone = [looks for look, looks in bugs.items() if look not in everywhere]
+                told.append(f"on {backend} alone {len(alone) or 'none'}" + (f" ({', '.join(alone)})" if alone else ""))
+            console.print(Text(f"{name}: {'; '.join(told)}"), soft_wrap=True)
+
+
+def _looks(bug: BugSummary) -> object:
+    return frozenset(bug.cause.places) if bug.cause is not None else bug.violation
 
 
 def _print_exercised(console: Console, target: TargetSummary) -> None:

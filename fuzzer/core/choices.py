@@ -6,6 +6,7 @@ The names only, so that a command line can list them without loading what stands
 from typing import Literal, get_args
 
 __all__ = (
+    "BACKENDS",
     "MOST",
     "MOST_SCHEDULES",
     "PROMISES",
@@ -13,6 +14,8 @@ __all__ = (
     "VIA",
     "WAYS",
     "WIRES",
+    "Backend",
+    "Backends",
     "FailOn",
     "PromiseName",
     "ScheduleKind",
@@ -49,6 +52,14 @@ Way = Literal["snapshot", "modules", "process"]
 """How executions are kept apart: each is stricter than the one before, and most targets' executions take longer."""
 
 WAYS: tuple[Way, ...] = get_args(Way)
+
+Backend = Literal["asyncio", "trio"]
+"""The event loops that a target's tasks can run on."""
+
+BACKENDS: tuple[Backend, ...] = get_args(Backend)
+
+Backends = Literal["asyncio", "trio", "both"]
+"""The same for a run, where both makes two targets of one."""
 
 FailOn = Literal["new", "any", "never"]
 """Which bugs make a run fail."""

@@ -21,6 +21,7 @@ __all__ = (
     "Place",
     "awaited_by",
     "called_from",
+    "coroutine",
     "innermost",
     "innermost_of",
     "is_library",
@@ -29,6 +30,7 @@ __all__ = (
     "raised_through",
     "suspended",
     "unretrieved",
+    "unwrapped",
     "waits_at",
 )
 
@@ -103,9 +105,14 @@ class _Innermost:
                 self.own = self.any
 
 
-def suspended(task: asyncio.Task[Any]) -> Iterator[FrameType]:
-    """The frames in which a task is suspended, outermost first."""
-    awaited: Any = task.get_coro()
+def coroutine(task: Any) -> Any:
+    """What a task of asyncio's or trio's runs."""
+    return task.get_coro() if hasattr(task, "get_coro") else task.coro
+
+
+def suspended(task: Any) -> Iterator[FrameType]:
+    """The frames in which a task, asyncio's or trio's, is suspended, outermost first."""
+    awaited = coroutine(task)
     while awaited is not None:
         frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)
         if frame is not None:
@@ -113,7 +120,7 @@ def suspended(task: asyncio.Task[Any]) -> Iterator[FrameType]:
         awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
 
 
-def waits_at(task: asyncio.Task[Any], *, own: bool = False) -> Place:
+def waits_at(task: Any, *, own: bool = False) -> Place:
     """The innermost frame of the target that the task is suspended in, ``qualname (file:line)``.
 
     Where there is none, that of a library, unless only the target's ``own`` will do; else nothing.
@@ -189,6 +196,13 @@ def raised_through(error: BaseException) -> tuple[Place, ...]:
         for frame, line in walk_tb(error.__traceback__)
         if is_own(frame.f_code.co_filename)
     )
+
+
+def unwrapped(error: BaseException) -> BaseException:
+    """The exception itself, where it is one that nurseries have put into groups, and groups of those."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 def unretrieved(task: asyncio.Task[Any]) -> BaseException | None:

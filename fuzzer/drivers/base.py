@@ -19,7 +19,7 @@ from ..core.errors import CrosswireError
 from ..core.handshake import Sent
 from ..core.history import Content, Detail, EventId, Failure, Remains, Row, RowKind, Sleep, Spin
 from ..core.program import AT_ONCE, Operation, Program
-from ..core.stacks import Place, raised_at, raised_through, unretrieved, waits_at
+from ..core.stacks import Place, coroutine, raised_at, raised_through, unretrieved, waits_at
 from ..core.text import cut, said
 from ..targets.adapter import Target
 from ..targets.policy import REST
@@ -168,7 +168,7 @@ class Driver(ABC):
                 yield self.remaining(task, waits_at(task), self.served_by(task))
 
     def remaining(self, task: Any, place: Place, of: str | int | None) -> Remains:
-        name = cut(task.get_coro().__qualname__, NAME)
+        name = cut(coroutine(task).__qualname__, NAME)
         return Remains(f"task {name}", place, name, True, of)
 
     @abstractmethod

@@ -22,7 +22,7 @@ from .base import Driver, Lane, failure
 from .evidence import Connections
 from .retained import Root
 
-__all__ = ("ManagerDriver", "credentials")
+__all__ = ("ManagerDriver", "answer", "credentials")
 
 EACH = 3
 """So many of a user's clients must each have left something behind before it is the clients that do."""
@@ -187,7 +187,7 @@ class ManagerDriver(Driver):
             if number is not None:
                 self.record(RowKind.UNHANDLED, number, None, detail)
         else:
-            kind, detail = RowKind.RETURNED, _answer(result)
+            kind, detail = RowKind.RETURNED, answer(result)
         self._finish(number, lane, kind, detail)
 
     def _finish(self, number: int | None, lane: Lane, kind: RowKind, detail: Detail) -> None:
@@ -430,7 +430,7 @@ class ManagerDriver(Driver):
         self._invoke(number, lane, self.adapter.shut_down)  # type: ignore[attr-defined]
 
 
-def _answer(result: object) -> str | int | None:
+def answer(result: object) -> str | int | None:
     """What an operation gave back, where that is a word or a number: of ours, not of a class of the target's."""
     if isinstance(result, bool):
         return result

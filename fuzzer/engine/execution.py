@@ -11,6 +11,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from time import process_time
 from types import FrameType
+from typing import Any
 
 from ..core.handshake import Sent
 from ..core.history import History, Row
@@ -18,7 +19,7 @@ from ..core.program import Program
 from ..core.stacks import Place, innermost
 from ..drivers import Driver, TargetError, driver_for
 from ..targets.adapter import Target
-from ..world import Chooser, Interrupted, Outer, TargetBlockedError, WorldLoop
+from ..world import Chooser, DrivenWorld, Interrupted, TargetBlockedError, WorldLoop
 from ..world.databases import databases_apart
 from ..world.identity import importing_with_care, number_loaded
 from ..world.stock import StockLoop
@@ -76,6 +77,15 @@ class Execution:
     blocked: Blocked | None = None
 
 
+def world_for(target: Target) -> DrivenWorld:
+    """Make the world that a target's tasks are to run in; raises `UnfitTrioError` where trio's cannot be had."""
+    if target.backend == "trio":
+        from ..world.trio_world import make  # loaded where it is wanted
+
+        return make()
+    return WorldLoop()
+
+
 class Worker:
     """Runs executions of one target on one loop, one after the other; by default in a world of its own.
 
@@ -85,13 +95,13 @@ class Worker:
     def __init__(
         self,
         target: Target,
-        loop: WorldLoop | StockLoop | None = None,
+        loop: DrivenWorld | None = None,
         patience: float = PATIENCE,
-        drive: Callable[[Target, Program, Outer], Driver] = driver_for,
+        drive: Callable[[Target, Program, Any], Driver] = driver_for,
     ) -> None:
         self.target = target
         self.drive = drive
-        self.loop = loop if loop is not None else WorldLoop()
+        self.loop = loop if loop is not None else world_for(target)
         self.executions = 0
         self.patience = self.longest_patience = patience
         self._before: Program | None = None
@@ -122,6 +132,7 @@ class Worker:
                 configure_models()
                 yield self
         finally:
+            self.loop.rest()
             if not self.samples:  # else one from before all executions is to be had as long as there are any
                 self.close()
             gc.unfreeze()
@@ -138,7 +149,7 @@ class Worker:
         if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
             yield
             return
-        longest = WAITING if isinstance(self.loop, WorldLoop) else WAITING_FOR_KERNELS
+        longest = WAITING_FOR_KERNELS if isinstance(self.loop, StockLoop) else WAITING
         seen, began, used, still, broken = -1, 0.0, 0.0, 0, -1
 
         def tick(number: int, frame: FrameType | None) -> None:
@@ -157,7 +168,7 @@ class Worker:
                 seen, broken = -1, self.executions
                 if self.blocked is None:
                     self.blocked = TargetBlockedError(innermost(frame), longest if waiting else self.patience, waiting)
-                if isinstance(self.loop, WorldLoop):
+                if not isinstance(self.loop, StockLoop):
                     self.loop.stop()  # asyncio keeps what a task raised in the task, and would go on with the next one
                 raise self.blocked
 
@@ -186,7 +197,7 @@ class Worker:
         """Execute, and put back what that changed; raises `TargetError` where the target's own making is at fault."""
         state = self.target.state
         with self.session() if gc.isenabled() else nullcontext():
-            if state.way == "process" and CAN_FORK and isinstance(self.loop, WorldLoop):
+            if state.way == "process" and CAN_FORK and not isinstance(self.loop, StockLoop):
                 return self.alone(program, chooser)
             self.begin()
             try:

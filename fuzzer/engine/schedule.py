@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..world.external import CARRY_ON, CLOCK, LATE, External, Key
+from ..world.external import CARRY_ON, CLOCK, LATE, REVERSED, External, Key
 
 __all__ = ("BESIDES", "NUMBER_AT", "Deliver", "Guided", "Recorded", "Schedule", "Visible", "Written")
 
-BESIDES = frozenset({CLOCK.key, LATE.key})
+BESIDES = frozenset({CLOCK.key, LATE.key, REVERSED.key})
 """What stands among an execution's visible events and is none."""
 
 Visible = tuple[Key, bool]

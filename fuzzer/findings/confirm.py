@@ -1,6 +1,7 @@
 """Confirmation: does a finding also show where nothing is shared with the world that found it?
 
-The program runs on asyncio's own event loop, against a real server on loopback sockets: an ASGI application behind
+A manager on trio runs under `trio.run`, with the recorded order of events and of batches enforced.  What is on asyncio
+runs on asyncio's own event loop, against a real server on loopback sockets: an ASGI application behind
 uvicorn, a manager behind a server of `websockets`.  Nothing of the server's is changed.  From outside, by when clients
 send and read, the recorded order of external events is enforced; the target's own declared latencies and its timers go
 through the same gate.  Where sends have to wait, clients have a backlog, and the verdict says of how many bytes.
@@ -10,23 +11,28 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from itertools import product, takewhile
 from time import perf_counter
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 from ...models.isolation import judge
 from ...models.isolation.violations import Dropped, Refused, Violation
+from ..core.choices import Backend
 from ..core.history import Row, RowKind
+from ..core.program import Program
 from ..core.sentences import said
-from ..drivers import TargetError
+from ..drivers import Driver, TargetError, driver_for
 from ..drivers.served import served_driver
 from ..engine.enforced import Enforced
 from ..engine.execution import Execution, Worker
 from ..engine.schedule import Visible
 from ..targets.adapter import Target
 from ..targets.traits import WireTraits
+from ..world import DrivenWorld
 from ..world.stock import StockLoop
 from .finding import judged
 
@@ -51,11 +57,24 @@ class Confirmation:
     verdict: Verdict
     detail: str
     backlog: tuple[tuple[str, int], ...] = ()
+    on: Backend = "asyncio"
 
     def __str__(self) -> str:
         if self.verdict == "confirmed":
-            return f"confirmed on stock asyncio ({self.detail})"
-        return f"{self.verdict} on stock asyncio: {self.detail}"
+            return f"confirmed on stock {self.on} ({self.detail})"
+        return f"{self.verdict} on stock {self.on}: {self.detail}"
+
+
+class _Gated(DrivenWorld, Protocol):
+    """A stock loop with a gate in front of it."""
+
+    until: float
+    """When to give up, by the real clock (`time.perf_counter`)."""
+    out_of_time: bool
+    backlogs: Any
+    """The clients that are to have a backlog."""
+    backlog: dict[str, int]
+    """After an execution: the size in bytes of each backlog that a client was given."""
 
 
 def confirm(
@@ -66,31 +85,41 @@ def confirm(
     Takes no longer than ``seconds``, by the real clock; without them than `SECONDS`.
     """
     seconds = SECONDS if seconds is None else seconds
-    loop = StockLoop()
+    loop, drive = _stock(target)
     loop.until = perf_counter() + seconds
-    worker = Worker(target, loop, drive=served_driver)
+    worker = Worker(target, loop, drive=drive)
     shown = _Same(target, execution, signature)
     ways = _ways(target, execution)
     tried, seen = 0, execution
     try:
         with worker.session():
             for seed, way in product(range(attempts), ways):
-                result = judged(worker, way.run(worker, execution, seed))
+                result = judged(worker, way.run(worker, loop, execution, seed))
                 if loop.out_of_time:
                     break
                 if any(shown(violation, result.execution) for violation in result.violations):
-                    return _confirmed(target, _needed(worker, execution, way, seed, shown))
+                    return _confirmed(target, _needed(worker, loop, execution, way, seed, shown))
                 if not tried or _alike(execution, result.execution) > _alike(execution, seen):
                     seen = result.execution
                 tried += 1
     except TargetError as error:
         if not loop.out_of_time:
-            return Confirmation("not confirmable", str(error))
+            return Confirmation("not confirmable", str(error), on=target.backend)
     finally:
         loop.close()
     if tried < len(ways):
-        return Confirmation("not confirmable", f"ran out of time ({seconds:g} s)")
-    return Confirmation("not confirmed", _divergence(execution, seen))
+        return Confirmation("not confirmable", f"ran out of time ({seconds:g} s)", on=target.backend)
+    where = "over real sockets" if target.backend == "asyncio" else "under trio.run"
+    return Confirmation("not confirmed", _divergence(execution, seen, where), on=target.backend)
+
+
+def _stock(target: Target) -> tuple[_Gated, Callable[[Target, Program, Any], Driver]]:
+    """The stock loop that a target's tasks run on, and who plays to it there."""
+    if target.backend == "trio":
+        from ..world.trio_stock import make_stock  # loaded where it is wanted
+
+        return make_stock(), driver_for
+    return StockLoop(), served_driver
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +129,17 @@ class _Way:
     order: tuple[Visible, ...]
     backlogs: frozenset[str]
 
-    def run(self, worker: Worker, execution: Execution, seed: int) -> Execution:
+    def run(self, worker: Worker, loop: _Gated, execution: Execution, seed: int) -> Execution:
         """Try it; the seed, if not 0, is for the times between the events."""
-        assert isinstance(worker.loop, StockLoop)
-        worker.loop.backlogs = self.backlogs
+        loop.backlogs = self.backlogs
         return worker.run(execution.program, Enforced(self.order, seed or None))
 
 
 def _ways(target: Target, execution: Execution) -> list[_Way]:
     """The ways to try it, those that ask for less first: clients that do not read at once may have a backlog."""
     operations = execution.program.expanded
+    if target.backend == "trio":  # no sockets, and no backlogs
+        return [_Way(execution.visible, frozenset())]
     held = any(op.pace == "slow" or op.kind in ("stall", "abort") for op in operations)
     everybody = frozenset(op.connection for op in operations if op.connection is not None)
     backlogs = [frozenset[str](), everybody] if held or not target.traits.by_wire else [frozenset[str]()]
@@ -119,18 +149,17 @@ def _ways(target: Target, execution: Execution) -> list[_Way]:
     return [_Way(order, some) for some in backlogs for order in orders]
 
 
-def _needed(worker: Worker, execution: Execution, way: _Way, seed: int, shown: _Same) -> dict[str, int]:
+def _needed(worker: Worker, loop: _Gated, execution: Execution, way: _Way, seed: int, shown: _Same) -> dict[str, int]:
     """The backlogs without which the violation does not show, each by its size in bytes."""
-    assert isinstance(worker.loop, StockLoop)
-    needed = worker.loop.backlog
+    needed = loop.backlog
     with suppress(TargetError):  # there was no time left to begin
         for name in sorted(needed):
             fewer = replace(way, backlogs=frozenset(needed) - {name})
-            result = judged(worker, fewer.run(worker, execution, seed))
-            if worker.loop.out_of_time:
+            result = judged(worker, fewer.run(worker, loop, execution, seed))
+            if loop.out_of_time:
                 break
             if any(shown(violation, result.execution) for violation in result.violations):
-                needed = worker.loop.backlog
+                needed = loop.backlog
     return needed
 
 
@@ -175,6 +204,11 @@ def _by_bytes(target: Target) -> bool:
 
 
 def _confirmed(target: Target, backlog: dict[str, int]) -> Confirmation:
+    if target.backend == "trio":
+        detail = (
+            f"trio.run, its batches in the recorded order, trio {version('trio')}, CPython {platform.python_version()}"
+        )
+        return Confirmation("confirmed", detail, on="trio")
     if not target.traits.by_wire:
         server = "a websockets server"
     elif _by_bytes(target):
@@ -193,7 +227,7 @@ SAME_ANYWHERE = frozenset(
 """Rows whose number and place depend on when the clock moves."""
 
 
-def _divergence(recorded: Execution, seen: Execution) -> str:
+def _divergence(recorded: Execution, seen: Execution, where: str) -> str:
     """The first thing that happened in one of two executions and not in the other, or earlier in one, in words."""
     operations = recorded.program.expanded
     before, after = _rows(recorded), _rows(seen)
@@ -201,16 +235,16 @@ def _divergence(recorded: Execution, seen: Execution) -> str:
     for row in before:
         left[_what(row)] -= 1
         if left[_what(row)] < 0:
-            return f"when found, {said(row, operations)}; over real sockets that did not happen"
+            return f"when found, {said(row, operations)}; {where} that did not happen"
     left = Counter(map(_what, before))
     for row in after:
         left[_what(row)] -= 1
         if left[_what(row)] < 0:
-            return f"over real sockets, {said(row, operations)}; when found, that did not happen"
+            return f"{where}, {said(row, operations)}; when found, that did not happen"
     for row, other in zip(before, after, strict=False):
         if _what(row) != _what(other):
-            return f"over real sockets, {said(other, operations)} before {said(row, operations)}"
-    return "over real sockets everything happened as when found, and no promise was broken"
+            return f"{where}, {said(other, operations)} before {said(row, operations)}"
+    return f"{where} everything happened as when found, and no promise was broken"
 
 
 def _alike(recorded: Execution, seen: Execution) -> int:

@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from ..core.choices import PROMISES
+from ..core.choices import PROMISES, Backend
 from ..core.errors import UsageError
 from ..core.program import AT_ONCE, LATER, Operation, Program
 from ..core.text import LONGEST, cut, plain
@@ -81,6 +81,8 @@ class Counterexample(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     schedule: list[tuple[int, int]]
     order: list[tuple[list[str | int], bool]] = []
     python: str = ""
+    backend: Backend = "asyncio"
+    """Which library's tasks the target was run as; not in files of those on asyncio."""
     circumstance: str | None = None
     """What besides the class tells the violation from others, less the names of functions; None in older files."""
 
@@ -95,7 +97,7 @@ class Counterexample(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return [(tuple(key), busy) for key, busy in self.order]
 
 
-def of_finding(target: str, signature: str, finding: Finding) -> Counterexample:
+def of_finding(target: str, signature: str, finding: Finding, backend: Backend = "asyncio") -> Counterexample:
     """The file's content for a finding."""
     execution = finding.execution
     return Counterexample(
@@ -109,6 +111,7 @@ def of_finding(target: str, signature: str, finding: Finding) -> Counterexample:
         schedule=list(execution.schedule.deviations),
         order=[(list(key), busy) for key, busy in execution.visible],
         python=platform.python_version(),
+        backend=backend,
         circumstance=kept_circumstance(finding.violation, execution.history),
     )
 
@@ -123,6 +126,8 @@ def save(counterexample: Counterexample, folder: Path) -> Path:
         {key: value for key, value in step.items() if value is not None and LATER.get(key, ...) != value}
         for step in data["program"]
     ]
+    if data["backend"] == "asyncio":
+        del data["backend"]
     lines = [f"  {json.dumps(key)}: {_lines(value)}" for key, value in data.items()]
     text = "{\n" + ",\n".join(lines) + "\n}"
     handle, temporary = tempfile.mkstemp(dir=folder, prefix=".", suffix=".tmp")

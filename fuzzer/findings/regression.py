@@ -15,7 +15,7 @@ from ..core.handshake import Sent
 from ..engine.execution import Execution, Worker
 from ..engine.schedule import Guided, Recorded, Visible
 from ..search import RandomWalk
-from ..targets.resolve import resolve
+from ..targets.resolve import resolve_on
 from ..world import Chooser
 from .causes import Cause, Story
 from .causes.experiments import turned
@@ -82,7 +82,7 @@ def replayed(
     ``worker`` runs the target that the file names, where one is at hand; ``over`` is asked before each of the other
     schedules whether the time is up.  Raises `UnknownTargetError` and `TargetError`.
     """
-    worker = worker if worker is not None else Worker(resolve(counterexample.target))
+    worker = worker if worker is not None else Worker(resolve_on(counterexample.target, counterexample.backend))
     program = counterexample.to_program()
     recorded = Recorded(counterexample.to_schedule())
     choosers: Iterator[tuple[str, Chooser]] = itertools.chain(

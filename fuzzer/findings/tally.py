@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+from ..core.choices import Backend
 from ..core.source import LineAt
 from .causes import Cause
 from .confirm import Confirmation
@@ -63,3 +64,4 @@ class Tally:
     exercised: Counter[str] = field(default_factory=Counter)
     impossible: dict[str, str] = field(default_factory=dict)
     reached: set[LineAt] = field(default_factory=set)
+    backend: Backend = "asyncio"

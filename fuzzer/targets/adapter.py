@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol
 
+from ..core.choices import Backend
 from .own import Own, declared_in
 from .policy import Limits, Policy, policy_of
 from .state import Keeping
@@ -128,6 +129,11 @@ class Adapter(ABC):
     """Clients speak for themselves, over their own connections; an adapter is spoken to directly."""
     own_operations: ClassVar[tuple[Own, ...]] = ()
     """What the methods marked as an `operation` declare."""
+    backends: ClassVar[tuple[Backend, ...]] = ()
+    """The libraries whose tasks the target can be run as, ``("asyncio", "trio")`` say, the first where nobody chooses.
+
+    Where nothing is said, what its module imports tells: trio, anyio (both), anything else (asyncio).
+    """
     _marked: ClassVar[Mapping[str, tuple[Own, str]]] = {}
     """The same by name, with the method's name."""
 
@@ -211,6 +217,8 @@ class Target:
     traits: Traits
     description: str = ""
     state: Keeping = field(default_factory=Keeping, compare=False, repr=False)
+    backend: Backend = "asyncio"
+    """Which library's tasks it is run as."""
 
     def offers(self, method: str) -> bool:
         return self.traits.offers(method)

@@ -8,20 +8,31 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from importlib import import_module
+from types import ModuleType
 from urllib.parse import parse_qsl, urlencode
 
-from ..core.choices import WAYS, Way
+from ..core.choices import BACKENDS, WAYS, Backend, Backends, Way
 from .adapter import CALLED_WITH, SAYING, Adapter, Target
 from .applications import application
 from .fresh import FreshModule
 from .places import UnknownTargetError, load_module, module_and_name
 from .state import Keeping
 
-__all__ = ("UnknownTargetError", "bundled", "bundled_by_default", "check_name", "reached", "resolve")
+__all__ = (
+    "UnknownTargetError",
+    "backends_of",
+    "bundled",
+    "bundled_by_default",
+    "check_name",
+    "reached",
+    "resolve",
+    "resolve_on",
+)
 
 BUNDLED = "crosswire.models.managers.targets"
 """The module whose ``TARGETS`` have names of their own; taken up by its name, as any target's module is."""
@@ -41,16 +52,28 @@ def bundled_by_default() -> list[Target]:
     return list(import_module(BUNDLED).STANDING)
 
 
-def reached(names: Sequence[str] | None, wire: str | None, via: str | None, state: str | None = None) -> list[str]:
-    """Targets' names with how they are spoken to, reached and kept apart added; raises `UnknownTargetError`."""
-    given = (("wire", wire), ("via", via), ("state", state))
+def reached(
+    names: Sequence[str] | None,
+    wire: str | None,
+    via: str | None,
+    state: str | None = None,
+    backend: Backends | None = None,
+) -> list[str]:
+    """Targets' names with how they are spoken to, reached, kept apart and run added; raises `UnknownTargetError`.
+
+    On both backends a target is two.
+    """
+    if backend == "both":
+        return [one for name in names or [""] for each in BACKENDS for one in reached([name], wire, via, state, each)]
+    given = (("wire", wire), ("via", via), ("state", state), ("backend", backend))
     options = urlencode({key: value for key, value in given if value is not None}, safe=":/")
     if not options:
         return list(names or ())
     for name in names or ("the standing managers",):
         if ":" not in name:
             raise UnknownTargetError(
-                f"--wire and --via are for applications, --state for what is named module:name; {name} need none"
+                "--wire and --via are for applications, --state and --backend for what is named module:name; "
+                f"{name or 'the standing managers'} need none"
             )
     return [f"{name}{'&' if '?' in name else '?'}{options}" for name in names or ()]
 
@@ -81,6 +104,9 @@ def resolve(name: str) -> Target:
     found = getattr(module, attribute, None)
     said = dict(parse_qsl(options))
     state = _way(name, said)
+    wanted = said.pop("backend", None)
+    if wanted is not None and not _is_adapter(found):
+        raise UnknownTargetError(f"target {name!r}: backend={wanted} is for adapters; applications run on asyncio")
     if isinstance(found, Target):
         _refuse_idle(place, said, "made with application(...), and takes them there")
         if state is not None:
@@ -130,7 +156,14 @@ def resolve(name: str) -> Target:
     keeping.anew = lambda: getattr(fresh.again(), attribute)()
     create = partial(_adapter, found, keeping)
     silent = "" if any(map(found.offers, (*SAYING, "act"))) else SILENT
-    return Target(name, create, found, silent, state=keeping)
+    return Target(name, create, found, silent, keeping, _backend(name, wanted, backends_of(found)))
+
+
+def resolve_on(name: str, backend: Backend) -> Target:
+    """The target a name stands for, on the backend that a file says, whatever its module imports by now."""
+    if backend == "asyncio" or "backend=" in name:
+        return resolve(name)
+    return replace(resolve(f"{name}{'&' if '?' in name else '?'}backend={backend}"), name=name)
 
 
 def _check_methods(name: str, adapter: type[Adapter]) -> None:
@@ -154,6 +187,38 @@ def _takes(method: object, arguments: Sequence[str]) -> bool:
     except ValueError:  # it tells nobody its signature
         return True
     return True
+
+
+def backends_of(adapter: type[Adapter]) -> tuple[Backend, ...]:
+    """The libraries whose tasks an adapter can be run as, the first where nobody chooses.
+
+    What it says itself, or what the module it is written in imports.
+    """
+    if adapter.backends:
+        return adapter.backends
+    module = vars(sys.modules[adapter.__module__])
+    imported = {
+        (value.__name__ if isinstance(value, ModuleType) else str(getattr(value, "__module__", ""))).partition(".")[0]
+        for value in module.values()
+    }
+    if "trio" in imported and "asyncio" not in imported:
+        return ("trio",)
+    return BACKENDS if "anyio" in imported and "asyncio" not in imported else ("asyncio",)
+
+
+def _backend(name: str, wanted: str | None, known: Sequence[Backend]) -> Backend:
+    """The library whose tasks the target is to be run as; raises `UnknownTargetError` where it cannot be."""
+    if wanted is None:
+        return known[0]
+    for backend in BACKENDS:
+        if wanted == backend:
+            if backend in known:
+                return backend
+            raise UnknownTargetError(
+                f"target {name!r} is written for {' and '.join(known)}; where that is wrong, "
+                f'say backends = ("{backend}",) in the adapter'
+            )
+    raise UnknownTargetError(f"target {name!r}: unknown backend {wanted!r}; it is one of {', '.join(BACKENDS)}")
 
 
 def _way(name: str, said: Mapping[str, str]) -> Way | None:

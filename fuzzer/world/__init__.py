@@ -2,12 +2,14 @@
 
 from .errors import Interrupted, OutsideWorldError, TargetBlockedError
 from .external import CARRY_ON, Chooser, External, InOrder, Key
+from .interface import DrivenWorld
 from .loop import WorldLoop
 from .outer import Outer, latency
 
 __all__ = (
     "CARRY_ON",
     "Chooser",
+    "DrivenWorld",
     "External",
     "InOrder",
     "Interrupted",

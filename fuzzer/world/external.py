@@ -15,6 +15,7 @@ __all__ = (
     "CLOCK",
     "LATE",
     "NO_VARIABLES",
+    "REVERSED",
     "Chooser",
     "External",
     "InOrder",
@@ -82,6 +83,10 @@ LATE = option("late")
 """With nothing ready: the event that was chosen comes shortly before the next timer's deadline."""
 
 
+REVERSED = option("reversed")
+"""On trio: of the tasks that are ready together, two or more, the last runs first."""
+
+
 class Chooser(Protocol):
     """Takes the decisions of one execution: a scheduling strategy, or a recorded schedule.
 
@@ -98,8 +103,8 @@ class Chooser(Protocol):
         """What the order of events leaves open: the index of what happens besides, or `CARRY_ON`.
 
         That the machine is busy until the next deadline, that an event comes just before one or together with one,
-        that a thread goes on later.  These decisions are numbered apart, so that schedules made before there were such
-        mean what they meant.
+        that a thread goes on later, that a batch of trio's runs the other way round.  These decisions are numbered
+        apart, so that schedules made before there were such mean what they meant.
         """
 
 

@@ -1,4 +1,4 @@
-"""What clocks, generators, networks and threads ask of the world they are part of; the world's loops are such."""
+"""What clocks, generators, networks and threads ask of the world they are part of, and what drivers ask of one."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from contextvars import Context
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.stacks import Place
 from .errors import OutsideWorldError
-from .external import External, Key
+from .external import Chooser, External, Key
 
-__all__ = ("World",)
+__all__ = ("DrivenWorld", "World")
 
 if TYPE_CHECKING:
     _Loop = asyncio.AbstractEventLoop
@@ -80,3 +80,80 @@ class World(_Loop):
     def outside(self, call: str) -> OutsideWorldError:
         """The error for a call that leaves the world, remembered in case the target swallows it."""
         raise NotImplementedError
+
+
+class DrivenWorld(Protocol):
+    """What whoever plays a program asks of a world, whichever library the target's tasks are of.
+
+    asyncio's and trio's are such, and the stock loops of both, gated.
+    """
+
+    entropy: Any
+    """A context manager: the clocks and generators are held while it is entered."""
+    chooser: Chooser
+    idle: Callable[[], bool]
+    """Asked when nothing is ready and nothing pending: whether there is anything to go on with."""
+    clock_hook: Callable[[float], None]
+    """Told before the clock is moved past pending events; for how many seconds of that the machine was busy."""
+    pending: list[External]
+    visible: list[tuple[Key, bool]]
+    """Which events became visible, in order, each with whether anything was ready then."""
+    deviations: list[tuple[int, int]]
+    unhandled: list[dict[str, Any]]
+    """What nobody handled, as asyncio's exception handler is told it."""
+    trespass: OutsideWorldError | None
+    """The first call that left the world."""
+    spinning: bool
+    blocked_at: list[tuple[Place, float]]
+    last_visible: float
+    timers_set: list[tuple[float, float]] | None
+
+    @property
+    def instant(self) -> float:
+        """What the clock would say, for those who watch: asking does not move it."""
+
+    def alive(self) -> list[Any]:
+        """All tasks that have not ended, the target's first."""
+
+    def current_task(self) -> Any:
+        """The task that runs; None in a callback."""
+
+    def time(self) -> float:
+        """The clock; each reading is later than the one before."""
+
+    def next_deadline(self) -> float | None:
+        """The deadline of the next timer, or None."""
+
+    def move_clock(self, to: float) -> None:
+        """Set the virtual clock; timers that fall due run at the next iteration."""
+
+    def external(
+        self, key: Key, callback: Callable[..., object] | None, *args: Any, context: Context | None = None
+    ) -> External:
+        """Add an event that the schedule makes visible when it decides to."""
+
+    def withdraw(self, event: External) -> None:
+        """Take a pending event back; one that is visible already is left alone."""
+
+    def create_future(self) -> Any:
+        """Something that is set once and can be awaited: ``set_result``, ``set_exception``, ``done``."""
+
+    def call_later(self, delay: float, callback: Callable[..., object], *args: Any, context: Context) -> Any:
+        """Call back in so many virtual seconds."""
+
+    def run_world(self, context: Context, first: Callable[..., object], *args: Any) -> None:
+        """Run ``first(*args)`` and all that follows from it in ``context``, until nothing can happen or `stop`."""
+
+    def stop(self) -> None:
+        """Run nothing more in this execution."""
+
+    def is_running(self) -> bool: ...
+
+    def reset(self) -> None:
+        """Forget everything of the execution before."""
+
+    def rest(self) -> None:
+        """No more executions for now: let go of what is kept from one to the next."""
+
+    def close(self) -> None:
+        """No more executions at all."""

@@ -20,7 +20,7 @@ from .entropy import CLOCK_START, WAYS_OUT, Entropy
 from .errors import OutsideWorldError
 from .external import CARRY_ON, CLOCK, LATE, NO_VARIABLES, Chooser, External, InOrder, Key, operation_number, option
 from .identity import restart
-from .lockstep import Lockstep, member_here
+from .lockstep import Lockstep, here, member_here
 from .network import Networked, connection
 
 __all__ = ("BUSY", "GRAIN", "NEARLY", "PATIENCE", "TICK", "Outer", "latency")
@@ -263,6 +263,21 @@ class Outer(Networked):
         """Put the callback of an event that has become visible behind what is ready."""
         raise NotImplementedError
 
+    def alive(self) -> list[Any]:
+        """All tasks that have not ended, the target's first."""
+        return [task for task in (*self.tasks, *self.drivers) if not task.done()]
+
+    def current_task(self) -> Any:
+        """The task that runs; None in a callback."""
+        return asyncio.current_task(self)
+
+    async def latency(self, name: str) -> None:
+        """What `latency` does where asyncio's loop is not the one that runs."""
+        raise NotImplementedError
+
+    def rest(self) -> None:
+        """No more executions for now: let go of what is kept from one to the next."""
+
     def set_default_executor(self, executor: Any) -> None:
         self.lockstep.default = self.lockstep.executor(executor)
 
@@ -311,7 +326,11 @@ async def latency(name: str) -> None:
 
     On any other event loop it only gives the other tasks a turn, so an adapter that uses it runs there too.
     """
-    loop = events.get_running_loop()
+    try:
+        loop = events.get_running_loop()
+    except RuntimeError:
+        await _on_trio(name)
+        return
     if not isinstance(loop, Outer):
         await asyncio.sleep(0)
         return
@@ -322,6 +341,14 @@ async def latency(name: str) -> None:
     except asyncio.CancelledError:
         loop.withdraw(event)
         raise
+
+
+async def _on_trio(name: str) -> None:
+    world = here()
+    if isinstance(world, Outer):
+        await world.latency(name)
+    else:
+        await sys.modules["trio"].lowlevel.checkpoint()
 
 
 def _answer(future: Future[None]) -> None:

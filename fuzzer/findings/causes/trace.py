@@ -18,7 +18,7 @@ from typing import Any
 
 from ...core.program import Program
 from ...core.source import Line, line_of
-from ...core.stacks import is_own, suspended
+from ...core.stacks import coroutine, is_own, suspended
 from ...engine.execution import Execution, Worker
 from ...world import Chooser
 from ...world.external import CARRY_ON, External, operation_number
@@ -129,14 +129,14 @@ class _Tracer:
         event = len(self._loop.visible) + 1
         trace.waits[event] = chains = {}
         trace.locks[event] = locks = {}
-        for task in (*self._loop.tasks, *self._loop.drivers):
-            if not task.done() and (chain := self._chain(task)):
+        for task in self._loop.alive():
+            if chain := self._chain(task):
                 chains[self._number(task)] = chain
                 holder, taken = self._locks.get(_wanted(task), (None, None)) if self._locks else (None, None)
                 if holder is not None:
                     locks[self._number(task)] = Held(self._number(holder), taken)
 
-    def _chain(self, task: asyncio.Task[Any]) -> Chain:
+    def _chain(self, task: Any) -> Chain:
         frames = (frame for frame in suspended(task) if is_own(frame.f_code.co_filename))
         return tuple(self._line(frame.f_code, frame.f_lineno) for frame in frames)
 
@@ -146,8 +146,7 @@ class _Tracer:
             number = self._numbers[id(runner)] = len(self._numbers)
             self._alive.append(runner)
             self.trace.behalf[number] = operation_number()
-            if isinstance(runner, asyncio.Task):
-                self.trace.names[number] = getattr(runner.get_coro(), "__qualname__", "")
+            self.trace.names[number] = getattr(coroutine(runner), "__qualname__", "")
         return number
 
     def _line(self, code: CodeType, number: int) -> Line:
@@ -166,7 +165,7 @@ class _Tracer:
         rows = len(self._worker.rows)
         trace.rows.extend([self.last] * (rows - len(trace.rows)))
         self.last = at
-        task = asyncio.current_task(loop)
+        task = loop.current_task()
         if task is None:  # a callback, a thread, or the engine that asks what the target says of itself
             return
         event, runner = len(loop.visible), self._number(task)
@@ -204,7 +203,7 @@ class _Tracer:
             outer = outer.f_back
         self._alive.append(lock)
         at = self._line(outer.f_code, outer.f_lineno) if outer is not None else None
-        self._locks[id(lock)] = asyncio.current_task(self._loop), at
+        self._locks[id(lock)] = self._loop.current_task(), at
 
     def let_go(self, frame: FrameType) -> None:
         """A lock's `release` begins or ends."""
@@ -220,7 +219,7 @@ LETS_GO: CodeType = asyncio.Lock.release.__code__
 """The code of asyncio's lock: who takes one is told by what it returns to, and nothing of its own is touched."""
 
 
-def _wanted(task: asyncio.Task[Any]) -> int:
+def _wanted(task: Any) -> int:
     """The id of the lock that a task waits for, 0 where for none."""
     locks = [frame.f_locals.get("self") for frame in suspended(task) if frame.f_code is TAKES]
     return id(locks[-1]) if locks else 0

@@ -46,6 +46,8 @@ def event_in_words(key: Key, program: Program) -> str:
             return "time passes"
         case ("late",):
             return "just before the next timer"
+        case ("reversed",):
+            return "of the tasks that are ready, the last runs first"
         case _:
             return " ".join(map(str, key))
 

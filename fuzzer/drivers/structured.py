@@ -1,0 +1,110 @@
+"""Drives a manager on trio: its operations are tasks of one nursery, each within a scope by which it is cancelled."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextvars import Context
+from typing import Any
+
+from ..core.history import Detail, Failure, Remains, RowKind
+from ..core.program import Operation, Program
+from ..core.stacks import Place, unwrapped, waits_at
+from ..targets.adapter import Target
+from ..world import Interrupted, OutsideWorldError, TargetBlockedError
+from ..world.external import operation
+from ..world.trio_private import trio
+from ..world.trio_world import TrioWorld
+from .base import Lane, failure
+from .manager import ManagerDriver, answer
+
+__all__ = ("NurseryDriver",)
+
+
+class _Running:
+    """An operation under way: its task, and the scope by which it is cancelled."""
+
+    __slots__ = ("scope", "task")
+
+    def __init__(self) -> None:
+        self.scope = trio.CancelScope()
+        self.task: Any = None
+
+    @property
+    def coro(self) -> Any:
+        return self.task.coro
+
+
+class NurseryDriver(ManagerDriver):
+    """One execution of a manager on trio."""
+
+    world: TrioWorld
+
+    def __init__(self, target: Target, program: Program, loop: TrioWorld) -> None:
+        super().__init__(target, program, loop)
+        self.world = loop
+
+    def _task(
+        self,
+        number: int | None,
+        lane: Lane,
+        method: Callable[..., Any],
+        args: tuple[Any, ...],
+        context: Context | None = None,
+    ) -> None:
+        context = self.context.copy() if context is None else context
+        context.run(operation.set, number)
+        self.running += 1
+        lane.running, lane.task = number, _Running()
+        name = getattr(method, "__qualname__", repr(method))
+        lane.task.task = self.world.spawn(context, name, self._within, lane.task, number, lane, method, args)
+
+    async def _within(
+        self, running: _Running, number: int | None, lane: Lane, method: Callable[..., Any], args: tuple[Any, ...]
+    ) -> None:
+        """`ManagerDriver._perform`, where being cancelled is not an exception that one may keep to oneself."""
+        kind: RowKind = RowKind.CANCELLED
+        detail: Detail = None
+        try:
+            with running.scope:
+                result = method(*args)
+                if inspect.isawaitable(result):
+                    result = await result
+                kind, detail = RowKind.RETURNED, answer(result)
+        except (Interrupted, TargetBlockedError, GeneratorExit, trio.Cancelled):
+            raise
+        except OutsideWorldError as error:
+            kind, detail = RowKind.RAISED, Failure(type(error).__name__, Place(), type(error).__name__)
+        except BaseException as error:
+            if _cancelled(error):
+                raise  # the execution is over
+            single = unwrapped(error)
+            kind, detail = RowKind.RAISED, failure(single)
+            if number is not None and not isinstance(single, Exception):
+                self.record(RowKind.UNHANDLED, number, None, detail)
+        if self.world.is_running():
+            self._finish(number, lane, kind, detail)
+
+    def do_cancel(self, number: int, op: Operation, lane: Lane) -> None:
+        if lane.task is None:
+            self.skip(number)
+        else:
+            self.record(RowKind.INVOKED, number, op.connection, lane.running)
+            lane.task.scope.cancel()
+
+    def left_behind(self) -> Iterator[Remains]:
+        """What was given to trio itself is there for as long as the run; everything else ends with its operation."""
+        if self.target.offers("shut_down"):
+            for task in self.world.left():
+                yield self.remaining(task, waits_at(task), self.served_by(task))
+
+    def _of_each_client(self) -> list[Remains]:
+        return []
+
+    def served_by(self, task: Any) -> str | None:
+        number = task.context.get(operation)
+        return None if number is None else "an operation"
+
+
+def _cancelled(error: BaseException) -> bool:
+    return isinstance(error, BaseExceptionGroup) and error.split(trio.Cancelled)[0] is not None

@@ -1,0 +1,437 @@
+"""The private parts of trio that its world needs: the one place that knows them, and holds them against what they were.
+
+trio's scheduler itself is left alone: ``unrolled_run``, a generator that yields at every boundary between two batches.
+Replaced are what waits for the kernel (the I/O manager, the wake-up sockets, threads) and what stock trio leaves to
+chance: which way round a batch runs (a coin), the sets that a cancellation walks, and ties between deadlines.
+"""
+
+from __future__ import annotations
+
+import gc
+import inspect
+import queue
+import sys
+import threading
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from contextvars import Context
+from heapq import heappush
+from importlib import import_module
+from itertools import count
+from math import inf
+from typing import Any
+
+from ..core.errors import UsageError
+from .errors import OutsideWorldError
+from .external import NO_VARIABLES, operation
+from .lockstep import lockstep_here, member_here
+
+__all__ = ("TRIED", "Given", "Replaced", "Run", "Running", "UnfitTrioError", "begin", "this_run", "trio", "unfit")
+
+TRIED = "0.35"
+"""The releases of trio that this was tried with; others may do as well, which `_load` and a trial run find out."""
+
+
+class UnfitTrioError(UsageError):
+    """There is no trio, or a release whose insides are not those that this was made for."""
+
+
+def _load() -> tuple[Any, Any, Any]:
+    """Return trio, its scheduler's module and its threads' module; raises `UnfitTrioError`."""
+    try:
+        trio = import_module("trio")
+    except ImportError:
+        raise UnfitTrioError("a target on trio needs trio: pip install trio") from None
+    try:
+        core, threads = import_module("trio._core._run"), import_module("trio._threads")
+        source = inspect.getsource(core.unrolled_run)
+        fits = (
+            "batch = list(runner.runq)" in source
+            and "_r.random() < 0.5" in source
+            and "task = batch.pop()" in source
+            and all(hasattr(core, name) for name in ("TheIOManager", "GLOBAL_RUN_CONTEXT", "EntryQueue", "Task"))
+            and hasattr(core.CancelStatus, "__attrs_post_init__")
+            and {"_heap", "_active"} <= {field.name for field in core.Deadlines.__attrs_attrs__}
+            and callable(import_module("trio._core._wakeup_socketpair").WakeupSocketpair.wakeup_on_signals)
+            and callable(threads.start_thread_soon)
+            and callable(threads._send_message_to_trio)
+        )
+    except (ImportError, AttributeError, OSError):
+        fits = False
+    if not fits:
+        raise unfit(trio)
+    return trio, core, threads
+
+
+def unfit(trio: Any) -> UnfitTrioError:
+    """The error for a release that does not fit."""
+    return UnfitTrioError(
+        f"trio {trio.__version__} is not a release that Crosswire can step; it was tried with trio {TRIED}"
+    )
+
+
+_loaded = _load()
+trio: Any = _loaded[0]
+core: Any = _loaded[1]
+threads: Any = _loaded[2]
+outcome: Any = import_module("outcome")
+
+
+def begin() -> None:
+    """An execution begins: its threads are numbered from here."""
+    threads._thread_counter = count()
+
+
+class _NoIO:
+    """Stands for the I/O manager: nothing real is waited for."""
+
+    def process_events(self, events: object) -> None:
+        pass
+
+    def force_wakeup(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> Any:
+        lockstep = lockstep_here()
+        call = f"trio.lowlevel.{name}()"
+        raise OutsideWorldError(call) if lockstep is None else lockstep.world.outside(call)
+
+
+class _Wakeup:
+    """Stands for the pair of sockets by which ``run_sync_soon`` wakes trio's own task."""
+
+    def __init__(self) -> None:
+        self._task: Any = None
+        self._woken = False
+
+    def wakeup_thread_and_signal_safe(self) -> None:
+        self._woken = True
+        if self._task is not None:
+            task, self._task = self._task, None
+            task._runner.reschedule(task)
+
+    async def wait_woken(self) -> None:
+        if not self._woken:
+            self._task = trio.lowlevel.current_task()
+
+            def abort(_: object) -> Any:
+                self._task = None
+                return trio.lowlevel.Abort.SUCCEEDED
+
+            await trio.lowlevel.wait_task_rescheduled(abort)
+        self._woken = False
+
+    def close(self) -> None:
+        pass
+
+
+class _EntryQueue(core.EntryQueue):  # type: ignore[misc]
+    """What other threads give trio to call enters when the schedule says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wakeup: Any
+        self.wakeup.close()
+        self.wakeup = _Wakeup()
+
+    def run_sync_soon(self, sync_fn: Callable[..., object], *args: Any, idempotent: bool = False) -> None:
+        member = member_here()
+        if member is None:
+            super().run_sync_soon(sync_fn, *args, idempotent=idempotent)
+        else:
+            member.lockstep.hand_over(super().run_sync_soon, (sync_fn, *args), NO_VARIABLES)
+
+
+class _Ordered(dict[Any, None]):
+    """Stands for a set that is walked: in order of entry, not of addresses."""
+
+    def add(self, item: object) -> None:
+        self[item] = None
+
+    def remove(self, item: object) -> None:
+        del self[item]
+
+    def discard(self, item: object) -> None:
+        self.pop(item, None)
+
+
+class _Status(core.CancelStatus):  # type: ignore[misc]
+    __slots__ = ()
+    __hash__ = object.__hash__
+
+    def __attrs_post_init__(self) -> None:
+        for name in ("_children", "_tasks"):
+            setattr(self, name, _Ordered())
+        super().__attrs_post_init__()
+
+
+class _Deadlines(core.Deadlines):  # type: ignore[misc]
+    """Equal deadlines in order of entry, where stock trio compares addresses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._numbers = count()
+
+    def add(self, deadline: float, cancel_scope: object) -> None:
+        heappush(self._heap, (deadline, next(self._numbers), cancel_scope))
+        self._active += 1
+
+
+class _Runner(core.Runner):  # type: ignore[misc]
+    """A run whose system tasks know, as other tasks do, on behalf of which operation they were started."""
+
+    __slots__ = ()
+
+    def spawn_system_task(self, async_fn: Any, *args: Any, name: object = None, context: Context | None = None) -> Any:
+        if context is None:
+            context = self.system_context.copy()
+            context.run(operation.set, operation.get())
+        return super().spawn_system_task(async_fn, *args, name=name, context=context)
+
+
+class _NoCoin:
+    """Stands for trio's generator: which way round a batch runs is the run queue's affair."""
+
+    def random(self) -> float:
+        return 1.0
+
+
+class _RunQueue(deque[Any]):
+    """What is ready; trio copies it into a batch and takes that from its end."""
+
+    def __init__(self, turned: Callable[[], bool]) -> None:
+        super().__init__()
+        self._turned = turned
+
+    def __iter__(self) -> Iterator[Any]:
+        if len(self) > 1 and self._turned():
+            return super().__iter__()
+        return super().__reversed__()
+
+
+class Running:
+    """What there is in a run of trio."""
+
+    def __init__(self, runner: Any) -> None:
+        self.runner = runner
+
+    @property
+    def tasks(self) -> list[Any]:
+        """All tasks, trio's own among them, in the order in which they were started."""
+        return sorted(self.runner.tasks, key=_started)
+
+    def soonest(self) -> float:
+        """The next deadline; infinite where there is none."""
+        deadlines = self.runner.deadlines
+        return float(deadlines.next_deadline()) if deadlines._active else inf
+
+    def due_with(self, limit: float) -> float:
+        """The last deadline up to a limit."""
+        return max(at for at, scope in self._set() if at <= limit and at == scope._registered_deadline)
+
+    def later(self, now: float) -> float:
+        """The next deadline after ``now``; infinite where there is none."""
+        return min((at for at, scope in self._set() if at > now and at == scope._registered_deadline), default=inf)
+
+    def _set(self) -> Iterator[tuple[float, Any]]:
+        """All deadlines that were set, with their scopes, some of which have another by now."""
+        for at, _, scope in self.runner.deadlines._heap:
+            yield at, scope
+
+    def targets(self) -> list[Any]:
+        """All tasks but trio's own, and the main one."""
+        own = {self.runner.init_task, self.runner.main_task}
+        return [task for task in self.tasks if task not in own and not _trios(task)]
+
+    def system_tasks(self) -> list[Any]:
+        """Those that the target has given to trio itself, for as long as the run lasts, and what they have started."""
+        return [task for task in self.targets() if _top(task) is not self.runner.main_task]
+
+    def bury(self) -> None:
+        """The run is over, and tasks are left: close them, and collect them where nobody hears what they say."""
+        heard, sys.unraisablehook = sys.unraisablehook, _hear_nothing  # trio's destructors complain of such an end
+        try:
+            left = self.tasks
+            self.runner.tasks.clear()
+            for task in reversed(left):
+                for nursery in task.child_nurseries:
+                    nursery._children.clear()
+                with suppress(BaseException):  # whatever it raises belongs to an execution that is over
+                    task.coro.close()
+            left.clear()
+            task = nursery = None
+            gc.collect()
+        finally:
+            sys.unraisablehook = heard
+
+    def uncover(self) -> None:
+        """Nothing is shielded from cancellation any more."""
+        for task in list(self.runner.tasks):
+            status = task._cancel_status
+            while status is not None:
+                status._scope.shield, status = False, status._parent
+
+
+def this_run() -> Running:
+    """The run that the calling task is of."""
+    return Running(core.GLOBAL_RUN_CONTEXT.runner)
+
+
+class Run(Running):
+    """A run of trio that nothing real can wake, stepped from outside.
+
+    ``turned``: whether the batch that is due runs last in, first out.
+    """
+
+    def __init__(self, main: Callable[[], Any], clock: object, turned: Callable[[], bool]) -> None:
+        self._hooks = before = sys.get_asyncgen_hooks()
+        runner = core.setup_runner(clock, (), False, True)
+        super().__init__(runner)
+        self._hooks = sys.get_asyncgen_hooks()
+        sys.set_asyncgen_hooks(*before)
+        runner.ki_manager.close()  # who is interrupted is the engine's affair
+        runner.runq, runner.deadlines = _RunQueue(turned), _Deadlines()
+        runner.entry_queue.close()
+        runner.entry_queue = _EntryQueue()
+        self._steps = core.unrolled_run(runner, main, (), host_uses_signal_set_wakeup_fd=True)
+        self._send = self._steps.send
+        self._send(None)
+
+    def step(self) -> None:
+        """Let one batch run; raises `StopIteration` when the run is over, ``trio.TrioInternalError`` if it broke."""
+        self._send(())
+
+    def enter(self) -> Any:
+        """Be the run of this thread, for whoever asks; gives the asynchronous generators' hooks there were."""
+        before = sys.get_asyncgen_hooks()
+        sys.set_asyncgen_hooks(*self._hooks)
+        core.GLOBAL_RUN_CONTEXT.runner = self.runner
+        return before
+
+    @staticmethod
+    def leave(before: Any) -> None:
+        """No run is this thread's."""
+        sys.set_asyncgen_hooks(*before)
+        core.GLOBAL_RUN_CONTEXT.__dict__.clear()
+
+    def clear(self) -> None:
+        """Forget what is kept for as long as a run lasts: variables, capacity limiters, the token."""
+        runner = self.runner
+        runner._locals.clear()
+        runner.trio_token = None
+        runner.deadlines = _Deadlines()
+
+    def at_rest(self, tasks: int) -> bool:
+        """Whether there are no more tasks than so many, and all of them wait."""
+        return len(self.runner.tasks) == tasks and not self.runner.runq
+
+    def abandon(self) -> None:
+        """Close what is left of a run that does not end; nothing is, mostly."""
+        if self.runner.tasks:
+            with warnings.catch_warnings(), suppress(BaseException):
+                warnings.simplefilter("ignore", RuntimeWarning)
+                self._steps.close()
+            self.bury()
+
+
+def _hear_nothing(unraisable: object) -> None:
+    pass
+
+
+def _started(task: Any) -> int:
+    return int(task._counter)
+
+
+def _top(task: Any) -> Any:
+    """The task that is trio's own, or the target's main one, among those that a task descends from."""
+    while task.parent_nursery is not None and task._runner.main_task is not task:
+        task = task.parent_nursery.parent_task
+    return task
+
+
+def _trios(task: Any) -> bool:
+    """Whether it is the task that calls what other threads give trio to call."""
+    return getattr(task.coro, "cr_code", None) is core.EntryQueue.task.__code__
+
+
+def _start_thread(fn: Callable[[], Any], deliver: Callable[[Any], object], name: str | None = None) -> None:
+    """A thread for one job, in lockstep; stock trio keeps them, where nobody can tell."""
+
+    def work() -> None:
+        deliver(outcome.capture(fn))
+
+    threading.Thread(target=work, name=name, daemon=True).start()
+
+
+def _send_message(token: object, message: Any) -> Any:
+    """What ``trio.from_thread`` does, waiting at a queue that is gated: trio may have been loaded before the gates."""
+    object.__setattr__(message, "queue", queue.SimpleQueue())
+    return _really_send_message(token, message)
+
+
+_really_send_message = threads._send_message_to_trio
+
+
+class Replaced:
+    """Within, the replacements hold; outside, trio is as it was."""
+
+    _swaps: Sequence[tuple[Any, str, Any]] = (
+        (core, "TheIOManager", _NoIO),
+        (core, "Runner", _Runner),
+        (core, "CancelStatus", _Status),
+        (core, "_r", _NoCoin()),
+        (core, "_ALLOW_DETERMINISTIC_SCHEDULING", False),  # Hypothesis turns it on, where it finds trio
+        (core.sniffio_library, "name", "trio"),
+        (threads, "start_thread_soon", _start_thread),
+        (threads, "_send_message_to_trio", _send_message),
+    )
+
+    def __enter__(self) -> None:
+        self._before = [getattr(owner, name) for owner, name, _ in self._swaps]
+        for owner, name, new in self._swaps:
+            setattr(owner, name, new)
+
+    def __exit__(self, *exc_info: object) -> None:
+        for (owner, name, _), old in zip(self._swaps, self._before, strict=True):
+            setattr(owner, name, old)
+
+
+class _Coin:
+    """Which way round a batch of stock trio's runs is decided: below one half it is first in, first out."""
+
+    def __init__(self, turned: Callable[[], bool]) -> None:
+        self._turned = turned
+
+    def random(self) -> float:
+        batch = sys._getframe(1).f_locals["batch"]
+        return 1.0 if len(batch) > 1 and self._turned() else 0.0
+
+
+def _no_thread(*args: object, **options: object) -> None:
+    lockstep = lockstep_here()
+    raise OutsideWorldError("a thread") if lockstep is None else lockstep.world.outside("a thread")
+
+
+_Sockets: Any = import_module("trio._core._wakeup_socketpair").WakeupSocketpair
+
+
+def _unwoken(wakeup: object) -> None:
+    """Signals need not wake a run that never sleeps; the watchdog's would be one more ready task."""
+
+
+class Given(Replaced):
+    """Within, stock trio's coin is given, it has no threads, and no signal wakes it."""
+
+    def __init__(self, turned: Callable[[], bool]) -> None:
+        self._swaps = (
+            (core, "_r", _Coin(turned)),
+            (core, "Runner", _Runner),  # which differs in the variables of a context of ours
+            (core, "_ALLOW_DETERMINISTIC_SCHEDULING", False),
+            (threads, "start_thread_soon", _no_thread),
+            (_Sockets, "wakeup_on_signals", _unwoken),
+        )
