@@ -308,7 +308,7 @@ def test_a_user_runs_both_replays_and_has_it_confirmed(tmp_path: Path) -> None:
     assert last.startswith("anyio_chat:Chat: ") and "on trio alone" in last
     found = sorted((tmp_path / "results" / "counterexamples").glob("*backend-trio*.json"))
     assert load(found[0]).backend == "trio"
-    again = crosswire("replay", str(found[0]), "--confirm", cwd=tmp_path, expect=1)
+    again = crosswire("replay", str(found[0]), "--confirm", "--trust", cwd=tmp_path, expect=1)
     assert "still there, as recorded" in again.stdout and "confirmed on stock trio" in again.stdout
     refused = crosswire("run", "reference", "--backend", "trio", cwd=tmp_path, expect=2)
     assert refused.stderr.count("\n") == 1
