@@ -125,7 +125,7 @@ def test_an_answer_to_a_tab_is_kept_for_no_other() -> None:
     told = story(kept="next", delivery="at most once")
     number = told.begin("act", "c0", "u0", name="ask", detail=Aim("u0"))
     told.end(number, NOBODY).rest().connect("c4", "u0")
-    assert kinds(told.rest()) == [] and told.excused() == ["at_most_once"]
+    assert kinds(told.rest()) == [] and "at_most_once" in told.excused()
 
 
 def test_who_has_no_connection_cannot_be_answered() -> None:

@@ -105,7 +105,7 @@ def test_what_ends_a_process_is_named_and_the_campaign_goes_on(
 
 
 def test_with_two_workers_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tally, _ = campaign(tmp_path, monkeypatch, "ctypes.string_at(0)", workers=2, late=20, executions=25)
+    tally, _ = campaign(tmp_path, monkeypatch, "ctypes.string_at(0)", workers=2, late=60, executions=25)
     assert tally.executions == 25
     assert "KillsProcess" in {found.finding.violation.kind for found in tally.found.values()}
 
