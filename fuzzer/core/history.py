@@ -139,10 +139,14 @@ class Content(NamedTuple):
 
 
 class Aim(NamedTuple):
-    """What an operation is aimed at: the user or the rooms an event is for, or the rooms that are joined or left."""
+    """What an operation is aimed at: the user or the rooms an event is for, or the rooms that are joined or left.
+
+    ``by_request``: it went by a request of its own over HTTP, beside its client's connection.
+    """
 
     to: str | None = None
     rooms: tuple[str, ...] = ()
+    by_request: bool = False
 
 
 class Failure(NamedTuple):

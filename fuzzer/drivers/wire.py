@@ -374,8 +374,10 @@ class WireDriver(Driver):
         if client is None:
             return None
         event = Outgoing(self.event(number, op), op.to, client.login, op.room)
-        self.record(RowKind.INVOKED, number, op.connection, aim)
         said = speak(event)
+        if isinstance(said, Http) and aim is not None:
+            aim = aim._replace(by_request=True)
+        self.record(RowKind.INVOKED, number, op.connection, aim)
         if isinstance(said, Http):  # over connections of their own, so the next waits until this one is answered
             lane.running = number
             self.asking[number] = client.login.connection

@@ -159,6 +159,7 @@ class HistoryIndex:
             c.heard_at = time
         if kind in EMITS or (kind == "act" and isinstance(detail, Aim)):
             aim = detail if isinstance(detail, Aim) else Aim(op.to)
+            act.by_request = aim.by_request
             for step in CRITICAL_EVENTS if kind == "run_agent" else ("",):
                 event = EventId(number, step)
                 self.events[event] = Event(event, act, c, aim.to, aim.rooms)

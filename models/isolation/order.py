@@ -52,11 +52,15 @@ def _row(arrival: tuple[int, Event, Connection]) -> int:
 
 
 def _same_lane(earlier: Invocation, act: Invocation) -> bool:
-    """A connection keeps the order of what is said on it; but an agent's run, once asked for, takes its own time."""
+    """A connection keeps the order of what is said on it; but an agent's run, once asked for, takes its own time.
+
+    Of requests over HTTP that are under way at once any may be the first that a server reads.
+    """
     return (
         earlier.op.connection is not None
         and earlier.op.connection == act.op.connection
         and earlier.began < act.began
+        and not (earlier.by_request or act.by_request)
         and earlier.op.kind != "run_agent"
     )
 

@@ -25,6 +25,8 @@ class Invocation:
     finished: RowKind | None = None
     detail: Detail = None
     cancelled: bool = False
+    by_request: bool = False
+    """It went by a request of its own over HTTP, and not over its client's connection."""
     hung_up: bool = False
     """It is a login that closed its own connection: whatever it returned, nobody was let in."""
 

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from crosswire.fuzzer.core.program import CRITICAL_EVENTS
+import pytest
+
+from crosswire.fuzzer.core.history import Aim, RowKind
+from crosswire.fuzzer.core.program import CRITICAL_EVENTS, Operation, Program
+from crosswire.fuzzer.engine.execution import Worker
+from crosswire.fuzzer.findings.finding import judged
+from crosswire.fuzzer.search import RandomWalk
+from crosswire.fuzzer.targets.resolve import resolve
 
 from .story import NOBODY, Story, circumstances, kinds, managed, served
 
@@ -39,6 +46,53 @@ def test_a_connection_keeps_the_order_of_what_is_said_on_it() -> None:
     first = story.begin("emit", "c0", "u0", to="u1")
     second = story.begin("emit", "c0", "u0", to="u1")
     assert kinds(story.hears("c1", first).hears("c1", second).end(first, NOBODY).end(second, NOBODY).rest()) == []
+
+
+def test_requests_over_http_have_an_order_once_the_first_is_answered() -> None:
+    over, beside = Aim("u1"), Aim("u1", by_request=True)
+    for first_by, second_by, answered, want in (
+        (beside, beside, False, []),
+        (beside, over, False, []),
+        (over, beside, False, []),
+        (over, over, False, ["Disorder"]),
+        (beside, beside, True, ["Disorder"]),
+        (beside, over, True, ["Disorder"]),
+    ):
+        story = served("u0", "u1")
+        first = story.begin("emit", "c0", "u0", to="u1", detail=first_by)
+        if answered:
+            story.end(first)
+        second = story.begin("emit", "c0", "u0", to="u1", detail=second_by)
+        story.hears("c1", second).hears("c1", first)
+        if not answered:
+            story.end(first)
+        assert kinds(story.end(second).rest()) == want
+
+
+@pytest.mark.parametrize(
+    ("target", "emit", "aim"),
+    [
+        (
+            "tests.applications.goes_on:app?wire=tests.applications.goes_on:posted",
+            Operation("emit", "c0", "u0", "u1", times=2),
+            Aim("u1", by_request=True),
+        ),
+        ("tests.applications.works:handler?wire=text", Operation("broadcast", "c0", "u0", times=2), Aim()),
+    ],
+)
+def test_how_an_event_went_is_in_the_history(target: str, emit: Operation, aim: Aim) -> None:
+    """And a server that takes it by requests is not accused of the order of those that were under way at once."""
+    worker = Worker(resolve(target))
+    connect = (Operation("connect", "c1", "u1"), Operation("settle"), Operation("connect", "c0", "u0"))
+    program = Program((*connect, Operation("stall", "c0"), emit))
+    aims: set[object] = set()
+    with worker.session():
+        for seed in range(60):
+            found = judged(worker, worker.run(program, RandomWalk(seed)))
+            assert "Disorder" not in [violation.kind for violation in found.violations]
+            invoked = [row for row in found.execution.history if row.kind == RowKind.INVOKED]
+            aims.update(row.detail for row in invoked if row.operation in (4, 5))
+    assert aims == {aim}
 
 
 def test_an_agents_run_takes_its_own_time() -> None:
