@@ -16,6 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from crosswire.fuzzer.clients.asgi import AsgiLink, ClientGoneError
 from crosswire.fuzzer.clients.link import Link
 from crosswire.fuzzer.clients.websocket import PINGS
+from crosswire.fuzzer.core.history import Farewell
 from crosswire.fuzzer.core.program import Pace
 from crosswire.fuzzer.engine.enforced import Enforced
 from crosswire.fuzzer.search import RandomWalk
@@ -55,7 +56,7 @@ class Client:
     def received(self, frame: Frame) -> None:
         self.told.append(("received", frame))
 
-    def closed(self, why: str) -> None:
+    def closed(self, why: Farewell) -> None:
         self.told.append(("closed", why))
 
     def served(self) -> None:
@@ -221,6 +222,7 @@ def test_fragments_are_one_message_and_pings_are_answered() -> None:
             ("received", b"and bytes"),
             ("closed", "closed with 1001: enough"),
         ]
+        assert client.told[-1][1].code == 1001
     assert answered == [True] * len(SCHEDULES)
 
 
@@ -473,7 +475,9 @@ def test_asgi_the_server_closes() -> None:
         async with connected(service, client):
             await client.hears("closed")
 
-    assert in_world(asgi(app), play).told == [("opened",), ("closed", "closed with 4001"), ("served",)]
+    told = in_world(asgi(app), play).told
+    assert told == [("opened",), ("closed", "closed with 4001"), ("served",)]
+    assert told[1][1].code == 4001
     assert codes == [4001]
 
 

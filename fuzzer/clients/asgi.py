@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from ..core.handshake import Frame, Request
+from ..core.history import Farewell
 from ..core.program import Pace
 from ..world import Outer
 from ..world.external import External
@@ -123,7 +124,7 @@ class AsgiLink(Link):
         """The application is done with this connection; a server closes what it left open."""
         if not self._closed and not self._gone:
             if self._accepted:
-                self._end(why)
+                self._end(Farewell(why))
             else:
                 self._refuse(self._denial[0] if self._denial is not None else FAILED)
         self._closed = self._served = True
@@ -241,7 +242,7 @@ class AsgiLink(Link):
                 self.peer.opened()
         elif kind == "websocket.close" and not self._closed:
             code, reason = message.get("code", NORMAL), _words(message.get("reason"))
-            self._end(f"closed with {code}" + (f": {reason}" if reason and self._accepted else ""), code, reason)
+            self._end(Farewell.of(code, reason), code, reason)
         elif kind == "websocket.http.response.start" and not self._accepted:
             self._denial = message["status"], b""
         elif kind == "websocket.http.response.body" and self._denial is not None and not self._closed:
@@ -261,7 +262,7 @@ class AsgiLink(Link):
         if not self._gone:
             self.peer.refused(refusal(status, said))
 
-    def _end(self, why: str, code: int = NORMAL, reason: str = "") -> None:
+    def _end(self, why: Farewell, code: int = NORMAL, reason: str = "") -> None:
         if not self._accepted:
             self._refuse(REFUSED, reason)
             return

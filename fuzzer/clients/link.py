@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from typing import Protocol
 
 from ..core.handshake import Frame, Request
+from ..core.history import Farewell
 from ..core.program import Pace
 
 __all__ = ("Link", "Peer", "Unconnected", "refusal")
@@ -35,7 +36,7 @@ class Peer(Protocol):
     def received(self, frame: Frame) -> None:
         """The client has read it."""
 
-    def closed(self, why: str) -> None:
+    def closed(self, why: Farewell) -> None:
         """The server has closed the connection, or it broke."""
 
     def served(self) -> None:

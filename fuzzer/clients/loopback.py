@@ -19,6 +19,7 @@ from websockets.http11 import Response
 from websockets.protocol import State
 
 from ..core.handshake import Frame, Request
+from ..core.history import Farewell
 from ..core.program import Pace
 from .endpoint import END, Endpoint
 from .link import Link, Peer
@@ -354,7 +355,7 @@ class LoopbackLink(Link):
         if not self._gone and not self._told_end:
             self._told_end = True
             code = self._protocol.close_rcvd.code if self._protocol.close_rcvd is not None else None
-            self.peer.closed(f"closed with {int(code)}" if code is not None else "the connection was dropped")
+            self.peer.closed(Farewell.of(int(code)) if code is not None else Farewell("the connection was dropped"))
 
     def _turned_away(self, why: str) -> None:
         if not self._gone and not self._told_end:

@@ -18,6 +18,7 @@ from websockets.typing import Subprotocol
 from websockets.uri import WebSocketURI
 
 from ..core.handshake import Frame, Request
+from ..core.history import Farewell
 from ..core.program import Pace
 from ..world.transport import END, Heartbeat, MemoryTransport
 from .link import Link, Peer, refusal
@@ -254,10 +255,8 @@ class WebSocketLink(Link):
                 self._turned_away("the connection was dropped")
 
 
-def _farewell(close: Close | None) -> str:
-    if close is None:
-        return "the connection was dropped"
-    return f"closed with {int(close.code)}" + (f": {close.reason}" if close.reason else "")
+def _farewell(close: Close | None) -> Farewell:
+    return Farewell.of(int(close.code), close.reason) if close is not None else Farewell("the connection was dropped")
 
 
 def _why(error: Exception) -> str:

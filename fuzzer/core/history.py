@@ -15,6 +15,7 @@ __all__ = (
     "Content",
     "Detail",
     "EventId",
+    "Farewell",
     "EventKey",
     "Failure",
     "History",
@@ -40,8 +41,8 @@ class RowKind(StrEnum):
     there), `STUCK` (at rest and not finished; where it waits).
 
     Of connections: `SENT` and `RECEIVED` (a `Content`), `REFUSED` (the server sent after the peer had gone), `CLOSED`
-    (by the server; why), `GONE` (by the client; how), `STALLED`, `RESUMED` (with an operation's number; without one
-    nothing else could happen any more).
+    (by the server; why, which is a `Farewell` where a client has seen it), `GONE` (by the client; how), `STALLED`,
+    `RESUMED` (with an operation's number; without one nothing else could happen any more).
 
     Of the target: `UNHANDLED` (a `Failure` nobody handled), `REST`, `REGISTRY` (the connections it knows), `ACTIVE`
     (the users it calls connected), `EMPTIED` (everybody has left), `LEFT` (`Remains` that outlived everything), `KEPT`
@@ -147,6 +148,18 @@ class Aim(NamedTuple):
     to: str | None = None
     rooms: tuple[str, ...] = ()
     by_request: bool = False
+
+
+class Farewell(str):
+    """How a server ended a connection, in words, with the ``code`` of its close frame; None where it sent none."""
+
+    code: int | None = None
+
+    @classmethod
+    def of(cls, code: int, reason: str = "") -> Farewell:
+        said = cls(f"closed with {code}" + (f": {reason}" if reason else ""))
+        said.code = code
+        return said
 
 
 class Failure(NamedTuple):

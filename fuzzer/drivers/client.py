@@ -7,7 +7,7 @@ from typing import Protocol
 
 from ..clients.link import Link
 from ..core.handshake import Frame, Sent
-from ..core.history import Content, Detail, EventId, Mention, Row, RowKind
+from ..core.history import Content, Detail, EventId, Farewell, Mention, Row, RowKind
 from ..targets.wire import Login, Reading, Wire
 from .base import Lane
 
@@ -123,7 +123,7 @@ class WireClient:
         elif reading.ready:
             driver.connected(self, RowKind.RETURNED, reading.user)
 
-    def closed(self, why: str) -> None:
+    def closed(self, why: Farewell) -> None:
         self.hung_up = True
         self.driver.record(RowKind.CLOSED, None, self.login.connection, why)
         if self.connecting is not None:

@@ -20,7 +20,7 @@ from websockets.protocol import State
 from ..clients.link import Link
 from ..clients.loopback import LoopbackLink
 from ..core.handshake import Frame, Request
-from ..core.history import Content, Remains, RowKind
+from ..core.history import Content, Farewell, Remains, RowKind
 from ..core.jsons import read_json
 from ..core.program import Operation, Program
 from ..core.stacks import is_library, waits_at
@@ -216,7 +216,7 @@ class _Reader:
     def refused(self, why: str) -> None:
         pass
 
-    def closed(self, why: str) -> None:
+    def closed(self, why: Farewell) -> None:
         pass
 
     def served(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...fuzzer.core.history import RowKind
+from ...fuzzer.core.history import Farewell, RowKind
 from ...fuzzer.targets.traits import WireTraits
 from . import violations as v
 from .independence import waits_for_itself
@@ -17,6 +17,16 @@ from .verdicts import Breach, Check, declared, rows_of
 __all__ = ("CHECKS",)
 
 ENDS = frozenset({"clean_up", "sweep", "expire"})
+
+SILENT = frozenset({"stall", "unstall"})
+"""What a client does without saying anything."""
+
+REFUSALS = frozenset({1002, 1003, 1007, 1008, 1009})
+"""Close codes that say that what the client said was refused (RFC 6455, section 7.4.1): protocol error, data of another
+kind, data that is inconsistent, against the policy, too big."""
+
+PRIVATE = range(4000, 5000)
+"""Close codes that applications agree upon with their clients (section 7.4.2)."""
 
 
 def refused(index: HistoryIndex) -> Iterator[Breach]:
@@ -179,6 +189,26 @@ def quiet_for_long(index: HistoryIndex, b: Breach) -> bool:
     return not answers and _silence(index, b) > index.policy.delay
 
 
+def action_refused(index: HistoryIndex, b: Breach) -> bool:
+    """An action of the target's own is answered by hanging up, with a close code that says that it was refused.
+
+    It was the last that the client had said, or was still under way, and nothing had come to rest since.
+    """
+    why, c = index.history[b.until].detail, b.connection
+    if c is None or not isinstance(why, Farewell) or not (why.code in REFUSALS or why.code in PRIVATE):
+        return False
+    said = [
+        i
+        for i in index.invocations.values()
+        if i.op.connection == c.name and i.began < b.until and i.op.kind not in SILENT
+    ]
+    last = max((i.began for i in said), default=NEVER)
+    return any(
+        i.op.kind == "act" and index.rest_after(i.began) > b.until and (i.began == last or i.ended > b.until)
+        for i in said
+    )
+
+
 def machine_busy(index: HistoryIndex, b: Breach) -> bool:
     """The machine had no time for the target for a while: a time-out of the target's is not the target's fault."""
     return any(b.since <= row < b.until for row in index.marks.get(RowKind.BUSY, ()))
@@ -209,6 +239,7 @@ CHECKS = (
             session_over,
             silent,
             quiet_for_long,
+            action_refused,
             machine_busy,
             waits_for_itself,
         ),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from crosswire.fuzzer.core.history import Failure, Remains, RowKind, Sleep, Spin
+from crosswire.fuzzer.core.history import Failure, Farewell, Remains, RowKind, Sleep, Spin
 from crosswire.fuzzer.core.stacks import Place
 
 from .story import NOBODY, Story, circumstances, kinds, managed, served
@@ -555,6 +555,67 @@ def test_whoever_was_quiet_for_long_may_have_missed_a_heartbeat() -> None:
     assert kinds(served("u0").wait(1.5).closed("c0")) == []
     assert served("u0").wait(1.5).closed("c0").excused() == ["quiet_for_long"]
     assert kinds(served("u0").wait(1.5).closed("c0"), delay=2.0) == ["Dropped"]
+
+
+MALFORMED = Farewell.of(1003, "malformed")
+
+
+@pytest.mark.parametrize(
+    ("why", "excused"),
+    [
+        *((Farewell.of(code), True) for code in (1002, 1003, 1007, 1008, 1009, 4000, 4001, 4999)),
+        *((Farewell.of(code), False) for code in (1000, 1001, 1006, 1011, 1013, 3000, 3999, 5000)),
+        (MALFORMED, True),
+        (Farewell("the connection was dropped"), False),
+        (Farewell("closed with 1003: said the server"), False),
+    ],
+)
+def test_an_action_may_be_answered_by_hanging_up(why: Farewell, excused: bool) -> None:
+    story = served("u0", "u1")
+    action = story.begin("act", "c0", "u0", name="nonsense")
+    story.closed("c0", why).end(action, NOBODY).rest()
+    assert kinds(story) == ([] if excused else ["Dropped"])
+    assert story.excused() == (["action_refused"] if excused else [])
+
+
+@pytest.mark.parametrize(
+    ("steps", "want"),
+    [
+        (("act",), []),
+        (("act", "answered"), []),
+        (("act", "emit"), []),
+        (("act", "stall"), []),
+        (("emit", "act"), []),
+        (("emit",), ["Dropped"]),
+        (("act of another",), ["Dropped"]),
+        (("act", "answered", "emit"), ["Dropped"]),
+        (("act", "answered", "rest"), ["Dropped"]),
+        (("act", "rest", "emit"), ["Dropped"]),
+    ],
+)
+def test_only_an_action_that_may_be_what_is_answered_excuses_it(steps: tuple[str, ...], want: list[str]) -> None:
+    story = served("u0", "u1", "u2")
+    under_way: list[int] = []
+    for step in steps:
+        if step == "act":
+            under_way.append(story.begin("act", "c0", "u0", name="nonsense"))
+        elif step == "act of another":
+            under_way.append(story.begin("act", "c1", "u1", name="nonsense"))
+        elif step == "emit":
+            under_way.append(story.begin("emit", "c0", "u0", to="u9"))
+        elif step == "stall":
+            story.done("stall", "c0")
+        elif step == "answered":
+            story.end(under_way.pop())
+        elif step == "rest":
+            for number in under_way:
+                story.end(number, NOBODY)
+            under_way.clear()
+            story.rest()
+    story.closed("c0", MALFORMED)
+    for number in under_way:
+        story.end(number, NOBODY)
+    assert [kind for kind in kinds(story) if kind == "Dropped"] == want
 
 
 NEWEST: dict[str, Any] = {"at_limit": "close"}

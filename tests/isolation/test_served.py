@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
+from crosswire.fuzzer.core.history import Farewell, RowKind
 from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.findings.finding import judged
 from crosswire.fuzzer.search import RandomWalk
 from crosswire.fuzzer.targets import JsonWire, Limits, Policy, application
 from crosswire.fuzzer.targets.wire import TEXT
+from tests.applications import strict
 
 SETTLE = Operation("settle")
 EVERYBODY = JsonWire(path="/{user}", to_user=None, to_all="{event}")
@@ -200,3 +202,25 @@ def test_what_a_wire_offers_of_rooms() -> None:
     assert [signs_off.offers(kind) for kind in kinds] == [False, False, False, True]
     both = JsonWire(leave={"leave": "{room}"}, logout={"type": "logout"})
     assert [both.offers(kind) for kind in kinds] == [False, True, False, True]
+
+
+# -- hanging up ------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wire", "said", "want"),
+    [
+        (strict.chat, Operation("act", "c0", "u0", name="nonsense"), set()),
+        (strict.chat, Operation("emit", "c0", "u0", "u1"), set()),
+        (strict.misread, Operation("emit", "c0", "u0", "u1"), {"Dropped"}),
+    ],
+    ids=["an action", "an event", "an event that is misread"],
+)
+def test_a_server_may_hang_up_on_an_action_and_not_on_an_event(wire: JsonWire, said: Operation, want: set[str]) -> None:
+    worker = Worker(application("tests.applications.strict:handler", wire=wire))
+    program = Program((connect(0, "u0"), connect(1, "u1"), SETTLE, Operation("emit", "c1", "u1", "u0"), said))
+    with worker.session():
+        runs = [judged(worker, worker.run(program, RandomWalk(seed))) for seed in range(20)]
+    assert {violation.kind for run in runs for violation in run.violations} - {"LostEvent"} == want
+    hung_up = {row.detail for run in runs for row in run.execution.history if row.kind == RowKind.CLOSED}
+    assert {why.code for why in hung_up if isinstance(why, Farewell)} == ({1003} if want or said.name else set())
