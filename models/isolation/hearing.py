@@ -157,9 +157,19 @@ def frames_addressed(index: HistoryIndex) -> Iterator[Breach]:
                 yield Breach(found, row, row, connection=c)
 
 
+def answered(index: HistoryIndex, b: Breach) -> bool:
+    """It answers what was said on the same connection to the user whom it names: that nobody is there, say."""
+    told, c = index.history[b.until].detail, b.connection
+    assert isinstance(told, Content) and c is not None
+    return any(
+        i.op.connection == c.name and i.op.to == told.recipient and i.began < b.until
+        for i in index.invocations.values()
+    )
+
+
 CHECKS = (
     Check(heard_by_strangers, (no_log_out, still_ending)),
     Check(heard_after_leaving, (under_way, in_line, clock_moved)),
     Check(spoken_by_strangers, (no_log_out,)),
-    Check(frames_addressed),
+    Check(frames_addressed, (answered,)),
 )

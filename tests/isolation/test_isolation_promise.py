@@ -75,6 +75,34 @@ def test_a_frame_that_names_its_recipient_is_for_nobody_else(name: str) -> None:
     assert kinds(story) == []
 
 
+@pytest.mark.parametrize(
+    ("over", "to", "before", "excused"),
+    [("c0", "u1", True, True), ("c0", "u1", False, False), ("c1", "u1", True, False), ("c0", "u2", True, False)],
+    ids=["answers", "comes before", "another has said it", "names another"],
+)
+def test_what_is_said_to_a_user_may_be_answered_with_the_users_name(
+    over: str, to: str, before: bool, excused: bool
+) -> None:
+    """Who writes to u1 may be told that u1 is not there, in a frame that carries no event."""
+    story = served("u0", "u0")
+    if before:
+        story.begin("emit", over, "u0", to=to)
+    story.send("c0", word="@u1").receive("c0")
+    if not before:
+        story.begin("emit", over, "u0", to=to)
+    assert kinds(story) == ([] if excused else ["CrossUserLeak"])
+    assert story.excused() == (["answered"] if excused else [])
+
+
+def test_an_answer_that_carries_anothers_event_is_a_leak() -> None:
+    story = served("u0", "u1", "u2")
+    asked = story.begin("emit", "c0", "u0", to="u1")
+    other = story.begin("emit", "c2", "u2", to="u1")
+    story.hears("c1", asked).hears("c1", other).hears("c0", other, recipient="u1")
+    story.end(asked, NOBODY).end(other, NOBODY)
+    assert kinds(story.rest()) == ["CrossUserLeak"]
+
+
 def test_a_frame_that_was_never_read_reached_nobody() -> None:
     assert kinds(served("u0", "u1").send("c1", word="@u0")) == []
 

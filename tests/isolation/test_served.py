@@ -224,3 +224,12 @@ def test_a_server_may_hang_up_on_an_action_and_not_on_an_event(wire: JsonWire, s
     assert {violation.kind for run in runs for violation in run.violations} - {"LostEvent"} == want
     hung_up = {row.detail for run in runs for row in run.execution.history if row.kind == RowKind.CLOSED}
     assert {why.code for why in hung_up if isinstance(why, Farewell)} == ({1003} if want or said.name else set())
+
+
+@pytest.mark.parametrize(("name", "want"), [("handler", set()), ("mistakes_who_asked", {"CrossUserLeak"})])
+def test_who_writes_to_somebody_absent_may_be_told_so_and_nobody_else(name: str, want: set[str]) -> None:
+    worker = Worker(application(f"tests.applications.strict:{name}", wire=strict.chat))
+    program = Program((connect(0, "u0"), connect(1, "u1"), SETTLE, Operation("emit", "c0", "u0", "u2")))
+    with worker.session():
+        runs = [judged(worker, worker.run(program, RandomWalk(seed))) for seed in range(10)]
+    assert {violation.kind for run in runs for violation in run.violations} == want
