@@ -123,6 +123,10 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float], night: float | N
         outs = (False, True) if vocabulary.offers("log_out") else (False,)
         for logs_out, tab in product(outs, (False, True)):
             yield partial(_logs_in_again, speech=speeches[0], logs_out=logs_out, tab=tab)
+    most = vocabulary.target.traits.policy.per_user
+    if most is not None and most < MANY_COMINGS:
+        for there in dict.fromkeys((0, most)):
+            yield partial(_beyond, speech=speeches[0], tabs=most + 1, there=there)
     yield from _by_the_server(vocabulary, speeches[0])
     for number, speech in enumerate(speeches):
         yield partial(_second_tab, speech=speech, leaves=None, last=False)
@@ -313,6 +317,17 @@ def _log_in(script: Script, token: str, ends: Kind | None, speech: Speech) -> No
     phrases.log_in_together(script, 0, (token, "valid"), ends)
     script.settle()
     script.everyone_speaks([speech])
+
+
+def _beyond(script: Script, speech: Speech, tabs: int, there: int) -> None:
+    """A user opens more tabs than one may have: all at once, or some at leisure; and is spoken to."""
+    for number in range(tabs):
+        script.arrive("u0")
+        if number < there:
+            script.settle()
+    script.arrive("u1")
+    script.settle()
+    script.say(speech, tabs, 0)
 
 
 def _login_ended(script: Script, speech: Speech, ends: Kind, slow: bool, other: int | None) -> None:

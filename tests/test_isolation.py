@@ -153,6 +153,10 @@ class Full(Good):
         await super().connect(client)
 
 
+class LetsAnyNumberIn(Good):
+    policy = Policy(per_user=1)
+
+
 class OneAtATime(Good):
     def __init__(self) -> None:
         super().__init__()
@@ -271,6 +275,7 @@ CASES: list[tuple[type[violations.Violation], type[Adapter], tuple[Operation, ..
     (violations.LeftOpen, CleansNothing, (ALICE, Operation("clean_up", user="u0"))),
     (violations.LeakedEntry, ForgetsToForget, (ALICE,)),
     (violations.Refused, Full, (ALICE, ALICE_TOO)),
+    (violations.OverLimit, LetsAnyNumberIn, (ALICE, ALICE_TOO)),
 ]
 
 

@@ -184,6 +184,9 @@ class Traits(Protocol):
     """What is known of a target before it is made: what it promises, and which operations make sense with it."""
 
     @property
+    def limits(self) -> Limits | Policy: ...
+
+    @property
     def policy(self) -> Policy: ...
 
     @property

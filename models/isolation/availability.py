@@ -1,10 +1,12 @@
-"""Availability: users within the declared limits are let in, and stay."""
+"""Availability: users within the declared limits are let in, and stay; and the limits are kept."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 from ...fuzzer.core.history import Farewell, RowKind
+from ...fuzzer.targets.policy import Limits
 from ...fuzzer.targets.traits import WireTraits
 from . import violations as v
 from .independence import waits_for_itself
@@ -74,6 +76,36 @@ def dropped(index: HistoryIndex) -> Iterator[Breach]:
             rows_of(c.login.sure_from, c.closed),
         )
         yield Breach(found, c.asked, c.closed, connection=c)
+
+
+def over_limit(index: HistoryIndex) -> Iterator[Breach]:
+    """At rest no user has more connections than are declared: beyond that, a newcomer or an older one is turned away.
+
+    Whoever may have been given up, whatever its socket says, does not count.  `Limits` only ever said how many a user
+    may always have, and not that there are no more.
+    """
+    most, limits = index.policy.per_user, index.target.traits.limits
+    at_least = isinstance(limits, Limits) and limits.connections_per_user is not None
+    if most is None or at_least or index.disturbed or index.misidentified:
+        return
+    reported: set[str] = set()
+    for row in index.rests:
+        there: dict[str, list[Connection]] = defaultdict(list)
+        for c in index.connections.values():
+            given_up = any(since < row for since, _ in c.lapses) or index.missed_beat(c, row)
+            if c.genuine and not given_up and index.surely_up(c, row, row):
+                there[c.user].append(c)
+        for user, theirs in there.items():
+            if len(theirs) > most and user not in reported:
+                reported.add(user)
+                *_, before, last = sorted(theirs, key=lambda c: c.login.sure_from)
+                found = v.OverLimit(
+                    f"{user} has {len(theirs)} connections at rest, though {most} "
+                    f"{'is' if most == 1 else 'are'} allowed (per_user={most})",
+                    "logged in at once" if last.asked < before.login.sure_from else "logged in one after the other",
+                    rows_of(*(c.login.sure_from for c in theirs), row),
+                )
+                yield Breach(found, row, row, connection=last)
 
 
 def _others(index: HistoryIndex, c: Connection, since: int, until: int, everybody: bool) -> int:
@@ -244,4 +276,5 @@ CHECKS = (
             waits_for_itself,
         ),
     ),
+    Check(over_limit),
 )

@@ -16,7 +16,7 @@ liveness                  `Stuck`, `Spinning`, `BlocksLoop`, `KillsProcess`
 consistency               `MissingEntry`, `GhostEntry`, `WrongAnswer`
 hygiene                   `UnhandledError`, `BlockedLoop`, `LeftOpen`, `LeftBehind`, `LeakedEntry`,
                           `EatsMemory`
-availability              `Refused`, `Dropped`
+availability              `Refused`, `Dropped`, `OverLimit`
 ========================  ===================================================================
 """
 
@@ -53,6 +53,7 @@ __all__ = (
     "OfflineDisorder",
     "OfflineDuplicate",
     "OfflineLoss",
+    "OverLimit",
     "PROMISES",
     "Refused",
     "ReplacedEvent",
@@ -309,6 +310,13 @@ class Refused(Violation):
 
 class Dropped(Violation):
     """The server closed the connection of a user within the declared limits that had done nothing wrong."""
+
+    __slots__ = ()
+    promise = "availability"
+
+
+class OverLimit(Violation):
+    """At rest, more connections of a user are logged in than the declared limit allows."""
 
     __slots__ = ()
     promise = "availability"

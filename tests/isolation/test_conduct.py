@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from crosswire.fuzzer.core.history import Failure, Farewell, Remains, RowKind, Sleep, Spin
 from crosswire.fuzzer.core.stacks import Place
+from crosswire.fuzzer.targets.policy import Limits
 
 from .story import NOBODY, Story, circumstances, kinds, managed, served
 
@@ -690,6 +692,45 @@ def test_where_older_connections_are_closed_newcomers_are_let_in() -> None:
     story.connect("c1", "u0", said=False)
     assert kinds(story, per_user=1) == kinds(story, per_user=1, **EITHER) == []
     assert kinds(story, per_user=1, **NEWEST) == kinds(story, connections=1, **NEWEST) == ["Refused"]
+
+
+def test_no_user_has_more_connections_at_rest_than_are_declared() -> None:
+    for at_limit in ({}, NEWEST, EITHER):
+        assert kinds(served("u0", "u0", "u0").rest(), per_user=2, **at_limit) == ["OverLimit"]
+        assert kinds(served("u0", "u0", "u1").rest(), per_user=2, **at_limit) == []
+    assert kinds(served("u0", "u0", "u0").rest()) == kinds(served("u0", "u0", "u0"), per_user=2) == []
+    found = served("u0", "u0", "u0").rest().rest().judged(per_user=2)[0]
+    assert found.message == "u0 has 3 connections at rest, though 2 are allowed (per_user=2)"
+    assert found.evidence == (1, 3, 5, 6) and found.circumstance == "logged in one after the other"
+    story = served()
+    first, second = story.begin("connect", "c0", "u0"), story.begin("connect", "c1", "u0")
+    found = story.end(first, "u0").end(second, "u0").rest().judged(per_user=1)[0]
+    assert found.circumstance == "logged in at once"
+
+
+def test_whoever_is_turned_away_gone_or_perhaps_given_up_is_not_over_the_limit() -> None:
+    """Closed by the server, vanished without its having noticed, logged out, refused, slow, or with another's token."""
+    closed, left = served("u0", "u0").closed("c0"), served("u0", "u0").leave("c0", "abort")
+    out, unsure = served("u0", "u0"), served("u0", "u0")
+    out.done("log_out", "c0")
+    unsure.begin("log_out", "c0")
+    slow = served("u0", "u0").stall("c0").wait(2.0).resume("c0", waited_out=True).rest()
+    turned_away, others_token, still = served("u0"), served("u0"), served("u0")
+    turned_away.connect("c1", "u0", said=False)
+    others_token.connect("c1", "u0", token="u1")
+    still.begin("connect", "c1", "u0")
+    for story in (closed, left, out, unsure, slow, turned_away, others_token, still):
+        assert "OverLimit" not in kinds(story.rest(), per_user=1, **NEWEST)
+    disturbed = served("u0", "u0")
+    disturbed.done("shut_down")
+    assert kinds(disturbed.rest(), per_user=1) == []
+
+
+def test_limits_say_how_many_are_served_and_not_that_there_are_no_more() -> None:
+    story = served("u0", "u0", "u0").rest()
+    traits = replace(story.target.traits, limits=Limits(connections_per_user=2))  # type: ignore[type-var]
+    story.target = replace(story.target, traits=traits)
+    assert kinds(story) == []
 
 
 def in_room(*others: str) -> Story:
