@@ -21,6 +21,7 @@ from crosswire.fuzzer import (
     Presence,
     SocketIOWire,
     UsageError,
+    WireError,
     application,
     operation,
 )
@@ -35,6 +36,7 @@ from crosswire.fuzzer.findings.finding import judged
 from crosswire.fuzzer.findings.minimise import minimise
 from crosswire.fuzzer.search import RandomWalk
 from crosswire.fuzzer.targets.adapter import Client, Event, Target
+from crosswire.fuzzer.targets.own import Audience
 from crosswire.fuzzer.targets.presence import Seen
 from crosswire.fuzzer.world import InOrder, latency
 from crosswire.strategies.constants import no_local_constants
@@ -320,6 +322,20 @@ def test_what_an_application_gets_wrong_is_told_from_what_it_gets_right(name: st
 def test_an_application_that_keeps_its_promises_is_not_reported() -> None:
     tally = Campaign(board("right"), Plan(executions=120, seed=1)).run()
     assert not tally.found, [found.finding.violation.message for found in tally.found.values()]
+
+
+SAID: Any = {"to": "{to}", "text": "{event}"}
+
+
+@pytest.mark.parametrize("say", [SAID, "to {to}", Http("POST", "/note", json=SAID), Http("POST", "/note?to={to}")])
+def test_an_action_says_whom_it_is_for_only_where_it_is_for_somebody(say: Any) -> None:
+    audiences: tuple[Audience | None, ...] = (None, "room", "own", "sender", "everybody")
+    for audience in audiences:
+        with pytest.raises(
+            WireError, match=r"^the action 'note' says \{to\}, which is nobody without audience=\"user\"$"
+        ):
+            JsonWire(actions={"note": Action(say, audience=audience)})
+    assert JsonWire(actions={"note": Action(say, audience="user"), "me": Action({"type": "me"})}).actions
 
 
 def test_a_socketio_client_logs_out_by_an_event_of_its_own() -> None:

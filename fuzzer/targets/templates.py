@@ -9,7 +9,7 @@ from typing import Any
 from ..core.handshake import Frame
 from .login import Http, fill
 
-__all__ = ("USER", "Template", "contains", "frame_of", "joined_room", "names_room")
+__all__ = ("USER", "Template", "contains", "frame_of", "joined_room", "names", "names_room")
 
 Template = str | Mapping[str, Any] | Sequence[Any]
 """A text, or something JSON-able that becomes one; placeholders in any string of it."""
@@ -36,10 +36,15 @@ def contains(
     return True
 
 
-def names_room(template: Template | Http | None) -> bool:
+def names(placeholder: str, template: Template | Http | None) -> bool:
+    """Whether a placeholder, ``{room}`` say, stands in what clients send."""
     if isinstance(template, Http):
-        return "{room}" in f"{template.path} {json.dumps([template.json, template.form])}"
-    return template is not None and "{room}" in json.dumps(template)
+        return placeholder in f"{template.path} {json.dumps([template.json, template.form])}"
+    return template is not None and placeholder in json.dumps(template)
+
+
+def names_room(template: Template | Http | None) -> bool:
+    return names("{room}", template)
 
 
 def joined_room(template: Mapping[str, Any] | None, data: Mapping[str, Any]) -> str | None:

@@ -30,7 +30,7 @@ from .frames import FIELDS, Fields, Said, carries_any, in_objects, markers
 from .login import Http, HttpLogin, fill
 from .own import Action
 from .presence import Presence, Seen
-from .templates import USER, Template, contains, frame_of, joined_room, names_room
+from .templates import USER, Template, contains, frame_of, joined_room, names, names_room
 from .users import Naming, known_as
 
 __all__ = (
@@ -305,6 +305,9 @@ class JsonWire(Wire):
                 "logs_in_again=True needs first=, which is sent again, and ready=, which answers it; and no login over "
                 "HTTP (before=)"
             )
+        for name, action in self.actions.items():
+            if action.audience != "user" and names("{to}", action.say):
+                raise WireError(f'the action {name!r} says {{to}}, which is nobody without audience="user"')
         if not self.path.startswith("/"):
             raise WireError(f"the path {self.path!r} must begin with /")
 
