@@ -193,6 +193,9 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float], night: float | N
     for seconds in moments:
         if seconds <= SOON:
             yield partial(_burst, speech=speeches[0], seconds=seconds)
+    if vocabulary.offers("malform"):
+        for which in range(CLIENTS):
+            yield partial(_malformed, speech=speeches[0], which=which)
     if vocabulary.by_wire:
         yield from _slow_links(vocabulary)
 
@@ -433,6 +436,19 @@ def _flooded(script: Script, speech: Speech, how: Kind | None) -> None:
     """Much is said to a client that does not read, and perhaps leaves without a word."""
     _arrive(script)
     phrases.flood_the_slow(script, (speech, 0, 1), FLOOD, how)
+
+
+def _malformed(script: Script, speech: Speech, which: int) -> None:
+    """Somebody sends a message that means nothing, leaves, is spoken to by the others, and comes again."""
+    _arrive(script)
+    owner = script.owners[script.here[which]]
+    script.leave(script.here[which], "malform")
+    script.settle()
+    script.everyone_speaks([speech])
+    script.settle()
+    script.arrive(owner)
+    script.settle()
+    script.everyone_speaks([speech])
 
 
 def _burst(script: Script, speech: Speech, seconds: float) -> None:

@@ -40,6 +40,7 @@ Kind = Literal[
     "garble",
     "truncate",
     "flood",
+    "malform",
 ]
 
 Pace = Literal["slow", "split", "merged"]
@@ -53,8 +54,9 @@ CRITICAL_EVENTS = ("agent_started", "agent_thinking", "tool_executing", "tool_co
 
 BARRIERS = frozenset({"settle", "pause", "sweep"})
 
-LEAVING = frozenset({"disconnect", "abort", "garble", "truncate"})
-"""How a client can leave: properly, without a word, behind bytes that mean nothing, in the middle of a frame."""
+LEAVING = frozenset({"disconnect", "abort", "garble", "truncate", "malform"})
+"""How a client can leave: properly, without a word, behind bytes that mean nothing, in the middle of a frame, properly
+after a message that means nothing."""
 
 LATER: dict[str, object] = {"room": None, "name": None, "times": 1}
 """Fields of an operation that came later, and what they are where nothing is said."""

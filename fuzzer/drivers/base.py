@@ -7,6 +7,7 @@ off and looks for what is left behind.  What an operation does is the affair of 
 
 from __future__ import annotations
 
+import asyncio
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -90,6 +91,8 @@ class Driver(ABC):
         self.made: dict[str, EventId] = {}
         self.up: dict[str, bool] = {}
         self.left: set[str] = set()
+        self.malformed: set[str] = set()
+        """connections whose clients have sent a message that means nothing"""
         self.parted: set[str] = set()
         """connections whose clients were logged in, and took their leave properly"""
         self.moved_at = CLOCK_START
@@ -183,8 +186,8 @@ class Driver(ABC):
     def connections(self) -> Connections:
         """What is known of the clients' connections at the server's end."""
 
-    def uncaught(self) -> Iterator[BaseException]:
-        """Exceptions that a library caught for want of anybody else, and said so; each once."""
+    def uncaught(self) -> Iterator[tuple[BaseException, str | None]]:
+        """Exceptions that a library caught for want of anybody else, and said so; each once, with whom it served."""
         return iter(())
 
     # -- from beginning to end ------------------------------
@@ -208,7 +211,7 @@ class Driver(ABC):
         for task in loop.tasks:
             failed = unretrieved(task)
             if failed is not None:
-                self.unhandled(failed)
+                self.unhandled(failed, serving=self.loop.labels.get(task))
         for one in forgotten(self.ungathered):
             self.record(RowKind.UNHANDLED, None, None, one)
         for place, seconds in loop.blocked_at:
@@ -222,13 +225,21 @@ class Driver(ABC):
             error = context.get("exception")
             if isinstance(error, OutsideWorldError):
                 raise TargetError(str(error)) from error
-            self.unhandled(error or context["message"])
+            task = context.get("task") or context.get("future")
+            serving = self.loop.labels.get(task) if isinstance(task, asyncio.Task) else None
+            self.unhandled(error or context["message"], serving=serving)
         self.handed_over = len(reached)
-        for caught in self.uncaught():
-            self.unhandled(caught, replace(self.connections(), parted=frozenset(self.parted)))
+        for caught, serving in self.uncaught():
+            known = replace(self.connections(), parted=frozenset(self.parted))
+            self.unhandled(caught, known, serving=serving)
 
-    def unhandled(self, error: object, known: Connections | None = None) -> None:
-        """Note an exception that nobody handled, unless it only says of a client that it is not there."""
+    def unhandled(self, error: object, known: Connections | None = None, *, serving: str | None = None) -> None:
+        """Note an exception that nobody handled, unless it only says of a client that it is not there.
+
+        Nor what ended the ``serving`` of a client that had sent a message without a meaning: that is an answer to it.
+        """
+        if serving in self.malformed:
+            return
         if not isinstance(error, BaseException):
             self.record(RowKind.UNHANDLED, None, None, Failure(str(error), Place(), str(error).partition(":")[0]))
         elif about(error, known or self.connections()) not in self.left:

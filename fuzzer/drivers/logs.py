@@ -12,6 +12,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ..world.network import connection
+
 __all__ = ("LogWatch", "watched_logs")
 
 UNHANDLED: dict[str, tuple[str, ...]] = {
@@ -36,15 +38,16 @@ class LogWatch(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
-        self.heard: list[BaseException] = []
+        self.heard: list[tuple[BaseException, str | None]] = []
+        """exceptions, each with the connection that was being served"""
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
         begins = UNHANDLED.get(record.name)
         if error is None or begins is None or not str(record.msg).startswith(begins):
             return
-        if not any(error is known for known in self.heard):  # by way of two handlers
-            self.heard.append(error)
+        if not any(error is known for known, _ in self.heard):  # by way of two handlers
+            self.heard.append((error, connection.get()))
 
 
 _NOWHERE = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # for the life of the process

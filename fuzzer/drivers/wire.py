@@ -126,7 +126,7 @@ class WireDriver(Driver):
             known.add(client.link)
         return known
 
-    def uncaught(self) -> Iterator[BaseException]:
+    def uncaught(self) -> Iterator[tuple[BaseException, str | None]]:
         heard, self.logs.heard = self.logs.heard, []
         yield from heard
 
@@ -481,19 +481,24 @@ class WireDriver(Driver):
         client.gone = True
         client.leaving = number
         self.up[name] = False
-        if op.kind == "disconnect" and client.connecting is None and not self.stopped:
+        if op.kind in ("disconnect", "malform") and client.connecting is None and not self.stopped:
             self.parted.add(name)
         if client.connecting is not None:  # one that is open may have been logged in long since: nobody would say
             known = not self.unanswered(client) or not client.open
             self.connected(client, RowKind.CANCELLED, None if known else Outcome.INDETERMINATE)
-        if op.kind == "disconnect":
+        if op.kind == "malform" and client.open:
+            message = self.wire.malformed(sum(name.encode()))
+            if message is not None:  # a program may be another wire's
+                self.malformed.add(name)
+                client.link.send(message)
+        if op.kind in ("disconnect", "malform"):
             client.link.close()
         elif op.kind == "abort":
             client.link.abort()
         else:
             client.link.misbehave(op.kind)
 
-    do_disconnect = do_abort = do_garble = do_truncate = _leave
+    do_disconnect = do_abort = do_garble = do_truncate = do_malform = _leave
 
     def do_flood(self, number: int, op: Operation, lane: Lane) -> None:
         client = self._client(number, op)

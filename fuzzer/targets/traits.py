@@ -63,6 +63,8 @@ class WireTraits:
     def offers(self, method: str) -> bool:
         if method in ("garble", "truncate", "flood", "shut_down"):  # what ending means to clients, a server says
             return self.by_bytes
+        if method == "malform":  # where it is not known what means something, neither is what does not
+            return not self.guessed and self.wire.malformed(0) is not None
         if method == "act":
             return bool(self.wire.actions)
         if self.guessed and method in AUDIENCES:

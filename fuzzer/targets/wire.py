@@ -16,6 +16,7 @@ Derive from `Wire` where templates are not enough.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -215,6 +216,10 @@ class Wire:
         say = self.actions[name].say
         return say if isinstance(say, Http) else frame_of(say, self.told(event))
 
+    def malformed(self, which: int) -> Frame | None:
+        """A message that means nothing, of several kinds by number; None where each means something, as text does."""
+        return None
+
     def join_room(self, login: Login, room: str) -> Sequence[Frame]:
         """Become a member of a room."""
         raise NotImplementedError
@@ -387,6 +392,14 @@ class JsonWire(Wire):
 
     def log_out(self, login: Login) -> Sequence[Frame]:
         return [frame_of(self.leave if self.logout is None else self.logout, self.said(login))]
+
+    def malformed(self, which: int) -> Frame | None:
+        said = [one for one in (self.to_user, self.to_all, self.to_room, self.ask, *self.first) if one is not None]
+        frames = [one for one in said if not isinstance(one, Http)]
+        if not frames or any(isinstance(one, str) for one in frames):
+            return None
+        half = json.dumps(frames[0])
+        return (half[: len(half) // 2], "[]", "{}")[which % 3]
 
     def expire(self, login: Login) -> Frame | Http:
         return self.expire_by if isinstance(self.expire_by, Http) else frame_of(self.expire_by, self.said(login))

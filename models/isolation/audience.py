@@ -86,7 +86,7 @@ def surely_in(index: HistoryIndex, event: Event) -> bool:
     since = login.may_from if emitter.unconfirmed else login.sure_from
     if not since < act.began < login.sure_until or index.missed_beat(emitter, act.ended):
         return False
-    by_itself = ("disconnect", "abort", "garble", "truncate", "log_out", "authenticate")
+    by_itself = ("disconnect", "abort", "garble", "truncate", "malform", "log_out", "authenticate")
     return all(how in by_itself for row, how in emitter.ends if row < act.ended)
 
 
