@@ -21,7 +21,7 @@ from typing import Any
 from ..world import OutsideWorldError, WorldLoop
 from ..world.identity import number_classes, numbering_apart
 from .adapter import Target
-from .state.reach import is_own
+from .state.reach import is_collected, is_own
 from .state.sources import Sources
 
 __all__ = ("FreshModule", "taking_up")
@@ -130,7 +130,9 @@ class FreshModule:
                 self._cached.codes[key] = (code, module.__file__, paths)
 
     def _belongs(self, module: ModuleType) -> bool:
-        """Whether a module is under test: part of its package or folder, and no file that tells how to fuzz it."""
+        """Whether a module is under test: part of its package or folder, no test, no file that says how to fuzz it."""
+        if module.__name__ != self.name and is_collected(module):
+            return False
         if not is_own(module) or any(isinstance(value, Target) for value in vars(module).values()):
             return False
         if module.__name__.partition(".")[0] == self.name.partition(".")[0]:

@@ -15,6 +15,7 @@ from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.drivers.retained import _children
 from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.targets import Adapter, Client, Event, Target
+from crosswire.fuzzer.targets.fresh import FreshModule
 from crosswire.fuzzer.targets.state.reach import Reach
 from crosswire.fuzzer.world import InOrder
 from crosswire.fuzzer.world.identity import number_classes
@@ -383,3 +384,13 @@ def test_what_the_fuzzer_gives_to_classes_is_none_of_their_state() -> None:
     assert not any(record.path.startswith("the class.__del__") for record in reach.records())
     assert [label for label, _ in _children(Bare)] == [f".{name}" for name in vars(Bare)]
     assert not list(_children(vars(Bare)["__del__"]))
+
+
+def test_tests_that_were_collected_are_not_executed_anew_with_a_module_of_their_package(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fresh = FreshModule("tests.applications.board")
+    there = sys.modules["tests.applications.board"]
+    monkeypatch.setitem(sys.modules, "tests.applications.board", there)  # put back afterwards
+    assert fresh.again() is not there
+    assert sys.modules[__name__].__dict__ is globals()
