@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import PurePath
 from typing import Any, Literal
 
 import msgspec
@@ -92,7 +93,7 @@ class UnreachedSummary(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         """Return where it is, as a reader finds it."""
         ranges = ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in self.lines)
-        return f"{self.function} ({self.file}:{ranges})"
+        return f"{self.function} ({PurePath(self.file).name}:{ranges})"
 
 
 class ReachSummary(msgspec.Struct, frozen=True):

@@ -117,7 +117,7 @@ def _print_exercised(console: Console, target: TargetSummary) -> None:
     if target.exercised:
         told = ", ".join(f"{promise} {times:,}" for promise, times in target.exercised.items())
         console.print(Padding(Text(f"could have been broken in so many programs: {told}"), (0, 0, 0, 2)))
-    if target.reach is not None:
+    if target.reach is not None and ":" in target.target:  # of the managers that come with Crosswire nobody asks
         console.print(Padding(Text(_reached(target.reach)), (0, 0, 0, 2)))
     reasons: dict[str, list[str]] = {}
     for promise, reason in target.unexercised.items():
