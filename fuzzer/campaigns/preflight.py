@@ -14,10 +14,9 @@ from ...models.isolation.violations import (
     UnhandledError,
 )
 from ..core.choices import PROMISES
-from ..core.handshake import Frame
+from ..core.handshake import Sent
 from ..core.history import Failure
 from ..core.program import Operation, Program
-from ..core.text import cut, plain
 from ..engine.execution import Execution, TargetError, Worker
 from ..findings.finding import judged
 from ..targets.traits import WireTraits
@@ -54,7 +53,7 @@ def preflight(worker: Worker, promises: frozenset[str] = frozenset(PROMISES)) ->
             )
     if isinstance(traits, WireTraits) and execution.history:
         if any(isinstance(violation, Stuck) for violation in shown.violations):
-            _let_in(name, traits, execution, [sent.frame for sent in worker.frames if sent.connection == "c0"])
+            _let_in(name, traits, execution, [sent for sent in worker.frames if sent.connection == "c0"])
         elif all(isinstance(violation, SYMPTOMS) for violation in shown.violations):
             _understood(name, traits, execution)
     batch = Batch(program)
@@ -142,7 +141,7 @@ def _hint(name: str, traits: WireTraits) -> str:
     return f", which is a guess: crosswire init {place} reads its handlers and writes a file to say it in"
 
 
-def _let_in(name: str, traits: WireTraits, execution: Execution, sent: Sequence[Frame]) -> None:
+def _let_in(name: str, traits: WireTraits, execution: Execution, sent: Sequence[Sent]) -> None:
     """Raise `TargetError` where the first client waits in vain for its login: the application failed, or the wire waits
     for something else than what was ``sent``.
     """
@@ -156,7 +155,7 @@ def _let_in(name: str, traits: WireTraits, execution: Execution, sent: Sequence[
             f"clients speak {traits.wire.describe()}"
         )
     if sent and not answered and traits.wire.waits_for_ready:
-        heard = ", ".join(plain(cut(frame if isinstance(frame, str) else repr(frame), 80)) for frame in sent[:3])
+        heard = ", ".join(one.shown(80) for one in sent[:3])
         raise TargetError(
             f"{name}: the login of the first client is never done: what says so (ready=) never comes, and it was sent "
             f"{heard}; does the wire wait for the right answer? clients speak {traits.wire.describe()}"

@@ -155,9 +155,13 @@ class RunSummary(msgspec.Struct, frozen=True):
     users: int
     targets: list[TargetSummary]
 
+    def data(self) -> Any:
+        """Return it for JSON; every text in it is one line that nobody takes for anything but text."""
+        return _shown(msgspec.to_builtins(self))
+
     def shown(self) -> RunSummary:
-        """Return the same to be shown: every text in it is one line that nobody takes for anything but text."""
-        return msgspec.convert(_shown(msgspec.to_builtins(self)), RunSummary)
+        """Return the same with its texts as they are to be shown."""
+        return msgspec.convert(self.data(), RunSummary)
 
     def failures(self, *statuses: Status) -> list[tuple[TargetSummary, FailureSummary]]:
         """The findings of all targets whose bug has one of these statuses."""

@@ -10,8 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ...models.isolation.violations import Violation
-from ..core.handshake import Frame, Sent
-from ..core.text import cut, plain
+from ..core.handshake import Sent
 from ..engine.execution import Execution
 from ..reports.words import describe, lane_of
 from .terminal import plain_text
@@ -43,7 +42,7 @@ def lanes(
     ``frames`` are what clients were sent, shown beside the rows that tell of it, no longer than ``longest`` characters.
     """
     program = execution.program
-    texts = {sent.row: _shown(sent.frame, longest) for sent in frames}
+    texts = {sent.row: sent.shown(longest) for sent in frames}
     identities = {
         op.connection: op.user for op in program.operations if op.kind == "connect" and op.connection is not None
     }
@@ -73,8 +72,3 @@ def lanes(
     remaining = len(execution.history) - last - 1
     ending = Text(f"... and {remaining} more rows", style="dim") if remaining > 0 else Text("")
     return Group(table, ending)
-
-
-def _shown(frame: Frame, longest: int | None) -> str:
-    text = frame if isinstance(frame, str) else repr(frame)
-    return plain(text if longest is None else cut(text, longest))

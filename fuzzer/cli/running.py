@@ -13,7 +13,6 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import msgspec
 from rich.console import Console
 from rich.live import Live
 
@@ -118,9 +117,9 @@ def run_campaigns(settings: Settings) -> int:
         total = sum(tally.executions for tally in run.tallies) - before
         elapsed = time.perf_counter() - began
         _say(err, f"{total:,} executions in {elapsed:.1f} s ({total / elapsed if elapsed else 0:,.0f}/s)")
-        summary = run.summary().shown()
+        summary = run.summary()
         if settings.as_json:
-            print(json.dumps(msgspec.to_builtins(summary), indent=2))
+            print(json.dumps(summary.data(), indent=2))
         else:
             print_result(summary, plan, settings.scheduled)
         failing = summary.failures(*FAILS[settings.fail_on])
@@ -164,7 +163,7 @@ def _tell(err: Console, summary: RunSummary, settings: Settings) -> None:
     if settings.notify is not None and summary.failures("new", "back"):
         try:
             done = subprocess.run(
-                shlex.split(settings.notify), input=json.dumps(msgspec.to_builtins(summary)), text=True, check=False
+                shlex.split(settings.notify), input=json.dumps(summary.data()), text=True, check=False
             )
             trouble = f"exit code {done.returncode}" if done.returncode else ""
         except (OSError, ValueError) as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from .text import cut, plain
+
 __all__ = ("Frame", "Request", "Sent")
 
 Frame = str | bytes
@@ -26,3 +28,8 @@ class Sent(NamedTuple):
     connection: str
     frame: Frame
     row: int | None
+
+    def shown(self, longest: int | None) -> str:
+        """Return the message to be shown, no longer than so many characters."""
+        text = self.frame if isinstance(self.frame, str) else repr(self.frame)
+        return plain(text if longest is None else cut(text, longest))

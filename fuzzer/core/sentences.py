@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from .history import Aim, Content, Detail, Failure, Kept, Outcome, Remains, Row, RowKind, Sleep
 from .program import Operation
 
-__all__ = ("operation_in_words", "said", "text_of")
+__all__ = ("operation_in_words", "said", "detail_in_words")
 
 
-def text_of(detail: Detail) -> str:
+def detail_in_words(detail: Detail) -> str:
     """A row's detail as a person would have it."""
     match detail:
         case None | Aim():
@@ -68,7 +68,7 @@ def said(row: Row | None, operations: Sequence[Operation]) -> str:
     operation = "an operation"
     if row.operation is not None:
         operation = operation_in_words(row.operation, operations, row.connection)
-    detail = text_of(row.detail)
+    detail = detail_in_words(row.detail)
     if row.kind == RowKind.RETURNED and row.detail not in (None, True, Outcome.INDETERMINATE):
         return f"{operation} ended with {detail}"
     return SENTENCES[row.kind].format(

@@ -394,7 +394,8 @@ class Driver(ABC):
 
 def failure(error: BaseException) -> Failure:
     """An exception as a row has it."""
-    return Failure(brief(error), raised_at(error), cut(type(error).__name__, NAME), raised_through(error))
+    through = raised_through(error)
+    return Failure(brief(error), through[-1] if through else raised_at(error), cut(type(error).__name__, NAME), through)
 
 
 def brief(error: object) -> str:

@@ -164,6 +164,12 @@ class ManagerDriver(Driver):
         context.run(operation.set, number)
         self.running += 1
         lane.running = number
+        self._spawn(number, lane, method, args, context)
+
+    def _spawn(
+        self, number: int | None, lane: Lane, method: Callable[..., Any], args: tuple[Any, ...], context: Context
+    ) -> None:
+        """Have an operation run in a task of its own, the lane's."""
         lane.task = asyncio.Task(self._perform(number, lane, method, args), loop=self.loop, context=context)
         self.loop.drivers.append(lane.task)
 

@@ -201,7 +201,11 @@ def _containers(roots: Iterable[Root]) -> Iterator[Root]:
 
 def _home(thing: Any) -> types.ModuleType | None:
     """The project's module that a function is of, or an object's class: perhaps not one that is looked at by itself."""
-    name = (thing if type(thing) is types.FunctionType else type(thing)).__module__
+    return _own((thing if type(thing) is types.FunctionType else type(thing)).__module__)
+
+
+def _own(name: object) -> types.ModuleType | None:
+    """The project's module of that name; None where it is a library's, or not there."""
     module = sys.modules.get(name) if isinstance(name, str) else None
     return module if isinstance(module, types.ModuleType) and is_own(module) else None
 
@@ -221,9 +225,7 @@ def _children(thing: Any) -> Iterator[tuple[str, Any]]:
     elif issubclass(kind, list | set | frozenset | tuple | deque):
         yield from (("[...]", one) for one in list(thing))
     elif issubclass(kind, type):
-        name = attributes(thing).get("__module__")
-        module = sys.modules.get(name) if isinstance(name, str) else None
-        if is_heap(thing) and isinstance(module, types.ModuleType) and is_own(module):
+        if is_heap(thing) and _own(attributes(thing).get("__module__")) is not None:
             yield from ((f".{name}", value) for name, value in list(attributes(thing).items()))
         return
     elif kind is types.FunctionType:

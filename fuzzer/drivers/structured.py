@@ -44,18 +44,10 @@ class NurseryDriver(ManagerDriver):
         super().__init__(target, program, loop)
         self.world = loop
 
-    def _task(
-        self,
-        number: int | None,
-        lane: Lane,
-        method: Callable[..., Any],
-        args: tuple[Any, ...],
-        context: Context | None = None,
+    def _spawn(
+        self, number: int | None, lane: Lane, method: Callable[..., Any], args: tuple[Any, ...], context: Context
     ) -> None:
-        context = self.context.copy() if context is None else context
-        context.run(operation.set, number)
-        self.running += 1
-        lane.running, lane.task = number, _Running()
+        lane.task = _Running()
         name = getattr(method, "__qualname__", repr(method))
         lane.task.task = self.world.spawn(context, name, self._within, lane.task, number, lane, method, args)
 

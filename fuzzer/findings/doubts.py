@@ -16,7 +16,7 @@ from typing import Literal
 
 from ..core.history import Detail, History, Row, RowKind
 from ..core.program import Operation
-from ..core.sentences import operation_in_words, said, text_of
+from ..core.sentences import detail_in_words, operation_in_words, said
 
 __all__ = ("CAUSES", "Cause", "Difference", "Doubt", "compare", "of_replay")
 
@@ -105,7 +105,7 @@ def compare(before: History, after: History, *, jobs: bool = False) -> Differenc
 def _cause(before: History, after: History, one: Row | None, other: Row | None, jobs: bool) -> Cause:
     """The likeliest of the things that differ from one execution to the next, by what the histories look like."""
     if one is not None and other is not None:
-        shown, again = text_of(one.detail), text_of(other.detail)
+        shown, again = detail_in_words(one.detail), detail_in_words(other.detail)
         if one[1:4] == other[1:4] and shown != again:
             if ADDRESS.sub("", shown) == ADDRESS.sub("", again):
                 return "id"

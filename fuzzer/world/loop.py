@@ -216,14 +216,6 @@ class WorldLoop(Selecting, Outer, asyncio.AbstractEventLoop):  # type: ignore[mi
 
     # -- running ------------------------------
 
-    def _when_idle(self) -> bool:
-        """Nothing ready, nothing pending: move to the next timer, or end."""
-        deadline = self.next_deadline()
-        if deadline is None:
-            return False
-        self.move_clock(deadline)
-        return True
-
     def _decide(self) -> bool:
         """Take the decisions due at this boundary; False when nothing can ever happen again."""
         ready, pending, timers = self._ready, self.pending, self._timers

@@ -94,6 +94,14 @@ class Outer(Networked):
         """The deadline of the next timer that was not cancelled, or None."""
         raise NotImplementedError
 
+    def _when_idle(self) -> bool:
+        """Nothing ready, nothing pending: move to the next deadline, or end."""
+        deadline = self.next_deadline()
+        if deadline is None:
+            return False
+        self.move_clock(deadline)
+        return True
+
     def time(self) -> float:
         """The clock; each reading is later than the one before."""
         self._now += TICK

@@ -227,14 +227,6 @@ class TrioWorld(Outer):
         self.visible.append((REVERSED.key, True))
         return True
 
-    def _when_idle(self) -> bool:
-        """Nothing ready, nothing pending: move to the next deadline, or end."""
-        deadline = self.next_deadline()
-        if deadline is None:
-            return False
-        self.move_clock(deadline)
-        return True
-
     def enter(self, event: External) -> None:
         """Run the callback between two batches, where trio's I/O manager would have woken tasks."""
         if event.callback is not None:
