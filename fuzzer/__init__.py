@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .fuzztest import fuzz
     from .targets.adapter import Adapter, Client, Event, Limits, Policy, Target
     from .targets.applications import application
+    from .targets.json_wire import TEXT, JsonWire
     from .targets.login import Http, HttpLogin
     from .targets.own import Action, operation
     from .targets.places import UnknownTargetError
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from .targets.standins import HttpService, LineServer, Redis, StandIn
     from .targets.users import integer_users, uuid_users
     from .targets.websocket import FakeWebSocket, PeerGoneError
-    from .targets.wire import TEXT, JsonWire, Login, Outgoing, Reading, Wire, WireError
+    from .targets.wire import Login, Outgoing, Reading, Wire, WireError
     from .testcase import ViolationFound, test_case_for
     from .world import latency
 
@@ -83,7 +84,8 @@ HOMES = {
     "targets.standins": ("HttpService", "LineServer", "Redis", "StandIn"),
     "targets.users": ("integer_users", "uuid_users"),
     "targets.websocket": ("FakeWebSocket", "PeerGoneError"),
-    "targets.wire": ("TEXT", "JsonWire", "Login", "Outgoing", "Reading", "Wire", "WireError"),
+    "targets.json_wire": ("TEXT", "JsonWire"),
+    "targets.wire": ("Login", "Outgoing", "Reading", "Wire", "WireError"),
     "testcase": ("ViolationFound", "test_case_for"),
     "world": ("latency",),
 }

@@ -26,8 +26,9 @@ from crosswire.fuzzer.core.text import plain
 from crosswire.fuzzer.findings.counterexample import FORMAT, load, parsed, save
 from crosswire.fuzzer.store import Store
 from crosswire.fuzzer.store.schema import TABLES
+from crosswire.fuzzer.targets.json_wire import TEXT, JsonWire
 from crosswire.fuzzer.targets.socketio import SocketIOWire
-from crosswire.fuzzer.targets.wire import TEXT, JsonWire, Login, Wire
+from crosswire.fuzzer.targets.wire import Login, Wire
 
 BASELINE = Path(__file__).parents[1] / "results" / "baseline" / "counterexamples"
 MUCH = int(os.environ.get("CROSSWIRE_DOORS", "1"))

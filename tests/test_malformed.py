@@ -12,7 +12,7 @@ from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.findings.finding import judged
 from crosswire.fuzzer.search import RandomWalk
 from crosswire.fuzzer.targets.adapter import Target
-from crosswire.fuzzer.targets.wire import TEXT
+from crosswire.fuzzer.targets.json_wire import TEXT
 from crosswire.strategies.openings import openings
 
 from .applications.malformed import WIRE

@@ -17,10 +17,10 @@ from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.search import RandomWalk
 from crosswire.fuzzer.targets.adapter import Adapter, Target
+from crosswire.fuzzer.targets.json_wire import JsonWire
 from crosswire.fuzzer.targets.policy import Policy
 from crosswire.fuzzer.targets.resolve import resolve
 from crosswire.fuzzer.targets.traits import WireTraits
-from crosswire.fuzzer.targets.wire import JsonWire
 from crosswire.fuzzer.world import Chooser, InOrder
 from crosswire.strategies import phrases
 from crosswire.strategies.openings import openings

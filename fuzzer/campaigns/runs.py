@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 
 from ...models.isolation import OCCASIONS
-from ..core.choices import MOST, MOST_SCHEDULES, PROMISES, PromiseName, StrategyName
+from ..core.choices import PROMISES
 from ..core.errors import CrosswireError
 from ..core.program import Program
 from ..engine.execution import TargetError, Worker
@@ -27,12 +27,13 @@ from ..targets.resolve import UnknownTargetError
 from .campaign import Campaign
 from .child import Care
 from .events import BugFound, BugUpdated, CampaignEvent, Finished, Noted, Progressed
+from .plans import plan_data
 from .replays import replayed_apart, shown_apart
 from .rounds import Plan
 from .summary import BugSummary, CauseSummary, FailureSummary, ReachSummary, RunSummary, Status, TargetSummary
 from .supervisor import Supervisor
 
-__all__ = ("Run", "last_unfinished", "planned")
+__all__ = ("Run",)
 
 FLUSH = 0.8
 """Real seconds between two writes of the counts."""
@@ -119,7 +120,7 @@ class Run:
             self.store.resume(self.id)
         else:
             names = [target.tally.target for target in self._targets]
-            self.id = self.store.begin(self._profile, self.plan.seed, _plan_data(self.plan, names))
+            self.id = self.store.begin(self._profile, self.plan.seed, plan_data(self.plan, names))
         others = [r.id for r in self.store.campaigns() if r.status == "running" and r.id != self.id]
         if others:
             yield Noted(f"campaign {', '.join(map(str, others))} is running on this store too; both are recorded")
@@ -423,47 +424,3 @@ def _doubts(tally: Tally) -> dict[str, int]:
 
 def _name(target: Target | str) -> str:
     return target if isinstance(target, str) else target.name
-
-
-def _plan_data(plan: Plan, targets: Sequence[str]) -> dict[str, object]:
-    return {
-        "targets": list(targets),
-        "executions": plan.executions,
-        "seconds": plan.seconds,
-        "users": plan.users,
-        "steps": plan.steps,
-        "schedules": plan.schedules,
-        "strategies": list(plan.strategies),
-        "promises": sorted(plan.promises),
-    }
-
-
-class _PlanData(msgspec.Struct, forbid_unknown_fields=True):
-    """A plan as a store has it, and as the command line could have said it."""
-
-    targets: list[str]
-    executions: Annotated[int, msgspec.Meta(ge=1, le=MOST)] | None
-    seconds: Annotated[float, msgspec.Meta(gt=0, le=1e9)] | None
-    users: Annotated[int, msgspec.Meta(ge=1, le=9)]
-    steps: Annotated[int, msgspec.Meta(ge=1, le=1000)]
-    schedules: Annotated[int, msgspec.Meta(ge=1, le=MOST_SCHEDULES)]
-    strategies: tuple[StrategyName, ...]
-    promises: frozenset[PromiseName]
-
-
-def planned(row: CampaignRow) -> tuple[list[str], Plan]:
-    """The targets and the plan a stored campaign had; raises `StoreError`."""
-    try:
-        data = msgspec.json.decode(row.plan, type=_PlanData)
-    except msgspec.MsgspecError as error:
-        raise StoreError(f"campaign {row.id} has no plan that can be gone on with: {error}") from None
-    if data.executions is None and data.seconds is None:
-        raise StoreError(f"campaign {row.id} has no plan that can be gone on with: it would never end")
-    said = msgspec.structs.asdict(data)
-    return said.pop("targets"), replace(Plan(seed=row.seed), **said)
-
-
-def last_unfinished(store: Store, profile: str | None) -> CampaignRow | None:
-    """The latest campaign that was killed, interrupted or failed."""
-    rows = [r for r in store.campaigns() if r.status in ("killed", "interrupted", "failed") and r.profile == profile]
-    return rows[-1] if rows else None

@@ -18,8 +18,9 @@ from rich.live import Live
 
 from ..campaigns.child import Care
 from ..campaigns.events import BugFound, CampaignEvent, Finished, Noted, Phase, Progressed, Started
+from ..campaigns.plans import last_unfinished, planned
 from ..campaigns.rounds import Plan
-from ..campaigns.runs import Run, last_unfinished, planned
+from ..campaigns.runs import Run
 from ..campaigns.summary import RunSummary, Status
 from ..core.choices import FailOn
 from ..core.errors import UsageError

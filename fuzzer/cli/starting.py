@@ -11,12 +11,13 @@ from ..campaigns.preflight import preflight
 from ..engine.execution import TargetError, Worker
 from ..targets.adapter import Target
 from ..targets.applications import WIRES
+from ..targets.json_wire import JsonWire
 from ..targets.protocol import guesses, plainly
 from ..targets.resolve import UnknownTargetError, resolve
 from ..targets.socketio import SocketIOWire
 from ..targets.traits import WireTraits
 from ..targets.users import integer_users, uuid_users
-from ..targets.wire import JsonWire, Wire
+from ..targets.wire import Wire
 
 __all__ = ("write_beginning",)
 

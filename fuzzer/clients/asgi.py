@@ -17,7 +17,8 @@ from ..core.history import Farewell
 from ..core.program import Pace
 from ..world import Outer
 from ..world.external import External
-from ..world.network import FIRST_CLIENT_PORT, connection
+from ..world.network import FIRST_CLIENT_PORT
+from ..world.server import connection
 from .link import Link, Peer, refusal
 
 __all__ = ("Application", "AsgiLink", "ClientGoneError")

@@ -15,7 +15,8 @@ import h11
 
 from ..core.http import HttpAnswer, HttpRequest
 from ..world import Outer
-from ..world.network import FIRST_CLIENT_PORT, connection
+from ..world.network import FIRST_CLIENT_PORT
+from ..world.server import connection
 from ..world.transport import END, MemoryTransport
 
 __all__ = ("Heard", "ask_asgi", "ask_server")

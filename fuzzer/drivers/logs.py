@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ..world.network import connection
+from ..world.server import connection
 
 __all__ = ("LogWatch", "watched_logs")
 

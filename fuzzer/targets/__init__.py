@@ -8,10 +8,11 @@ from .websocket import FakeWebSocket, PeerGoneError
 
 if TYPE_CHECKING:
     from .applications import application
+    from .json_wire import TEXT, JsonWire
     from .login import Http, HttpLogin
     from .socketio import SocketIOWire
     from .users import integer_users, uuid_users
-    from .wire import TEXT, JsonWire, Login, Outgoing, Reading, Request, Wire
+    from .wire import Login, Outgoing, Reading, Request, Wire
 
 __all__ = (
     "TEXT",
@@ -42,7 +43,7 @@ def __getattr__(name: str) -> Any:
     """Applications and wires on first use: they need the drivers, which need the adapters above."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    for submodule in ("wire", "login", "users", "socketio", "applications"):
+    for submodule in ("json_wire", "wire", "login", "users", "socketio", "applications"):
         module = import_module(f"{__name__}.{submodule}")
         if name in module.__all__:
             return getattr(module, name)

@@ -23,6 +23,7 @@ from ..world import WorldLoop
 from .adapter import Target
 from .embedding import is_sanic, is_tornado, sanic_serving, tornado_serving
 from .fresh import FreshModule, taking_up
+from .json_wire import TEXT, JsonWire
 from .places import UnknownTargetError, is_ours, load_module, module_and_name
 from .policy import Limits, Policy
 from .preparing import Prepared
@@ -44,7 +45,7 @@ from .socketio import SocketIOWire
 from .standins import StandIn
 from .state import Keeping
 from .traits import AUDIENCES, WireTraits
-from .wire import TEXT, JsonWire, Wire
+from .wire import Wire
 
 __all__ = ("VIA", "WIRES", "Kind", "application", "kind_of")
 

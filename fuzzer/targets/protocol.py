@@ -28,10 +28,11 @@ from .handlers import (
     read_source,
     sources_of,
 )
+from .json_wire import TEXT, JsonWire
 from .routes import Route, takes_auth
 from .socketio import SocketIOWire
 from .users import integer_users, uuid_users
-from .wire import DEFAULT_ROOMS, TEXT, JsonWire, Wire
+from .wire import DEFAULT_ROOMS, Wire
 
 __all__ = ("asked_at", "guesses", "plain_wire", "plainly")
 

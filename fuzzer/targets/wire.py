@@ -4,41 +4,27 @@ A wire says how to ask for a connection, how to log in, how to emit, and how to 
 a simulated user emits carries a marker, ``cw-e5``; whatever frame it comes back in, on whatever connection, the marker
 is found again, so an application need not be changed to be watched.
 
-`JsonWire` is for applications whose frames are JSON objects, or text: its fields are templates, in which
-
-* ``{user}`` is the client's user, ``{token}`` what it shows at login, ``{connection}`` its own name,
-* ``{event}`` is the marker of the event being emitted, ``{to}`` the user it is for,
-* ``{room}`` is the room that is joined, left or spoken in; in the path, the one that is entered on connecting,
-* ``{identity}`` is whose the token is: the name that goes with a password.
-
-Derive from `Wire` where templates are not enough.
+`JsonWire` serves most applications; derive from `Wire` where its templates are not enough.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from itertools import chain
 from typing import Any
-from urllib.parse import quote
 
 from ..core.errors import UsageError
 from ..core.handshake import Frame, Request
-from ..core.jsons import read_json
-from .frames import FIELDS, Fields, Said, carries_any, in_objects, markers
+from .frames import Said, markers
 from .login import Http, HttpLogin, fill
 from .own import Action
-from .presence import Presence, Seen
-from .templates import USER, Template, contains, frame_of, joined_room, names, names_room
-from .users import Naming, known_as
+from .presence import Seen
+from .templates import Template, frame_of
 
 __all__ = (
     "DEFAULT_ROOMS",
-    "TEXT",
     "Frame",
-    "JsonWire",
     "Login",
     "Outgoing",
     "Reading",
@@ -239,244 +225,6 @@ class Wire:
     def read(self, frame: Frame, login: Login) -> Reading:
         """Read a frame that the client ``login`` received."""
         return Reading(events=markers(frame), kind="text" if isinstance(frame, str) else "bytes")
-
-
-@dataclass(frozen=True)
-class JsonWire(Wire):
-    """JSON objects, or plain text, by templates; see the module's docstring for the placeholders.
-
-    ``path``, ``headers``, ``subprotocols`` make the handshake; ``first`` lists what is sent once it is done.  ``ready``
-    and ``refused`` are what a frame must contain to say how the login ended, ``user`` the field in which it says who.
-    ``to_user``, ``to_all``, ``ask`` (an agent's run) and ``logout`` are what clients can send.  ``recipient`` is the
-    field of any frame that names the user it is for, ``sender`` the one that names who said it.  ``ping`` is what a
-    heartbeat contains, ``pong`` the answer to it.
-
-    ``logs_in_again``: ``first`` may be sent again over the same connection, also by another user, and after a log-out;
-    ``ready`` answers it, and ends the login before.
-
-    ``join``, ``leave`` and ``to_room`` are what clients send of rooms, ``joined`` what an answer to the first contains.
-    ``rooms`` names the rooms there are, or says for each user which ones the user's connections are in from login on;
-    a path with ``{room}`` puts each connection into the one it asks for.  A ``leave`` without ``{room}`` logs out.
-
-    ``expire_by`` is how a client's token is made to end, a frame or a request; ``online`` how frames say who is online;
-    ``actions`` are operations of the application's own, each with a name.
-
-    ``users`` says what the application calls its users (`integer_users`, or any function from ``u0`` to a name or a
-    number); ``token`` makes the token of one of them, so called, as the application itself would (sign a JWT);
-    ``before`` is a login over HTTP that comes first.  ``to_user``, ``to_all`` and ``to_room`` may be requests over HTTP
-    (`Http`).
-    """
-
-    path: str = "/ws?token={token}"
-    headers: Mapping[str, str] = field(default_factory=dict)
-    subprotocols: Sequence[str] = ()
-    first: Sequence[Template] = ()
-    ready: Mapping[str, Any] | None = None
-    refused: Mapping[str, Any] | None = None
-    user: str | None = None
-    to_user: Template | Http | None = field(
-        default_factory=lambda: {"type": "message", "to": "{to}", "text": "{event}"}
-    )
-    to_all: Template | Http | None = None
-    ask: Template | None = None
-    leave: Template | None = None
-    recipient: str | None = None
-    sender: str | None = None
-    logout: Template | None = None
-    rooms: Sequence[str] | Mapping[str, Sequence[str]] = ()
-    join: Template | None = None
-    joined: Mapping[str, Any] | None = None
-    to_room: Template | Http | None = None
-    ping: Mapping[str, Any] | None = None
-    pong: Template | None = None
-    authenticates: bool = False
-    logs_in_again: bool = False
-    users: Naming | None = None
-    token: Callable[[Any], str] | None = None
-    before: HttpLogin | None = None
-    expire_by: Template | Http | None = None
-    online: Presence | None = None
-    actions: Mapping[str, Action] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        told = any(action.audience is not None for action in self.actions.values())
-        if not told and all(one is None for one in (self.to_user, self.to_all, self.to_room, self.ask)):
-            raise WireError(
-                "a JsonWire needs to_user, to_all, to_room, ask, or an action with an audience: without one, clients "
-                "have nothing to say"
-            )
-        if self.logs_in_again and (not self.first or self.ready is None or self.before is not None):
-            raise WireError(
-                "logs_in_again=True needs first=, which is sent again, and ready=, which answers it; and no login over "
-                "HTTP (before=)"
-            )
-        for name, action in self.actions.items():
-            if action.audience != "user" and names("{to}", action.say):
-                raise WireError(f'the action {name!r} says {{to}}, which is nobody without audience="user"')
-        if not self.path.startswith("/"):
-            raise WireError(f"the path {self.path!r} must begin with /")
-
-    @property
-    def waits_for_ready(self) -> bool:  # type: ignore[override]
-        return self.ready is not None
-
-    @property
-    def confirms_joins(self) -> bool:  # type: ignore[override]
-        return self.joined is not None
-
-    @property
-    def answers_heartbeats(self) -> bool:  # type: ignore[override]
-        return self.ping is not None and self.pong is not None
-
-    @property
-    def has_heartbeats(self) -> bool:  # type: ignore[override]
-        return self.ping is not None
-
-    @property
-    def rooms_at_connect(self) -> bool:
-        return "{room}" in self.path
-
-    def offers(self, operation: str) -> bool:
-        leaves_rooms = names_room(self.leave)
-        templates = {
-            "emit": self.to_user,
-            "broadcast": self.to_all,
-            "run_agent": self.ask,
-            "log_out": self.logout or (None if leaves_rooms else self.leave),
-            "expire": self.expire_by,
-            "join": self.join,
-            "leave": self.leave if leaves_rooms else None,
-            "emit_to_room": self.to_room,
-        }
-        return templates.get(operation) is not None
-
-    def describe(self) -> str:
-        ways = (self.to_user, self.to_all, self.to_room, self.ask, *(action.say for action in self.actions.values()))
-        templates = [one for one in ways if one is not None]
-        return f"{'text' if all(isinstance(one, str) for one in templates) else 'JSON'} at {self.path}"
-
-    def said(self, login: Login) -> Mapping[str, Any]:
-        """What the placeholders stand for, in the application's own terms."""
-        said: dict[str, Any] = words(login)
-        if self.users is not None:
-            said |= {"user": self.users(login.user), "identity": self.users(login.identity or login.user)}
-        if self.token is not None and login.identity is not None and not login.issued:
-            said["token"] = self.token(said["identity"])
-        return said
-
-    def told(self, event: Outgoing) -> Mapping[str, Any]:
-        to = event.to
-        named = to if to is None or self.users is None else self.users(to)
-        room = {} if event.room is None else {"room": event.room}
-        return {**self.said(event.login), **room, "event": event.marker, "to": "" if named is None else named}
-
-    def request(self, login: Login) -> Request:
-        said = self.said(login)
-        return Request(
-            str(fill(self.path, {key: quote(str(value)) for key, value in said.items()})),
-            tuple((name, str(fill(value, said))) for name, value in self.headers.items()),
-            tuple(str(fill(name, said)) for name in self.subprotocols),
-        )
-
-    def login(self, login: Login) -> Sequence[Frame]:
-        return [frame_of(template, self.said(login)) for template in self.first]
-
-    def emit(self, event: Outgoing) -> Frame | Http:
-        return self.to_user if isinstance(self.to_user, Http) else frame_of(self.to_user, self.told(event))
-
-    def broadcast(self, event: Outgoing) -> Frame | Http:
-        return self.to_all if isinstance(self.to_all, Http) else frame_of(self.to_all, self.told(event))
-
-    def run_agent(self, event: Outgoing) -> Frame:
-        return frame_of(self.ask, self.told(event))
-
-    def log_out(self, login: Login) -> Sequence[Frame]:
-        return [frame_of(self.leave if self.logout is None else self.logout, self.said(login))]
-
-    def malformed(self, which: int) -> Frame | None:
-        said = [one for one in (self.to_user, self.to_all, self.to_room, self.ask, *self.first) if one is not None]
-        frames = [one for one in said if not isinstance(one, Http)]
-        if not frames or any(isinstance(one, str) for one in frames):
-            return None
-        half = json.dumps(frames[0])
-        return (half[: len(half) // 2], "[]", "{}")[which % 3]
-
-    def expire(self, login: Login) -> Frame | Http:
-        return self.expire_by if isinstance(self.expire_by, Http) else frame_of(self.expire_by, self.said(login))
-
-    def join_room(self, login: Login, room: str) -> Sequence[Frame]:
-        return [frame_of(self.join, {**self.said(login), "room": room})]
-
-    def leave_room(self, login: Login, room: str) -> Sequence[Frame]:
-        return [frame_of(self.leave, {**self.said(login), "room": room})]
-
-    def emit_to_room(self, event: Outgoing) -> Frame | Http:
-        return self.to_room if isinstance(self.to_room, Http) else frame_of(self.to_room, self.told(event))
-
-    def spoken_in(self, login: Login, room: str | None) -> tuple[str, ...]:
-        return (room,) if room is not None and names_room(self.to_room) else self.enters(login)
-
-    @property
-    def fields(self) -> Fields:
-        """The fields that say whose an event is: those that are declared, and the usual ones."""
-        sender = FIELDS.sender if self.sender is None else (self.sender,)
-        recipient = FIELDS.recipient if self.recipient is None else (self.recipient,)
-        return Fields(sender, recipient, FIELDS.room, FIELDS.run, self.user_named)
-
-    @cached_property
-    def _user_field(self) -> str | None:
-        """The field in which the answer to a login says whom the server takes the client for."""
-        if self.user is not None or self.ready is None:
-            return self.user
-        return next((field for field, wanted in self.ready.items() if wanted == USER), None)
-
-    def user_named(self, value: Any) -> str | None:
-        """The user whom a frame calls so."""
-        if self.users is not None:
-            return known_as(self.users).get(str(value), str(value)) if isinstance(value, str | int) else None
-        return value if isinstance(value, str) else None
-
-    def read(self, frame: Frame, login: Login) -> Reading:
-        carries = carries_any(frame)
-        data: Any = None
-        if frame[:1] in ("{", b"{") or (carries and frame[:1] in ("[", b"[")):
-            try:
-                data = read_json(frame)
-            except ValueError:
-                data = None
-        said = in_objects(data, self.fields) if carries and data is not None else {}
-        events = tuple(said) or markers(frame)
-        if not isinstance(data, dict):
-            return Reading(events, kind="text" if isinstance(frame, str) else "bytes", said=said)
-        ready = contains(self.ready, data, lambda: self.said(login))
-        named = data.get(self._user_field) if ready and self._user_field is not None else None
-        recipient = data.get(self.recipient) if self.recipient is not None else None
-        answer = None
-        acted = None
-        for name, action in self.actions.items():
-            if contains(action.answer, data, lambda: self.said(login)):
-                acted = name
-                named = data.get(action.user) if action.user is not None else named
-        if self.pong is not None and contains(self.ping, data, lambda: self.said(login)):
-            answer = frame_of(self.pong, self.said(login))
-        return Reading(
-            events,
-            self.user_named(recipient),
-            ready,
-            self.user_named(named),
-            contains(self.refused, data, lambda: self.said(login)),
-            answer=answer,
-            heartbeat=answer is not None,
-            kind=str(data.get("type", "json")),
-            said=said,
-            joined=joined_room(self.joined, data),
-            acted=acted,
-            seen=self.online.read(data, self.user_named) if self.online is not None else None,
-        )
-
-
-TEXT = JsonWire(path="/ws", to_user=None, to_all="{event}")
-"""Plain text: whatever a client sends is meant for everybody."""
 
 
 def words(login: Login) -> dict[str, Any]:

@@ -69,6 +69,14 @@ class World(_Loop):
         """Take a pending event back; one that is visible already is left alone."""
         raise NotImplementedError
 
+    def listening(self, port: int, server: Any) -> None:
+        """A server takes connections at this port from now on."""
+        raise NotImplementedError
+
+    def deaf(self, port: int, server: Any) -> None:
+        """It does so no longer."""
+        raise NotImplementedError
+
     def sleep(self, seconds: float) -> None:
         """What ``time.sleep`` does here."""
         raise NotImplementedError

@@ -26,11 +26,12 @@ from weakref import ref
 from .entropy import CLOCK_START, Entropy
 from .errors import Interrupted, TargetBlockedError
 from .external import Chooser, External, InOrder, operation
+from .handles import Entry, Handle, TimerHandle, run_handle
 from .identity import NumberedFuture, NumberedTask
 from .lockstep import Lockstep, member_here
-from .network import connection
 from .outer import BUSY, GRAIN, Outer
 from .selecting import Selecting
+from .server import connection
 
 __all__ = ("MAX_ITERATIONS", "WorldLoop")
 
@@ -40,46 +41,6 @@ MAX_ITERATIONS = 20_000
 
 MANY = 100
 """Timers from which on the stock loop makes its heap anew, where half of them are cancelled (asyncio.base_events)."""
-
-Entry = tuple[Callable[..., object] | None, tuple[Any, ...], Context]
-"""A callback in the ready queue: ``(callback, args, context)``; a `Handle` where somebody may want to cancel it."""
-
-
-class Handle(list[Any]):
-    """A scheduled callback that can be cancelled: ``[callback, args, context]``, which a list makes soonest."""
-
-    __slots__ = ()
-    __hash__ = object.__hash__  # type: ignore[assignment]
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    def cancel(self) -> None:
-        self[0] = None
-        self[1] = ()
-
-    def cancelled(self) -> bool:
-        return self[0] is None
-
-    def get_context(self) -> Context:
-        return cast(Context, self[2])
-
-
-class TimerHandle(Handle):
-    """A callback with a deadline.
-
-    In the heap of timers no handle is less than another, as on the stock loop, where deadlines alone are compared: so
-    equal deadlines leave the heap in the same order as there.
-    """
-
-    __slots__ = ("deadline",)
-    deadline: float
-
-    def when(self) -> float:
-        return self.deadline
-
-    def __lt__(self, other: object) -> bool:
-        return False
 
 
 def _refuse(name: str) -> Any:
@@ -145,7 +106,7 @@ class WorldLoop(Selecting, Outer, asyncio.AbstractEventLoop):  # type: ignore[mi
         if member_here() is None:
             return self.call_soon(callback, *args, context=context)
         handle = Handle((callback, args, copy_context() if context is None else context))
-        self.lockstep.hand_over(_call, (handle,), handle[2])
+        self.lockstep.hand_over(run_handle, (handle,), handle[2])
         return handle
 
     def call_at(  # type: ignore[override]
@@ -465,12 +426,6 @@ class WorldLoop(Selecting, Outer, asyncio.AbstractEventLoop):  # type: ignore[mi
     subprocess_shell = _refuse("subprocess_shell")
     connect_read_pipe = _refuse("connect_read_pipe")
     connect_write_pipe = _refuse("connect_write_pipe")
-
-
-def _call(handle: Handle) -> None:
-    """What a thread has handed over, unless it was cancelled since."""
-    if handle[0] is not None:
-        handle[0](*handle[1])
 
 
 def _unheard(seconds: float) -> None:

@@ -21,7 +21,8 @@ from .errors import OutsideWorldError
 from .external import CARRY_ON, CLOCK, LATE, NO_VARIABLES, Chooser, External, InOrder, Key, operation_number, option
 from .identity import restart
 from .lockstep import Lockstep, here, member_here
-from .network import Networked, connection
+from .network import Networked
+from .server import connection
 
 __all__ = ("BUSY", "GRAIN", "NEARLY", "PATIENCE", "TICK", "Outer", "latency")
 

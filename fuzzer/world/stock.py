@@ -22,8 +22,9 @@ from .entropy import WAYS_OUT, Entropy
 from .external import External, operation
 from .identity import NumberedTask
 from .lockstep import Lockstep, member_here
-from .network import Networked, connection
+from .network import Networked
 from .outer import Outer
+from .server import connection
 
 __all__ = ("FarEnd", "StockLoop")
 

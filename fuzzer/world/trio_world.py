@@ -20,9 +20,10 @@ from typing import Any, cast
 from ..core.stacks import unwrapped
 from .entropy import CLOCK_START, Entropy
 from .external import NO_VARIABLES, REVERSED, External, operation_number
+from .handles import TimerHandle
 from .identity import restart
 from .lockstep import Lockstep
-from .loop import MAX_ITERATIONS, TimerHandle
+from .loop import MAX_ITERATIONS
 from .outer import BUSY, GRAIN, Outer
 from .trio_private import Replaced, Run, Running, begin, trio, unfit
 

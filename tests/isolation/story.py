@@ -9,9 +9,9 @@ from typing import Any
 from crosswire.fuzzer.core.history import Aim, Content, Detail, EventId, Mention, Outcome, Row, RowKind
 from crosswire.fuzzer.core.program import CRITICAL_EVENTS, Kind, Operation, Program
 from crosswire.fuzzer.targets.adapter import Adapter, Client, Event, Target
+from crosswire.fuzzer.targets.json_wire import JsonWire
 from crosswire.fuzzer.targets.policy import Policy
 from crosswire.fuzzer.targets.traits import WireTraits
-from crosswire.fuzzer.targets.wire import JsonWire
 from crosswire.models.isolation import judge, withheld
 from crosswire.models.isolation.index import HistoryIndex
 from crosswire.models.isolation.violations import Violation

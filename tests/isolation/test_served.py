@@ -12,7 +12,7 @@ from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.findings.finding import judged
 from crosswire.fuzzer.search import RandomWalk
 from crosswire.fuzzer.targets import JsonWire, Limits, Policy, application
-from crosswire.fuzzer.targets.wire import TEXT
+from crosswire.fuzzer.targets.json_wire import TEXT
 from tests.applications import strict
 
 SETTLE = Operation("settle")

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
-from ...world.network import MemoryServer
+from ...world.server import MemoryServer
 
 __all__ = ("DELAY", "StandIn")
 
