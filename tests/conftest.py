@@ -29,19 +29,32 @@ def remember_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
         yield
 
 
+COLLECTED: set[str] = set()
+"""The modules that were there before the first test."""
+
+
+def pytest_collection_finish() -> None:
+    COLLECTED.update(sys.modules)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def leave_nothing_behind() -> Iterator[None]:
     """Forget what a module's tests wrote and imported, and collect what is garbage.
 
-    Whatever the process holds is looked at before the executions of a later test; and what a library says when its
-    objects are collected is not to be said in one.
+    Whatever the process holds of the project under test is looked at in each execution of a later test: of the many
+    applications in this package it would be all that were taken up so far.  And what a library says when its objects
+    are collected is not to be said in one.
     """
     yield
     written, checkout = Path(tempfile.gettempdir()), Path(__file__).parents[1]
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
-        if isinstance(file, str) and written in Path(file).parents and checkout not in Path(file).parents:
+        elsewhere = isinstance(file, str) and written in Path(file).parents and checkout not in Path(file).parents
+        if elsewhere or (name not in COLLECTED and name.startswith(("tests.", "examples."))):
             del sys.modules[name]
+            package, _, short = name.rpartition(".")
+            if getattr(sys.modules.get(package), short, None) is module:
+                delattr(sys.modules[package], short)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         gc.collect()

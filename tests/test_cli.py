@@ -28,7 +28,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any
 
 
 def test_run_prints_a_table_and_what_it_found(tmp_path: Path) -> None:
-    done = crosswire("run", "degraded", "reference", "--max-executions", "500", cwd=tmp_path, expect=1)
+    done = crosswire("run", "degraded", "reference", "--max-executions", "200", cwd=tmp_path, expect=1)
     assert "degraded: ReplacedEvent (no loss)" in done.stdout
     assert "No promise broken by: reference" in done.stdout
     assert re.search(r"crosswire replay results/counterexamples/degraded-\S+\.json", done.stdout)
@@ -38,13 +38,13 @@ def test_run_prints_a_table_and_what_it_found(tmp_path: Path) -> None:
 def test_the_same_seed_gives_the_same_output(tmp_path: Path) -> None:
     first, again = (
         crosswire(
-            "run", "emergency", "--max-executions", "120", "--no-confirm", "--seed", "7", cwd=tmp_path, expect=1
+            "run", "emergency", "--max-executions", "60", "--no-confirm", "--seed", "7", cwd=tmp_path, expect=1
         ).stdout
         for _ in range(2)
     )
     assert first == again
     other = crosswire(
-        "run", "emergency", "--max-executions", "120", "--no-confirm", "--seed", "8", cwd=tmp_path, expect=1
+        "run", "emergency", "--max-executions", "60", "--no-confirm", "--seed", "8", cwd=tmp_path, expect=1
     ).stdout
     assert other != first
 

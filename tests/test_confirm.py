@@ -70,7 +70,7 @@ def test_findings_in_a_real_server_are_confirmed_over_sockets(tmp_path: Path, mo
     )
     monkeypatch.chdir(tmp_path)
     target = resolve("confirmed_chat:handler")
-    campaign = Campaign(target, Plan(executions=60, seed=1)).run()
+    campaign = Campaign(target, Plan(executions=60, seed=1), explaining=False).run()
     assert campaign.found
     said = [confirm(target, f.finding.execution, signature, QUICK) for signature, f in campaign.found.items()]
     assert all(one.verdict == "confirmed" for one in said), said
@@ -164,7 +164,7 @@ def test_what_does_not_show_is_not_confirmed() -> None:
     target = Target("calm", Calm, Calm)
     program = Program((Operation("connect", "c0", "u0"), Operation("emit", user="u0", to="u0")))
     execution = Worker(target).run(program, InOrder())
-    said = confirm(target, execution, "LostEvent-00000000")
+    said = confirm(target, execution, "LostEvent-00000000", ENOUGH)
     assert said.verdict == "not confirmed"
     assert "everything happened as when found" in said.detail
 

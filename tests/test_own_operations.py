@@ -260,7 +260,7 @@ def test_a_finding_is_made_small_saved_replayed_and_confirmed(tmp_path: Path) ->
         again = worker.replay(kept.to_program(), kept.to_schedule())
         assert again.history == small.execution.history
         assert signature in {violation.signature("Loud") for violation in judged(worker, again).violations}
-    confirmation = confirm(target(Loud), small.execution, signature)
+    confirmation = confirm(target(Loud), small.execution, signature, seconds=120.0)
     assert confirmation.verdict == "confirmed", confirmation
 
 

@@ -162,7 +162,7 @@ def test_stock_asyncio_confirms_it(name: str) -> None:
         Kept(violation.circumstance, 2 * EACH_DAY)
     ]
     signature = violation.signature(target.name)
-    assert confirm(target, found.execution, signature).verdict == "confirmed"
+    assert confirm(target, found.execution, signature, seconds=120.0).verdict == "confirmed"
 
 
 def test_what_a_test_itself_defines_is_looked_at() -> None:

@@ -41,6 +41,9 @@ PROGRAM = Program(
     )
 )
 
+ENOUGH = 120.0
+"""Real seconds for a confirmation: no test depends on how busy the machine is."""
+
 CANCELLED = Program((*PROGRAM.operations[:3], Operation("cancel", None, "u1")))
 
 
@@ -247,14 +250,14 @@ def test_stock_trio_shows_the_same(adapter: type[Adapter]) -> None:
 
 def test_what_is_found_is_confirmed_on_stock_trio_and_its_repair_is_not() -> None:
     execution, signature = first(Chat)
-    assert str(confirm(worker(Chat).target, execution, signature)).startswith("confirmed on stock trio (trio.run")
-    repaired = confirm(worker(Repaired).target, execution, signature, attempts=5)
+    assert str(confirm(worker(Chat).target, execution, signature, ENOUGH)).startswith("confirmed on stock trio (trio.run")
+    repaired = confirm(worker(Repaired).target, execution, signature, ENOUGH, attempts=5)
     assert str(repaired).startswith("not confirmed on stock trio: under trio.run, e2 was sent to c1")
 
 
 def test_what_needs_threads_cannot_be_confirmed() -> None:
     execution, signature = first(Chat)
-    assert "not confirmable on stock trio" in str(confirm(worker(InThreads).target, execution, signature))
+    assert "not confirmable on stock trio" in str(confirm(worker(InThreads).target, execution, signature, ENOUGH))
 
 
 class Endless(Chat):

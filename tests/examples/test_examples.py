@@ -83,7 +83,7 @@ def test_the_crossed_login_is_found_from_a_seed() -> None:
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_the_repaired_twin_survives(name: str) -> None:
-    campaign = Campaign(resolve(EXAMPLES[name].target(repaired=True)), Plan(executions=400, seed=3)).run()
+    campaign = Campaign(resolve(EXAMPLES[name].target(repaired=True)), Plan(executions=200, seed=3)).run()
     assert not campaign.found, [found.finding.violation.message for found in campaign.found.values()]
     assert not campaign.doubts
 
