@@ -250,7 +250,8 @@ def test_stock_trio_shows_the_same(adapter: type[Adapter]) -> None:
 
 def test_what_is_found_is_confirmed_on_stock_trio_and_its_repair_is_not() -> None:
     execution, signature = first(Chat)
-    assert str(confirm(worker(Chat).target, execution, signature, ENOUGH)).startswith("confirmed on stock trio (trio.run")
+    confirmed = confirm(worker(Chat).target, execution, signature, ENOUGH)
+    assert str(confirmed).startswith("confirmed on stock trio (trio.run")
     repaired = confirm(worker(Repaired).target, execution, signature, ENOUGH, attempts=5)
     assert str(repaired).startswith("not confirmed on stock trio: under trio.run, e2 was sent to c1")
 
