@@ -6,7 +6,7 @@ is looked at closely, so that what is common shows within seconds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import product
 
@@ -53,7 +53,7 @@ LONG = 2000.0
 SHARE = 5
 """A long time goes by in so many parts, so that none of them alone is idleness."""
 
-Opening = Callable[[Script], None]
+Opening = partial[None]
 
 
 def for_one(speech: Speech) -> bool:
@@ -72,6 +72,7 @@ def openings(
     written: set[Program] = set()
     for opening in _openings(vocabulary, moments, night):
         script = Script(vocabulary)
+        script.gathers |= opening.keywords.get("speech") in vocabulary.in_rooms
         opening(script)
         program = Program(tuple(script.operations))
         if program not in written:
@@ -233,6 +234,8 @@ def _by_the_server(vocabulary: Vocabulary, speech: Speech) -> Iterator[Opening]:
     for said in vocabulary.in_rooms:
         for how in (None, *vocabulary.leaving[:2]):
             yield partial(_in_two_rooms, speech=said, how=how)
+        for leaves in parting:
+            yield partial(_changes_its_mind, speech=said, leaves=leaves)
     if vocabulary.offers("shut_down"):
         yield partial(_shut_down, speech=speech, slow=False)
         for said in vocabulary.speeches:
@@ -407,6 +410,7 @@ def _expires(script: Script, speech: Speech, tab: bool) -> None:
 
 def _moves(script: Script, speech: Speech, leaves: bool, slow: bool, which: int) -> None:
     """Somebody comes into a room or leaves it while others speak there."""
+    script.gathers = False
     _arrive(script)
     for name in ("c0", "c2"):
         script.add("join", connection=name, room=script.vocabulary.room(0))
@@ -416,8 +420,21 @@ def _moves(script: Script, speech: Speech, leaves: bool, slow: bool, which: int)
 
 def _in_two_rooms(script: Script, speech: Speech, how: Kind | None) -> None:
     """Somebody is in two rooms, speaks in both, and leaves."""
+    script.gathers = False
     _arrive(script)
     phrases.in_two_rooms(script, speech, 1, 0, how)
+
+
+def _changes_its_mind(script: Script, speech: Speech, leaves: bool) -> None:
+    """Somebody goes into a room, and at once into another or out again; then all rooms are spoken in."""
+    script.gathers = False
+    _arrive(script)
+    for number, name in enumerate(("c0", "c2")):
+        script.add("join", connection=name, room=script.vocabulary.room(number))
+    script.settle()
+    phrases.change_ones_mind(script, 1, 1, leaves)
+    for number in range(2):
+        script.say(speech, 2 * number, number)
 
 
 def _shut_down(script: Script, speech: Speech, slow: bool) -> None:

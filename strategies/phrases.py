@@ -27,6 +27,7 @@ __all__ = (
     "cut_off",
     "expired",
     "flood_the_slow",
+    "change_ones_mind",
     "in_two_rooms",
     "keep_and_fetch",
     "leave_meanwhile",
@@ -328,6 +329,7 @@ def come_and_go_on_two_days(
 ) -> None:
     """A user comes and leaves again and again, and the same after so many seconds; each time something may be said."""
     user = script.user(which)
+    script.gathers &= speech is not None
     for day in range(2):
         if day:
             script.pause(seconds)
@@ -450,6 +452,14 @@ def moved(script: Script, which: int, room: int, said: Said, leaves: bool, *, sl
         script.say(speech, speaker, room)
         script.settle()
         script.say(speech, speaker, room)
+
+
+def change_ones_mind(script: Script, which: int, room: int, leaves: bool) -> None:
+    """A client joins a room, and before that is answered it joins the other, or leaves again."""
+    name, room_of = script.connection(which), script.vocabulary.room
+    script.add("join", connection=name, room=room_of(room))
+    script.add("leave" if leaves else "join", connection=name, room=room_of(room if leaves else room + 1))
+    script.settle()
 
 
 def in_two_rooms(script: Script, speech: Speech, which: int, first: int, how: Kind | None) -> None:

@@ -97,6 +97,12 @@ class Vocabulary:
         return (*(("emit_to_room",) if self.offers("emit_to_room") else ()), *own)
 
     @cached_property
+    def gathers(self) -> bool:
+        """Whether nobody can speak but in rooms that clients join: who comes had better go into one."""
+        kinds = {speech for speech in self.speeches if not isinstance(speech, Own)}
+        return bool(self.in_rooms) and not self.enters and kinds <= {"emit_to_room"}
+
+    @cached_property
     def leaving(self) -> tuple[Kind, ...]:
         """How a client can leave."""
         return tuple(kind for kind in LEAVING if self.offers(kind))
@@ -129,8 +135,12 @@ class Script:
         """connection -> the user it asks to be"""
         self.here: list[str] = []
         """Connections that have not left yet, as far as the script says."""
+        self.rooms: dict[str, str] = {}
+        """connection -> the room it went into last"""
         self.crowd = crowd if crowd is not None else vocabulary.users
         """How many users this program has."""
+        self.gathers = vocabulary.gathers
+        """Whether whoever logs in goes into a room at once."""
         self._numbers = 0
 
     def add(self, kind: Kind, **fields: Any) -> None:
@@ -139,6 +149,8 @@ class Script:
             fields["token"] = "valid"
         operation = Operation(kind, **fields)
         self.operations.append(operation)
+        if kind == "join":
+            self.rooms[fields["connection"]] = fields["room"]
         self.order.extend(range(self._numbers, self._numbers + operation.times))
         self._numbers += operation.times
 
@@ -168,11 +180,11 @@ class Script:
         name = f"c{number}"
         self.owners[name] = user
         self.here.append(name)
-        room = None
-        if self.vocabulary.enters:  # every third is in another one than those who talk to each other
-            room = self.vocabulary.room(number % 3 // 2)
+        room = self._first_room(name) if self.vocabulary.enters else None
         token = "valid" if self.vocabulary.logs_in else token
         self.add("connect", connection=name, user=user, token=token, pace=pace, room=room)
+        if not self.vocabulary.logs_in:
+            self._gather(name, token)
         return name
 
     def log_in(self, connection: str, token: str = "valid") -> None:
@@ -180,6 +192,16 @@ class Script:
         if self.vocabulary.logs_in:
             own = token == self.owners[connection]
             self.add("authenticate", connection=connection, token="valid" if own else token)
+            self._gather(connection, token)
+
+    def _first_room(self, connection: str) -> str:
+        """The room a client comes into: every third in another one than those who talk to each other."""
+        return self.vocabulary.room(int(connection[1:]) % 3 // 2)
+
+    def _gather(self, connection: str, token: str) -> None:
+        """Who has logged in joins a room, where nobody hears anything elsewhere."""
+        if self.gathers and token in ("valid", self.owners[connection]):
+            self.add("join", connection=connection, room=self._first_room(connection))
 
     def log_in_again(self, connection: str, user: str, token: str = "valid") -> None:
         """A client that has logged in does so once more, as that user."""
@@ -229,9 +251,14 @@ class Script:
             case "emit_to_thread":
                 fields.update(to=user, thread=self.user(to) if to % 4 else "t0")
             case "emit_to_room":
-                fields["room"] = self.vocabulary.room(to)
+                fields["room"] = self._spoken_in(fields.get("connection"), to)
         self.add(speech, user=user, **fields)
         return user
+
+    def _spoken_in(self, connection: str | None, to: int) -> str:
+        """The room that something is said in: mostly the one that the speaker is in, where that was gone into."""
+        room = self.rooms.get(connection or "")
+        return room if self.gathers and room is not None and to % 4 < 3 else self.vocabulary.room(to)
 
     def _do(self, own: Own, speaker: int, to: int, times: int) -> str:
         """Somebody does one of the target's own operations, or the server does; who it was."""
@@ -246,7 +273,7 @@ class Script:
         if own.audience == "user":
             fields["to"] = self.user(to)
         elif own.audience == "room":
-            fields["room"] = self.vocabulary.room(to)
+            fields["room"] = self._spoken_in(fields.get("connection"), to)
         self.add("act", **fields)
         return user
 

@@ -290,6 +290,13 @@ def test_a_mounted_socketio_is_found_and_shown_what_its_handler_takes(
         assert preflight(worker) is None
 
 
+def test_what_a_socketio_server_has_no_handler_for_is_told(chat: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chat.write_text(SOCKETIO.format(mount="/", path="socket.io").replace("def message", "def say"))
+    write_beginning("chat:app", None, Path("chat_fuzz.py"))
+    assert "as it is, the server has no event 'message'; it has \"say\"" in capsys.readouterr().out
+    assert '# What the server has handlers for: "say".' in Path("chat_fuzz.py").read_text()
+
+
 MAKES_IT = """
 from aiohttp import web
 

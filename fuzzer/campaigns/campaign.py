@@ -11,13 +11,13 @@ import time
 from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import closing, suppress
-from itertools import chain
+from itertools import chain, zip_longest
 
 from ...models.isolation import impossible
 from ...models.isolation.violations import Stuck
 from ..engine.execution import TargetError, Worker
-from ..findings.causes import cause_of
-from ..findings.confirm import confirm
+from ..findings.causes import bugs_of, cause_of
+from ..findings.confirm import NOT_TRIED, confirm
 from ..findings.finding import Finding, soundness_doubt
 from ..findings.minimise import minimise
 from ..findings.tally import Cell, Found, Tally
@@ -175,18 +175,22 @@ class Campaign:
                     yield BugUpdated(self.tally, found)
 
     def _confirm(self) -> Iterator[CampaignEvent]:
-        """Run what was found on asyncio's own loop, while the budget lasts."""
-        for found in self.tally.found.values():
-            if found.confirmation is not None or found.finding.fatal:
+        """Run what was found on asyncio's own loop while the budget lasts, one symptom of each bug first."""
+        found_by = self.tally.found
+        groups = bugs_of({signature: found.cause for signature, found in found_by.items()})
+        for signature in (one for tier in zip_longest(*groups) for one in tier if one is not None):
+            found = found_by[signature]
+            if found.confirmation not in (None, NOT_TRIED) or found.finding.fatal:
                 continue
             self._worker.alive()
             yield Progressed(self.tally, Phase.CONFIRMING)
             left = None
             if self.plan.seconds is not None:
                 left = self._began + self.plan.seconds - time.perf_counter()
-                if left < LEAST:
-                    break
-            found.confirmation = confirm(self.target, found.finding.execution, found.signature, seconds=left)
+            if left is not None and left < LEAST:
+                found.confirmation = NOT_TRIED
+            else:
+                found.confirmation = confirm(self.target, found.finding.execution, signature, seconds=left)
             yield BugUpdated(self.tally, found)
 
     def _batches(self, worker: Worker) -> Iterator[Batch | None]:

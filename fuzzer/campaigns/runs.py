@@ -353,6 +353,7 @@ class Run:
                     file=str(target.paths[found.signature]) if found.signature in target.paths else None,
                     confirmation=str(found.confirmation) if found.confirmation is not None else None,
                     certain=found.confirmation is None or found.confirmation.verdict != "not confirmed",
+                    confirmed=found.confirmation is not None and found.confirmation.verdict == "confirmed",
                     minimal=found.minimal,
                 )
             )

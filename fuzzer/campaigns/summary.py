@@ -76,6 +76,8 @@ class FailureSummary(msgspec.Struct, frozen=True):
     """Whether it also shows on asyncio's own loop, in a line; None where that was not tried."""
     certain: bool = True
     """False where confirmation was tried and it did not show."""
+    confirmed: bool = False
+    """Whether it shows on asyncio's own loop, too."""
     minimal: bool = True
     """False where the time for making it small was up."""
     bug: str = ""

@@ -192,7 +192,7 @@ def _print_symptom(console: Console, target: TargetSummary, bug: FailureSummary,
     for number, operation in enumerate(bug.operations):
         console.print(Text(f"    {number}. {operation}"))
     if bug.confirmation is not None:
-        console.print(Text(f"  {bug.confirmation}", style="green" if bug.certain else "yellow"), soft_wrap=True)
+        console.print(Text(f"  {bug.confirmation}", style="green" if bug.confirmed else "yellow"), soft_wrap=True)
     if bug.file is not None:
         console.print(Text(f"  crosswire replay {bug.file}"), soft_wrap=True)
 

@@ -14,6 +14,7 @@ from ..targets.applications import WIRES
 from ..targets.json_wire import JsonWire
 from ..targets.protocol import guesses, plainly
 from ..targets.resolve import UnknownTargetError, resolve
+from ..targets.routes import events_of
 from ..targets.socketio import SocketIOWire
 from ..targets.traits import WireTraits
 from ..targets.users import integer_users, uuid_users
@@ -26,7 +27,7 @@ ROUTES = 5
 
 ADAPTER = '''"""How Crosswire reaches your connection manager.  Complete it, then: crosswire run {module}:Manager"""
 
-from crosswire.fuzzer.targets import Adapter, Limits
+from crosswire.fuzzer import Adapter, Policy
 
 # from mychat import ConnectionManager
 
@@ -34,8 +35,8 @@ from crosswire.fuzzer.targets import Adapter, Limits
 class Manager(Adapter):
     """Made anew, without arguments, for every execution."""
 
-    # What you promise; times in seconds.
-    limits = Limits(delay=1.0, connections_per_user=None)
+    # What the manager does on purpose: limits, what is kept, how often it delivers; times in seconds.
+    # policy = Policy(per_user=1, at_limit="close", delay=5.0)
 
     def __init__(self):
         self.manager = ...  # ConnectionManager()
@@ -95,6 +96,7 @@ wire = JsonWire(
     {to_room},
     # ask={{"type": "ask", "run_id": "{{event}}"}},  # an agent's run: five events, with this marker in each
     # recipient="user",  # the field of any frame that says whom it is for
+    # online=Presence(roster={{"type": "online"}}, came={{"type": "came"}}, left={{"type": "left"}}),  # who is online
     # authenticates=True,  # also try tokens that are invalid, expired or somebody else's
 )"""
 
@@ -104,8 +106,16 @@ wire = SocketIOWire(
     path="{path}",
     auth={auth},
     # first=[("join", {{"room": "{{user}}"}})],  # events sent once connected
+    # ready="welcome",  # the event that says a client is logged in, where the connection alone does not ...
+    # user="user",  # ... and the field of its argument that says as whom
+    # What the server has handlers for: {events}.
     to_user=("message", {{"to": "{{to}}", "text": "{{event}}"}}),
     to_all=None,
+    # rooms=["r0", "r1"],
+    # join=("join", {{"room": "{{room}}"}}),
+    # joined="joined",  # the event that answers it
+    # leave=("leave", {{"room": "{{room}}"}}),
+    # to_room=("say", {{"room": "{{room}}", "text": "{{event}}"}}),
 )"""
 
 
@@ -139,7 +149,11 @@ def write_beginning(target: str | None, wire: str | None, out: Path) -> None:
         imports += ["uuid_users"] if known.users is uuid_users else []
     else:
         spoken = known if isinstance(known, SocketIOWire) else SocketIOWire()
-        wording = SOCKETIO.format(path=spoken.path, auth=_source(spoken.auth))
+        events = [name for route in traits.routes if route.socketio for name in events_of(route.endpoint)]
+        named = ", ".join(map(_source, events)) or "see its source"
+        wording = SOCKETIO.format(path=spoken.path, auth=_source(spoken.auth), events=named)
+        if events and "message" not in events:
+            trouble = f"the server has no event 'message'; it has {named}"
         imports.append("SocketIOWire")
     text = APPLICATION.format(
         target=target, title=title, module=name, spoken=wording, imports=", ".join(sorted(imports))

@@ -40,7 +40,7 @@ LONG_AFTER = 86_400.0
 SILENT = LEAVING | {"connect", "authenticate", "log_out", "settle", "pause"}
 """Operations by which nothing is said."""
 
-SAID = frozenset({"emit", "emit_to_thread", "emit_to_room", "broadcast", "run_agent"})
+SAID = frozenset({"emit", "emit_to_thread", "emit_to_room", "broadcast", "run_agent", "join"})
 
 Root = tuple[str, Any]
 

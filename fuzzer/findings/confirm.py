@@ -36,9 +36,9 @@ from ..world import DrivenWorld
 from ..world.stock import StockLoop
 from .finding import judged
 
-__all__ = ("SECONDS", "Confirmation", "Verdict", "confirm")
+__all__ = ("NOT_TRIED", "SECONDS", "Confirmation", "Verdict", "confirm")
 
-Verdict = Literal["confirmed", "not confirmed", "not confirmable"]
+Verdict = Literal["confirmed", "not confirmed", "not confirmable", "not tried"]
 
 SECONDS = 10.0
 """Real seconds that confirming one finding may take."""
@@ -62,7 +62,13 @@ class Confirmation:
     def __str__(self) -> str:
         if self.verdict == "confirmed":
             return f"confirmed on stock {self.on} ({self.detail})"
+        if self.verdict == "not tried":
+            return f"not confirmed yet: {self.detail}"
         return f"{self.verdict} on stock {self.on}: {self.detail}"
+
+
+NOT_TRIED = Confirmation("not tried", "the time was up; `crosswire replay --confirm` does it")
+"""Of what no time was left for."""
 
 
 class _Gated(DrivenWorld, Protocol):

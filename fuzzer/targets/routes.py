@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-__all__ = ("ParameterKind", "Route", "takes_auth", "websocket_routes")
+__all__ = ("ParameterKind", "Route", "events_of", "takes_auth", "websocket_routes")
 
 ParameterKind = Literal["text", "integer", "uuid", "path"]
 """What a parameter of a path takes: a word, a number, a UUID, or all that is left."""
@@ -131,13 +131,22 @@ def takes_auth(endpoint: Any) -> bool:
 
     The library gives it the session, the environment, and the third only where a client shows something.
     """
-    handlers = getattr(getattr(endpoint, "engineio_server", None), "handlers", {})
-    handler = handlers.get("/", {}).get("connect")
+    handler: Any = _handlers(endpoint).get("connect")
     try:
         inspect.signature(handler).bind("session", {}, {})
     except TypeError:
         return handler is None
     return True
+
+
+def events_of(endpoint: Any) -> list[str]:
+    """The events that a Socket.IO application has handlers for, in the namespace ``/``."""
+    return [name for name in _handlers(endpoint) if name not in ("connect", "disconnect")]
+
+
+def _handlers(endpoint: Any) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = getattr(getattr(endpoint, "engineio_server", None), "handlers", {}).get("/", {})
+    return found
 
 
 # -- one for each framework ------------------------------

@@ -113,7 +113,7 @@ OCCASIONS: dict[str, Occasion] = {
     "order": Occasion("two things that one user said arrive on one connection", _in_order),
     "golden path": Occasion("an agent runs for somebody", _agents),
     "liveness": Occasion("anything is done", _anything),
-    "consistency": Occasion("the target says who is there", _answered),
+    "consistency": Occasion("the target says who is there (online=)", _answered),
     "hygiene": Occasion("a client leaves, and everything comes to rest", _left),
     "availability": Occasion("a client comes with a good token", _came),
 }

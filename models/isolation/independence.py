@@ -40,7 +40,7 @@ def held_up(index: HistoryIndex) -> Iterator[Breach]:
             continue
         found = v.HeldUp(
             f"{act} took {took:g} s while {_called(index, culprit, act.op.connection)} was not reading; "
-            f"the limit is {limit:g} s{_endless(took, limit)}",
+            f"the limit is {limit:g} s (delay=){_endless(took, limit)}",
             act.op.called if act.op.kind in EMITTED else "connection",
             rows_of(act.began, act.ended),
         )
@@ -69,7 +69,7 @@ def arrived_late(index: HistoryIndex) -> Iterator[Breach]:
             if d.connection in must_hear(index, event, act.began, d.received):
                 found = v.HeldUp(
                     f"{event.id} arrived on {d.connection.name} after {took:g} s, while "
-                    f"{_called(index, culprit, act.op.connection)} was not reading; the limit is {limit:g} s"
+                    f"{_called(index, culprit, act.op.connection)} was not reading; the limit is {limit:g} s (delay=)"
                     f"{_endless(took, limit)}",
                     f"{act.op.kind}, late",
                     rows_of(act.began, d.received),

@@ -52,6 +52,12 @@ def _declaring(policy: Policy, allows: tuple[tuple[str, Any], ...]) -> Policy:
     return replace(policy, **dict(allows))
 
 
+def _could(policy: Policy, name: str, most: Any) -> bool:
+    """Whether more could be declared of it: a number that was declared stands as it is."""
+    said = getattr(policy, name)
+    return said != most and (said is None or isinstance(said, bool | float | str))
+
+
 @dataclass(frozen=True)
 class Check:
     """An obligation: its breaches, and when they are excused."""
@@ -79,7 +85,7 @@ class Check:
             if allows is not None:
                 index.policy = _declaring(policy, allows)
                 if excuse(index, breach):
-                    hints += [name for name, most in allows if getattr(policy, name) != most and name not in hints]
+                    hints += [name for name, most in allows if name not in hints and _could(policy, name, most)]
                 index.policy = policy
         if not hints:
             return breach.violation
