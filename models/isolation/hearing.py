@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import combinations
 
 from ...fuzzer.core.history import Content, RowKind, usable
 from . import violations as v
 from .audience import Stranger, may_not_hear, outsider
 from .index import HistoryIndex
-from .records import Delivery, Event
+from .records import Delivery, Event, Invocation
 from .spans import NEVER
 from .verdicts import Breach, Check, declared, rows_of
 
@@ -98,6 +99,49 @@ def heard_after_leaving(index: HistoryIndex) -> Iterator[Breach]:
                 yield Breach(found, left, d.sent, event, event.by, c)
 
 
+MOVES = frozenset({"connect", "authenticate", "join", "leave"})
+
+
+def heard_in_two_rooms(index: HistoryIndex) -> Iterator[Breach]:
+    """Where nobody is in two rooms (``one_room``), nobody is sent what is said in two of them.
+
+    Both were said after everything had come to rest, and its user went nowhere in between: whichever of the rooms it
+    was in, what was said in the other was none of its business.
+    """
+    for c in index.sessions if index.policy.one_room else ():
+        moves = [i.began for i in index.invocations.values() if i.op.kind in MOVES and _moved(index, i) == c.user]
+        heard = [(event, d) for event in index.events.values() for d in event.deliveries if d.connection is c]
+        heard = [(event, d) for event, d in heard if len(event.rooms) == 1 and d.received < NEVER]
+        for (one, there), (two, here) in combinations(heard, 2):
+            until = max(there.received, here.received)
+            last = max((began for began in moves if began < until), default=NEVER)
+            began = min(one.by.began, two.by.began)
+            if one.rooms != two.rooms and c not in (one.emitter, two.emitter) and index.rest_after(last) <= began:
+                found = v.CrossUserLeak(
+                    f"{c.name} was sent {one.id} in {one.audience} and {two.id} in {two.audience}, though nobody is in "
+                    "two rooms (one_room=)",
+                    "in two rooms",
+                    rows_of(last, one.by.began, two.by.began, until),
+                )
+                yield Breach(found, last, until, two, two.by, c)
+                break
+
+
+def other_tab_there(index: HistoryIndex, b: Breach) -> bool:
+    """Another connection of that user may have been in one of the rooms, and what a user hears be sent to each."""
+    c = b.connection
+    return c is not None and any(
+        o.user == c.user and o.name != c.name and any(o.may_be_member(room, b.since, b.until) for room in o.rooms)
+        for o in index.connections.values()
+    )
+
+
+def _moved(index: HistoryIndex, act: Invocation) -> str | None:
+    """The user who went somewhere."""
+    c = index.connections.get(act.op.connection or "")
+    return c.user if c is not None else None
+
+
 def _after(index: HistoryIndex, since: int, until: int) -> float:
     return usable(index.history, since, until)
 
@@ -170,6 +214,7 @@ def answered(index: HistoryIndex, b: Breach) -> bool:
 CHECKS = (
     Check(heard_by_strangers, (no_log_out, still_ending)),
     Check(heard_after_leaving, (under_way, in_line, clock_moved)),
+    Check(heard_in_two_rooms, (other_tab_there,)),
     Check(spoken_by_strangers, (no_log_out,)),
     Check(frames_addressed, (answered,)),
 )
