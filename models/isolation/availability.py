@@ -12,7 +12,7 @@ from . import violations as v
 from .independence import waits_for_itself
 from .index import HistoryIndex
 from .loss import room_crowded
-from .records import Connection
+from .records import Connection, Invocation
 from .spans import NEVER
 from .verdicts import Breach, Check, declared, rows_of
 
@@ -169,6 +169,27 @@ def room_made_room(index: HistoryIndex, b: Breach) -> bool:
     return index.policy.at_limit != "refuse" and room_crowded(index, b)
 
 
+@declared(per_user=1, at_limit="close")
+def overtaken(index: HistoryIndex, b: Breach) -> bool:
+    """Another of the same user asked to be let in meanwhile: of the two, either may be the newcomer."""
+    return index.policy.at_limit != "refuse" and _overtaken(index, b, index.policy.per_user, False)
+
+
+@declared(connections=1, at_limit="close")
+def overtaken_by_others(index: HistoryIndex, b: Breach) -> bool:
+    """Another asked to be let in meanwhile: of the two, either may be the newcomer."""
+    return index.policy.at_limit != "refuse" and _overtaken(index, b, index.policy.connections, True)
+
+
+def _overtaken(index: HistoryIndex, b: Breach, most: int | None, everybody: bool) -> bool:
+    """Whether there may have been so many others, one of them let in after the breach's connection had asked."""
+    c = b.connection
+    if c is None or not _crowded(index, b, most, everybody):
+        return False
+    others = (o for o in index.sessions if o.name != c.name and (everybody or o.user == c.user))
+    return any(o.asked < b.until and o.login.sure_from > c.asked for o in others)
+
+
 def _made_room(index: HistoryIndex, b: Breach, most: int | None, everybody: bool) -> bool:
     """Whether a connection may have been closed for a newcomer; or was one itself, and refused at second thought."""
     c = b.connection
@@ -196,19 +217,28 @@ def session_over(index: HistoryIndex, b: Breach) -> bool:
     return most is not None and c is not None and round(history[b.until].time - c.came_at, 3) >= most
 
 
-def _silence(index: HistoryIndex, b: Breach) -> float:
-    """For how long the breach's client had said nothing, besides what it was refused."""
+def _came_in(index: HistoryIndex, act: Invocation) -> int:
+    """The row by which what a client said has come in: it was answered, or everything had come to rest."""
+    rest = index.rest_after(act.began)
+    return rest if act.indeterminate else min(act.ended, rest)
+
+
+def _silence(index: HistoryIndex, b: Breach, *, surely_heard: bool = False) -> float:
+    """For how long the breach's client had said nothing, besides what it was refused.
+
+    With ``surely_heard``, or nothing that is known to have come in: what is under way has not.
+    """
     c = b.connection
     assert c is not None
     said = (i for i in index.invocations.values() if i.op.connection == c.name and i is not b.act)
-    spoke = [i.began for i in said if i.began < b.until]
+    spoke = [i.began for i in said if i.began < b.until and (not surely_heard or _came_in(index, i) <= b.until)]
     return round(index.history[b.until].time - index.history[max([c.asked, *spoke])].time, 3)
 
 
 @declared(idle=1.0)
 def silent(index: HistoryIndex, b: Breach) -> bool:
-    """It had said nothing for as long as a client may be silent."""
-    return index.policy.idle is not None and _silence(index, b) >= index.policy.idle
+    """It had said nothing for as long as a client may be silent, as far as the server is known to have heard."""
+    return index.policy.idle is not None and _silence(index, b, surely_heard=True) >= index.policy.idle
 
 
 def quiet_for_long(index: HistoryIndex, b: Breach) -> bool:
@@ -253,6 +283,8 @@ CHECKS = (
             user_limit,
             server_limit,
             room_limit,
+            overtaken,
+            overtaken_by_others,
             ended_by_server,
             did_not_read,
             session_over,

@@ -526,12 +526,33 @@ def test_sessions_and_idle_clients_may_be_ended(policy: dict[str, Any], name: st
     assert story.excused(**policy) == ([name] if name else [])
 
 
-def test_who_has_spoken_lately_is_not_idle() -> None:
+@pytest.mark.parametrize("came_in", [True, False])
+def test_who_has_spoken_lately_is_not_idle(came_in: bool) -> None:
+    """What it said may still be on its way: then the server has heard nothing."""
     story = served("u0").wait(0.9)
     story.done("emit", "c0", "u0", to="u9", said=NOBODY)
+    if came_in:
+        story.rest()
     story.wait(0.9).closed("c0")
-    assert kinds(story, idle=1.0) == ["Dropped"]
+    assert kinds(story, idle=1.0) == (["Dropped"] if came_in else [])
     assert kinds(story, session=1.0) == []
+
+
+@pytest.mark.parametrize(("second_asks", "excused"), [("meanwhile", True), ("before", False), ("after", False)])
+def test_of_two_who_log_in_at_once_either_may_be_the_newcomer(second_asks: str, excused: bool) -> None:
+    """An older one is closed for a newcomer: which of the two that is, the server decides."""
+    story = served("u0") if second_asks == "before" else served()
+    name = "c0" if second_asks == "before" else "c1"
+    number = story.begin("connect", "c5", "u0", token="valid")
+    if second_asks == "meanwhile":
+        other = story.begin("connect", "c1", "u0", token="valid")
+        story.end(other, "u0")
+    story.closed("c5", "closed with 4002: taken over").end(number, False)
+    if second_asks == "after":
+        story.connect(name, "u0")
+    assert kinds(story, per_user=1, at_limit="close") == ([] if excused else ["Refused"])
+    assert story.excused(per_user=1, at_limit="close") == (["overtaken"] if excused else [])
+    assert kinds(story, per_user=1, at_limit="refuse") == (["Refused"] if second_asks == "after" else [])
 
 
 def test_what_is_said_after_does_not_count() -> None:
