@@ -8,7 +8,7 @@ from ...fuzzer.core.history import RowKind
 from . import violations as v
 from .audience import absent, must_hear, surely_in
 from .index import EMITS, HistoryIndex
-from .records import Connection, Event
+from .records import Connection, Event, Invocation
 from .spans import NEVER
 from .verdicts import Breach, Check, declared, rows_of
 
@@ -108,6 +108,44 @@ def perhaps_unheard(index: HistoryIndex, b: Breach) -> bool:
         return True
     sent = event.deliveries or any(number == act.number for number, _ in index.instead)
     return event.emitter.last <= b.until and not sent
+
+
+def _asked(index: HistoryIndex, act: Invocation) -> bool:
+    """Whether what it makes is for nobody but the one who asked for it: an agent's run, or an answer."""
+    own = index.own(act)
+    return act.op.kind == "run_agent" or (own is not None and own.audience in ("own", "sender"))
+
+
+def perhaps_ended(index: HistoryIndex, b: Breach) -> bool:
+    """An action that makes nothing itself came in meanwhile, and may have ended what its user had asked for."""
+    act = b.act
+    if act is None or not _asked(index, act):
+        return False
+    return any(
+        own is not None
+        and own.audience is None
+        and own.returns != "user"
+        and (own.by == "server" or i.op.user == act.op.user)
+        and i.began < b.until
+        and i.ended > act.began
+        for i in index.invocations.values()
+        for own in (index.own(i),)
+    )
+
+
+def perhaps_busy(index: HistoryIndex, b: Breach) -> bool:
+    """The same client asked for more at once, with no answer declared: one may be refused, or take another's place."""
+    act = b.act
+    if act is None or act.op.kind != "act" or not act.indeterminate or not _asked(index, act):
+        return False
+    return any(
+        i is not act
+        and i.op.connection == act.op.connection
+        and _asked(index, i)
+        and i.began < b.until
+        and index.rest_after(i.began) > act.began
+        for i in index.invocations.values()
+    )
 
 
 @declared(may_refuse=True)
@@ -294,6 +332,8 @@ CHECKS = (
             emitter_perhaps_out,
             emitter_perhaps_no_member,
             perhaps_unheard,
+            perhaps_ended,
+            perhaps_busy,
             refused_honestly,
             beyond_rate,
             beyond_backlog,
