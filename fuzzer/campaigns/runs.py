@@ -393,6 +393,7 @@ class Run:
             {promise: times for promise in PROMISES if (times := tally.exercised[promise])},
             self._unexercised(tally),
             ReachSummary.of(tally.reached),
+            self.plan.seconds is not None and tally.programs > 0 and tally.rounds == 0,
         )
 
     def _unexercised(self, tally: Tally) -> dict[str, str]:

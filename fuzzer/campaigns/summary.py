@@ -127,7 +127,7 @@ class TargetSummary(msgspec.Struct, frozen=True):
     ``doubts``, by the reason, what looked like a violation and could not be believed.  ``found`` are the symptoms of
     all ``bugs``; ``gone`` those that do not show any more, ``gone_bugs`` the bugs of which no symptom does.
     ``exercised`` counts the programs that could have broken a promise; ``unexercised`` says of the other promises why
-    there was none.
+    there was none.  ``cut_short``: the time was up before the first round of programs was done.
     """
 
     target: str
@@ -143,6 +143,7 @@ class TargetSummary(msgspec.Struct, frozen=True):
     exercised: dict[str, int] = {}
     unexercised: dict[str, str] = {}
     reach: ReachSummary | None = None
+    cut_short: bool = False
 
     def symptoms(self, bug: BugSummary) -> list[FailureSummary]:
         """The findings of a bug."""

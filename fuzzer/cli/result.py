@@ -117,6 +117,10 @@ def _print_exercised(console: Console, target: TargetSummary) -> None:
     if target.exercised:
         told = ", ".join(f"{promise} {times:,}" for promise, times in target.exercised.items())
         console.print(Padding(Text(f"could have been broken in so many programs: {told}"), (0, 0, 0, 2)))
+    if target.cut_short:
+        programs = count(target.programs, "program")
+        told = f"after {programs} the time was up, before all was tried that every run begins with: a longer --budget"
+        console.print(Padding(Text(told, style="yellow"), (0, 0, 0, 2)))
     if target.reach is not None and ":" in target.target:  # of the managers that come with Crosswire nobody asks
         console.print(Padding(Text(_reached(target.reach)), (0, 0, 0, 2)))
     reasons: dict[str, list[str]] = {}
