@@ -123,10 +123,18 @@ def _arriving(vocabulary: Vocabulary) -> dict[str, Any]:
     shown = st.sampled_from(("valid",) * max(len(tokens), 1) + tokens)
     crowds = sorted({1, min(2, vocabulary.users), vocabulary.users})
 
+    gathers = st.booleans() if vocabulary.in_rooms and not vocabulary.gathers else st.just(vocabulary.gathers)
+
     def begin(
-        self: ProgramMachine, crowd: int, arrivals: list[tuple[int, Pace | None]], settled: bool, goes_on: bool
+        self: ProgramMachine,
+        crowd: int,
+        arrivals: list[tuple[int, Pace | None]],
+        settled: bool,
+        goes_on: bool,
+        gathers: bool,
     ) -> None:
         self.script.crowd = crowd
+        self.script.gathers = gathers
         self.goes_on = goes_on
         for user, pace in arrivals:
             self.script.arrive(self.script.user(user), pace=pace)
@@ -160,6 +168,7 @@ def _arriving(vocabulary: Vocabulary) -> dict[str, Any]:
             arrivals=st.lists(st.tuples(which, links), min_size=2, max_size=4),
             settled=st.sampled_from((True, True, False)),
             goes_on=st.sampled_from((True, False, False)),
+            gathers=gathers,
         )(begin),
         "arrive": rule(user=which, token=shown, pace=links)(arrive),
         "log_in_together": rule(first=which, tokens=st.tuples(shown, shown), ends=st.sampled_from(ends))(

@@ -90,8 +90,8 @@ class Vocabulary:
 
     @cached_property
     def in_rooms(self) -> tuple[Speech, ...]:
-        """What can be said in rooms that clients join."""
-        if not self.offers("join"):
+        """What can be said in rooms that clients join, where they are not in one from connecting on."""
+        if not self.offers("join") or self.enters:
             return ()
         own = (speech for speech in self.speeches if isinstance(speech, Own) and speech.audience == "room")
         return (*(("emit_to_room",) if self.offers("emit_to_room") else ()), *own)
@@ -100,7 +100,7 @@ class Vocabulary:
     def gathers(self) -> bool:
         """Whether nobody can speak but in rooms that clients join: who comes had better go into one."""
         kinds = {speech for speech in self.speeches if not isinstance(speech, Own)}
-        return bool(self.in_rooms) and not self.enters and kinds <= {"emit_to_room"}
+        return bool(self.in_rooms) and kinds <= {"emit_to_room"}
 
     @cached_property
     def leaving(self) -> tuple[Kind, ...]:
