@@ -35,8 +35,9 @@ TYPICAL = (
     "examples.fastapi_chat:app?wire=examples.wires:fastapi_chat",
     "examples.agent_server:app?wire=examples.wires:agent",
     "examples.aiohttp_chat:create_app?wire=examples.wires:aiohttp_chat",
+    "benchmarks.lounge:handler?wire=benchmarks.lounge:wire",
 )
-"""Targets looked at unless others are named: three managers by their adapters, three applications by their wires."""
+"""Targets looked at unless others are named: three managers by their adapters, four applications by their wires."""
 
 NEVER = 1 << 60
 
@@ -389,6 +390,20 @@ def room_left_meanwhile(story: Story) -> bool:
     )
 
 
+def spoken_among_members(story: Story) -> bool:
+    """Something is said in a room that another client has joined and is still in."""
+    return any(
+        j.op.room == s.op.room and j.op.connection != s.op.connection and j.ended < s.began < story.lives[name].over
+        for s in story.of("emit_to_room")
+        for j in story.of("join")
+        if j.outcome == RowKind.RETURNED and (name := j.op.connection) is not None
+        if not any(
+            x.op.connection == name and x.op.room == s.op.room and j.began < x.began < s.began
+            for x in story.of("leave")
+        )
+    )
+
+
 def own_meanwhile(story: Story) -> bool:
     """An operation of the target's own while something else is under way."""
     return any(a.overlaps(s) for a in story.of("act") for s in story.spans.values() if s is not a)
@@ -466,6 +481,7 @@ SITUATIONS: tuple[Situation, ...] = (
     Situation(foreign_token, lambda target: _refuses(target) and _named(target)),
     Situation(expired_then_spoken, _offered("expire")),
     Situation(room_left_meanwhile, _offered("join")),
+    Situation(spoken_among_members, _offered("join")),
     Situation(own_meanwhile, _offered("act")),
     Situation(shut_down_meanwhile, _offered("shut_down")),
 )

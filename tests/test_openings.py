@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from crosswire.fuzzer import JsonWire, application
+from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
 from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.findings.finding import judged
 from crosswire.fuzzer.targets.adapter import Target
+from crosswire.fuzzer.targets.resolve import resolve
 from crosswire.fuzzer.world import InOrder
 from crosswire.strategies.openings import openings
 
@@ -69,3 +73,19 @@ def test_somebody_else_speaks_to_whoever_was_refused_or_has_been_quiet(name: str
 
 
 KINDS = ("EarlyDelivery", "BadTokenAccepted", "LostEvent", "UnhandledError", "Refused", "LeftBehind")
+
+
+def test_where_nothing_is_said_but_in_rooms_whoever_comes_goes_into_one() -> None:
+    """Nobody is owed anything, or could overhear it, in a room that nobody has joined."""
+    target = resolve("benchmarks.lounge:handler?wire=benchmarks.lounge:wire")
+    tally = Campaign(target, Plan(executions=150, seed=3)).run()
+    assert not tally.found
+    assert tally.exercised["no loss"] > tally.programs * 0.6
+    assert tally.exercised["isolation"] > tally.programs * 0.6
+
+
+def test_somebody_changes_rooms_before_that_is_answered() -> None:
+    target = resolve("benchmarks.lounge:handler?wire=benchmarks.lounge:wire")
+    kinds = [[(op.kind, op.connection) for op in program.operations] for program in openings(target, 3)]
+    for then in ("join", "leave"):
+        assert any(pair == (("join", "c1"), (then, "c1")) for program in kinds for pair in pairwise(program)), then
