@@ -641,3 +641,7 @@ def test_a_server_learns_of_a_lost_client_in_the_iteration_after(
     first, second = order
     WorldLoop().run_coroutine(main(), Enforced((*handshakes, (first, False), (second, True))))
     assert outcomes == [heard]
+
+
+def test_the_headers_of_a_handshake_may_be_a_mapping() -> None:
+    assert Request("/", {"X-Name": "u0"}) == Request("/", (("X-Name", "u0"),))  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,11 +16,18 @@ Frame = str | bytes
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A WebSocket opening handshake (RFC 6455, section 4.1), as far as applications look at it."""
+    """A WebSocket opening handshake (RFC 6455, section 4.1), as far as applications look at it.
+
+    ``headers``: pairs of a name and a value, or a mapping.
+    """
 
     path: str = "/"
     headers: tuple[tuple[str, str], ...] = ()
     subprotocols: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if isinstance(self.headers, Mapping):
+            object.__setattr__(self, "headers", tuple(self.headers.items()))
 
 
 class Sent(NamedTuple):

@@ -14,7 +14,7 @@ from typing import Any
 from ..core.jsons import read_json
 from .frames import carries_any, in_objects, markers
 from .login import HttpLogin
-from .templates import names_room
+from .templates import joined_room, names_room
 from .wire import Frame, Login, Outgoing, Reading, Request, Template, Wire, fill, words
 
 __all__ = ("SocketIOWire",)
@@ -26,8 +26,9 @@ class SocketIOWire(Wire):
 
     ``auth`` goes with the connect packet.  ``first`` lists events, each ``(name, argument)``, sent once the namespace
     is connected (joining a room, say); ``to_user``, ``to_all`` and ``ask`` are the events that emit.  ``join``,
-    ``leave`` and ``to_room`` are those of rooms; ``joined`` is the name of the event that answers the first.  A
-    ``leave`` without ``{room}``, or ``logout``, logs out without hanging up.
+    ``leave`` and ``to_room`` are those of rooms; ``joined`` is the name of the event that answers the first, or that and
+    what its argument contains: ``("joined", {"room": "{room}"})``.  A ``leave`` without ``{room}``, or ``logout``, logs
+    out without hanging up.
 
     ``ready`` is the name of the event that says a client is logged in, where the connect packet's answer does not, and
     ``user`` the field of its argument that says as whom.  ``recipient`` is the field of any event's argument that names
@@ -46,7 +47,7 @@ class SocketIOWire(Wire):
     join: tuple[str, Template] | None = None
     leave: tuple[str, Template] | None = None
     to_room: tuple[str, Template] | None = None
-    joined: str | None = None
+    joined: str | tuple[str, Mapping[str, Any]] | None = None
     logout: tuple[str, Template] | None = None
     ready: str | None = None
     user: str | None = None
@@ -102,9 +103,7 @@ class SocketIOWire(Wire):
             return Reading(markers(frame), kind="event")
         said = in_objects(data) if carries_any(frame) else {}
         arguments = data[1:]
-        joined = None
-        if self.joined is not None and data[:1] == [self.joined]:
-            joined = next((value for value in arguments if isinstance(value, str)), "")
+        joined = self._joined(data[:1], arguments)
         ready = self.ready is not None and data[:1] == [self.ready]
         return Reading(
             tuple(said),
@@ -115,6 +114,18 @@ class SocketIOWire(Wire):
             said=said,
             joined=joined,
         )
+
+    def _joined(self, name: Sequence[Any], arguments: Sequence[Any]) -> str | None:
+        """The room that an event says was joined: empty where it does not say which; None where it says nothing."""
+        answer, template = self.joined if isinstance(self.joined, tuple) else (self.joined, None)
+        if answer is None or name != [answer]:
+            return None
+        objects = [value for value in arguments if isinstance(value, dict)]
+        if template is not None:
+            return next((room for value in objects if (room := joined_room(template, value)) is not None), None)
+        named = [value for value in arguments if isinstance(value, str)]
+        named += [value for one in objects for value in one.values() if value in self.room_names]
+        return next(iter(named), "")
 
     def _prefix(self) -> str:
         return "" if self.namespace == "/" else f"{self.namespace},"

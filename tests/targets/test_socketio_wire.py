@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
 from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.findings.finding import judged
 from crosswire.fuzzer.search import RandomWalk
-from crosswire.fuzzer.targets import SocketIOWire, application
+from crosswire.fuzzer.targets import Login, SocketIOWire, application
 
 WIRE = SocketIOWire(
     first=[("hello", {"user": "{user}"})],
@@ -51,3 +53,26 @@ def test_clients_that_log_out_by_an_event_hear_nothing_any_more() -> None:
     assert WIRE.offers("log_out") and not replace(WIRE, logout=None).offers("log_out")
     tally = Campaign(application("tests.applications.seats:app", wire=WIRE), Plan(executions=30, seed=2)).run()
     assert not tally.found and not tally.doubtful
+
+
+LOGIN = Login("c0", "u0", "token-u0", None)
+
+
+@pytest.mark.parametrize(
+    ("joined", "argument", "room"),
+    [
+        ("joined", '"r1"', "r1"),
+        ("joined", '{"channel": "r1", "by": "u0"}', "r1"),
+        ("joined", '{"channel": "elsewhere"}', ""),
+        ("joined", "null", ""),
+        ("left", '"r1"', None),
+        (("joined", {"channel": "{room}"}), '{"channel": "r1"}', "r1"),
+        (("joined", {"channel": "{room}", "ok": True}), '{"channel": "r1", "ok": false}', None),
+        (None, '"r1"', None),
+    ],
+)
+def test_an_answer_names_the_room_that_was_joined(
+    joined: str | tuple[str, dict[str, object]] | None, argument: str, room: str | None
+) -> None:
+    wire = replace(WIRE, rooms=["r0", "r1"], joined=joined)
+    assert wire.read(f'42["joined",{argument}]', LOGIN).joined == room
