@@ -26,7 +26,7 @@ class SocketIOWire(Wire):
 
     ``auth`` goes with the connect packet.  ``first`` lists events, each ``(name, argument)``, sent once the namespace
     is connected (joining a room, say); ``to_user``, ``to_all`` and ``ask`` are the events that emit.  ``join``,
-    ``leave`` and ``to_room`` are those of rooms; ``joined`` is the name of the event that answers the first, or that and
+    ``leave`` and ``to_room`` are those of rooms; ``joined`` is the name of the event that answers the first, or it and
     what its argument contains: ``("joined", {"room": "{room}"})``.  A ``leave`` without ``{room}``, or ``logout``, logs
     out without hanging up.
 

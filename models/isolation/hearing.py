@@ -61,6 +61,17 @@ def no_log_out(index: HistoryIndex, b: Breach) -> bool:
     return not index.policy.logs_out and not early and b.connection is not None and b.connection.ended_by == "log_out"
 
 
+def would_be_closed(index: HistoryIndex, b: Breach) -> bool:
+    """A manager without a log-out of its own does what it does for a client that is gone, whose socket would be closed:
+    what was being sent meanwhile would have come to nothing.
+    """
+    c, act = b.connection, b.act
+    if index.by_wire or index.target.offers("log_out") or c is None or act is None:
+        return False
+    late = isinstance(b.violation, v.LateDelivery) and c.ended_by == "log_out"
+    return late and act.began < c.login.may_until
+
+
 def still_ending(index: HistoryIndex, b: Breach) -> bool:
     """Another operation that ends the same login was under way when this one returned: it ends with the later."""
     c = b.connection
@@ -212,7 +223,7 @@ def answered(index: HistoryIndex, b: Breach) -> bool:
 
 
 CHECKS = (
-    Check(heard_by_strangers, (no_log_out, still_ending)),
+    Check(heard_by_strangers, (no_log_out, would_be_closed, still_ending)),
     Check(heard_after_leaving, (under_way, in_line, clock_moved)),
     Check(heard_in_two_rooms, (other_tab_there,)),
     Check(spoken_by_strangers, (no_log_out,)),

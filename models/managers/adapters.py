@@ -69,6 +69,9 @@ class IsolatedAdapter(Adapter):
         if in_use(manager):
             await manager.remove_connection(client.id)
 
+    log_out = disconnect
+    """Users are logged out in the same way, over a socket that stays open."""
+
     async def clean_up(self, user: str) -> None:
         manager = self.managers.pop(user, None)
         if manager is not None:
@@ -179,6 +182,9 @@ class FallbackAdapter(Adapter):
     async def disconnect(self, client: Client) -> None:
         await self.manager(client.user).disconnect_user(client.identity or "", client.websocket, 1000, "left")
 
+    log_out = disconnect
+    """Users are logged out in the same way, over a socket that stays open."""
+
     async def clean_up(self, user: str) -> None:
         await self.manager(user).cleanup_all_connections()
 
@@ -233,6 +239,9 @@ class UnifiedAdapter(Adapter):
     async def disconnect(self, client: Client) -> None:
         await self.manager.disconnect_user(client.user, client.websocket)
 
+    log_out = disconnect
+    """Users are logged out in the same way, over a socket that stays open."""
+
     def registry(self) -> Iterable[object]:
         known = self.manager.get_stats()["registered"]
         return [self.ids[name] for name in known if name in self.ids]
@@ -277,3 +286,6 @@ class SingletonAdapter(Adapter):
 
     async def disconnect(self, client: Client) -> None:
         await self.manager.disconnect_user(client.user, client.websocket)
+
+    log_out = disconnect
+    """Users are logged out in the same way, over a socket that stays open."""

@@ -56,6 +56,9 @@ class KeepingAdapter(Adapter):
     async def disconnect(self, client: Client) -> None:
         await self.manager.disconnect_user(client.identity or "", client.websocket)
 
+    log_out = disconnect
+    """Users are logged out in the same way, over a socket that stays open."""
+
     async def clean_up(self, user: str) -> None:
         await self.manager.clean_up_user(user)
 
@@ -118,6 +121,9 @@ class GoldenPathAdapter(KeepingAdapter):
 
     async def disconnect(self, client: Client) -> None:
         await self.endpoint.disconnect(client.id)
+
+    log_out = disconnect
+    """Users are logged out in the same way, over a socket that stays open."""
 
 
 class SharedLoginAdapter(GoldenPathAdapter):

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from crosswire.fuzzer.core.history import RowKind
+from crosswire.fuzzer.targets.adapter import Client
 
-from .story import NOBODY, Story, circumstances, kinds, managed, served
+from .story import NOBODY, Plain, Story, circumstances, kinds, managed, served
+
+
+class LogsOut(Plain):
+    def log_out(self, client: Client) -> Any: ...
 
 
 def emitted(story: Story, name: str, to: str = "u1") -> Story:
@@ -67,6 +73,10 @@ def test_nothing_after_a_login_has_ended(how: Any, order: str) -> None:
     if number < 0:
         number = story.begin("emit", None, "u0", to="u1")
     story.hears("c1", number).end(number).rest()
+    if how == "log_out" and order == "emitted before":  # it has none of its own: as for one whose socket is closed
+        assert kinds(story) == []
+        assert story.excused() == ["would_be_closed"]
+        story.target = replace(story.target, traits=LogsOut)
     assert kinds(story) == ["LateDelivery"]
     assert list(circumstances(story)) == [f"after {how}, {order}"]
 
