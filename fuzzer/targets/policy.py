@@ -28,7 +28,8 @@ class Policy:
     ``tabs_wait``: a stalled connection may hold up its own user's others.  ``in_turn``: what one client says may be
     sent to one after the other, so that who does not read holds up those after it (False: nobody waits for another
     hearer).
-    ``logs_out``: a log-out ends the login though the socket stays open.
+    ``logs_out``: a log-out ends the login though the socket stays open (False: there is none; where nothing is said, of
+    a manager without a log-out of its own only what is emitted after it counts).
     ``may_refuse``: an emit that returned False was refused, and is owed to nobody.  ``failure``: an emit that reports
     failure was not delivered, or only nobody knows.  ``grace``: tasks may outlive the clients they serve for so long.
     ``records``: something of each client that ever came may be kept for good, as who writes down all logins does.
@@ -50,7 +51,7 @@ class Policy:
     kept: Literal["no", "next", "each"] = "no"
     tabs_wait: bool = False
     in_turn: bool = True
-    logs_out: bool = True
+    logs_out: bool | None = None
     may_refuse: bool = False
     failure: Literal["false", "unknown"] = "false"
     grace: float = 0.0

@@ -51,7 +51,7 @@ def _registries(index: HistoryIndex) -> Iterator[tuple[int, tuple[object, ...]]]
 
 def kept_open(index: HistoryIndex, b: Breach) -> bool:
     """There is no log-out: the connection is still the user's."""
-    return not index.policy.logs_out and b.connection is not None and b.connection.ended_by == "log_out"
+    return index.policy.logs_out is False and b.connection is not None and b.connection.ended_by == "log_out"
 
 
 def wrongly_there(index: HistoryIndex) -> Iterator[Breach]:

@@ -58,7 +58,9 @@ def _heard(event: Event, d: Delivery, why: Stranger) -> v.Violation:
 def no_log_out(index: HistoryIndex, b: Breach) -> bool:
     """There is no log-out: a socket that stays open stays logged in."""
     early = isinstance(b.violation, v.EarlyDelivery)
-    return not index.policy.logs_out and not early and b.connection is not None and b.connection.ended_by == "log_out"
+    return (
+        index.policy.logs_out is False and not early and b.connection is not None and b.connection.ended_by == "log_out"
+    )
 
 
 def would_be_closed(index: HistoryIndex, b: Breach) -> bool:
@@ -66,7 +68,7 @@ def would_be_closed(index: HistoryIndex, b: Breach) -> bool:
     what was being sent meanwhile would have come to nothing.
     """
     c, act = b.connection, b.act
-    if index.by_wire or index.target.offers("log_out") or c is None or act is None:
+    if index.policy.logs_out or index.by_wire or index.target.offers("log_out") or c is None or act is None:
         return False
     late = isinstance(b.violation, v.LateDelivery) and c.ended_by == "log_out"
     return late and act.began < c.login.may_until

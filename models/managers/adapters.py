@@ -45,7 +45,7 @@ def in_use(manager: IsolatedWebSocketManager | None) -> TypeGuard[IsolatedWebSoc
 class IsolatedAdapter(Adapter):
     """One `IsolatedWebSocketManager` for each user; a new one after a clean-up."""
 
-    policy = Policy(idle=1800.0, kept="next")
+    policy = Policy(idle=1800.0, kept="next", logs_out=True)
     checks_identity = True
 
     def __init__(self) -> None:
@@ -69,9 +69,6 @@ class IsolatedAdapter(Adapter):
         if in_use(manager):
             await manager.remove_connection(client.id)
 
-    log_out = disconnect
-    """Users are logged out in the same way, over a socket that stays open."""
-
     async def clean_up(self, user: str) -> None:
         manager = self.managers.pop(user, None)
         if manager is not None:
@@ -90,7 +87,7 @@ class FactoryAdapter(Adapter):
     Every third connection comes from an older mobile app, which names its device in the other attribute of the context.
     """
 
-    policy = Policy(per_user=2, idle=1800.0)
+    policy = Policy(per_user=2, idle=1800.0, logs_out=True)
 
     def __init__(self) -> None:
         self.factory = WebSocketManagerFactory(max_managers_per_user=2)
@@ -154,6 +151,7 @@ class FactoryAdapter(Adapter):
 class FallbackAdapter(Adapter):
     """A fallback manager for each user, made by ``new``."""
 
+    policy = Policy(logs_out=True)
     checks_identity = True
     new: ClassVar[Callable[..., Any]]
 
@@ -181,9 +179,6 @@ class FallbackAdapter(Adapter):
 
     async def disconnect(self, client: Client) -> None:
         await self.manager(client.user).disconnect_user(client.identity or "", client.websocket, 1000, "left")
-
-    log_out = disconnect
-    """Users are logged out in the same way, over a socket that stays open."""
 
     async def clean_up(self, user: str) -> None:
         await self.manager(user).cleanup_all_connections()
@@ -214,7 +209,7 @@ class DegradedAdapter(FallbackAdapter):
 class UnifiedAdapter(Adapter):
     """`UnifiedWebSocketManager`, shared by all."""
 
-    policy = Policy(kept="each")
+    policy = Policy(kept="each", logs_out=True)
     disconnect_overlaps = True
 
     def __init__(self) -> None:
@@ -238,9 +233,6 @@ class UnifiedAdapter(Adapter):
 
     async def disconnect(self, client: Client) -> None:
         await self.manager.disconnect_user(client.user, client.websocket)
-
-    log_out = disconnect
-    """Users are logged out in the same way, over a socket that stays open."""
 
     def registry(self) -> Iterable[object]:
         known = self.manager.get_stats()["registered"]
@@ -270,7 +262,7 @@ class OwnIdsAdapter(UnifiedAdapter):
 class SingletonAdapter(Adapter):
     """`WebSocketManagerAdapter` over a factory that allows two managers a user."""
 
-    policy = Policy(per_user=2)
+    policy = Policy(per_user=2, logs_out=True)
 
     def __init__(self) -> None:
         self.manager = WebSocketManagerAdapter(WebSocketManagerFactory(max_managers_per_user=2))
@@ -286,6 +278,3 @@ class SingletonAdapter(Adapter):
 
     async def disconnect(self, client: Client) -> None:
         await self.manager.disconnect_user(client.user, client.websocket)
-
-    log_out = disconnect
-    """Users are logged out in the same way, over a socket that stays open."""

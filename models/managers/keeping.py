@@ -30,7 +30,7 @@ __all__ = (
 class KeepingAdapter(Adapter):
     """The managers that keep every promise; a client is who its token says."""
 
-    policy = Policy(kept="next")
+    policy = Policy(kept="next", logs_out=True)
     checks_identity = True
     new: ClassVar[Callable[[], ReferenceWebSocketManager | OutboxWebSocketManager]]
 
@@ -55,9 +55,6 @@ class KeepingAdapter(Adapter):
 
     async def disconnect(self, client: Client) -> None:
         await self.manager.disconnect_user(client.identity or "", client.websocket)
-
-    log_out = disconnect
-    """Users are logged out in the same way, over a socket that stays open."""
 
     async def clean_up(self, user: str) -> None:
         await self.manager.clean_up_user(user)
@@ -121,9 +118,6 @@ class GoldenPathAdapter(KeepingAdapter):
 
     async def disconnect(self, client: Client) -> None:
         await self.endpoint.disconnect(client.id)
-
-    log_out = disconnect
-    """Users are logged out in the same way, over a socket that stays open."""
 
 
 class SharedLoginAdapter(GoldenPathAdapter):

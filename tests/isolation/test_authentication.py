@@ -76,6 +76,8 @@ def test_nothing_after_a_login_has_ended(how: Any, order: str) -> None:
     if how == "log_out" and order == "emitted before":  # it has none of its own: as for one whose socket is closed
         assert kinds(story) == []
         assert story.excused() == ["would_be_closed"]
+        assert kinds(story, logs_out=True) == ["LateDelivery"]
+        assert list(circumstances(story, logs_out=True)) == [f"after {how}, {order}"]
         story.target = replace(story.target, traits=LogsOut)
     assert kinds(story) == ["LateDelivery"]
     assert list(circumstances(story)) == [f"after {how}, {order}"]
