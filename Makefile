@@ -7,7 +7,7 @@ UV := $(shell command -v uv 2>/dev/null)
 ENGINE := tests/world tests/search tests/test_execution.py tests/test_minimise.py tests/test_isolation.py tests/test_clients.py
 SOURCES := $(sort $(shell find fuzzer models strategies -name '*.py' -o -name '*.jinja' -o -name py.typed))
 
-.PHONY: fuzz test engine lint format notebooks clean help
+.PHONY: fuzz test engine lint format notebooks docs baseline clean help
 
 help:
 	@echo "make fuzz    fuzz the seven managers (ARGS='--budget 5m --seed 7' is passed on)"
@@ -15,6 +15,8 @@ help:
 	@echo "make engine  the engine's tests only (PYTHON=python3.14 VENV=.venv-3.14 for another CPython)"
 	@echo "make lint    ruff and mypy only"
 	@echo "make notebooks  execute the notebooks into docs/notebooks"
+	@echo "make docs    build the documentation's site into build/site; no link may be broken"
+	@echo "make baseline  fuzz the standing targets for 18 minutes into results/baseline, with its plots"
 	@echo "make format  let ruff format the code"
 	@echo "make clean   remove the environment and everything built"
 
@@ -38,6 +40,23 @@ lint: $(VENV)/.installed
 # The rendered copies of the notebooks, for docs/notebooks; the notebooks themselves are kept without outputs.
 notebooks: $(VENV)/.installed
 	$(BIN)/python -m nbconvert --log-level WARN --execute --to markdown --output-dir docs/notebooks notebooks/*.ipynb
+
+# The site; strict: a link or an anchor that leads nowhere fails.
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build
+
+$(VENV)/.docs: $(VENV)/.installed
+ifdef UV
+	$(UV) pip install --quiet --python $(BIN)/python --config-settings editable_mode=strict -e '.[docs]'
+else
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --config-settings editable_mode=strict -e '.[docs]'
+endif
+	@touch $@
+
+# The published campaign, its plots and the table in its README; the figures in README and docs come from it.
+baseline: $(VENV)/.installed
+	rm -rf results/baseline/crosswire.db* results/baseline/counterexamples results/baseline/plots
+	$(BIN)/python -m benchmarks.baseline
 
 format: $(VENV)/.installed
 	$(BIN)/ruff check --fix .

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,8 @@ from crosswire.fuzzer.core import choices
 from crosswire.fuzzer.search import STRATEGIES
 from crosswire.fuzzer.search.portfolio import PORTFOLIO
 from crosswire.fuzzer.targets.applications import VIA, WIRES
+
+from .command import crosswire as crosswire_command
 
 HEAVY = ("hypothesis", "jinja2", "matplotlib", "msgspec", "numpy", "time_machine", "uvicorn", "websockets")
 
@@ -48,3 +51,11 @@ def test_the_names_a_user_chooses_by_are_those_there_are() -> None:
     assert (*STRATEGIES, PORTFOLIO) == choices.STRATEGIES
     assert tuple(WIRES) == choices.WIRES
     assert tuple(VIA) == choices.VIA
+
+
+def test_a_shell_is_told_what_could_come_next(tmp_path: Path) -> None:
+    asked = {"_CROSSWIRE_COMPLETE": "complete_bash", "COMP_WORDS": "crosswire run --strat", "COMP_CWORD": "2"}
+    done = crosswire_command(cwd=tmp_path, expect=0, **asked)
+    assert (done.stdout.split(), done.stderr) == (["--strategy"], "")
+    done = crosswire_command("--show-completion", "bash", cwd=tmp_path, expect=0)
+    assert "complete -o default -F _crosswire_completion crosswire" in done.stdout and not done.stderr

@@ -27,7 +27,6 @@ __all__ = ("app", "main")
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Finds the interleavings that cross users' wires: fuzzes asyncio connection managers and WebSocket servers.",
@@ -362,13 +361,20 @@ def _run() -> int:
             error.show()  # type: ignore[attr-defined]
     except (KeyboardInterrupt, typer.Abort):
         return 130
-    except SystemExit:
+    except SystemExit as error:
+        if _completing():
+            return 2 if error.code else 0
         _complain("the output could not be written, or what was loaded ended the program")
     except Exception as error:
         with suppress(OSError, ValueError):
             print(lines(traceback.format_exc()), file=sys.stderr, end="")
         _complain(f"a fault of Crosswire's own, please report it: {type(error).__name__}")
     return 2
+
+
+def _completing() -> bool:
+    """Whether a shell asks what could come next, or how to ask: typer ends the program itself then."""
+    return "_CROSSWIRE_COMPLETE" in os.environ or not {"--install-completion", "--show-completion"}.isdisjoint(sys.argv)
 
 
 def _complain(text: str) -> None:
