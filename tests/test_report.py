@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -16,13 +17,15 @@ import pytest
 
 from crosswire.fuzzer.campaigns.campaign import Plan
 from crosswire.fuzzer.campaigns.runs import Run
-from crosswire.fuzzer.cli.plotting import write_plots, write_report
+from crosswire.fuzzer.cli.plotting import write_plots
 from crosswire.fuzzer.cli.trust import check_trust
 from crosswire.fuzzer.findings.counterexample import load, save
 from crosswire.fuzzer.findings.regression import replayed
-from crosswire.fuzzer.reports.html import html_report, regression_test
+from crosswire.fuzzer.reports.html import environment_in_words, html_report, regression_test
+from crosswire.fuzzer.reports.plots.frequencies import percent
 from crosswire.fuzzer.statistics import shares_by_promise
 from crosswire.fuzzer.store import Store
+from crosswire.fuzzer.store.database import environment
 from crosswire.models.managers.targets import TARGETS
 from crosswire.models.timeline import timeline
 
@@ -34,8 +37,16 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report") / "results"
     with Store.open(folder) as store:
         for seed in (1, 2):
-            Run(store, [TARGETS["emergency"], TARGETS["reference"]], Plan(executions=150, seed=seed)).go()
+            Run(store, [TARGETS["emergency"], TARGETS["reference"]], Plan(executions=120, seed=seed)).go()
+        store.together([row.signature for row in store.failures()[:2]])
     return folder
+
+
+@pytest.fixture(scope="module")
+def text(results: Path) -> str:
+    """The report: each counterexample in it was replayed."""
+    with Store.open(results, readonly=True) as store:
+        return html_report(store, check_trust)
 
 
 class Tables(HTMLParser):
@@ -68,33 +79,66 @@ class Tables(HTMLParser):
             self.tables[self._name][-1][-1] += data + " "
 
 
-def test_every_number_of_the_report_is_the_stores(results: Path) -> None:
+def test_every_number_of_the_report_is_the_stores(results: Path, text: str) -> None:
     with Store.open(results, readonly=True) as store:
-        text = html_report(store, check_trust)
         counts, failures = store.counts(), store.failures()
     page = Tables()
     page.feed(text)
-    shares = shares_by_promise(counts)
-    header, *rows = page.tables["broken"]
-    promises = [cell.strip() for cell in header[2:]]
-    assert {row[0].strip() for row in rows} == {"emergency", "reference"}
-    for row in rows:
-        target = row[0].strip()
-        for promise, cell in zip(promises, row[2:], strict=True):
-            times, executions = shares[target, promise]
-            assert row[1].strip() == f"{executions:,}"
-            shown = cell.split()[0]
-            assert shown == (f"{times:,}" if times else "·")
+    shares = shares_by_promise([count for count in counts if count.campaign == 2])
+    _, *rows = page.tables["broken"]
+    shown = {(row[0].strip(), row[1].strip()): [cell.strip() for cell in row[2:]] for row in rows}
+    assert shown.keys() == {cell for cell, (times, _) in shares.items() if times}
+    for cell, (campaign, broken_in, share, _) in shown.items():
+        times, executions = shares[cell]
+        assert (campaign, broken_in, share) == ("2", f"{times:,} of {executions:,}", f"{times / executions:.2%}")
+    assert "reference: no promise broken in 120 executions of campaign 2." in text
     assert f"{sum(count.executions for count in counts):,} executions in 2 campaigns" in text
-    assert text.count('class="kind"') == len(failures) > 0
     for failure in failures:
         assert html.escape(failure.message).replace("&#x27;", "&#39;") in text
-        assert f"seen {failure.times:,} times" in text
+        assert f"seen {failure.times:,} time" in text
+        assert f"crosswire replay {results / 'counterexamples' / failure.file}" in text
 
 
-def test_the_report_fetches_nothing_and_runs_nothing(results: Path, tmp_path: Path) -> None:
-    write_report(results, tmp_path / "out/report.html")
-    text = (tmp_path / "out/report.html").read_text()
+def test_the_report_has_one_entry_for_each_bug(results: Path, text: str) -> None:
+    with Store.open(results, readonly=True) as store:
+        rows = store.failures()
+    bugs = {row.bug for row in rows}
+    assert text.count('class="bug"') == len(bugs) < len(rows)
+    assert f"{len(bugs)} bugs, seen as {len(rows)} distinct violations" in text
+    assert " symptoms; " in text
+
+
+def test_when_one_may_stop_is_never_said_for_certain(results: Path, text: str) -> None:
+    with Store.open(results, readonly=True) as store:
+        samples = {sample.target: sample for sample in store.samples(2)}
+    page = Tables()
+    page.feed(text)
+    rows = {row[0].strip(): [cell.strip() for cell in row[1:]] for row in page.tables["discovery"][1:]}
+    assert rows.keys() == {"emergency", "reference"}
+    for target, (campaign, tried, seen, at_most, something_new) in rows.items():
+        sample = samples[target]
+        assert (campaign, tried, seen) == ("2", f"{sample.programs} programs", f"{sample.distinct}")
+        assert int(at_most) > sample.distinct
+        assert something_new.startswith("at most one of ")
+    assert "not to be expected" not in text
+
+
+@pytest.mark.parametrize(
+    ("share", "shown"), [(1.0, "100%"), (0.0951, "9.5%"), (0.0996, "10%"), (0.0021, "0.2%"), (0.00031, "0.03%")]
+)
+def test_shares_are_shown_without_an_exponent(share: float, shown: str) -> None:
+    assert percent(share) == shown
+    assert percent(0.00001) == "<0.01%"
+
+
+def test_an_environment_is_said_in_words() -> None:
+    said = environment_in_words(json.dumps(environment()))
+    assert said.startswith(f"CPython {platform.python_version()} on ")
+    assert "; crosswire " in said and "{" not in said
+    assert environment_in_words("no JSON") == "no JSON"
+
+
+def test_the_report_fetches_nothing_and_runs_nothing(text: str) -> None:
     page = Tables()
     page.feed(text)
     assert not page.tags & {"script", "link", "img", "iframe", "object", "image"}
@@ -122,7 +166,8 @@ def test_what_comes_from_a_target_is_escaped(results: Path, tmp_path: Path) -> N
 def test_the_regression_test_fails_while_the_bug_is_there(results: Path) -> None:
     with Store.open(results, readonly=True) as store:
         row = store.failures()[0]
-    (results.parent / "test_it.py").write_text(regression_test(row))
+        path = store.counterexamples / row.file
+    (results.parent / "test_it.py").write_text(regression_test(row, path))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONHASHSEED": "0"}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_it.py"],
@@ -138,7 +183,10 @@ def test_the_regression_test_fails_while_the_bug_is_there(results: Path) -> None
 def test_pictures_are_written_as_svg_and_png(results: Path, tmp_path: Path) -> None:
     files = sorted((results / "counterexamples").glob("*.json"))[:1]
     written = write_plots(results, tmp_path / "plots", []) + write_plots(results, tmp_path / "plots", files)
-    assert {path.stem for path in written} == {"failure-frequency", "users", "discovery", "survival", files[0].stem}
+    assert {path.stem for path in written} == {
+        *("failure-frequency", "over-time", "users", "discovery", "survival"),
+        files[0].stem,
+    }
     for path in written:
         data = path.read_bytes()
         assert data.startswith(b"\x89PNG") if path.suffix == ".png" else b"<svg" in data[:1000]
@@ -182,7 +230,7 @@ def test_the_notebook_of_frequencies_agrees_with_the_store(results: Path) -> Non
         assert (found is not None) == bool(times)
         if found is not None:
             assert (found[1], found[2]) == (f"{times:,}", f"{executions:,}")
-    assert "reference: no promise broken in 300 executions" in text
+    assert "reference: no promise broken in 240 executions" in text
 
 
 def test_the_notebook_of_a_counterexample_replays_it(results: Path) -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crosswire.fuzzer.statistics import adjusted, differences, discovery, fisher_exact, kaplan_meier, wilson
+from crosswire.fuzzer.statistics.discovery import poisson_limit
 
 
 @pytest.mark.parametrize(
@@ -60,8 +61,19 @@ def test_discovery_by_hand() -> None:
     found = discovery(100, 20, 6, 2)
     assert found.estimate == pytest.approx(24.95)
     assert found.low < found.estimate < found.high
-    assert found.next_new == 0.06
-    assert found.one_in == 17
+    assert found.next_new == pytest.approx(0.1184, abs=1e-4)  # 11.84 is the upper limit of 6 (Garwood, 1936)
+    assert found.one_in == 8
+
+
+@pytest.mark.parametrize(("count", "limit"), [(0, 2.9957), (1, 4.7439), (2, 6.2958), (10, 16.9622), (50, 63.2869)])
+def test_the_limit_of_a_count_as_published(count: int, limit: float) -> None:
+    assert poisson_limit(count) == pytest.approx(limit, abs=1e-3)
+
+
+def test_where_nothing_was_seen_once_only_something_new_is_still_to_be_expected() -> None:
+    found = discovery(1000, 19, 0, 0)
+    assert found.estimate == 19 < found.high
+    assert found.one_in == 333
 
 
 @given(st.integers(1, 10**6), st.integers(0, 50), st.integers(0, 50), st.integers(0, 50))

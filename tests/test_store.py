@@ -59,6 +59,16 @@ def test_what_a_campaign_counted_is_what_the_store_says(tmp_path: Path) -> None:
         }
         last = store.samples(row.id)[-1]
         assert (last.executions, last.distinct) == (250, len(campaign.found))
+        seen_in = [found.programs for found in campaign.found.values()]
+        assert (last.programs, last.singletons, last.doubletons) == (
+            campaign.programs,
+            seen_in.count(1),
+            seen_in.count(2),
+        )
+        assert {s.signature: s.programs for s in store.sightings(row.id)} == {
+            found.signature: found.programs for found in campaign.found.values()
+        }
+        assert all(0 < found.programs <= min(found.times, campaign.programs) for found in campaign.found.values())
         firsts = {(first.strategy, first.signature): first.executions for first in store.firsts() if first.signature}
         assert firsts == {(s, f.signature): at for f in campaign.found.values() for s, at in f.first_by.items()}
         censored = {first.strategy for first in store.firsts() if first.signature is None}

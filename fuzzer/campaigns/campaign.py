@@ -253,8 +253,11 @@ class Campaign:
         if batch.proven is not None and batch.proven.delays:
             tally.proven[batch.proven.delays] += 1
         again: dict[str, None] = {}
+        before = frozenset(tally.found)
         users, length = len(batch.program.users), len(batch.program)
+        done = 0
         for strategy, signatures in batch.executions:
+            done += 1
             tally.executions += 1
             self._by_strategy[strategy] += 1
             cell = (strategy, users, length)
@@ -263,6 +266,9 @@ class Campaign:
                 yield from self._note(worker, batch, cell, signatures, again)
             if self._stopped or (limit is not None and tally.executions >= limit):
                 break
+        shown = {signature for _, signatures in batch.executions[:done] for signature in signatures}
+        for signature in shown & before:
+            tally.found[signature].programs += 1
         for signature in again:
             yield from self._again(worker, tally.found[signature], batch.findings[signature])
         tally.seconds = time.perf_counter() - self._began

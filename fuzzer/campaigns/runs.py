@@ -197,7 +197,7 @@ class Run:
             for finding in self._shown(target.target, counterexample):
                 if finding.violation.signature(name) == seen.signature:
                     target.tally.found[seen.signature] = Found(
-                        finding, seen.signature, seen.at_execution, seen.at_seconds, seen.times
+                        finding, seen.signature, seen.at_execution, seen.at_seconds, seen.times, programs=seen.programs
                     )
                     target.paths[seen.signature] = self.store.counterexamples / row.file
                     break

@@ -70,7 +70,7 @@ class Figures:
     broken: dict[tuple[str, Cell], int] = field(default_factory=dict)
     proven: dict[int, int] = field(default_factory=dict)
     doubts: dict[str, tuple[int, str]] = field(default_factory=dict)
-    seen: dict[str, tuple[int, dict[str, int]]] = field(default_factory=dict)
+    seen: dict[str, tuple[int, int, dict[str, int]]] = field(default_factory=dict)
     exercised: dict[str, int] = field(default_factory=dict)
     reached: frozenset[LineAt] = frozenset()
 
@@ -164,7 +164,7 @@ class _Teller:
         for signature, found in tally.found.items():
             known = told.found.get(signature)
             if known is None or known.times != found.times or known.first_by != found.first_by:
-                figures.seen[signature] = found.times, dict(found.first_by)
+                figures.seen[signature] = found.times, found.programs, dict(found.first_by)
                 told.found[signature] = replace(found, first_by=dict(found.first_by))
         self._line.tell(figures)
 
@@ -269,9 +269,8 @@ class Supervisor:
         base.seconds = self.tally.seconds
         for signature, found in self.tally.found.items():
             before = self._kept.found.get(signature)
-            base.found[signature] = replace(
-                found, times=before.times if before is not None else 0, first_by=dict(found.first_by)
-            )
+            times, programs = (before.times, before.programs) if before is not None else (0, 0)
+            base.found[signature] = replace(found, times=times, programs=programs, first_by=dict(found.first_by))
         avoided = frozenset(self._avoided)
         return CampaignJob(
             self.target,
@@ -298,6 +297,7 @@ class Supervisor:
                 known = tally.found.get(message.signature)
                 if known is not None:
                     message.times = max(message.times, known.times)
+                    message.programs = max(message.programs, known.programs)
                 tally.found[message.signature] = message
                 yield BugFound(tally, message) if known is None else BugUpdated(tally, message)
             case Noted():
@@ -321,10 +321,11 @@ class Supervisor:
         for signature, (times, why) in figures.doubts.items():
             tally.doubts[signature] = max(tally.doubts[signature], times)
             tally.doubtful[signature] = why
-        for signature, (times, first_by) in figures.seen.items():
+        for signature, (times, programs, first_by) in figures.seen.items():
             if signature in tally.found:
-                tally.found[signature].times = max(tally.found[signature].times, times)
-                tally.found[signature].first_by = first_by
+                known = tally.found[signature]
+                known.times, known.programs = max(known.times, times), max(known.programs, programs)
+                known.first_by = first_by
         if tally.rounds > self._kept.rounds:
             self._kept = self._figures()
 
@@ -356,6 +357,7 @@ class Supervisor:
             yield BugFound(tally, tally.found[signature])
         else:
             known.times += 1
+            known.programs += 1
 
 
 def _more(counted: Counter[Key], told: dict[Key, int]) -> int:

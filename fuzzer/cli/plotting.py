@@ -23,7 +23,7 @@ def write_plots(results: Path, out: Path, files: list[Path], trusting: bool = Fa
 
     ``trusting``: whatever targets the files name may be run.
     """
-    from ..reports.plots import by_users, discovery_curve, heat_map, lanes_figure, survival_curves
+    from ..reports.plots import by_users, discovery_curve, heat_map, lanes_figure, over_time, survival_curves
 
     figures: dict[str, Figure] = {}
     for path in files:
@@ -41,6 +41,7 @@ def write_plots(results: Path, out: Path, files: list[Path], trusting: bool = Fa
                 raise StoreError(f"{results}: no campaign yet; crosswire run makes one")
             counts = store.counts()
             figures["failure-frequency"] = heat_map(counts)
+            figures["over-time"] = over_time(counts)
             figures["users"] = by_users(counts)
             figures["discovery"] = discovery_curve(store.samples(campaigns[-1].id))
             figures["survival"] = survival_curves(store.firsts())

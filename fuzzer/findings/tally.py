@@ -21,6 +21,7 @@ Cell = tuple[str, int, int]
 class Found:
     """A finding: its minimal counterexample, when it was found first, and how often it was seen.
 
+    ``times`` counts executions, ``programs`` the programs that they were of.
     ``first_by`` has, for each strategy that showed it, how many executions that strategy had made by then.
     ``minimal`` is false where the time for making it small ran out; ``confirmation`` and ``cause`` are None where none
     was tried, or nothing came of it.
@@ -35,6 +36,7 @@ class Found:
     minimal: bool = True
     confirmation: Confirmation | None = None
     cause: Cause | None = None
+    programs: int = 1
 
 
 @dataclass(slots=True)

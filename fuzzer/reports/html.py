@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import io
+import itertools
+import json
 import re
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
@@ -22,12 +26,12 @@ from ..core.text import plain
 from ..engine.execution import TargetError
 from ..findings.causes import in_lines
 from ..findings.counterexample import parsed
-from ..statistics import discovery, shares_by_promise, wilson
-from ..store import FailureRow, Store
-from .plots import by_users, discovery_curve, heat_map, lanes_figure, survival_curves
+from ..statistics import Discovery, Frequency, discovery, shares_by_promise, wilson
+from ..store import FailureRow, SampleRow, Store
+from .plots import by_users, discovery_curve, heat_map, lanes_figure, over_time, survival_curves
 from .words import tracebacks
 
-__all__ = ("html_report", "regression_test")
+__all__ = ("environment_in_words", "html_report", "regression_test")
 
 
 def html_report(store: Store, check: Callable[[str, str], None]) -> str:
@@ -40,42 +44,125 @@ def html_report(store: Store, check: Callable[[str, str], None]) -> str:
     totals: dict[int, int] = {}
     for count in counts:
         totals[count.campaign] = totals.get(count.campaign, 0) + count.executions
-    shares = shares_by_promise(counts)
-    targets = list(dict.fromkeys(target for target, _ in shares))
-    broken = [p for p in PROMISES if any(shares[t, p][0] for t in targets)]
-    samples = store.samples(campaigns[-1].id) if campaigns else []
-    last = {sample.target: sample for sample in samples}
-    hopes = {
-        target: discovery(s.executions, s.distinct, s.singletons, s.doubletons) for target, s in sorted(last.items())
-    }
+    last = {count.target: count.campaign for count in sorted(counts, key=lambda count: count.campaign)}
+    latest = [count for count in counts if count.campaign == last[count.target]]
+    shares = shares_by_promise(latest)
+    broken = [_Broken(*cell, last[cell[0]], wilson(*value)) for cell, value in shares.items() if value[0]]
+    unbroken = [
+        (target, campaign, shares[target, PROMISES[0]][1])
+        for target, campaign in sorted(last.items())
+        if not any(row.target == target for row in broken)
+    ]
+    rows = store.failures()
+    numbers = itertools.count()
+    bugs = [
+        _bug(symptoms, [_failure(row, next(numbers), store.counterexamples, check) for row in symptoms])
+        for symptoms in _by_bug(rows)
+    ]
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["when"] = lambda t: time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(t))
+    environment.filters["environment"] = environment_in_words
     template = environment.from_string(files(__package__).joinpath("report.html.jinja").read_text(encoding="utf-8"))
-    plots = [
-        ("How often each target breaks each promise", heat_map(counts)),
-        ("More users, more failures?", by_users(counts)),
-        ("When may I stop? The last campaign's discoveries", discovery_curve(samples)),
+    samples = [sample for sample in store.samples() if sample.campaign == last.get(sample.target)]
+    plots = [("How often each target breaks each promise, in its last campaign", heat_map(latest))]
+    if len(totals) > 1:
+        plots.append(("How often from campaign to campaign", over_time(counts)))
+    plots += [
+        ("More users, more failures?", by_users(latest)),
+        ("When may I stop? The discoveries of each target's last campaign", discovery_curve(samples)),
         ("Which strategy fails targets soonest", survival_curves(store.firsts())),
     ]
     return template.render(
         campaigns=campaigns,
         totals=totals,
-        targets=targets,
-        executions={target: executions for (target, _), (_, executions) in shares.items()},
+        executions=sum(totals.values()),
+        targets=list(last),
+        failing=len({row.target for row in rows}),
+        violations=len(rows),
         broken=broken,
-        rates={cell: wilson(*value) for cell, value in shares.items()},
-        hopes=hopes,
+        unbroken=unbroken,
+        hopes=_hopes(samples),
         plots=[(title, _svg(drawn, f"p{number}")) for number, (title, drawn) in enumerate(plots)],
-        failures=[_failure(row, number, check) for number, row in enumerate(_by_bug(store.failures()))],
+        bugs=bugs,
         quote=shlex.quote,
+        count=_count,
     )
 
 
-def _by_bug(rows: list[FailureRow]) -> list[FailureRow]:
-    return sorted(rows, key=lambda row: (row.target, row.bug, row.signature != row.bug, row.signature))
+@dataclass(frozen=True, slots=True)
+class _Broken:
+    """A target's promise that its last campaign broke, and how often."""
+
+    target: str
+    promise: str
+    campaign: int
+    rate: Frequency
 
 
-def _failure(row: FailureRow, number: int, check: Callable[[str, str], None]) -> dict[str, object]:
+@dataclass(frozen=True, slots=True)
+class _Hope:
+    """What a target's last campaign left undiscovered; ``unit`` is what was counted."""
+
+    target: str
+    campaign: int
+    unit: str
+    end: Discovery
+
+
+def _hopes(samples: Iterable[SampleRow]) -> list[_Hope]:
+    ends = {sample.target: sample for sample in samples}
+    return [
+        _Hope(
+            target,
+            s.campaign,
+            "program" if s.programs else "execution",
+            discovery(s.programs or s.executions, s.distinct, s.singletons, s.doubletons),
+        )
+        for target, s in sorted(ends.items())
+    ]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def environment_in_words(text: str) -> str:
+    """What a campaign ran with, as a store keeps it: "CPython 3.13.0 on Linux x86_64; crosswire 0.1.0"."""
+    try:
+        said = json.loads(text)
+        known = {str(key): plain(str(value)) for key, value in said.items()}
+    except (ValueError, AttributeError, RecursionError):
+        return plain(text)
+    name = {"cpython": "CPython", "pypy": "PyPy"}.get(known.pop("implementation", ""), "Python")
+    words = f"{name} {known.pop('python', '')}".strip()
+    place = " ".join(filter(None, (known.pop("system", ""), known.pop("machine", ""))))
+    if place:
+        words += f" on {place}"
+    return "; ".join([words, *(f"{package} {version}" for package, version in known.items())])
+
+
+def _by_bug(rows: Iterable[FailureRow]) -> list[list[FailureRow]]:
+    """The symptoms of each bug, its oldest first."""
+    bugs: dict[tuple[str, str], list[FailureRow]] = {}
+    for row in sorted(rows, key=lambda row: (row.target, row.bug, row.signature != row.bug, row.signature)):
+        bugs.setdefault((row.target, row.bug), []).append(row)
+    return list(bugs.values())
+
+
+def _bug(rows: list[FailureRow], symptoms: list[dict[str, object]]) -> dict[str, object]:
+    gone = [row.gone_since for row in rows]
+    kinds = dict.fromkeys(f"{row.violation} ({row.promise})" for row in rows)
+    return {
+        "target": rows[0].target,
+        "kinds": ", ".join(kinds),
+        "times": sum(row.times for row in rows),
+        "gone_since": max((when for when in gone if when is not None), default=None) if all(gone) else None,
+        "symptoms": symptoms,
+    }
+
+
+def _failure(row: FailureRow, number: int, folder: Path, check: Callable[[str, str], None]) -> dict[str, object]:
+    path = folder / row.file
     cause: list[str] = []
     operations: list[str] = []
     try:
@@ -94,23 +181,24 @@ def _failure(row: FailureRow, number: int, check: Callable[[str, str], None]) ->
         picture, trouble = None, str(error)
     return {
         "row": row,
+        "path": str(path),
         "operations": operations,
         "picture": picture,
         "cause": list(map(plain, cause)),
         "trouble": plain(trouble) if trouble is not None else None,
-        "test": regression_test(row),
+        "test": regression_test(row, path),
     }
 
 
-def regression_test(row: FailureRow) -> str:
-    """A pytest module that fails while the bug is there."""
+def regression_test(row: FailureRow, path: Path) -> str:
+    """A pytest module that fails while the bug is there; ``path`` is that of its counterexample."""
     name = re.sub(r"\W+", "_", row.signature).lower()
     return (
         "from pathlib import Path\n\n"
         "from crosswire.fuzzer.findings.counterexample import load\n"
         "from crosswire.fuzzer.findings.regression import replayed\n\n\n"
         f"def test_{name}():\n"
-        f"    outcome = replayed(load(Path({f'results/counterexamples/{row.file}'!r})))\n"
+        f"    outcome = replayed(load(Path({str(path)!r})))\n"
         "    assert outcome.violation is None, outcome.violation.message\n"
     )
 

@@ -2,10 +2,11 @@
 
 from .comparison import Difference, adjusted, differences, fisher_exact
 from .discovery import Discovery, discovery
-from .frequency import Frequency, shares_by_promise, wilson
+from .frequency import By, Frequency, shares_by, shares_by_promise, wilson
 from .survival import Survival, kaplan_meier
 
 __all__ = (
+    "By",
     "Difference",
     "Discovery",
     "Frequency",
@@ -15,6 +16,7 @@ __all__ = (
     "discovery",
     "fisher_exact",
     "kaplan_meier",
+    "shares_by",
     "shares_by_promise",
     "wilson",
 )

@@ -1,7 +1,8 @@
-"""What is still undiscovered, and what the next execution is worth: when may I stop?
+"""What is still undiscovered, and what the next program is worth: when may I stop?
 
-Bugs are species and executions sampling units (M. Boehme, "STADS: software testing as species discovery", TOSEM 27,
-2018).
+Distinct violations are species and programs sampling units (M. Boehme, "STADS: software testing as species discovery",
+TOSEM 27, 2018).  Executions are none: those of one program repeat each other, so that after some thousand of them
+hardly anything was seen once only, whatever there still is.
 """
 
 from __future__ import annotations
@@ -9,17 +10,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import exp, log, sqrt
 
-__all__ = ("Discovery", "discovery")
+__all__ = ("Discovery", "discovery", "poisson_limit")
+
+CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """``seen`` distinct bugs; ``estimate`` of how many there are for this search to find, between ``low`` and ``high``.
+    """``seen`` distinct violations after so many ``units``; ``estimate`` of how many there are for this search to find.
 
-    ``next_new`` bounds the chance that the next execution shows a bug never seen; ``one_in`` is the same as "one in so
-    many executions", None where nothing is left to expect.
+    ``low`` and ``high`` bound that number: what a search ten times as long finds is to be expected between them.
+    ``next_new`` bounds the chance that the next unit shows one never seen; it is never 0.
     """
 
+    units: int
     seen: int
     estimate: float
     low: float
@@ -31,24 +35,47 @@ class Discovery:
         return self.estimate - self.seen
 
     @property
-    def one_in(self) -> int | None:
-        return round(1 / self.next_new) if self.next_new > 0 else None
+    def one_in(self) -> int:
+        """The same as "one in so many units, at most"."""
+        return max(1, int(1 / self.next_new))
 
 
-def discovery(executions: int, seen: int, singletons: int, doubletons: int) -> Discovery:
-    """Good-Turing and Chao's estimates from how many bugs were seen, seen once and seen twice.
+def poisson_limit(count: int, confidence: float = CONFIDENCE) -> float:
+    """What the mean of a Poisson variable is at most, where ``count`` was observed.
 
-    The chance of something new is at most about ``singletons / executions`` (I. J. Good, "The population frequencies of
-    species and the estimation of population parameters", Biometrika 40, 1953).  The number of bugs is the
-    bias-corrected Chao2, a lower bound where rare bugs abound, with its log-normal 95 % interval (A. Chao, "Estimating
-    the population size for capture-recapture data with unequal catchability", Biometrics 43, 1987).  Raises
-    `ValueError` where the counts cannot be.
+    F. Garwood, "Fiducial limits for the Poisson distribution", Biometrika 28 (1936): 3.0 for none, 4.7 for one.
     """
-    if min(executions, seen, singletons, doubletons) < 0 or singletons + doubletons > seen:
-        raise ValueError("of the bugs seen, some were seen once and some twice; none of the counts is negative")
-    if executions == 0:
-        return Discovery(0, 0.0, 0.0, 0.0, 1.0)
-    shrink = (executions - 1) / executions
+
+    def at_most(mean: float) -> float:
+        term = total = exp(-mean)
+        for number in range(1, count + 1):
+            term *= mean / number
+            total += term
+        return total
+
+    low, high = float(count), count + 10 + 5 * sqrt(count)
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if at_most(middle) > 1 - confidence else (low, middle)
+    return high
+
+
+def discovery(units: int, seen: int, singletons: int, doubletons: int) -> Discovery:
+    """Good-Turing and Chao's estimates from how many violations were seen, seen in one unit and seen in two.
+
+    The chance of something new is about ``singletons / units`` (I. J. Good, "The population frequencies of species and
+    the estimation of population parameters", Biometrika 40, 1953); what is given is that with the upper limit of the
+    singletons, which is not 0 where none were seen.  The number of violations is the bias-corrected Chao2, a lower
+    bound where rare ones abound (A. Chao, "Estimating the population size for capture-recapture data with unequal
+    catchability", Biometrics 43, 1987).  ``high`` is the upper end of its log-normal 95 % interval, or the estimate
+    with the upper limit of the singletons, whichever is more; that interval is one point where nothing was seen once.
+    `python -m benchmarks.stopping` counts how often it holds.  Raises `ValueError` where the counts cannot be.
+    """
+    if min(units, seen, singletons, doubletons) < 0 or singletons + doubletons > seen:
+        raise ValueError("of what was seen, some was seen once and some twice; none of the counts is negative")
+    if units == 0:
+        return Discovery(0, 0, 0.0, 0.0, float("inf"), 1.0)
+    shrink = (units - 1) / units
     q1, q2 = singletons, doubletons
     unseen = shrink * q1 * (q1 - 1) / (2 * (q2 + 1))
     variance = (
@@ -60,4 +87,6 @@ def discovery(executions: int, seen: int, singletons: int, doubletons: int) -> D
     if unseen > 0:
         factor = exp(1.96 * sqrt(log(1 + variance / unseen**2)))
         low, high = seen + unseen / factor, seen + unseen * factor
-    return Discovery(seen, seen + unseen, low, high, singletons / executions)
+    rare = poisson_limit(q1)
+    high = max(high, seen + rare * (rare - 1) / (2 * (q2 + 1)))
+    return Discovery(units, seen, seen + unseen, low, high, min(1.0, rare / units))

@@ -7,11 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
+from typing import Literal
 
 from ..core.choices import PROMISES
 from ..store import CountRow
 
-__all__ = ("Frequency", "shares_by_promise", "wilson")
+__all__ = ("By", "Frequency", "shares_by", "shares_by_promise", "wilson")
+
+By = Literal["users", "length", "strategy"]
+"""What executions can be told apart by, besides their target."""
+
+LENGTHS = (2, 4, 8, 16, 32, 64)
+"""Where ranges of program lengths end: operations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +62,24 @@ def shares_by_promise(counts: Sequence[CountRow]) -> dict[tuple[str, str], tuple
         for promise, times in count.broken.items():
             broken[count.target, promise] += times
     return {(target, promise): (broken[target, promise], n) for target, n in executions.items() for promise in PROMISES}
+
+
+def shares_by(counts: Sequence[CountRow], promise: str, by: By) -> dict[tuple[str, int | str], tuple[int, int]]:
+    """(target, number of users, strategy, or range of lengths) -> (executions that broke the promise, executions)."""
+    executions: Counter[tuple[str, int | str]] = Counter()
+    broken: Counter[tuple[str, int | str]] = Counter()
+    order = sorted(counts, key=lambda count: (count.target, getattr(count, by)))
+    for count in order:
+        cell = count.target, _range(count.length) if by == "length" else getattr(count, by)
+        executions[cell] += count.executions
+        broken[cell] += count.broken.get(promise, 0)
+    return {cell: (broken[cell], times) for cell, times in executions.items()}
+
+
+def _range(length: int) -> str:
+    low = 1
+    for high in LENGTHS:
+        if length <= high:
+            return f"{low} to {high}"
+        low = high + 1
+    return f"{low} or more"

@@ -222,7 +222,7 @@ class Store:
     def record(self, campaign: int, tally: Tally, done: bool = False) -> None:
         """Write a target's totals, in one transaction; those that are not ``done`` are written again anyway."""
         target = tally.target
-        seen = [found.times for found in tally.found.values()]
+        seen = [found.programs for found in tally.found.values()]
         with self._writing(BUSY if done else BRIEFLY) as db:
             db.execute(
                 "INSERT OR REPLACE INTO progress VALUES (?, ?, ?, ?, ?, ?)",
@@ -239,20 +239,22 @@ class Store:
             for found in tally.found.values():
                 self._sighting(db, campaign, target, found)
             if tally.executions:
+                counted = len(seen), seen.count(1), seen.count(2)
                 db.execute(
-                    "INSERT OR REPLACE INTO samples VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (campaign, target, tally.executions, tally.seconds, len(seen), seen.count(1), seen.count(2)),
+                    "INSERT OR REPLACE INTO samples VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    (campaign, target, tally.executions, tally.seconds, *counted, tally.programs),
                 )
 
     def _sighting(self, db: sqlite3.Connection, campaign: int, target: str, found: Found) -> None:
         before = db.execute(
-            "SELECT times FROM sightings WHERE campaign = ? AND signature = ?", (campaign, found.signature)
+            "SELECT times, programs FROM sightings WHERE campaign = ? AND signature = ?", (campaign, found.signature)
         ).fetchone()
-        if before is not None and before[0] >= found.times:
+        if before is not None and before[0] >= found.times and before[1] >= found.programs:
             return
         db.execute(
-            "INSERT INTO sightings VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET times = excluded.times",
-            (campaign, found.signature, target, found.times, found.at_execution, found.at_seconds),
+            "INSERT INTO sightings VALUES (?, ?, ?, ?, ?, ?, ?) "
+            "ON CONFLICT DO UPDATE SET times = excluded.times, programs = excluded.programs",
+            (campaign, found.signature, target, found.times, found.at_execution, found.at_seconds, found.programs),
         )
         db.execute(
             "UPDATE failures SET last_seen = ?, gone_since = NULL WHERE signature = ?", (self._now(), found.signature)
@@ -380,14 +382,24 @@ class Store:
     def sightings(self, campaign: int) -> list[SightingRow]:
         """What a campaign saw, in order of first sight."""
         columns = "campaign, target, signature, times, at_execution, at_seconds"
-        query = f"SELECT {columns} FROM sightings WHERE campaign = ? ORDER BY target, at_execution, signature"
+        programs = self._programs("sightings")
+        where = "campaign = ? ORDER BY target, at_execution, signature"
+        query = f"SELECT {columns}, {programs} FROM sightings WHERE {where}"
         return self._typed(SightingRow, self._rows(query, (campaign,)))
 
     def samples(self, campaign: int | None = None) -> list[SampleRow]:
         """The discovery curves, of one campaign or all."""
         where, parameters = ("", ()) if campaign is None else ("WHERE campaign = ?", (campaign,))
-        query = f"SELECT * FROM samples {where} ORDER BY campaign, target, executions"
+        columns = "campaign, target, executions, seconds, distinct_signatures, singletons, doubletons"
+        query = (
+            f"SELECT {columns}, {self._programs('samples')} FROM samples {where} ORDER BY campaign, target, executions"
+        )
         return self._typed(SampleRow, self._rows(query, parameters))
+
+    def _programs(self, table: str) -> str:
+        """The column of programs; an older store that is only read has none."""
+        there = {row[1] for row in self._rows(f"PRAGMA table_info({table})")}
+        return "programs" if "programs" in there else "0"
 
     def firsts(self) -> list[FirstRow]:
         """First sightings by strategy; strategies that showed nothing of a target as censored rows."""

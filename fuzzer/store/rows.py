@@ -64,7 +64,10 @@ class FailureRow:
 
 @dataclass(frozen=True, slots=True)
 class SampleRow:
-    """A point of a discovery curve: how many signatures were seen, how many of them once and how many twice."""
+    """A point of a discovery curve: how many signatures were seen, how many of them in one program, how many in two.
+
+    Where ``programs`` is 0, an older release has written it: it counted executions in place of programs.
+    """
 
     campaign: int
     target: str
@@ -73,6 +76,7 @@ class SampleRow:
     distinct: int
     singletons: int
     doubletons: int
+    programs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,10 @@ class FirstRow:
 
 @dataclass(frozen=True, slots=True)
 class SightingRow:
-    """A bug in one campaign: how often it was seen, and when first; seconds since the campaign of its target began."""
+    """A violation in one campaign: how often it was seen, in how many programs, and when first.
+
+    Seconds are those since the campaign of its target began; ``programs`` is 0 where an older release has written it.
+    """
 
     campaign: int
     target: str
@@ -99,3 +106,4 @@ class SightingRow:
     times: int
     at_execution: int
     at_seconds: float
+    programs: int

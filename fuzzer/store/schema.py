@@ -51,6 +51,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # Which bug a failure is a symptom of: the signature of the bug's oldest; NULL where it is one by itself.
         "ALTER TABLE failures ADD COLUMN bug TEXT",
     ),
+    (
+        # In how many programs a violation was seen, and after how many a sample was taken; 0 in rows from before, whose
+        # singletons and doubletons are those seen in one execution and in two.
+        "ALTER TABLE sightings ADD COLUMN programs INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE samples ADD COLUMN programs INTEGER NOT NULL DEFAULT 0",
+    ),
 )
 
 VERSION = len(MIGRATIONS)

@@ -9,41 +9,43 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from ...statistics import discovery, kaplan_meier
 from ...store import FirstRow, SampleRow
-from .style import COLOURS, GREY, MARKERS, empty, figure, named, tidy
+from .style import COLOURS, GREY, empty, figure, line, named, panels, tidy
 
 __all__ = ("discovery_curve", "first_failures", "survival_curves")
 
 
 def discovery_curve(samples: Sequence[SampleRow]) -> Figure:
-    """Distinct bugs against executions for each target of one campaign; the estimate of how many there are, dashed."""
+    """Distinct violations against programs for each target of one campaign; what there may be at most is in the legend.
+
+    Of stores from before programs were counted, against executions.
+    """
     made, axes = figure(8.2, 3.8)
     targets = list(dict.fromkeys(sample.target for sample in samples if sample.distinct))
     if not targets:
         empty(axes, ["nothing found yet"])
         return made
+    unit = "programs" if all(sample.programs for sample in samples) else "executions"
     for number, target in enumerate(targets):
         curve = [sample for sample in samples if sample.target == target]
-        colour = COLOURS[number % len(COLOURS)]
         last = curve[-1]
-        end = discovery(last.executions, last.distinct, last.singletons, last.doubletons)
-        hope = f"1 in {end.one_in:,}" if end.one_in else "none expected"
+        end = discovery(getattr(last, unit), last.distinct, last.singletons, last.doubletons)
+        style = line(number)
+        marker = style.pop("marker")
         axes.step(
-            [0, *(s.executions for s in curve)],
-            [0, *(s.distinct for s in curve)],
+            [0, *(getattr(sample, unit) for sample in curve)],
+            [0, *(sample.distinct for sample in curve)],
             where="post",
-            color=colour,
             linewidth=1.6,
-            label=f"{named(target)}: {end.seen} of about {end.estimate:.0f}; next new: {hope}",
+            label=f"{named(target)}: {end.seen}, up to {end.high:.0f}; next: 1 in {end.one_in:,} at most",
+            **style,
         )
-        axes.plot(last.executions, last.distinct, color=colour, marker=MARKERS[number % len(MARKERS)], markersize=5)
-        if end.undiscovered >= 0.5:
-            axes.plot([0, last.executions], [end.estimate] * 2, color=colour, linestyle=(0, (4, 3)), linewidth=0.9)
+        axes.plot(getattr(last, unit), last.distinct, color=style["color"], marker=marker, markersize=5)
     axes.set_ylim(bottom=0)
     axes.set_xlim(left=0)
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    tidy(axes, "Distinct bugs found (dashed: Chao2 estimate of all)", "executions", "distinct bugs")
+    tidy(axes, "Distinct violations found", unit, "distinct violations")
     axes.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return made
 
@@ -69,29 +71,36 @@ def first_failures(firsts: Sequence[FirstRow]) -> dict[str, tuple[list[int], lis
 
 
 def survival_curves(firsts: Sequence[FirstRow]) -> Figure:
-    """By strategy, the share of campaigns on failing targets that had not failed yet (Kaplan-Meier, 95 % bands)."""
-    made, axes = figure(8.2, 3.8)
-    by_strategy = first_failures(firsts)
+    """A panel for each strategy: the share of campaigns on failing targets that had not failed yet (Kaplan-Meier).
+
+    With 95 % bands; the other strategies' curves are in grey behind it.
+    """
+    by_strategy = sorted(first_failures(firsts).items())
     if not by_strategy:
+        made, axes = figure(8.2, 3.8)
         empty(axes, ["no failures yet"])
         return made
-    for number, (strategy, (times, failed)) in enumerate(sorted(by_strategy.items())):
+    curves = []
+    for strategy, (times, failed) in by_strategy:
         curve = kaplan_meier(times, failed)
-        colour = COLOURS[number % len(COLOURS)]
-        end = max(times)
-        x = [*(max(1.0, t) for t in curve.executions), float(end)]
-        label = f"{named(strategy)} ({len(times)} campaigns" + (
-            f", median {curve.median:,.0f})" if curve.median else ")"
-        )
-        axes.step(x, [*curve.surviving, curve.surviving[-1]], where="post", color=colour, linewidth=1.6, label=label)
+        x = [*(max(1.0, t) for t in curve.executions), float(max(times))]
+        curves.append((strategy, len(times), curve, x, [*curve.surviving, curve.surviving[-1]]))
+    made, places = panels(len(curves), 2.4, 1.9)
+    for axes, (strategy, campaigns, curve, x, surviving) in zip(places, curves, strict=True):
+        for _, _, _, other_x, other in curves:
+            axes.step(other_x, other, where="post", color="#CCCCCC", linewidth=0.8)
         low, high = [*curve.low, curve.low[-1]], [*curve.high, curve.high[-1]]
-        axes.fill_between(x, low, high, step="post", color=colour, alpha=0.15, linewidth=0)
-        censored = [time for time, event in zip(times, failed, strict=True) if not event]
-        axes.plot(censored, [curve.surviving[-1]] * len(censored), "|", color=GREY)
-    axes.set_xscale("log")
-    axes.set_xlim(left=1)
-    axes.set_ylim(0, 1.02)
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-    tidy(axes, "Not failed yet, by strategy", "executions of the strategy", "campaigns without failure")
-    axes.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+        axes.fill_between(x, low, high, step="post", color=COLOURS[0], alpha=0.18, linewidth=0)
+        axes.step(x, surviving, where="post", color=COLOURS[0], linewidth=1.8)
+        failed_at = f"\nhalf failed by {curve.median:,.0f}" if curve.median else ""
+        tidy(axes, named(strategy), "", "", size=9)
+        told = f"{campaigns} campaign{'' if campaigns == 1 else 's'}{failed_at}"
+        axes.text(0.97, 0.95, told, fontsize=7.5, color=GREY, ha="right", va="top", transform=axes.transAxes)
+        axes.set_xscale("log")
+        axes.set_xlim(left=0.8)
+        axes.set_ylim(0, 1.02)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    made.supxlabel("executions of the strategy", fontsize=9)
+    made.supylabel("campaigns without failure", fontsize=9)
     return made

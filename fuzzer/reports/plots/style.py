@@ -6,18 +6,32 @@ Colours: M. Okabe and K. Ito, "Color universal design" (2008).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ...core.text import plain
 
-__all__ = ("COLOURS", "GREY", "MARKERS", "RED", "empty", "figure", "named", "tidy")
+__all__ = ("COLOURS", "GREY", "RED", "empty", "figure", "line", "named", "panels", "tidy")
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)))
 GREY = "#666666"
 RED = "#B2182B"
+
+ACROSS = 4
+"""Panels in a row, at most."""
+
+
+def line(number: int) -> dict[str, Any]:
+    """How the line of that number is drawn: beyond the colours there are, its dashes tell it from others."""
+    return {
+        "color": COLOURS[number % len(COLOURS)],
+        "marker": MARKERS[number % len(MARKERS)],
+        "linestyle": DASHES[number // len(COLOURS) % len(DASHES)],
+    }
 
 
 def named(text: str) -> str:
@@ -31,9 +45,23 @@ def figure(width: float, height: float) -> tuple[Figure, Axes]:
     return made, made.add_subplot()
 
 
-def tidy(axes: Axes, title: str, x: str, y: str) -> None:
+def panels(count: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
+    """A figure of so many panels with the same axes, each of so many inches."""
+    across = min(count, ACROSS)
+    down = -(-count // across)
+    made = Figure(figsize=(width * across, height * down + 0.4), dpi=150, layout="constrained")
+    grid = made.subplots(down, across, sharex=True, sharey=True, squeeze=False)
+    every: list[Axes] = list(grid.flat)
+    for number, one in enumerate(every):
+        one.tick_params(labelsize=8, labelbottom=number + across >= count)
+        if number >= count:
+            one.set_axis_off()
+    return made, every[:count]
+
+
+def tidy(axes: Axes, title: str, x: str, y: str, size: float = 11) -> None:
     """Titles and labels, and no box around."""
-    axes.set_title(title, fontsize=11, loc="left")
+    axes.set_title(title, fontsize=size, loc="left")
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     for side in ("top", "right"):
