@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .core.handshake import Request
     from .drivers import TargetError
     from .fuzztest import fuzz
+    from .reports.analysis import Results
     from .targets.adapter import Adapter, Client, Event, Limits, Policy, Target
     from .targets.applications import application
     from .targets.json_wire import TEXT, JsonWire
@@ -50,6 +51,7 @@ __all__ = (
     "Reading",
     "Redis",
     "Request",
+    "Results",
     "SocketIOWire",
     "StandIn",
     "Target",
@@ -74,6 +76,7 @@ HOMES = {
     "core.handshake": ("Request",),
     "drivers": ("TargetError",),
     "fuzztest": ("fuzz",),
+    "reports.analysis": ("Results",),
     "targets.adapter": ("Adapter", "Client", "Event", "Limits", "Policy", "Target"),
     "targets.applications": ("application",),
     "targets.places": ("UnknownTargetError",),

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from crosswire.fuzzer import Results, UsageError
 from crosswire.fuzzer.campaigns.campaign import Plan
 from crosswire.fuzzer.campaigns.runs import Run
 from crosswire.fuzzer.cli.plotting import write_plots
@@ -23,7 +24,7 @@ from crosswire.fuzzer.findings.counterexample import load, save
 from crosswire.fuzzer.findings.regression import replayed
 from crosswire.fuzzer.reports.html import environment_in_words, html_report, regression_test
 from crosswire.fuzzer.reports.plots.frequencies import percent
-from crosswire.fuzzer.statistics import shares_by_promise
+from crosswire.fuzzer.statistics import By, shares_by_promise
 from crosswire.fuzzer.store import Store
 from crosswire.fuzzer.store.database import environment
 from crosswire.models.managers.targets import TARGETS
@@ -203,6 +204,39 @@ def test_the_timeline_ends_as_the_history_says(results: Path) -> None:
         assert moments[-1].connected == {}
 
 
+@pytest.mark.parametrize("by", ["users", "length", "strategy"])
+def test_shares_of_a_promise_add_up_by_whatever_they_are_told_apart(results: Path, by: By) -> None:
+    opened = Results(results)
+    (whole,) = opened.shares("consistency")
+    table = opened.shares("consistency", by=by)
+    assert len(table) > 1 and {row["target"] for row in table} == {"emergency"}
+    assert sum(row["broken"] for row in table) == whole["broken"] > 0
+    assert sum(row["executions"] for row in table) == whole["executions"] == 240
+    assert all(row["low"] <= row["share"] <= row["high"] for row in table)
+    assert table.columns == ["target", "promise", by, "broken", "executions", "share", "low", "high"]
+    assert str(table).splitlines()[0].split() == table.columns
+    assert opened.plot("consistency", by).axes[0].lines
+
+
+def test_results_are_those_of_some_campaigns_and_promises_have_names(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert Results(results, campaigns=[1]).executions == 240
+    with pytest.raises(UsageError, match="unknown promise 'no los'"):
+        Results(results).shares("no los")
+    monkeypatch.setitem(sys.modules, "pandas", None)  # as where it is not installed
+    with pytest.raises(UsageError, match=r"crosswire\[pandas\]"):
+        Results(results).shares().to_pandas()
+
+
+def test_a_table_is_a_data_frame_where_there_is_pandas(results: Path) -> None:
+    pytest.importorskip("pandas")
+    table = Results(results).shares()
+    frame = table.to_pandas()
+    assert list(frame.columns) == table.columns
+    assert int(frame["broken"].sum()) == sum(row["broken"] for row in table)
+
+
 def notebook(name: str, **environment: str) -> str:
     """Execute a notebook as `make notebooks` does; the text of its outputs."""
     options = ("--log-level", "WARN", "--execute", "--to", "notebook", "--stdout")
@@ -221,7 +255,8 @@ def notebook(name: str, **environment: str) -> str:
 
 
 def test_the_notebook_of_frequencies_agrees_with_the_store(results: Path) -> None:
-    text = notebook("failure_frequencies.ipynb", CROSSWIRE_RESULTS=str(results))
+    text = notebook("failure_frequencies.ipynb", CROSSWIRE_RESULTS=str(results), CROSSWIRE_PROMISE="consistency")
+    assert re.search(r"^target +promise +users +broken +executions", text, re.MULTILINE)
     with Store.open(results, readonly=True) as store:
         shares = shares_by_promise(store.counts())
     first = text.split("reference: no promise broken")[0]

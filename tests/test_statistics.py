@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crosswire.fuzzer.statistics import adjusted, differences, discovery, fisher_exact, kaplan_meier, wilson
-from crosswire.fuzzer.statistics.discovery import poisson_limit
+from crosswire.fuzzer.statistics.discovery import poisson_limits
 
 
 @pytest.mark.parametrize(
@@ -65,9 +65,11 @@ def test_discovery_by_hand() -> None:
     assert found.one_in == 8
 
 
-@pytest.mark.parametrize(("count", "limit"), [(0, 2.9957), (1, 4.7439), (2, 6.2958), (10, 16.9622), (50, 63.2869)])
-def test_the_limit_of_a_count_as_published(count: int, limit: float) -> None:
-    assert poisson_limit(count) == pytest.approx(limit, abs=1e-3)
+@pytest.mark.parametrize(
+    ("count", "low", "high"), [(0, 0.0, 2.9957), (1, 0.0513, 4.7439), (2, 0.3554, 6.2958), (10, 5.4254, 16.9622)]
+)
+def test_the_limits_of_a_count_as_published(count: int, low: float, high: float) -> None:
+    assert poisson_limits(count) == pytest.approx((low, high), abs=1e-4)
 
 
 def test_where_nothing_was_seen_once_only_something_new_is_still_to_be_expected() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import exp, log, sqrt
 
-__all__ = ("Discovery", "discovery", "poisson_limit")
+__all__ = ("Discovery", "discovery", "poisson_limits")
 
 CONFIDENCE = 0.95
 
@@ -40,24 +40,31 @@ class Discovery:
         return max(1, int(1 / self.next_new))
 
 
-def poisson_limit(count: int, confidence: float = CONFIDENCE) -> float:
-    """What the mean of a Poisson variable is at most, where ``count`` was observed.
+LONGER = 10
+"""How many times as long a search is that ``high`` speaks of."""
 
-    F. Garwood, "Fiducial limits for the Poisson distribution", Biometrika 28 (1936): 3.0 for none, 4.7 for one.
+
+def poisson_limits(count: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """What the mean of a Poisson variable is at least, and what it is at most, where ``count`` was observed.
+
+    Each with the confidence asked for: F. Garwood, "Fiducial limits for the Poisson distribution", Biometrika 28
+    (1936).  Of none it is 0 to 3.0, of one 0.05 to 4.7.
     """
+    most = count + 10 + 5 * sqrt(count)
 
-    def at_most(mean: float) -> float:
-        term = total = exp(-mean)
-        for number in range(1, count + 1):
-            term *= mean / number
-            total += term
-        return total
+    def mean(of: int, chance: float) -> float:
+        """The mean with which ``of`` or fewer are seen with that chance."""
+        low, high = 0.0, most
+        for _ in range(60):
+            middle = (low + high) / 2
+            term = total = exp(-middle)
+            for number in range(1, of + 1):
+                term *= middle / number
+                total += term
+            low, high = (middle, high) if total > chance else (low, middle)
+        return high
 
-    low, high = float(count), count + 10 + 5 * sqrt(count)
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if at_most(middle) > 1 - confidence else (low, middle)
-    return high
+    return (mean(count - 1, confidence) if count else 0.0), mean(count, 1 - confidence)
 
 
 def discovery(units: int, seen: int, singletons: int, doubletons: int) -> Discovery:
@@ -67,8 +74,9 @@ def discovery(units: int, seen: int, singletons: int, doubletons: int) -> Discov
     the estimation of population parameters", Biometrika 40, 1953); what is given is that with the upper limit of the
     singletons, which is not 0 where none were seen.  The number of violations is the bias-corrected Chao2, a lower
     bound where rare ones abound (A. Chao, "Estimating the population size for capture-recapture data with unequal
-    catchability", Biometrics 43, 1987).  ``high`` is the upper end of its log-normal 95 % interval, or the estimate
-    with the upper limit of the singletons, whichever is more; that interval is one point where nothing was seen once.
+    catchability", Biometrics 43, 1987).  ``high`` is the upper end of its log-normal 95 % interval, which is one point
+    where nothing was seen once; or, if it is more, the estimate with the upper limit of the singletons and the lower
+    one of the doubletons, as far as a search ten times as long can come.
     `python -m benchmarks.stopping` counts how often it holds.  Raises `ValueError` where the counts cannot be.
     """
     if min(units, seen, singletons, doubletons) < 0 or singletons + doubletons > seen:
@@ -87,6 +95,6 @@ def discovery(units: int, seen: int, singletons: int, doubletons: int) -> Discov
     if unseen > 0:
         factor = exp(1.96 * sqrt(log(1 + variance / unseen**2)))
         low, high = seen + unseen / factor, seen + unseen * factor
-    rare = poisson_limit(q1)
-    high = max(high, seen + rare * (rare - 1) / (2 * (q2 + 1)))
+    rare, twice = poisson_limits(q1)[1], poisson_limits(q2)[0]
+    high = max(high, seen + min(rare * (rare - 1) / (2 * (twice + 1)), (LONGER - 1) * rare))
     return Discovery(units, seen, seen + unseen, low, high, min(1.0, rare / units))

@@ -111,8 +111,10 @@ def frequency_by(counts: Sequence[CountRow], by: By, promise: str | None = None)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
     axes.set_ylim(bottom=0)
-    title = "The promise each target breaks most" if promise is None else f"{promise.capitalize()} broken"
-    tidy(axes, f"{title}, by {WORDS[by].split()[0]}", WORDS[by], "share of executions")
+    title = (
+        "The promise each target breaks most" if promise is None else f"Executions that broke the promise: {promise}"
+    )
+    tidy(axes, title, WORDS[by], "share of executions")
     axes.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return made
 
