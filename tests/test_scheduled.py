@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -179,6 +180,24 @@ def test_github_workflows_fit_the_schema(tmp_path: Path) -> None:
         text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_schedule_runs_what_is_here_and_keeps_what_the_profile_says(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(
+        "[tool.crosswire]\nresults = 'kept here'\ntargets = ['reference']\n"
+        "[tool.crosswire.profiles.short]\nmax-executions = 5\njunit = 'told.xml'\n"
+    )
+    say = ("schedule", "--every", "1d", "--profile", "short", "--as")
+    line = crosswire(*say, "cron", cwd=tmp_path, expect=0).stdout.splitlines()[-1]
+    command = line.split(maxsplit=5)[5]
+    environment = {**os.environ, "PATH": "/usr/bin:/bin", "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(["sh", "-c", command], cwd="/", env=environment, capture_output=True, text=True)
+    log = (tmp_path / "kept here" / "cron.log").read_text()
+    assert done.returncode == 0, log
+    assert "5 executions in" in log and (tmp_path / "told.xml").exists()
+    workflow = crosswire(*say, "github", cwd=tmp_path, expect=0).stdout
+    assert workflow.count('path: "kept here"') == 3 and "--junit" not in workflow
+    assert "pip install crosswire" not in workflow
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed here")

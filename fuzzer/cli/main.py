@@ -263,8 +263,9 @@ def schedule(
     from .profiles import load_profile
     from .timetable import timetable
 
-    load_profile(profile, Path.cwd())
-    print(timetable(every, kind, profile, str(Path.cwd())), end="")
+    found = load_profile(profile, Path.cwd())
+    results = found.results or str(RESULTS)
+    print(timetable(every, kind, profile, str(Path.cwd()), results, found.junit), end="")
 
 
 @app.command()
