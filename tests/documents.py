@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ruamel.yaml import YAML
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -158,8 +159,6 @@ class Reader:
                 for name in (None, *data.get("tool", {}).get("crosswire", {}).get("profiles", ())):
                     load_profile(name, self.folder)
             case "yaml":
-                from ruamel.yaml import YAML
-
                 YAML(typ="safe", pure=True).load(block.text)
             case "json":
                 json.loads(block.text)

@@ -249,19 +249,6 @@ def test_interrupted_saves_what_it_found(tmp_path: Path) -> None:
     assert "Traceback" not in stderr
 
 
-def test_the_readme_snippet_finds_the_bug(tmp_path: Path) -> None:
-    text = (ROOT / "README.md").read_text()
-    (snippet,) = re.findall(r"```python\n# mychat.py\n(.*?)```", text, re.DOTALL)
-    code = [line for line in snippet.splitlines() if line.strip()]
-    assert len(code) <= 15
-    (tmp_path / "mychat.py").write_text(snippet)
-    done = crosswire("run", "mychat:Chat", "--max-executions", "300", cwd=tmp_path, expect=1)
-    assert "mychat:Chat: " in done.stdout
-    files = sorted((tmp_path / "results/counterexamples").glob("*.json"))
-    assert files
-    crosswire("explain", str(files[0]), cwd=tmp_path, expect=1)
-
-
 def test_a_schedule_that_no_longer_fits_is_found_again(found: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
     """Decisions numbered by another Python's asyncio: the order of events, or another schedule, still shows the bug."""
     folder, result = found

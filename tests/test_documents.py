@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
+from ruamel.yaml import YAML
 
 from .documents import PAGES, ROOT, Reader, blocks, check_commands, links, same
 
@@ -37,6 +39,23 @@ def test_what_a_page_links_to_is_there(page: Path) -> None:
             headings = re.findall(r"^#+ (.*)$", there.read_text(encoding="utf-8"), re.MULTILINE)
             slugs = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
             assert anchor in slugs, goal
+
+
+def test_what_the_reference_documents_is_there() -> None:
+    named = [
+        name for page in PAGES for name in re.findall(r"^::: (\S+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    assert "crosswire.fuzzer.Adapter" in named
+    for name in named:
+        assert resolve_name(name) is not None
+
+
+def test_the_site_leads_to_pages_that_there_are() -> None:
+    site = YAML(typ="safe", pure=True).load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+    pages = re.findall(r"[\w/.-]+\.md", str(site["nav"]))
+    assert "index.md" in pages and len(pages) == len(set(pages))
+    for page in pages:
+        assert (ROOT / "docs" / page).exists(), page
 
 
 def test_a_block_that_does_not_work_is_noticed(tmp_path: Path) -> None:
