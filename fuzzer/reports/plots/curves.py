@@ -85,7 +85,7 @@ def survival_curves(firsts: Sequence[FirstRow]) -> Figure:
         curve = kaplan_meier(times, failed)
         x = [*(max(1.0, t) for t in curve.executions), float(max(times))]
         curves.append((strategy, len(times), curve, x, [*curve.surviving, curve.surviving[-1]]))
-    made, places = panels(len(curves), 2.4, 1.9)
+    made, places = panels(len(curves), 2.4, 1.9, "Not failed yet, by strategy (the others in grey)")
     for axes, (strategy, campaigns, curve, x, surviving) in zip(places, curves, strict=True):
         for _, _, _, other_x, other in curves:
             axes.step(other_x, other, where="post", color="#CCCCCC", linewidth=0.8)

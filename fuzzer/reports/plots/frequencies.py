@@ -131,7 +131,7 @@ def over_time(counts: Sequence[CountRow]) -> Figure:
         made, axes = figure(8.2, 3.8)
         empty(axes, ["no promise broken"])
         return made
-    made, places = panels(len(targets), 2.7, 2.1)
+    made, places = panels(len(targets), 2.7, 2.1, "Executions that broke a promise")
     promises = [promise for promise in PROMISES if any(promise == p for _, p in broken)]
     for target, axes in zip(targets, places, strict=True):
         for number, promise in enumerate(promises):

@@ -45,11 +45,12 @@ def figure(width: float, height: float) -> tuple[Figure, Axes]:
     return made, made.add_subplot()
 
 
-def panels(count: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
-    """A figure of so many panels with the same axes, each of so many inches."""
+def panels(count: int, width: float, height: float, title: str) -> tuple[Figure, list[Axes]]:
+    """A figure of so many panels with the same axes, each of so many inches, below a title."""
     across = min(count, ACROSS)
     down = -(-count // across)
-    made = Figure(figsize=(width * across, height * down + 0.4), dpi=150, layout="constrained")
+    made = Figure(figsize=(width * across, height * down + 0.6), dpi=150, layout="constrained")
+    made.suptitle(title, fontsize=11, x=0.01, ha="left")
     grid = made.subplots(down, across, sharex=True, sharey=True, squeeze=False)
     every: list[Axes] = list(grid.flat)
     for number, one in enumerate(every):
