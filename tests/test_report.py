@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from benchmarks.baseline import PUBLISHED, page, table
 from crosswire.fuzzer import Results, UsageError
 from crosswire.fuzzer.campaigns.campaign import Plan
 from crosswire.fuzzer.campaigns.runs import Run
@@ -31,6 +32,7 @@ from crosswire.models.managers.targets import TARGETS
 from crosswire.models.timeline import timeline
 
 ROOT = Path(__file__).parent.parent
+CPYTHON = ".".join(platform.python_version_tuple()[:2])
 
 
 @pytest.fixture(scope="module")
@@ -280,3 +282,12 @@ def test_notebooks_are_kept_without_outputs() -> None:
         for cell in json.loads(path.read_text())["cells"]:
             assert not cell.get("outputs"), path
             assert cell.get("execution_count") is None, path
+
+
+def test_the_published_table_is_what_the_published_store_says() -> None:
+    text = (PUBLISHED / "README.md").read_text()
+    with Store.open(PUBLISHED, readonly=True) as store:
+        assert table(store) in text
+        version = json.loads(store.campaigns()[-1].environment)["python"].rpartition(".")[0]
+        assert page(text, store, "18m") == re.sub(r"CPython [\d.]+:", f"CPython {CPYTHON}:", text)
+        assert f"CPython {version}:" in text
