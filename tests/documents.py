@@ -166,11 +166,11 @@ class Reader:
                 raise AssertionError(f"{block}: a block of {block.language or 'nothing'} says why it is not run")
 
     def _file(self, block: Block) -> None:
-        """Write the file that a block is, without the line that names it."""
+        """Write the file that a block is, as somebody does who copies it."""
         if block.file is not None and block.why is None:
             path = self.folder / block.file
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(FILE.sub("", block.text, count=1).lstrip("\n"), encoding="utf-8")
+            path.write_text(block.text, encoding="utf-8")
 
     def _python(self, block: Block, name: str | None) -> None:
         source = compile(block.text, str(block), "exec")
