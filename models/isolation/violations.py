@@ -50,6 +50,7 @@ __all__ = (
     "LostEvent",
     "MissingEntry",
     "MixedUp",
+    "OUT_OF_ORDER",
     "OfflineDisorder",
     "OfflineDuplicate",
     "OfflineLoss",
@@ -67,6 +68,10 @@ __all__ = (
 )
 
 
+OUT_OF_ORDER = "out of order"
+"""The circumstance of a run whose events arrive, and one before another."""
+
+
 @dataclass(frozen=True, slots=True)
 class Violation:
     """A broken promise.
@@ -76,10 +81,17 @@ class Violation:
     """
 
     promise: ClassVar[str]
+    alike: ClassVar[str] = ""
+    """The class that says the same of other circumstances, if one does."""
 
     message: str
     circumstance: str
     evidence: tuple[int, ...]
+
+    @property
+    def kin(self) -> str:
+        """What goes wrong, whatever promise that breaks: the same for classes that are alike."""
+        return self.alike or self.kind
 
     @property
     def kind(self) -> str:
@@ -173,6 +185,7 @@ class OfflineLoss(Violation):
 
     __slots__ = ()
     promise = "offline delivery"
+    alike = "LostEvent"
 
 
 class OfflineDuplicate(Violation):
@@ -180,6 +193,7 @@ class OfflineDuplicate(Violation):
 
     __slots__ = ()
     promise = "offline delivery"
+    alike = "DuplicateEvent"
 
 
 class OfflineDisorder(Violation):
@@ -187,6 +201,7 @@ class OfflineDisorder(Violation):
 
     __slots__ = ()
     promise = "offline delivery"
+    alike = "Disorder"
 
 
 class HeldUp(Violation):
@@ -208,6 +223,11 @@ class BrokenGoldenPath(Violation):
 
     __slots__ = ()
     promise = "golden path"
+
+    @property
+    def kin(self) -> str:
+        """Events of a run that are missing are lost like others, and those that come in another order, too."""
+        return "Disorder" if self.circumstance == OUT_OF_ORDER else "LostEvent"
 
 
 class Stuck(Violation):

@@ -1,9 +1,11 @@
 """Causes: where in the target's own source a finding comes from, and which findings come from the same place."""
 
 from .bugs import bugs_of, joined, perhaps
-from .cause import Cause, Reason, cause_of
-from .experiments import Change, Flip, Strength, Window
+from .cause import Cause, Reason
+from .diagnosis import cause_of
+from .experiments import Change, Flip, Strength
 from .story import Cell, Step, Story, story_of
+from .windows import Window
 from .words import counterfactual, event_in_words, in_lines, places_in_words, roles, why
 
 __all__ = (

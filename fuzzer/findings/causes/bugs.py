@@ -15,6 +15,9 @@ from .experiments import Strength
 
 __all__ = ("bugs_of", "joined", "perhaps")
 
+ALIKE = 0.4
+"""The share of their lines that two findings which are known by suspicion only must have in common."""
+
 Member = TypeVar("Member", bound=Hashable)
 
 
@@ -44,7 +47,28 @@ def _same(causes: Mapping[str, Cause | None], one: str, two: str) -> bool:
         return False
     if a.key == b.key:
         return _spare_alike(a, b)
+    if a.kin == b.kin and _detour(a) == _detour(b):
+        suspected = a.weak and b.weak and _suspect_alike(a, b)
+        if suspected or _meet_alike(a, b) or ((a.weak or b.weak) and a.shape == b.shape):
+            return True
     return two in _cured(a) and one in _cured(b) and not a.hints.isdisjoint(b.hints)
+
+
+def _detour(cause: Cause) -> str:
+    """The operation that does well when it is said in a plainer way, if one does: others are of other bugs."""
+    return cause.change.key if cause.change is not None and cause.change.instead is not None else ""
+
+
+def _suspect_alike(a: Cause, b: Cause) -> bool:
+    """Whether much of what is suspected first is the same: of which of the lines comes first, chance has a say."""
+    return len(a.suspects & b.suspects) >= ALIKE * len(a.suspects | b.suspects) > 0
+
+
+def _meet_alike(a: Cause, b: Cause) -> bool:
+    """Whether both wait at one line, where they do not always wait."""
+    if a.window is None or b.window is None or a.window.resting or b.window.resting:
+        return False
+    return a.window.places[-1] == b.window.places[-1]
 
 
 def _spare_alike(a: Cause, b: Cause) -> bool:

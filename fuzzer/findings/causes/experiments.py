@@ -18,9 +18,10 @@ from ...engine.schedule import BESIDES, Guided, Visible
 from ...world.external import Key
 from ..finding import Finding
 from .spectrum import PLAINER, Budget, signatures
-from .trace import Chain, Trace, traced
+from .trace import Trace, traced
+from .windows import Window, between_events, in_flight, not_in
 
-__all__ = ("Change", "Flip", "Strength", "Window", "changes", "flips", "turned")
+__all__ = ("Change", "Flip", "Strength", "changes", "flips", "turned")
 
 REACH = 4
 """How far an event is moved at most, where no neighbouring pair decides."""
@@ -41,14 +42,6 @@ class Strength(IntEnum):
     FINDING = 0
     CLASS = 1
     ALL = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """Where a task was suspended, outermost frame first, and the last line of what ran meanwhile."""
-
-    places: Chain
-    intruder: Line
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +74,8 @@ class Change:
     """A change of one operation that promises the same, and after which the finding is gone.
 
     ``at`` is the operation's place in the program; ``pause`` that there was one before it, else what it was said as.
-    ``spared`` are the lines that no longer run; ``suspended`` is where the operation before it waited as it began.
+    ``spared`` are the lines that no longer run; ``windows`` are those that there are no more after
+    a pause.
     """
 
     at: int
@@ -91,7 +85,12 @@ class Change:
     strength: Strength
     spared: tuple[Line, ...]
     cured: frozenset[str]
-    suspended: Chain = ()
+    windows: tuple[Window, ...] = ()
+
+    @property
+    def starts(self) -> int:
+        """As for a flip: it is all about the beginning of one operation."""
+        return 1
 
     @property
     def key(self) -> str:
@@ -133,7 +132,7 @@ def flips(worker: Worker, finding: Finding, before: frozenset[str], trace: Trace
                 if signature not in left:
                     clock = bool({one, two} & BESIDES)
                     last = finding.violation.evidence[-1]
-                    windows = _windows(trace, first + 1, first + apart + 1, clock, last)
+                    windows = between_events(trace, first + 1, first + apart + 1, clock, last)
                     strength = _strength(finding, left)
                     found.append(Flip(one, two, handled == 1, strength, windows, before - frozenset(left)))
                     break
@@ -158,39 +157,22 @@ def turned(order: list[Visible], first: int, second: int) -> Iterator[list[Visib
         yield [*order[:second], (two, False), *order[second + 1 :]]
 
 
-def _windows(trace: Trace, first: int, second: int, clock: bool, last: int) -> tuple[Window, ...]:
-    """Where tasks that one event wakes were suspended while the other's ran; they go on before the violation shows.
-
-    A background task that merely sleeps is none: unless the clock is one of the two events, they must go on at once.
-    """
-    found: dict[Window, None] = {}
-    ran = trace.runs if clock else trace.prompt
-    one, two = ran.get(first, {}), ran.get(second, {})
-    before, between = trace.waits.get(first, {}), trace.waits.get(second, {})
-    for task in two:  # it was suspended while those of the first event ran
-        if task in between:
-            found.update((Window(between[task], lines[-1]), None) for other, lines in one.items() if other != task)
-    later = {task for event, tasks in ran.items() if event > second and trace.began[event] <= last for task in tasks}
-    for task in one:  # it ran for the first, is suspended again while those of the second run, and goes on later
-        if task in between and task not in two and task in later:
-            found.update((Window(between[task], lines[-1]), None) for lines in two.values())
-    if not found:  # one event wakes both: the later was suspended while the earlier ran
-        for tasks, waits in ((one, before), (two, between)):
-            turns = list(tasks.items())
-            for at, (task, _) in enumerate(turns):
-                if task in waits:
-                    found.update((Window(waits[task], lines[-1]), None) for _, lines in turns[:at])
+def _met(
+    finding: Finding, trace: Trace, paused: Execution, path: Trace, before: Sequence[Operation]
+) -> tuple[Window, ...]:
+    """The windows that there are no more after a pause; where there are none, those in which what follows began."""
+    last = finding.violation.evidence[-1]
+    found = dict.fromkeys(not_in(trace, path, last))
+    for number in range(len(Program(tuple(before)).expanded), len(finding.execution.program.expanded)):
+        event, later = _began(finding.execution, number), _began(paused, number + 1)
+        if not found and event is not None and later is not None:
+            found.update(dict.fromkeys(in_flight(trace, event, path.waits.get(later, {}).values(), last)))
     return tuple(found)
 
 
-def _suspended(execution: Execution, trace: Trace, before: Sequence[Operation]) -> Chain:
-    """Where the last of these operations waited when the next one began."""
-    number, first = len(Program(tuple(before)).expanded), len(Program(tuple(before[:-1])).expanded)
-    keys = [key for key, _ in execution.visible]
-    if ("start", number) not in keys:
-        return ()
-    waits = trace.waits.get(keys.index(("start", number)) + 1, {})
-    return tuple(sorted({chain[-1] for task, chain in waits.items() if first <= trace.behalf[task] < number}))
+def _began(execution: Execution, number: int) -> int | None:
+    """With which event an operation began."""
+    return next((at for at, (key, _) in enumerate(execution.visible, 1) if key == ("start", number)), None)
 
 
 def changes(worker: Worker, finding: Finding, before: frozenset[str], trace: Trace, budget: Budget) -> list[Change]:
@@ -224,6 +206,6 @@ def changes(worker: Worker, finding: Finding, before: frozenset[str], trace: Tra
             spared = tuple(sorted(trace.lines() - path.lines()))
             cured = before - frozenset(left)
             previous = steps[at - 1] if at else None
-            waited = () if instead is not None else _suspended(execution, trace, steps[:at])
-            found.append(Change(at, previous, steps[at], instead, _strength(finding, left), spared, cured, waited))
+            met = () if instead is not None else _met(finding, trace, changed, path, steps[:at])
+            found.append(Change(at, previous, steps[at], instead, _strength(finding, left), spared, cured, met))
     return sorted(found, key=lambda change: -change.strength)

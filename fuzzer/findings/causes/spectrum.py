@@ -20,7 +20,7 @@ from ...world import Chooser, InOrder
 from ..finding import Finding, digest, judged
 from .trace import Element, traced
 
-__all__ = ("EXECUTIONS", "PLAINER", "Budget", "Spectrum", "signatures", "spectrum")
+__all__ = ("EXECUTIONS", "PLAINER", "Budget", "Spectrum", "shape", "signatures", "spectrum")
 
 EXECUTIONS = 60
 """Executions of a spectrum.  With twenty, fewer findings of a bug were put together; with more, no more."""
@@ -36,6 +36,27 @@ PLAINER: dict[Kind, Kind] = {
     "log_out": "disconnect",
 }
 """Operations, and those that say less in their place."""
+
+
+Step = tuple[str | int | None, ...]
+"""An operation of a `shape`: its plain kind, and who takes part, numbered as they come."""
+
+
+def shape(program: Program) -> tuple[Step, ...]:
+    """What a program does, whoever does it and however it is said: the same for programs that may show one thing."""
+    numbers: dict[str | None, int] = {None: -1}
+
+    def of(*names: str | None) -> tuple[int, ...]:
+        return tuple(numbers.setdefault(name, len(numbers)) for name in names)
+
+    steps: list[Step] = []
+    for step in program.operations:
+        if step.kind in ("settle", "stall"):
+            continue
+        kind = PLAINER.get(step.kind, step.kind) if step.to or step.kind != "broadcast" else step.kind
+        who = of(step.to) if kind == "emit" else of(step.connection, step.user, step.room)
+        steps.append((kind, *who))
+    return tuple(steps)
 
 
 class Budget:

@@ -13,9 +13,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from types import CodeType, FrameType
 from typing import Any
 
+from ...core.history import RowKind
 from ...core.program import Program
 from ...core.source import Line, line_of
 from ...core.stacks import coroutine, is_own, suspended
@@ -60,6 +62,12 @@ class Trace:
     """the line that was last run when each row of the history was written"""
     began: dict[int, int] = field(default_factory=dict)
     """event -> how many rows the history had when the target first ran after it"""
+    sequence: list[tuple[Line, int, int]] = field(default_factory=list)
+    """lines as they ran, each with its task and the number of rows that the history had"""
+    marks: dict[int, int] = field(default_factory=dict)
+    """event -> how many lines had run when it became visible"""
+    rests: set[Line] = field(default_factory=set)
+    """where tasks wait when everything has come to rest"""
     at: dict[Line, list[int]] = field(default_factory=lambda: defaultdict(list))
     """line -> how many rows the history had whenever it ran"""
     behalf: dict[int, int] = field(default_factory=dict)
@@ -103,6 +111,7 @@ class _Tracer:
     def __init__(self, worker: Worker, inner: Chooser) -> None:
         self.trace = Trace()
         self.last: Line | None = None
+        self._noted = 0
         self._worker, self._loop, self._inner = worker, worker.loop, inner
         self._numbers: dict[int, int] = {}
         self._alive: list[Any] = []  # so that no two have one id
@@ -126,12 +135,18 @@ class _Tracer:
 
     def _note(self) -> None:
         trace = self.trace
+        rows = self._worker.rows
+        rested = any(row.kind == RowKind.REST for row in islice(rows, self._noted, None))
+        self._noted = len(rows)
         event = len(self._loop.visible) + 1
+        trace.marks[event] = len(trace.sequence)
         trace.waits[event] = chains = {}
         trace.locks[event] = locks = {}
         for task in self._loop.alive():
             if chain := self._chain(task):
                 chains[self._number(task)] = chain
+                if rested:
+                    trace.rests.add(chain[-1])
                 holder, taken = self._locks.get(_wanted(task), (None, None)) if self._locks else (None, None)
                 if holder is not None:
                     locks[self._number(task)] = Held(self._number(holder), taken)
@@ -174,6 +189,7 @@ class _Tracer:
         if loop.last_visible >= loop.instant - PROMPT:
             trace.prompt[event][runner].append(at)
         trace.at[at].append(rows)
+        trace.sequence.append((at, runner, rows))
 
     def raised(self, code: CodeType, number: int, error: type[BaseException]) -> None:
         if self._loop.chooser is self and not issubclass(error, (StopIteration, StopAsyncIteration, GeneratorExit)):

@@ -1,0 +1,131 @@
+"""How the cause of a finding is found.
+
+For a minimal counterexample, the first of these that applies:
+
+1. what the model or the world knows: the task that holds a lock while it waits, the line that raised or blocked;
+2. an exception that failing executions raise and passing ones do not;
+3. two events that must not meet, or a pause that parts two operations: the line that a task was suspended at meanwhile,
+   the line that ran, and what both have to do with;
+4. another way to say one operation that promises the same, and the lines that it spares;
+5. the lines that failing executions run more often than passing ones, and who last changed what these go by.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ...engine.execution import Worker
+from ...engine.schedule import Recorded
+from ..finding import Finding, judged
+from .cause import Cause, Reason
+from .experiments import Change, Flip, Strength, changes, flips
+from .known import deadlock, held_up, told
+from .spectrum import Budget, shape, spectrum
+from .suspicion import Suspicion
+from .trace import Trace, traced
+from .windows import Window
+
+__all__ = ("cause_of",)
+
+SPARED = 5
+"""Lines that a change spares, at most, for them to be the place."""
+
+FIRST = 3
+"""Places whose lines are the suspects."""
+
+
+def cause_of(worker: Worker, finding: Finding, over: Callable[[], bool] | None = None) -> Cause | None:
+    """The cause of a minimal finding, within a session; None where nothing of the target's is seen to run, or it
+    ends or blocks its process.
+
+    Takes some seventy executions; none is begun once ``over`` says so.
+    """
+    if finding.fatal or finding.execution.blocked is not None:  # each execution would cost as much as an end does
+        return None
+    budget = Budget(over)
+    execution, trace = traced(worker, finding.execution.program, Recorded(finding.execution.schedule))
+    budget.executions += 1
+    signature = finding.violation.signature(worker.target.name)
+    shown = {v.signature(worker.target.name): v for v in reversed(judged(worker, execution).violations)}
+    if signature not in shown or not trace.at:
+        return None
+    finding = replace(finding, violation=shown[signature], execution=execution)
+    glue = _glue(worker, trace)
+    stuck = next((v for v in shown.values() if v.kind == "Stuck"), None)
+    known = deadlock(finding, stuck, trace, glue) or held_up(finding, trace, glue) or told(finding, trace)
+    counts = spectrum(worker, finding, budget)
+    look = Suspicion(finding, frozenset(shown), trace, counts, glue)
+    cause = known or look.raised() or _experimented(worker, look, budget) or look.line()
+    if cause is None:
+        return None
+    places = tuple(dict.fromkeys((*cause.places, *look.blocks)))
+    return replace(
+        cause,
+        places=look.with_origins(places) if cause.weak and cause.window is None else places,
+        suspects=frozenset(line for place in places[:FIRST] for line in place),
+        kin=finding.violation.kin,
+        shape=shape(finding.execution.program),
+        failing=counts.failing,
+        passing=counts.passing,
+        executions=budget.executions,
+    )
+
+
+def _glue(worker: Worker, trace: Trace) -> str | None:
+    """The adapter's file, where the target is more than it: what stands there is said after the rest."""
+    known = worker.target.traits
+    members: Iterable[Any] = vars(known).values() if inspect.isclass(known) else ()
+    adapter = next((member.__code__.co_filename for member in members if inspect.isfunction(member)), None)
+    return adapter if any(line.file != adapter for line in trace.at) else None
+
+
+def _window_key(decides: Flip | Change, window: Window) -> tuple[str, ...]:
+    """What waits and what comes in between; a timer that runs out there is another matter than somebody who comes."""
+    timed = isinstance(decides, Flip) and decides.timed
+    return ("timer" if timed else "window", window.places[-1].key, window.intruder.key)
+
+
+def _experimented(worker: Worker, look: Suspicion, budget: Budget) -> Cause | None:
+    """What flips and changes say; where all of its class is not gone after any, what is gone after a flip."""
+    finding, trace = look.finding, look.trace
+    windows: list[tuple[Flip | Change, Window]] = []
+    if finding.execution.schedule.deviations:
+        windows = look.windowed(flips(worker, finding, look.shown, trace, budget))
+    enough = [pair for pair in windows if pair[0].strength > Strength.FINDING]
+    if enough and not enough[0][1].resting:
+        return _ordered(look, enough)
+    for change in changes(worker, finding, look.shown, trace, budget):
+        if change.strength > Strength.FINDING:
+            met = look.windowed([change])
+            if met:
+                return _ordered(look, met)
+            spared = tuple(at for at in change.spared if at.file != look.glue and look.between(at))
+            places = (spared,) if 0 < len(spared) <= SPARED else ()
+            key: tuple[str, ...] = ("change", change.key)
+            if change.instead is not None and not change.spared:  # nothing tells two bugs of the operation apart
+                key = (finding.violation.kind, *key)
+            return Cause(Reason.CHANGE, key, places, change=change, cured=change.cured, weak=True)
+    if enough:
+        return _ordered(look, enough)
+    if windows:
+        cause = _ordered(look, windows)
+        key = (finding.violation.kind, *cause.key)
+        return replace(cause, key=key, hints=cause.hints | {cause.key}, weak=True)
+    return None
+
+
+def _ordered(look: Suspicion, windows: Sequence[tuple[Flip | Change, Window]]) -> Cause:
+    """The first window, and as hints the others."""
+    decides, window = windows[0]
+    outer = tuple(place for place in reversed(window.places[:-1]) if place.file != look.glue)
+    met = (window.places[-1], window.intruder, *([window.goes_by] if window.goes_by is not None else []), *outer)
+    hints = frozenset(_window_key(*pair) for pair in windows)
+    key = _window_key(decides, window)
+    if window.resting:  # where it always waits, much may come
+        key = (look.finding.violation.kind, *key)
+    flip, change = (decides, None) if isinstance(decides, Flip) else (None, decides)
+    places = tuple((line,) for line in dict.fromkeys(met))
+    return Cause(Reason.ORDER, key, places, flip, window, change, decides.cured, hints, weak=window.resting)

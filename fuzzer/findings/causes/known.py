@@ -1,0 +1,109 @@
+"""What the model or the world knows of a finding's cause: who holds a lock, who is waited for, which line raised."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+
+from ....models.isolation.violations import Violation
+from ...core.history import Failure, RowKind, Sleep
+from ...core.source import Line
+from ...core.stacks import Place
+from ..finding import Finding
+from .cause import Cause, Reason, keyed, thrown
+from .trace import Chain, Trace
+
+__all__ = ("deadlock", "held_up", "told")
+
+
+def deadlock(finding: Finding, known: Violation | None, trace: Trace, glue: str | None) -> Cause | None:
+    """Where tasks wait that hold what others wait for; without locks of asyncio's, the task that is stuck longest.
+
+    What is lost where tasks are locked for good (``known``) is lost because they are.
+    """
+    if known is None or finding.violation.kin not in ("Stuck", "LostEvent"):
+        return None
+    known = finding.violation if finding.violation.kind == "Stuck" else known
+    stuck = finding.execution.history[known.evidence[-1]].detail
+    end = max(trace.waits, default=0)
+    final, locks = trace.waits.get(end, {}), trace.locks.get(end, {})
+    waiting = [task for task, chain in final.items() if isinstance(stuck, Place) and _is_at(chain[-1], stuck)]
+    for task in waiting:
+        seen: list[int] = []
+        while task in locks and task not in seen:
+            seen.append(task)
+            task = locks[task].holder
+        if not seen:
+            continue
+        circle = seen[seen.index(task) :] if task in seen else seen[-1:]
+        places: list[Line] = []
+        inner: list[Line] = []
+        for one in circle:
+            held = locks[one]
+            chain = final.get(held.holder, ())
+            if held.taken_at is not None:
+                places.append(_holding(held.taken_at, chain))
+                inner.append(held.taken_at)
+            inner += chain[-1:]
+        if places:
+            places.sort()
+            named = tuple((line,) for line in dict.fromkeys((*places, *inner)))
+            return Cause(Reason.DEADLOCK, keyed(Reason.DEADLOCK, *places), named)
+    if known is not finding.violation:
+        return None
+    ran = {task: event for event in sorted(trace.runs) for task in trace.runs[event]}
+    chains = sorted((ran.get(task, 0), -len(final[task]), final[task]) for task in waiting)
+    own = [line for line in chains[0][2] if line.file != glue][-2:] if chains else []
+    if not own:
+        return None
+    return Cause(Reason.STUCK, keyed(Reason.DEADLOCK, own[0]), tuple((line,) for line in own))
+
+
+def _holding(taken_at: Line, chain: Chain) -> Line:
+    """Where the function that took a lock waits while it has it."""
+    return next((line for line in chain if line.function == taken_at.function), taken_at)
+
+
+def held_up(finding: Finding, trace: Trace, glue: str | None) -> Cause | None:
+    """Where an operation waits that a stalled client holds up: for whoever has the lock, where that one waits."""
+    if finding.violation.kind != "HeldUp":
+        return None
+    last = finding.violation.evidence[-1]
+    operation = finding.execution.history[last].operation
+    mine = [task for task, behalf in trace.behalf.items() if behalf == operation]
+    waited: Counter[tuple[Line, ...]] = Counter()
+    for event, chains in trace.waits.items():
+        for task in mine:
+            own = [line for line in chains.get(task, ()) if line.file != glue]
+            if not own or trace.began.get(event, 0) > last:
+                continue
+            held = trace.locks.get(event, {}).get(task)
+            if held is None or held.taken_at is None:
+                waited[own[-1],] += 1
+            else:
+                chain = chains.get(held.holder, ())
+                waited[_holding(held.taken_at, chain), held.taken_at, own[-1]] += 1
+    if not waited:
+        return None
+    lines = max(waited, key=lambda one: (waited[one], one))
+    return Cause(Reason.HELD_UP, (Reason.HELD_UP, lines[0].key), tuple((line,) for line in dict.fromkeys(lines)))
+
+
+def told(finding: Finding, trace: Trace) -> Cause | None:
+    """The line that a history row of the evidence names: where an exception was raised, or the loop was blocked."""
+    history = finding.execution.history
+    rows = [history[row] for row in finding.violation.evidence]
+    if finding.violation.promise == "no loss":
+        rows += [row for row in history if row.kind == RowKind.UNHANDLED]
+    for row in rows:
+        if row.kind in (RowKind.RAISED, RowKind.UNHANDLED, RowKind.BLOCKED):
+            detail = row.detail
+            place = detail.place if isinstance(detail, Failure | Sleep) else None
+            line = next((line for line in trace.at if place is not None and _is_at(line, place)), None)
+            if line is not None:
+                return thrown(Reason.TOLD, finding, line)
+    return None
+
+
+def _is_at(line: Line, place: Place) -> bool:
+    return (os.path.basename(line.file), line.number) == (place.file, place.line)

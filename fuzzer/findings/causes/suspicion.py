@@ -1,0 +1,155 @@
+"""Which lines are suspicious: by their spectrum, by the windows that decide, and by who changed what they go by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from ...core.source import Line
+from ..finding import Finding
+from .cause import Cause, Reason, thrown, weakly
+from .experiments import Change, Flip
+from .sharing import access
+from .spectrum import Spectrum
+from .trace import Element, Trace
+from .windows import Window
+
+__all__ = ("Suspicion",)
+
+SURE = 0.8
+"""The score from which on an exception counts as the cause."""
+
+ENOUGH = 5
+"""Passing executions without which an exception's score says nothing."""
+
+NEXT = 2
+"""Lines of one score so close to each other are one place: nothing tells them apart."""
+
+ORIGINS = 2
+"""Places for which it is said where what they go by comes from."""
+
+
+class Suspicion:
+    """A finding's own execution beside its spectrum: which lines are in question, and how suspicious they are.
+
+    ``shown`` are the signatures of all that the execution shows.
+    """
+
+    def __init__(
+        self, finding: Finding, shown: frozenset[str], trace: Trace, counts: Spectrum, glue: str | None
+    ) -> None:
+        self.finding, self.shown, self.trace, self.counts, self.glue = finding, shown, trace, counts, glue
+        evidence = finding.violation.evidence
+        since = 0 if len(evidence) == 1 or finding.violation.promise == "consistency" else evidence[0]
+        self.last = {
+            line: max((row for row in rows if since <= row <= evidence[-1]), default=-1)
+            for line, rows in trace.at.items()
+        }
+        ranked = [pair for pair in counts.ranked("line", "raise") if self.between(pair[1][1])]
+        self.blocks = self._blocks(ranked)
+
+    def between(self, line: Line) -> bool:
+        """Whether the line ran between the first evidence and the last."""
+        return self.last.get(line, -1) >= 0
+
+    def _blocks(self, ranked: Iterable[tuple[float, Element]]) -> list[tuple[Line, ...]]:
+        """Lines by score; those next to each other with one score together, since nothing tells them apart."""
+        order = sorted(
+            ranked,
+            key=lambda e: (-round(e[0], 6), e[1][1].file == self.glue, e[1][0] != "raise", -self.last[e[1][1]]),
+        )
+        blocks: list[tuple[float, list[Line]]] = []
+        for score, (_, at, *_) in order:
+            for known, lines in blocks:
+                close = any(one.file == at.file and abs(one.number - at.number) <= NEXT for one in lines)
+                if abs(known - score) < 1e-6 and close:
+                    lines.append(at)
+                    break
+            else:
+                blocks.append((score, [at]))
+        return [tuple(sorted(set(lines))) for _, lines in blocks]
+
+    def raised(self) -> Cause | None:
+        """An exception that failing executions raise and passing ones do not: its innermost line."""
+        raised = [
+            (score, element[1])
+            for score, element in self.counts.ranked("raise")
+            if score >= SURE and element[2] != "CancelledError" and self.between(element[1])
+        ]
+        if not raised or self.counts.passing < ENOUGH:
+            return None
+        top = max(score for score, _ in raised)
+        tied = [line for score, line in raised if score >= top - 1e-9]
+        line = min(tied, key=lambda at: (at.file == self.glue, self.last[at], at))
+        return thrown(Reason.RAISED, self.finding, line)
+
+    def windowed(self, deciding: Sequence[Flip | Change]) -> list[tuple[Flip | Change, Window]]:
+        """The windows of what decides, the most telling first."""
+        counts = self.counts
+        during = [element for element in counts.fails if element[0] == "during"]
+
+        def rank(pair: tuple[Flip | Change, Window]) -> tuple[bool, bool, int, int, bool, float, float]:
+            decides, window = pair
+            at = window.places[-1]
+            alone = max((counts.ochiai(element) for element in during if element[1] == at), default=0.0)
+            return (
+                at.file == self.glue,
+                window.resting,
+                decides.starts,
+                -decides.strength,
+                not window.shared,
+                -counts.ochiai(("during", at, window.intruder)),
+                -alone,
+            )
+
+        told = ((one, window) for one in deciding for window in one.windows if window.shared or not window.resting)
+        return sorted(told, key=rank)
+
+    def with_origins(self, places: Sequence[tuple[Line, ...]]) -> tuple[tuple[Line, ...], ...]:
+        """The places, and behind each of the first what last changed that which it goes by, and who called that."""
+        found: dict[tuple[Line, ...], None] = {}
+        known = {line for place in places[:1] for line in place}
+        for number, place in enumerate(places):
+            found[place] = None
+            for line in self._origin(place) if number < ORIGINS else ():
+                if line not in known:
+                    known.add(line)
+                    found[line,] = None
+        return tuple(found)
+
+    def _origin(self, place: tuple[Line, ...]) -> list[Line]:
+        """The most suspicious of the lines that last changed what a place, or a condition it is under, reads."""
+        functions = {line.function for line in place}
+        conditions = {number for line in place for number in access(line).under}
+        under = [Line(place[0].file, number, place[0].function) for number in conditions]
+        reads = set().union(*(access(line).reads for line in (*place, *under)))
+        evidence = self.finding.violation.evidence[-1]
+        found: dict[Line, list[Line]] = {}
+        seen = False
+        for at in range(len(self.trace.sequence) - 1, -1, -1):
+            line, _, row = self.trace.sequence[at]
+            seen = seen or (row <= evidence and line in place)
+            changed = access(line).changes & reads if seen and line.function not in functions else None
+            if changed and not line.function.endswith("__init__"):
+                reads -= changed
+                found[line] = [line, *self._caller(at)]
+        return max(found.values(), key=lambda lines: self.counts.ochiai(("line", lines[0])), default=[])
+
+    def _caller(self, at: int) -> Iterator[Line]:
+        """The line that called the function of the line that ran so many lines after the beginning."""
+        line, task, _ = self.trace.sequence[at]
+        called = f"{line.function.rpartition('.')[2]}("
+        for before, runner, _ in reversed(self.trace.sequence[:at]):
+            if runner == task and before.function != line.function:
+                if called in before.text:
+                    yield before
+                return
+
+    def line(self) -> Cause | None:
+        """The most suspicious lines; where nothing passes, the line that ran last when it showed."""
+        if self.blocks and self.counts.passing:
+            first = min(self.blocks[0])
+            return weakly(Reason.LINES, self.finding, first, self.blocks[0])
+        shows = self.trace.rows[self.finding.violation.evidence[-1]]
+        if shows is None:
+            return None
+        return weakly(Reason.SHOWN, self.finding, shows, (shows,))

@@ -1,0 +1,151 @@
+"""Windows: where a task is suspended, what runs meanwhile, and what the two have to do with each other."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from ...core.source import Line
+from .sharing import Access, access
+from .trace import Chain, Trace
+
+__all__ = ("Window", "between_events", "in_flight", "not_in")
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Where a task was suspended, outermost frame first, and which line of what ran meanwhile matters.
+
+    ``shared`` names what the line changes and the task goes by, or the other way round, and ``goes_by`` is the task's
+    line; where nothing is seen to be shared, the line is the last that ran.  ``resting``: the task waits there whenever
+    there is nothing to do.
+    """
+
+    places: Chain
+    intruder: Line
+    shared: str = ""
+    changes: bool = False
+    goes_by: Line | None = None
+    resting: bool = False
+
+
+def between_events(trace: Trace, first: int, second: int, clock: bool, last: int) -> tuple[Window, ...]:
+    """Where tasks that one event wakes were suspended while the other's ran; they go on before the row ``last``.
+
+    A background task that merely sleeps is none: unless the clock is one of the two events, they must go on at once.
+    """
+    found: dict[Window, None] = {}
+    ran = trace.runs if clock else trace.prompt
+    one, two = ran.get(first, {}), ran.get(second, {})
+    before, between = trace.waits.get(first, {}), trace.waits.get(second, {})
+    for task in two:  # it was suspended while those of the first event ran
+        if task in between:
+            found.update((_window(trace, task, second, lines, last), None) for o, lines in one.items() if o != task)
+    later = {task for event, tasks in ran.items() if event > second and trace.began[event] <= last for task in tasks}
+    for task in one:  # it ran for the first, is suspended again while those of the second run, and goes on later
+        if task in between and task not in two and task in later:
+            found.update((_window(trace, task, second, lines, last), None) for lines in two.values())
+    if not found:  # one event wakes both: the later was suspended while the earlier ran
+        for tasks, waits, event in ((one, before, first), (two, between, second)):
+            turns = list(tasks.items())
+            for at, (task, _) in enumerate(turns):
+                if task in waits:
+                    found.update((_window(trace, task, event, lines, last), None) for _, lines in turns[:at])
+    return tuple(found)
+
+
+def not_in(trace: Trace, other: Trace, last: int) -> tuple[Window, ...]:
+    """The windows of an execution, up to the row ``last``, in which tasks share something, and that another has not."""
+    elsewhere = other.elements()
+    noted = sorted(trace.marks)
+    turns: dict[int, list[int]] = defaultdict(list)
+    for at, (_, task, row) in enumerate(trace.sequence):
+        if row <= last:
+            turns[task].append(at)
+    found: dict[Window, None] = {}
+    for task, mine in turns.items():
+        for before, after in pairwise(mine):
+            if after - before == 1:
+                continue
+            event = bisect_right(noted, before, key=trace.marks.__getitem__)
+            event = noted[event] if event < len(noted) else 0
+            if task not in trace.waits.get(event, {}) or trace.marks[event] > after:
+                continue
+            meanwhile = [line for line, *_ in trace.sequence[before + 1 : after]]
+            window = _window(trace, task, event, meanwhile, last)
+            met = ("during", window.places[-1], window.intruder)
+            if window.shared and not window.resting and met not in elsewhere:
+                found[window] = None
+    return tuple(found)
+
+
+def in_flight(trace: Trace, event: int, settled: Iterable[Chain], last: int) -> tuple[Window, ...]:
+    """Where tasks are suspended when an event comes that are not when it comes later, and what runs until they go on.
+
+    ``settled`` is where tasks are suspended then.
+    """
+    still = Counter(settled)
+    found: dict[Window, None] = {}
+    for task, chain in trace.waits.get(event, {}).items():
+        if still[chain]:
+            still[chain] -= 1
+            continue
+        meanwhile: list[Line] = []
+        for line, runner, row in trace.sequence[trace.marks[event] :]:
+            if runner == task:
+                if meanwhile and row <= last:
+                    found[_window(trace, task, event, meanwhile, last)] = None
+                break
+            meanwhile.append(line)
+    return tuple(found)
+
+
+def _window(trace: Trace, task: int, event: int, meanwhile: Sequence[Line], last: int) -> Window:
+    """What a task that is suspended when an event becomes visible has to do with lines that run before it goes on."""
+    chain = trace.waits[event][task]
+    before, after = list(_before(trace, task, event)), list(_after(trace, task, event, last))
+    earlier, later = _all(before), _all(after)
+    best: tuple[tuple[bool, bool, bool, int], Line, str] | None = None
+    for at, line in enumerate(meanwhile):
+        said = access(line)
+        meets = (said.changes & (later.touches | earlier.reads)) | (said.reads & (later.changes | earlier.changes))
+        for name in meets:
+            rank = (name in earlier.touches & later.touches, name in said.changes, name in later.touches, at)
+            if best is None or (rank, name) > (best[0], best[2]):
+                best = rank, line, name
+    resting = chain[-1] in trace.rests
+    if best is None:
+        return Window(chain, meanwhile[-1], resting=resting)
+    _, line, name = best
+    goes_by = next(its for its in (*after, *before) if name in access(its).touches)
+    return Window(chain, line, name, name in access(line).changes, goes_by, resting)
+
+
+def _all(lines: Iterable[Line]) -> Access:
+    found = [access(line) for line in set(lines)]
+    return Access(frozenset().union(*(one.reads for one in found)), frozenset().union(*(one.changes for one in found)))
+
+
+def _rests(trace: Trace, task: int, event: int) -> bool:
+    chain = trace.waits.get(event, {}).get(task)
+    return chain is not None and chain[-1] in trace.rests
+
+
+def _before(trace: Trace, task: int, event: int) -> Iterator[Line]:
+    """What a task ran until an event, the last first, since it last was at rest."""
+    for earlier in range(event - 1, -1, -1):
+        yield from reversed(trace.runs.get(earlier, {}).get(task, ()))
+        if _rests(trace, task, earlier):
+            return
+
+
+def _after(trace: Trace, task: int, event: int, last: int) -> Iterator[Line]:
+    """What a task runs from an event on, until it is at rest again, and before the row ``last``."""
+    for later in range(event, max(trace.runs, default=0) + 1):
+        if later > event and _rests(trace, task, later):
+            return
+        if trace.began.get(later, 0) <= last:
+            yield from trace.runs.get(later, {}).get(task, ())
