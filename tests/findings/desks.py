@@ -141,3 +141,55 @@ class Mistaken(Adapter):
     async def disconnect(self, client: Client) -> None:
         if self._of.get(client.user) is client:
             del self._of[client.user]
+
+
+class Remembers(Adapter):
+    """Keeps who is coming on itself while it looks them up: who comes meanwhile is who both are."""
+
+    def __init__(self) -> None:
+        self._coming = ""
+        self._here: dict[str, tuple[str, Client]] = {}
+
+    async def connect(self, client: Client) -> None:
+        self._coming = client.user
+        await latency("user")  # here: Remembers
+        user = self._coming
+        self._here[client.id] = user, client
+
+    async def emit(self, event: Event) -> None:
+        for user, client in list(self._here.values()):
+            if user == event.to:
+                try:
+                    await client.websocket.send_json(event.payload)
+                except ConnectionError:
+                    continue
+
+    async def disconnect(self, client: Client) -> None:
+        self._here.pop(client.id, None)
+
+
+class Absent(Adapter):
+    """Takes a user for absent when the first of the user's tabs leaves."""
+
+    def __init__(self) -> None:
+        self._tabs: dict[str, list[Client]] = {}
+        self._present: set[str] = set()
+        self._missed = 0
+
+    async def connect(self, client: Client) -> None:
+        self._tabs.setdefault(client.user, []).append(client)
+        self._present.add(client.user)
+
+    async def emit(self, event: Event) -> None:
+        if event.to not in self._present:
+            self._missed += 1
+            return
+        for client in list(self._tabs[event.to]):
+            try:
+                await client.websocket.send_json(event.payload)
+            except ConnectionError:
+                continue
+
+    async def disconnect(self, client: Client) -> None:
+        self._tabs[client.user].remove(client)
+        self._present.discard(client.user)  # here: Absent

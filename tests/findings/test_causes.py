@@ -25,8 +25,11 @@ from crosswire.fuzzer.findings.causes import (
     cause_of,
     counterfactual,
     perhaps,
+    roles,
     story_of,
+    why,
 )
+from crosswire.fuzzer.findings.causes.spectrum import shape
 from crosswire.fuzzer.findings.causes.trace import traced
 from crosswire.fuzzer.findings.finding import Finding, judged
 from crosswire.fuzzer.findings.tally import Tally
@@ -260,3 +263,49 @@ def test_explain_names_tasks_lines_and_what_would_have_helped() -> None:
     assert f">> {marked(desks.Late):5d} |" in text
     assert f"waits at desks.py:{marked(desks.Late)}" in text
     assert "nothing would be wrong" in text or "would not have happened" in text
+
+
+def test_what_two_tasks_meet_over_is_named() -> None:
+    """Where it waits, the line that changes what it goes by meanwhile, and the line that goes by it."""
+    leaks = [k for k in found(desks.Remembers).found.values() if k.finding.violation.kind == "CrossUserLeak"]
+    assert leaks
+    for known in leaks:
+        assert known.cause is not None
+        assert known.cause.window is not None
+        assert known.cause.window.shared == "_coming"
+        waits, changes, goes_by = (line.number for line, *_ in known.cause.places[:3])
+        at = marked(desks.Remembers)
+        assert (waits, changes, goes_by) == (at, at - 1, at + 1)
+        assert "other code changes '_coming'" in why(known.cause)
+        assert roles(known.cause)[1] == "meanwhile this changes '_coming'"
+
+
+def test_what_order_has_no_part_in_leads_to_who_changed_it_last() -> None:
+    lost = [k for k in found(desks.Absent).found.values() if k.finding.violation.kin == "LostEvent"]
+    assert {k.finding.violation.kind for k in lost} == {"LostEvent", "BrokenGoldenPath"}
+    for known in lost:
+        assert known.cause is not None
+        assert known.cause.reason is Reason.LINES
+        assert marked(desks.Absent) in [line.number for place in known.cause.places[:3] for line in place]
+        assert marked(desks.Absent) in [line.number for line in known.cause.origins]
+        assert "was last changed here" in roles(known.cause)[1]
+
+
+def test_symptoms_of_one_kin_are_one_bug() -> None:
+    """A lost event and a run whose events are lost, after the same and with the same lines suspected."""
+    tally = found(desks.Absent)
+    lost = {s for s, known in tally.found.items() if known.finding.violation.kin == "LostEvent"}
+    assert len(lost) > 1
+    assert sum(bool(lost & set(group)) for group in bugs_of(causes(desks.Absent))) == 1
+
+
+def test_a_program_has_a_shape_whoever_says_it_and_however() -> None:
+    def two(*said: Operation) -> Program:
+        return Program((Operation("connect", "c0", "u0"), *said))
+
+    plain = shape(two(Operation("emit", user="u1", to="u0"), Operation("disconnect", "c0")))
+    assert (
+        shape(two(Operation("settle"), Operation("run_agent", user="u0", to="u0"), Operation("abort", "c0"))) == plain
+    )
+    assert shape(two(Operation("emit", user="u1", to="u1"), Operation("disconnect", "c0"))) != plain
+    assert shape(two(Operation("emit", user="u1", to="u0"))) != plain

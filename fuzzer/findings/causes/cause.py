@@ -36,6 +36,7 @@ class Cause:
     a line, or neighbouring lines that nothing tells apart.  ``flip`` with its ``window``, or ``change``, is the
     counterfactual; ``cured`` the signatures that the finding's own execution shows, and the changed one does not.
     ``hints`` are keys of other windows that decide as well.  ``weak``: by suspicion only, of ``suspects`` first.
+    ``origins``, among the places, last changed what those before them go by, or called what did.
     ``kin`` says what goes wrong, and ``shape`` after what: findings that have both are likely to have one cause.
     ``failing`` and ``passing`` count the spectrum's executions, ``executions`` all.
     """
@@ -50,6 +51,7 @@ class Cause:
     hints: frozenset[tuple[str, ...]] = frozenset()
     weak: bool = False
     suspects: frozenset[Line] = frozenset()
+    origins: frozenset[Line] = frozenset()
     kin: str = ""
     shape: tuple[Step, ...] = ()
     failing: int = 0

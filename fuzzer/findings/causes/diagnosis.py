@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ...core.source import Line
 from ...engine.execution import Worker
 from ...engine.schedule import Recorded
 from ..finding import Finding, judged
@@ -49,22 +50,24 @@ def cause_of(worker: Worker, finding: Finding, over: Callable[[], bool] | None =
     execution, trace = traced(worker, finding.execution.program, Recorded(finding.execution.schedule))
     budget.executions += 1
     signature = finding.violation.signature(worker.target.name)
-    shown = {v.signature(worker.target.name): v for v in reversed(judged(worker, execution).violations)}
-    if signature not in shown or not trace.at:
+    there = {v.signature(worker.target.name): v for v in reversed(judged(worker, execution).violations)}
+    if signature not in there or not trace.at:
         return None
-    finding = replace(finding, violation=shown[signature], execution=execution)
+    finding = replace(finding, violation=there[signature], execution=execution)
     glue = _glue(worker, trace)
-    stuck = next((v for v in shown.values() if v.kind == "Stuck"), None)
+    stuck = next((v for v in there.values() if v.kind == "Stuck"), None)
     known = deadlock(finding, stuck, trace, glue) or held_up(finding, trace, glue) or told(finding, trace)
     counts = spectrum(worker, finding, budget)
-    look = Suspicion(finding, frozenset(shown), trace, counts, glue)
+    look = Suspicion(finding, frozenset(there), trace, counts, glue)
     cause = known or look.raised() or _experimented(worker, look, budget) or look.line()
     if cause is None:
         return None
     places = tuple(dict.fromkeys((*cause.places, *look.blocks)))
+    shown, origins = look.with_origins(places) if cause.weak and cause.window is None else (places, frozenset[Line]())
     return replace(
         cause,
-        places=look.with_origins(places) if cause.weak and cause.window is None else places,
+        places=shown,
+        origins=origins,
         suspects=frozenset(line for place in places[:FIRST] for line in place),
         kin=finding.violation.kin,
         shape=shape(finding.execution.program),

@@ -87,7 +87,7 @@ class Suspicion:
         counts = self.counts
         during = [element for element in counts.fails if element[0] == "during"]
 
-        def rank(pair: tuple[Flip | Change, Window]) -> tuple[bool, bool, int, int, bool, float, float]:
+        def rank(pair: tuple[Flip | Change, Window]) -> tuple[bool, bool, int, int, bool, bool, float, float]:
             decides, window = pair
             at = window.places[-1]
             alone = max((counts.ochiai(element) for element in during if element[1] == at), default=0.0)
@@ -97,6 +97,7 @@ class Suspicion:
                 decides.starts,
                 -decides.strength,
                 not window.shared,
+                not window.changes,
                 -counts.ochiai(("during", at, window.intruder)),
                 -alone,
             )
@@ -104,8 +105,12 @@ class Suspicion:
         told = ((one, window) for one in deciding for window in one.windows if window.shared or not window.resting)
         return sorted(told, key=rank)
 
-    def with_origins(self, places: Sequence[tuple[Line, ...]]) -> tuple[tuple[Line, ...], ...]:
-        """The places, and behind each of the first what last changed that which it goes by, and who called that."""
+    def with_origins(self, places: Sequence[tuple[Line, ...]]) -> tuple[tuple[tuple[Line, ...], ...], frozenset[Line]]:
+        """The places, and behind each of the first what last changed that which it goes by, and who called that.
+
+        What was put in is said beside them.
+        """
+        origins: set[Line] = set()
         found: dict[tuple[Line, ...], None] = {}
         known = {line for place in places[:1] for line in place}
         for number, place in enumerate(places):
@@ -114,7 +119,8 @@ class Suspicion:
                 if line not in known:
                     known.add(line)
                     found[line,] = None
-        return tuple(found)
+                    origins.add(line)
+        return tuple(found), frozenset(origins)
 
     def _origin(self, place: tuple[Line, ...]) -> list[Line]:
         """The most suspicious of the lines that last changed what a place, or a condition it is under, reads."""

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from ...core.source import Line
 from .sharing import Access, access
@@ -108,12 +108,16 @@ def _window(trace: Trace, task: int, event: int, meanwhile: Sequence[Line], last
     chain = trace.waits[event][task]
     before, after = list(_before(trace, task, event)), list(_after(trace, task, event, last))
     earlier, later = _all(before), _all(after)
-    best: tuple[tuple[bool, bool, bool, int], Line, str] | None = None
-    for at, line in enumerate(meanwhile):
+    best: tuple[tuple[bool, bool, bool, bool, int], Line, str] | None = None
+    gap = _suspended(trace, task, event)
+    last_of = {line: at for at, line in enumerate(gap)}
+    close = set(meanwhile)
+    for line, at in last_of.items():
         said = access(line)
         meets = (said.changes & (later.touches | earlier.reads)) | (said.reads & (later.changes | earlier.changes))
         for name in meets:
-            rank = (name in earlier.touches & later.touches, name in said.changes, name in later.touches, at)
+            both = name in earlier.touches & later.touches
+            rank = (both, name in said.changes, name in later.touches, line in close, at)
             if best is None or (rank, name) > (best[0], best[2]):
                 best = rank, line, name
     resting = chain[-1] in trace.rests
@@ -122,6 +126,14 @@ def _window(trace: Trace, task: int, event: int, meanwhile: Sequence[Line], last
     _, line, name = best
     goes_by = next(its for its in (*after, *before) if name in access(its).touches)
     return Window(chain, line, name, name in access(line).changes, goes_by, resting)
+
+
+def _suspended(trace: Trace, task: int, event: int) -> list[Line]:
+    """What others run from when a task was suspended, which it is when an event becomes visible, until it goes on."""
+    mark = trace.marks[event]
+    start = next((at for at in range(mark - 1, -1, -1) if trace.sequence[at][1] == task), -1) + 1
+    others = takewhile(lambda ran: ran[1] != task, trace.sequence[start:])
+    return [line for line, *_ in others]
 
 
 def _all(lines: Iterable[Line]) -> Access:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import takewhile
 
 from ...core.program import Program
 from ...core.source import Line
@@ -67,11 +68,10 @@ def counterfactual(cause: Cause, program: Program) -> str:
         if change.instead.kind == change.said.kind:
             return f"With '{change.instead}' instead of '{change.said}', {gone}."
         return f"With '{change.instead.kind}' instead of '{change.said.kind}', {gone}."
-    if cause.failing and cause.passing and cause.reason in (Reason.LINES, Reason.RAISED):
-        return (
-            f"{'Raised' if cause.reason is Reason.RAISED else 'Run'} more often when it goes wrong "
-            f"({cause.failing} executions) than when not ({cause.passing})."
-        )
+    if cause.failing and cause.passing and cause.reason is Reason.RAISED:
+        return f"Raised more often when it goes wrong ({cause.failing} executions) than when not ({cause.passing})."
+    if cause.failing and cause.passing and cause.reason is Reason.LINES:
+        return f"Nothing that was tried says more: {cause.failing} executions went wrong, {cause.passing} did not."
     return ""
 
 
@@ -83,25 +83,41 @@ INTRODUCED = {
     Reason.RAISED: "the exception comes from here",
     Reason.ORDER: "while this waits, other code runs that it does not expect",
     Reason.CHANGE: "the first of these is not run after the change that helps",
-    Reason.LINES: "most suspicious lines",
+    Reason.LINES: "this runs more often when it goes wrong than when not",
     Reason.SHOWN: "where it shows; nothing tells where it begins",
 }
 
 
 def roles(cause: Cause) -> tuple[str, ...]:
     """What happens at the first places, one after the other; empty where nothing more is known than their order."""
-    if cause.window is not None:
+    window = cause.window
+    if window is not None and window.shared:
+        does, then = ("changes", "goes by") if window.changes else ("goes by", "changes")
+        return (
+            "this waits, and goes on afterwards",
+            f"meanwhile this {does} '{window.shared}'",
+            f"which the first {then} here",
+        )
+    if window is not None:
         return ("this waits, and goes on afterwards", "meanwhile this runs, up to here")
     if cause.reason is Reason.DEADLOCK:
         holding = len(cause.key) - 1
         if holding > 1:
             return ("this has a lock, and waits",) * holding
         return ("this has the lock, and waits", "the lock is taken here", "and waited for here")[: len(cause.places)]
+    behind = list(takewhile(lambda place: place[0] in cause.origins, cause.places[1:3]))
+    if behind:
+        return ("this runs", "what it goes by was last changed here", "which is called here")[: 1 + len(behind)]
     return ()
 
 
 def why(cause: Cause) -> str:
     """What the first place has to do with it, in a few words."""
+    window = cause.window
+    if window is not None and window.shared:
+        if window.changes:
+            return f"while this waits, other code changes '{window.shared}', which it goes by"
+        return f"while this waits, other code goes by '{window.shared}', which it changes"
     spared = set(cause.change.spared) if cause.change is not None else set()
     if cause.reason is Reason.CHANGE and not (cause.places and spared.issuperset(cause.places[0])):
         return INTRODUCED[Reason.LINES]
