@@ -323,7 +323,8 @@ class Run:
         bugs = []
         for group, name in zip(groups, names, strict=True):
             status = self._bug_status({s: promises[s] for s in group})
-            explained = next(((s, cause) for s in group if (cause := causes[s]) is not None), None)
+            known = [(s, cause) for s in group if (cause := causes[s]) is not None]
+            explained = min(known, key=lambda pair: pair[1].weak, default=None)
             alike = [
                 other
                 for members, other in zip(groups, names, strict=True)

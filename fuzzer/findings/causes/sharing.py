@@ -19,9 +19,9 @@ __all__ = ("NOTHING", "Access", "access")
 
 CHANGING = {
     *("append", "appendleft", "extend", "insert", "remove", "pop", "popitem", "popleft", "clear", "update", "add"),
-    *("discard", "setdefault", "set", "acquire", "release"),
+    *("discard", "setdefault", "set"),
 }
-"""Methods of containers, events, locks and context variables that change what they are called on."""
+"""Methods of containers, events and context variables that change what they are called on."""
 
 TAKING = {
     *("list", "tuple", "set", "frozenset", "dict", "sorted", "reversed", "enumerate", "iter", "next", "zip"),
@@ -100,9 +100,6 @@ class _Reader:
                 self.reads[node.lineno] |= self._aliases[-1].get(name, frozenset())
             case ast.Subscript(value=value, ctx=ast.Store() | ast.Del()):
                 self.changes[node.lineno] |= self._meant(value)
-            case ast.AsyncWith(items=items):
-                for item in items:  # a lock, mostly
-                    self.changes[node.lineno] |= self._meant(item.context_expr)
             case ast.AugAssign(target=ast.Subscript(value=value) | value):
                 self.reads[node.lineno] |= self._meant(value)
             case ast.Call(func=ast.Attribute(value=value, attr=method)):

@@ -100,7 +100,13 @@ def _cell(
 
 
 def _named(task: int, trace: Trace, execution: Execution) -> str:
+    """The operation that a task runs for, else whose connection first had it run; else what runs in it."""
     number = trace.behalf.get(task, -1)
     if 0 <= number < len(execution.program.expanded):
         return str(execution.program.expanded[number])
-    return trace.names.get(task) or "the server"
+    first = min((event for event, turns in trace.runs.items() if task in turns), default=0)
+    match execution.visible[first - 1][0] if first else ():
+        case ("connect" | "bytes" | "request" | "frame", name):
+            return f"the server, for {name}"
+        case _:
+            return trace.names.get(task) or "the server"

@@ -10,6 +10,7 @@ from ...core.source import Line
 from ...world.external import Key
 from .cause import Cause, Reason
 from .experiments import Strength
+from .windows import Window
 
 __all__ = ("counterfactual", "event_in_words", "in_lines", "places_in_words", "roles", "why")
 
@@ -40,6 +41,14 @@ def event_in_words(key: Key, program: Program) -> str:
             return f"{name} answers{f' for: {of(number)}' if number != -1 else ''}"
         case ("bytes", name):
             return f"bytes of {name} arrive"
+        case ("connect", name):
+            return f"{name} reaches the server"
+        case ("lost", name):
+            return f"{name} is cut off"
+        case ("request", name):
+            return f"a request of {name} arrives"
+        case ("response", name):
+            return f"{name} is answered"
         case ("job" | "begin", name, number):
             done = "is done" if key[0] == "job" else "begins"
             return f"a thread's job {done}{f' for: {of(number)}' if number != -1 else ''}"
@@ -79,7 +88,7 @@ INTRODUCED = {
     Reason.DEADLOCK: "it waits here with a lock that others need, or it itself",
     Reason.STUCK: "what is stuck longest waits here",
     Reason.HELD_UP: "it waits here for the client that does not read, and others wait for it",
-    Reason.TOLD: "it happens here",
+    Reason.TOLD: "this raises, or keeps the thread",
     Reason.RAISED: "the exception comes from here",
     Reason.ORDER: "while this waits, other code runs that it does not expect",
     Reason.CHANGE: "the first of these is not run after the change that helps",
@@ -90,18 +99,12 @@ INTRODUCED = {
 
 def roles(cause: Cause) -> tuple[str, ...]:
     """What happens at the first places, one after the other; empty where nothing more is known than their order."""
-    window = cause.window
-    if window is not None and window.shared:
-        does, then = ("changes", "goes by") if window.changes else ("goes by", "changes")
-        return (
-            "this waits, and goes on afterwards",
-            f"meanwhile this {does} '{window.shared}'",
-            f"which the first {then} here",
-        )
-    if window is not None:
-        return ("this waits, and goes on afterwards", "meanwhile this runs, up to here")
+    if cause.window is not None:
+        return tuple(_met(cause.window).values())
     if cause.reason is Reason.DEADLOCK:
-        holding = len(cause.key) - 1
+        holding, places = len(cause.key) - 1, len(set(cause.key[1:]))
+        if holding > places:
+            return ("each of them has a lock here, and waits for another's", "the locks are taken here")
         if holding > 1:
             return ("this has a lock, and waits",) * holding
         return ("this has the lock, and waits", "the lock is taken here", "and waited for here")[: len(cause.places)]
@@ -109,6 +112,23 @@ def roles(cause: Cause) -> tuple[str, ...]:
     if behind:
         return ("this runs", "what it goes by was last changed here", "which is called here")[: 1 + len(behind)]
     return ()
+
+
+def _met(window: Window) -> dict[Line, str]:
+    """What happens at the lines of a window, in their order; in one line two things may."""
+    told = [(window.places[-1], "this waits, and goes on afterwards")]
+    if window.goes_by is None:
+        told.append((window.intruder, "meanwhile this runs, up to here"))
+    else:
+        does, then = ("changes", "goes by") if window.changes else ("goes by", "changes")
+        told.append((window.intruder, f"meanwhile this {does} '{window.shared}'"))
+        told.append((window.goes_by, f"which the one that waits {then} here"))
+    if len(window.places) > 1:
+        told.append((window.places[-2], "from here it is called"))
+    found: dict[Line, str] = {}
+    for line, role in told:
+        found[line] = f"{found[line]}; {role}" if line in found else role
+    return found
 
 
 def why(cause: Cause) -> str:
