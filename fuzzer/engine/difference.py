@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from typing import Literal
 
 from ..core.handshake import Sent
 from ..core.history import History, Row
@@ -14,10 +15,28 @@ from ..core.program import Operation
 from ..core.sentences import said
 from ..core.text import cut
 
-__all__ = ("Difference", "difference")
+__all__ = ("CAUSES", "Cause", "Difference", "difference", "likely")
+
+Cause = Literal["clock", "id", "order", "thread", "state"]
+
+CAUSES: dict[Cause, str] = {
+    "clock": "a clock that the world does not set",
+    "id": "an object's address or a random number that the world does not draw",
+    "order": "the order of a set, or of addresses",
+    "thread": "a thread that the world does not hold",
+    "state": "state that is kept between executions, in a module say",
+}
+"""What makes executions differ, in words."""
 
 ADDRESS = re.compile(r"0x[0-9a-f]{6,}|\b\d{14,15}\b")
 """An object's address, as ``repr`` and ``id`` give it; where it is the only difference there is none."""
+
+UUID = r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"
+IDENTITY = re.compile(rf"0x[0-9a-f]{{6,}}|{UUID}|\b[0-9a-f]{{8,}}\b")
+"""What objects' addresses, hashes and random numbers look like."""
+
+INSTANT = re.compile(r"\b\d+\.\d+\b|\b1[5-9]\d{8}(?:\d{3}|\d{6}|\d{9})?\b|\b20\d\d-\d\d-\d\d[T ]\d\d:\d\d")
+"""What clocks say: a fraction, seconds, milli-, micro- or nanoseconds since 1970, or a date and time."""
 
 LENGTH = 160
 """Characters of each side that are shown."""
@@ -32,10 +51,11 @@ class Difference:
     number: int
     one: str
     other: str
-    cause: str
+    cause: Cause
 
     def __str__(self) -> str:
-        return f"{self.one or 'nothing more'}, and the other time {self.other or 'nothing more'}; likely {self.cause}"
+        both = f"{self.one or 'nothing more'}, and the other time {self.other or 'nothing more'}"
+        return f"{both}; most likely by {CAUSES[self.cause]}"
 
 
 def difference(
@@ -54,7 +74,7 @@ def difference(
             shown, again = (_in_words(things, at, operations) for things in (mine, theirs))
             if shown == again:  # what the words leave out
                 shown, again = first, second
-            return Difference(at, cut(shown, LENGTH), cut(again, LENGTH), _cause(left, right, first, second))
+            return Difference(at, cut(shown, LENGTH), cut(again, LENGTH), likely(left, right, first, second))
     return None
 
 
@@ -72,11 +92,16 @@ def _lines(things: Sequence[object]) -> list[str]:
     return [ADDRESS.sub("ADDRESS", repr(thing)) for thing in things]
 
 
-def _cause(left: list[str], right: list[str], first: str, second: str) -> str:
-    if Counter(left) == Counter(right):
-        return "the order of a set of objects that hash by their address"
-    if re.sub(r"\d+\.\d+", "", first) == re.sub(r"\d+\.\d+", "", second):
-        return "a clock that is not the world's"
-    if re.sub(r"[0-9a-f-]{8,}", "", first) == re.sub(r"[0-9a-f-]{8,}", "", second):
-        return "random numbers, a hash or an address"
-    return "state that outlives executions, a thread, or the order of a set"
+def likely(one: Iterable[object], other: Iterable[object], first: str, second: str, *, jobs: bool = False) -> Cause:
+    """What most likely made two executions differ: by all that each shows, and by where they first differ.
+
+    ``jobs``: worker threads took part.
+    """
+    if first and second:
+        if INSTANT.sub("", first) == INSTANT.sub("", second):
+            return "clock"
+        if IDENTITY.sub("", first) == IDENTITY.sub("", second):
+            return "id"
+    if jobs:
+        return "thread"
+    return "order" if Counter(one) == Counter(other) else "state"

@@ -7,35 +7,16 @@ differs, in words, and what most likely made the difference.
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Literal
 
-from ..core.history import Detail, History, Row, RowKind
+from ..core.history import History, Row, RowKind
 from ..core.program import Operation
 from ..core.sentences import detail_in_words, operation_in_words, said
+from ..engine.difference import CAUSES, Cause, likely
 
-__all__ = ("CAUSES", "Cause", "Difference", "Doubt", "compare", "of_replay")
-
-Cause = Literal["clock", "id", "order", "thread", "state"]
-
-CAUSES: dict[Cause, str] = {
-    "clock": "a clock that the world does not set",
-    "id": "an object's address or a random number that the world does not draw",
-    "order": "the order of a set, or of addresses",
-    "thread": "a thread that the world does not hold",
-    "state": "state that is kept between executions, in a module say",
-}
-"""What makes executions differ, in words."""
-
-ADDRESS = re.compile(r"0x[0-9a-f]{6,}|\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
-"""What objects' addresses and random UUIDs look like."""
-
-INSTANT = re.compile(r"\b1[5-9]\d{8}(?:\.\d+|\d{3}|\d{6}|\d{9})?\b|\b20\d\d-\d\d-\d\d[T ]\d\d:\d\d")
-"""What instants of these years look like: seconds, milli-, micro- or nanoseconds since 1970, or a date and time."""
+__all__ = ("Difference", "Doubt", "compare", "of_replay")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,22 +85,13 @@ def compare(before: History, after: History, *, jobs: bool = False) -> Differenc
 
 def _cause(before: History, after: History, one: Row | None, other: Row | None, jobs: bool) -> Cause:
     """The likeliest of the things that differ from one execution to the next, by what the histories look like."""
+    shown = again = ""
     if one is not None and other is not None:
-        shown, again = detail_in_words(one.detail), detail_in_words(other.detail)
-        if one[1:4] == other[1:4] and shown != again:
-            if ADDRESS.sub("", shown) == ADDRESS.sub("", again):
-                return "id"
-            if INSTANT.sub("", shown) == INSTANT.sub("", again):
-                return "clock"
         if one[1:] == other[1:]:  # the same thing happened at another time
             return "clock"
-    if _without_times(before) == _without_times(after):
-        return "thread" if jobs else "order"
-    return "thread" if jobs else "state"
-
-
-def _without_times(history: History) -> Counter[tuple[str, int | None, str | None, Detail]]:
-    return Counter(row[1:] for row in history)
+        if one[1:4] == other[1:4]:
+            shown, again = detail_in_words(one.detail), detail_in_words(other.detail)
+    return likely((row[1:] for row in before), (row[1:] for row in after), shown, again, jobs=jobs)
 
 
 def _has_job(row: Row) -> bool:

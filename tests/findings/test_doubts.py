@@ -15,9 +15,9 @@ from crosswire.fuzzer.core.history import Content, EventId, Failure, History, Me
 from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.core.sentences import said
 from crosswire.fuzzer.core.stacks import Place
-from crosswire.fuzzer.engine.difference import difference
+from crosswire.fuzzer.engine.difference import Cause, difference
 from crosswire.fuzzer.engine.execution import Worker
-from crosswire.fuzzer.findings.doubts import Cause, compare, of_replay
+from crosswire.fuzzer.findings.doubts import compare, of_replay
 from crosswire.fuzzer.findings.finding import Finding, judged, soundness_doubt
 from crosswire.fuzzer.targets import Adapter, Client, Event, Target
 from crosswire.fuzzer.world import InOrder
@@ -146,11 +146,11 @@ def test_what_a_sample_shows_is_told_from_both_sides() -> None:
     sent = Row(0.0, RowKind.SENT, None, "c0", Content((Mention(EventId(1)),)))
     ended = Row(0.25, RowKind.RETURNED, 0, "c0", None)
     found = difference(((ended,), []), ((ended, sent), []), operations)
-    assert str(found).startswith("nothing more, and the other time after 0 s ") and "was sent to c0; likely" in str(
-        found
-    )
+    assert str(found).startswith(
+        "nothing more, and the other time after 0 s "
+    ) and "was sent to c0; most likely" in str(found)
     frames = [[Sent("c0", text, None)] for text in ('{"at": 1.5}', '{"at": 1.75}')]
     found = difference(((ended,), frames[0]), ((ended,), frames[1]), operations)
     both = """c0 was sent '{"at": 1.5}', and the other time c0 was sent '{"at": 1.75}'"""
-    assert str(found) == f"{both}; likely a clock that is not the world's"
+    assert str(found) == f"{both}; most likely by a clock that the world does not set"
     assert difference(((ended,), frames[0]), ((ended,), frames[0]), operations) is None
