@@ -333,6 +333,7 @@ class Dropped(Violation):
 
     __slots__ = ()
     promise = "availability"
+    alike = "Refused"
 
 
 class OverLimit(Violation):

@@ -193,3 +193,23 @@ class Absent(Adapter):
     async def disconnect(self, client: Client) -> None:
         self._tabs[client.user].remove(client)
         self._present.discard(client.user)  # here: Absent
+
+
+class Misdirects(Adapter):
+    """Whatever is said goes to who came last: others hear it, and whom it is for does not."""
+
+    def __init__(self) -> None:
+        self._here: list[Client] = []
+
+    async def connect(self, client: Client) -> None:
+        self._here.append(client)
+
+    async def emit(self, event: Event) -> None:
+        if self._here:
+            try:
+                await self._here[-1].websocket.send_json(event.payload)  # here: Misdirects
+            except ConnectionError:
+                return
+
+    async def disconnect(self, client: Client) -> None:
+        self._here.remove(client)

@@ -47,6 +47,8 @@ def _same(causes: Mapping[str, Cause | None], one: str, two: str) -> bool:
         return False
     if a.key == b.key:
         return _spare_alike(a, b)
+    if one in b.besides or two in a.besides:
+        return True
     if a.kin == b.kin and _detour(a) == _detour(b):
         suspected = a.weak and b.weak and _suspect_alike(a, b)
         if suspected or _meet_alike(a, b) or ((a.weak or b.weak) and a.shape == b.shape):

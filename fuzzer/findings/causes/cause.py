@@ -38,6 +38,7 @@ class Cause:
     ``hints`` are keys of other windows that decide as well.  ``weak``: by suspicion only, of ``suspects`` first.
     ``origins``, among the places, last changed what those before them go by, or called what did.
     ``kin`` says what goes wrong, and ``shape`` after what: findings that have both are likely to have one cause.
+    ``besides`` are the signatures of what else goes wrong with the same event.
     ``failing`` and ``passing`` count the spectrum's executions, ``executions`` all.
     """
 
@@ -53,6 +54,7 @@ class Cause:
     suspects: frozenset[Line] = frozenset()
     origins: frozenset[Line] = frozenset()
     kin: str = ""
+    besides: frozenset[str] = frozenset()
     shape: tuple[Step, ...] = ()
     failing: int = 0
     passing: int = 0

@@ -13,10 +13,12 @@ For a minimal counterexample, the first of these that applies:
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ....models.isolation.violations import Violation
+from ...core.history import RowKind
 from ...core.source import Line
 from ...engine.execution import Worker
 from ...engine.schedule import Recorded
@@ -30,6 +32,9 @@ from .trace import Trace, traced
 from .windows import Window
 
 __all__ = ("cause_of",)
+
+SPEAKING = frozenset({"emit", "emit_to_thread", "emit_to_room", "broadcast", "run_agent"})
+"""Operations that say something to somebody."""
 
 SPARED = 5
 """Lines that a change spares, at most, for them to be the place."""
@@ -70,10 +75,30 @@ def cause_of(worker: Worker, finding: Finding, over: Callable[[], bool] | None =
         origins=origins,
         suspects=frozenset(line for place in places[:FIRST] for line in place),
         kin=finding.violation.kin,
+        besides=_besides(finding, there),
         shape=shape(finding.execution.program),
         failing=counts.failing,
         passing=counts.passing,
         executions=budget.executions,
+    )
+
+
+def _besides(finding: Finding, there: Mapping[str, Violation]) -> frozenset[str]:
+    """What else is said of the event that a finding is about: who hears what is somebody else's keeps it from them."""
+    kinds = {"LostEvent": "CrossUserLeak", "CrossUserLeak": "LostEvent"}
+    other = kinds.get(finding.violation.kin)
+    history = finding.execution.history
+    speaks = {at for at, step in enumerate(finding.execution.program.expanded) if step.kind in SPEAKING}
+
+    def emission(violation: Violation) -> int | None:
+        begun = (history[row].operation for row in violation.evidence if history[row].kind == RowKind.INVOKED)
+        return next((number for number in begun if number in speaks), None)
+
+    about = emission(finding.violation)
+    return frozenset(
+        signature
+        for signature, violation in there.items()
+        if about is not None and violation.kin == other and emission(violation) == about
     )
 
 

@@ -123,18 +123,26 @@ class Suspicion:
         return tuple(found), frozenset(origins)
 
     def _origin(self, place: tuple[Line, ...]) -> list[Line]:
-        """The most suspicious of the lines that last changed what a place, or a condition it is under, reads."""
+        """The most suspicious of the lines that last changed what a place, or a condition it is under, reads.
+
+        What another function changes, or another task.
+        """
         functions = {line.function for line in place}
         conditions = {number for line in place for number in access(line).under}
         under = [Line(place[0].file, number, place[0].function) for number in conditions]
         reads = set().union(*(access(line).reads for line in (*place, *under)))
+        for line in self.trace.at:  # a property's
+            if line.function.rpartition(".")[2] in reads:
+                reads |= access(line).reads
         evidence = self.finding.violation.evidence[-1]
         found: dict[Line, list[Line]] = {}
-        seen = False
+        reader = -1
         for at in range(len(self.trace.sequence) - 1, -1, -1):
-            line, _, row = self.trace.sequence[at]
-            seen = seen or (row <= evidence and line in place)
-            changed = access(line).changes & reads if seen and line.function not in functions else None
+            line, task, row = self.trace.sequence[at]
+            if reader < 0 and row <= evidence and line in place:
+                reader = task
+            elsewhere = reader >= 0 and (line.function not in functions or task != reader)
+            changed = access(line).changes & reads if elsewhere and line not in place else None
             if changed and not line.function.endswith("__init__"):
                 reads -= changed
                 found[line] = [line, *self._caller(at)]
