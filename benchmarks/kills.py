@@ -58,7 +58,8 @@ def _note(folder: Path) -> _Noted | None:
 def kill_campaigns(folder: Path, kills: int, seed: int, longest: float = 2.5) -> Losses:
     """Start a campaign and kill it, again and again; ``longest`` is how long one may live, in seconds.
 
-    That is counted from when a first one, which is killed at its first count, had something to lose: machines differ.
+    That is counted from when a first one, which is killed once it has counted and found something, had something to
+    lose: machines differ.
     """
     rng = random.Random(seed)
     losses = Losses()
@@ -74,7 +75,7 @@ def kill_campaigns(folder: Path, kills: int, seed: int, longest: float = 2.5) ->
         )
         began = time.monotonic()
         if started is None:
-            while process.poll() is None and not ((noted := _note(folder)) and noted.executions):
+            while process.poll() is None and not ((noted := _note(folder)) and noted.executions and noted.files):
                 time.sleep(0.05)
             started = time.monotonic() - began
         else:
