@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
 from crosswire.fuzzer.campaigns.preflight import preflight
 from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.targets import JsonWire, Wire, application
@@ -27,7 +28,8 @@ def wires() -> dict[str, Wire]:
     found = {}
     for number, snippet in enumerate(SNIPPETS):
         exec(compile(snippet, f"wires.md, snippet {number}", "exec"), known)
-        found[f"snippet {number}"] = known.pop("rooms" if "rooms =" in snippet else "wire")
+        name = re.findall(r"^(\w+) = ", snippet, re.MULTILINE)[-1]
+        found[name if name != "wire" else f"snippet {number}"] = known.pop(name)
     return found
 
 
@@ -49,14 +51,22 @@ def test_a_wire_of_the_page_speaks_to_a_server(name: str) -> None:
 
 
 def test_the_page_has_the_wire_of_a_socketio_application() -> None:
-    (wire,) = (wire for wire in ALL.values() if wire.describe().startswith("Socket.IO"))
-    worker = Worker(application("tests.applications.rooms:app", wire=wire))
+    worker = Worker(application("tests.applications.rooms:app", wire=ALL["rooms"]))
     with worker.session():
         assert preflight(worker) is None
 
 
+def test_the_page_has_the_wire_of_rooms_that_are_joined_by_events() -> None:
+    """One that the events of its page make: whoever speaks is heard by who is in the room."""
+    tally = Campaign(application("tests.applications.channels:app", wire=ALL["channels"]), Plan(executions=40)).run()
+    assert not tally.found
+    assert tally.exercised["no loss"]
+
+
 def test_the_page_names_every_ready_made_wire() -> None:
-    assert set(re.findall(r"^\| `(\w+)` \|", PAGE.partition("## Ready-made")[2], re.MULTILINE)) == set(WIRES)
+    assert set(
+        re.findall(r"^\| `(\w+)` \|", PAGE.partition("## Ready-made")[2].partition("\n## ")[0], re.MULTILINE)
+    ) == set(WIRES)
 
 
 @pytest.mark.parametrize("name", ["JsonWire", "SocketIOWire", "application"])
