@@ -22,6 +22,7 @@ __all__ = (
     "Kept",
     "Mention",
     "Outcome",
+    "Refusal",
     "Remains",
     "Row",
     "RowKind",
@@ -159,6 +160,18 @@ class Farewell(str):
     def of(cls, code: int, reason: str = "") -> Farewell:
         said = cls(f"closed with {code}" + (f": {reason}" if reason else ""))
         said.code = code
+        return said
+
+
+class Refusal(str):
+    """How a server turned a handshake down, in words, with the ``status`` of its answer over HTTP."""
+
+    status: int | None = None
+
+    @classmethod
+    def of(cls, status: int, words: str) -> Refusal:
+        said = cls(words)
+        said.status = status
         return said
 
 

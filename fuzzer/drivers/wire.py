@@ -9,23 +9,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from ..clients.asgi import AsgiLink
-from ..clients.link import Link, Unconnected, refusal
-from ..core.history import Aim, Detail, EventId, Outcome, Remains, RowKind
+from ..clients.link import Unconnected
+from ..core.history import Aim, Detail, Outcome, Remains, RowKind
 from ..core.http import HttpAnswer
-from ..core.jsons import read_json
-from ..core.program import CRITICAL_EVENTS, Operation, Program
+from ..core.program import Operation, Program
 from ..core.stacks import Place, waits_at
 from ..targets.adapter import Target
 from ..targets.login import Http
-from ..targets.own import Action, aim_of
 from ..targets.serving import Service
 from ..targets.traits import WireTraits
-from ..targets.wire import Frame, Login, Outgoing
+from ..targets.wire import Login
 from ..world import Outer
 from .base import Driver, Lane, failure
 from .client import WireClient
@@ -33,6 +30,7 @@ from .evidence import Connections
 from .logs import LogWatch, watched_logs
 from .manager import credentials
 from .retained import Root
+from .speaking import Speaking
 
 __all__ = ("WireDriver",)
 
@@ -40,32 +38,11 @@ PATIENCE = 120.0
 """Seconds for which servers wait for clients to leave before they end all the same; the usual ones wait for 60."""
 
 
-def taken(answer: HttpAnswer) -> Detail:
-    """Return how an operation ended that was answered over HTTP: it was taken, or refused."""
-    return None if answer.good else False
-
-
-def answer_of(action: Action, answer: HttpAnswer) -> Detail:
-    """Return how an action ended that was answered over HTTP: refused, or done, for the user whom the answer names."""
-    if not answer.good:
-        return False
-    if action.answer is None and action.user is None:
-        return None
-    try:
-        data = read_json(answer.body)
-    except ValueError:
-        data = None
-    if not isinstance(data, Mapping) or not action.answered_by(data):
-        return False
-    named = data.get(action.user) if action.user is not None else None
-    return named if isinstance(named, str) else None
-
-
 def _code(task: Any) -> object:
     return getattr(task.get_coro(), "cr_code", None)
 
 
-class WireDriver(Driver):
+class WireDriver(Driver, Speaking):
     """One execution of an application with a wire."""
 
     making = "starting it"
@@ -151,7 +128,7 @@ class WireDriver(Driver):
             if not emitter.link.unread or emitter.gone:
                 confirmed = self.wire.confirms_joins and emitter.joining.pop(number, None) is not None
                 confirmed = confirmed or emitter.acting.pop(number, None) is not None
-                self._done(number, Outcome.INDETERMINATE, RowKind.CANCELLED if confirmed else RowKind.RETURNED)
+                self.ended(number, Outcome.INDETERMINATE, RowKind.CANCELLED if confirmed else RowKind.RETURNED)
 
     def unanswered(self, client: WireClient) -> bool:
         """Whether nobody will say that the client is connected."""
@@ -228,15 +205,6 @@ class WireDriver(Driver):
             if not client.link.over:
                 yield Remains(f"connection {name}", self.place(name), "connection", False, name)
 
-    # -- what is said ------------------------------
-
-    def event(self, number: int, op: Operation) -> str:
-        """The marker of an operation's event, known by its id from now on."""
-        for step in ("", *CRITICAL_EVENTS) if op.kind == "run_agent" else ("",):
-            made = EventId(number, step)
-            self.made[str(made)] = made
-        return f"cw-{EventId(number)}"
-
     # -- how operations end ------------------------------
 
     def connected(self, client: WireClient, kind: RowKind, detail: Detail) -> None:
@@ -251,33 +219,6 @@ class WireDriver(Driver):
         """The client may do what comes next."""
         client.lane.running = None
         self.offer(client.lane)
-
-    def done(self, text: str) -> None:
-        """The server confirms that an event was emitted."""
-        event = self.made.get(text)
-        if event is not None and event.number in self.emitting:
-            self._done(event.number, None)
-
-    def joined(self, client: WireClient, room: str) -> None:
-        """The server confirms that a room was joined; without a name, the one that was asked for first."""
-        for number, wanted in client.joining.items():
-            if room in ("", wanted):
-                del client.joining[number]
-                if number in self.emitting:
-                    self._done(number, None)
-                return
-
-    def acted(self, client: WireClient, name: str, user: str | None) -> None:
-        """The server confirms that an action is done: the one of that name that was asked for first."""
-        number = next((number for number, wanted in client.acting.items() if wanted == name), None)
-        if number is not None:
-            del client.acting[number]
-            if number in self.emitting:
-                self._done(number, user)
-
-    def _done(self, number: int, detail: Detail, kind: RowKind = RowKind.RETURNED) -> None:
-        name = self.emitting.pop(number)
-        self.record(kind, number, name, detail)
 
     def served(self, client: WireClient) -> None:
         if client.leaving is not None and client.link.over:
@@ -309,146 +250,11 @@ class WireDriver(Driver):
         if before is None:
             client.link.open(self.wire.request(login))
         else:
-            self._ask(client, before, self.wire.said(login), partial(self._logged_in, client, connect))
+            self.ask(client, before, self.wire.said(login), partial(self.logged_in, client, connect))
 
-    def _ask(
-        self, client: WireClient, http: Http, said: Mapping[str, Any], heard: Callable[[HttpAnswer], None]
-    ) -> None:
+    def ask(self, client: WireClient, http: Http, said: Mapping[str, Any], heard: Callable[[HttpAnswer], None]) -> None:
         self.requests += 1
         self.service.ask(client.login.connection, self.requests, http.request(said, client.cookies), heard)
-
-    def _logged_in(self, client: WireClient, connect: Callable[[], Link], answer: HttpAnswer) -> None:
-        """A client's login over HTTP is answered: now its handshake, with what the answer gave."""
-        before = self.wire.before
-        assert before is not None
-        if client.gone:
-            return
-        if not answer.good:
-            said = refusal(answer.status, answer.body.decode("utf-8", "replace"))
-            client.refused(f"{before.method} {before.path}: {said}")
-            return
-        client.cookies = answer.cookies
-        try:
-            token = before.found(answer)
-        except (LookupError, TypeError, ValueError):
-            body = answer.body.decode("utf-8", "replace")
-            client.refused(f"{before.method} {before.path}: no {before.token or before.cookie} in the answer {body}")
-            return
-        if token is not None:
-            client.login = replace(client.login, token=token, issued=True)
-        request = self.wire.request(client.login)
-        if client.cookies:
-            cookies = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
-            request = replace(request, headers=(*request.headers, ("Cookie", cookies)))
-        stalled = client.link.stalled
-        client.link = connect()
-        if stalled:
-            client.link.stall()
-        client.link.open(request)
-
-    def room_of(self, op: Operation) -> str | None:
-        """The room a client connects to, where it connects to one."""
-        if not self.wire.rooms_at_connect:
-            return None
-        return op.room or self.wire.room_names[0]
-
-    def _client(self, number: int, op: Operation) -> WireClient | None:
-        """The operation's client where its connection is open; else the operation is skipped."""
-        client = self.clients.get(op.connection or "")
-        if client is None or client.gone or client.hung_up or not client.open:
-            self.skip(number)
-            return None
-        return client
-
-    def _say(
-        self,
-        number: int,
-        op: Operation,
-        lane: Lane,
-        speak: Callable[[Outgoing], Frame | Http],
-        aim: Aim | None,
-        heard: Callable[[HttpAnswer], Detail] = taken,
-    ) -> WireClient | None:
-        """Let a client say something; the client, where it can."""
-        client = self._client(number, op)
-        if client is None:
-            return None
-        event = Outgoing(self.event(number, op), op.to, client.login, op.room)
-        said = speak(event)
-        if isinstance(said, Http) and aim is not None:
-            aim = aim._replace(by_request=True)
-        self.record(RowKind.INVOKED, number, op.connection, aim)
-        if isinstance(said, Http):  # over connections of their own, so the next waits until this one is answered
-            lane.running = number
-            self.asking[number] = client.login.connection
-            self._ask(client, said, self.wire.told(event), partial(self._answered, number, lane, heard))
-        else:
-            self.emitting[number] = client.login.connection
-            client.link.send(said)
-        return client
-
-    def _answered(self, number: int, lane: Lane, heard: Callable[[HttpAnswer], Detail], answer: HttpAnswer) -> None:
-        """What was asked over HTTP is answered: it was taken, or refused."""
-        self.record(RowKind.RETURNED, number, self.asking.pop(number), heard(answer))
-        lane.running = None
-        self.offer(lane)
-
-    def do_emit(self, number: int, op: Operation, lane: Lane) -> None:
-        self._say(number, op, lane, self.wire.emit, Aim(op.to))
-
-    def do_broadcast(self, number: int, op: Operation, lane: Lane) -> None:
-        self._say(number, op, lane, self.wire.broadcast, Aim())
-
-    def do_run_agent(self, number: int, op: Operation, lane: Lane) -> None:
-        client = self.clients.get(op.connection or "")
-        asks = client.login.identity if client is not None else None  # who asks is who the token says
-        self._say(number, op, lane, self.wire.run_agent, Aim(asks or op.to))
-
-    def do_emit_to_room(self, number: int, op: Operation, lane: Lane) -> None:
-        client = self.clients.get(op.connection or "")
-        rooms = self.wire.spoken_in(client.login, op.room) if client is not None else ()
-        self._say(number, op, lane, self.wire.emit_to_room, Aim(rooms=rooms))
-
-    def do_join(self, number: int, op: Operation, lane: Lane) -> None:
-        if not self.wire.offers(op.kind):  # a program may be another wire's
-            self.skip(number)
-            return
-        client = self._client(number, op)
-        if client is not None:
-            assert op.room is not None
-            self.record(RowKind.INVOKED, number, op.connection, Aim(rooms=(op.room,)))
-            self.emitting[number] = client.login.connection
-            if op.kind == "join":
-                client.joining[number] = op.room
-            speak = self.wire.join_room if op.kind == "join" else self.wire.leave_room
-            for frame in speak(client.login, op.room):
-                client.link.send(frame)
-
-    do_leave = do_join
-
-    def do_authenticate(self, number: int, op: Operation, lane: Lane) -> None:
-        if not self.wire.logs_in_again:  # a program may be another wire's
-            self.skip(number)
-            return
-        client = self._client(number, op)
-        if client is None:
-            return
-        user = op.user or client.login.user
-        token, identity = credentials(op, user)
-        client.login = replace(client.login, user=user, token=token, identity=identity)
-        client.connecting = lane.running = number
-        self.record(RowKind.INVOKED, number, op.connection, None)
-        for frame in self.wire.login(client.login):
-            client.link.send(frame)
-
-    def do_log_out(self, number: int, op: Operation, lane: Lane) -> None:
-        client = self._client(number, op)
-        if client is not None:
-            self.record(RowKind.INVOKED, number, op.connection, None)
-            self.emitting[number] = client.login.connection
-            self.up[client.login.connection] = False
-            for frame in self.wire.log_out(client.login):
-                client.link.send(frame)
 
     def do_shut_down(self, number: int, op: Operation, lane: Lane) -> None:
         coming = any(client.connecting is not None and not client.open for client in self.clients.values())
@@ -457,69 +263,5 @@ class WireDriver(Driver):
         else:
             self._stop(number)
 
-    def do_expire(self, number: int, op: Operation, lane: Lane) -> None:
-        self._say(number, op, lane, lambda event: self.wire.expire(event.login), None)
-
-    def do_act(self, number: int, op: Operation, lane: Lane) -> None:
-        name = op.name or ""
-        action, own = self.wire.actions.get(name), self.target.own(name)
-        if action is None or own is None:
-            self.skip(number)
-            return
-        client = self._say(number, op, lane, partial(self.wire.act, name), aim_of(own, op), partial(answer_of, action))
-        if client is not None and number in self.emitting and action.answer is not None:
-            client.acting[number] = name
-
-    def _leave(self, number: int, op: Operation, lane: Lane) -> None:
-        client = self.clients.get(op.connection or "")
-        if client is None or client.gone or client.hung_up:
-            self.skip(number)
-            return
-        name = client.login.connection
-        self.record(RowKind.INVOKED, number, name, None)
-        self.record(RowKind.GONE, number, name, op.kind)
-        client.gone = True
-        client.leaving = number
-        self.up[name] = False
-        if op.kind in ("disconnect", "malform") and client.connecting is None and not self.stopped:
-            self.parted.add(name)
-        if client.connecting is not None:  # one that is open may have been logged in long since: nobody would say
-            known = not self.unanswered(client) or not client.open
-            self.connected(client, RowKind.CANCELLED, None if known else Outcome.INDETERMINATE)
-        if op.kind == "malform" and client.open:
-            message = self.wire.malformed(sum(name.encode()))
-            if message is not None:  # a program may be another wire's
-                self.malformed.add(name)
-                client.link.send(message)
-        if op.kind in ("disconnect", "malform"):
-            client.link.close()
-        elif op.kind == "abort":
-            client.link.abort()
-        else:
-            client.link.misbehave(op.kind)
-
-    do_disconnect = do_abort = do_garble = do_truncate = do_malform = _leave
-
-    def do_flood(self, number: int, op: Operation, lane: Lane) -> None:
-        client = self._client(number, op)
-        if client is not None:
-            client.link.misbehave(op.kind)
-
-    def do_stall(self, number: int, op: Operation, lane: Lane) -> None:
-        client = self.clients.get(op.connection or "")
-        if client is None or client.gone or client.hung_up or client.link.stalled == (op.kind == "stall"):
-            self.skip(number)
-        elif op.kind == "stall":
-            client.link.stall()
-            self.record(RowKind.STALLED, number, client.login.connection, None)
-            if op.seconds is not None:
-                self.loop.call_later(op.seconds, self._resume, number, client, context=self.context)
-        else:
-            self._resume(number, client)
-
-    do_unstall = do_stall
-
-    def _resume(self, number: int, client: WireClient) -> None:
-        if client.link.stalled and not client.gone and not client.hung_up:
-            client.link.resume()
-            self.record(RowKind.RESUMED, number, client.login.connection, None)
+    def later(self, seconds: float, act: Callable[..., object], *arguments: object) -> None:
+        self.loop.call_later(seconds, act, *arguments, context=self.context)
