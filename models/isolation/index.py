@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
+from typing import Any, ClassVar
 
 from ...fuzzer.core.history import Aim, Content, Detail, EventId, History, Mention, RowKind
 from ...fuzzer.core.program import CRITICAL_EVENTS, LEAVING, Operation, Program
@@ -33,8 +34,14 @@ TRAFFIC = frozenset({"pong", "bytes", "frame"})
 """Kinds of pending events behind which a heartbeat of the same connection may lie."""
 
 
+Method = Callable[[Any, int, float, int | None, Connection | None, Detail], None]
+
+
 class HistoryIndex:
     """What the checks look things up in."""
+
+    methods: ClassVar[Mapping[RowKind, Method]]
+    """Row kind -> the method that reads it; the other rows are marks, which checks read themselves."""
 
     def __init__(self, target: Target, policy: Policy, program: Program, history: History) -> None:
         self.target, self.policy, self.program, self.history = target, policy, program, history
@@ -62,9 +69,9 @@ class HistoryIndex:
         """Users whose token has ended, which all their clients show."""
         self.disturbed = False
         """An operation was cancelled or the target was shut down: availability is no longer promised."""
-        connections, marks = self.connections, self.marks
+        connections, marks, methods = self.connections, self.marks, self.methods
         for row, (time, kind, number, name, detail) in enumerate(history):
-            method = METHODS.get(kind)
+            method = methods.get(kind)
             if method is None:
                 marks[kind].append(row)
             else:
@@ -331,7 +338,7 @@ class HistoryIndex:
             return
         assert isinstance(detail, Content)
         deliveries: list[Delivery] = []
-        for mention, event in self._mentioned(detail):
+        for mention, event in self.mentioned(detail):
             deliveries.append(Delivery(event, c, row, mention))
             event.deliveries.append(deliveries[-1])
         c.in_flight.append((row, time, deliveries))
@@ -342,10 +349,10 @@ class HistoryIndex:
 
     def _turned_away(self, row: int, time: float, number: int | None, c: Connection | None, detail: Detail) -> None:
         if isinstance(detail, Content):
-            for _, event in self._mentioned(detail):
+            for _, event in self.mentioned(detail):
                 event.turned_away = True
 
-    def _mentioned(self, content: Content) -> list[tuple[Mention, Event]]:
+    def mentioned(self, content: Content) -> list[tuple[Mention, Event]]:
         """The events that a frame carries, with what it says of each."""
         return [(mention, self.events[mention.event]) for mention in content.mentions if mention.event in self.events]
 
@@ -403,7 +410,7 @@ class HistoryIndex:
                 session.stalled_since = None
 
 
-METHODS: dict[RowKind, Callable[[HistoryIndex, int, float, int | None, Connection | None, Detail], None]] = {
+HistoryIndex.methods = {
     RowKind.INVOKED: HistoryIndex._invoked,
     RowKind.RETURNED: HistoryIndex._ended,
     RowKind.RAISED: HistoryIndex._ended,
@@ -417,7 +424,6 @@ METHODS: dict[RowKind, Callable[[HistoryIndex, int, float, int | None, Connectio
     RowKind.STALLED: HistoryIndex._stalled,
     RowKind.RESUMED: HistoryIndex._resumed,
 }
-"""Row kind -> the method that reads it; the other rows are marks, which checks read themselves."""
 
 
 def _identity(op: Operation, user: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from ...fuzzer.core.history import RowKind
@@ -14,6 +15,8 @@ from .verdicts import Breach, Check, declared, rows_of
 
 __all__ = (
     "CHECKS",
+    "DONE",
+    "EXCUSES",
     "at_least_once",
     "at_most_once",
     "beyond_rate",
@@ -23,6 +26,7 @@ __all__ = (
     "perhaps_unheard",
     "refused_honestly",
     "room_crowded",
+    "what_is_lost",
 )
 
 DONE = (RowKind.RETURNED, RowKind.RAISED)
@@ -41,10 +45,10 @@ def loss(index: HistoryIndex) -> Iterator[Breach]:
         got = {d.connection.name for d in event.deliveries if d.received != NEVER}
         for c in must_hear(index, event, act.began, rest):
             if c.name not in got:
-                yield Breach(_lost(index, event, c, bool(got)), act.began, rest, event, act, c)
+                yield Breach(what_is_lost(index, event, c, bool(got)), act.began, rest, event, act, c)
 
 
-def _lost(index: HistoryIndex, event: Event, c: Connection, others: bool) -> v.Violation:
+def what_is_lost(index: HistoryIndex, event: Event, c: Connection, others: bool) -> v.Violation:
     act, served = event.by, "another connection got it" if others else "nobody got it"
     evidence = rows_of(c.login.sure_from, act.began, act.ended)
     instead = index.instead.get((act.number, c.name), [])
@@ -289,10 +293,13 @@ def duplicates(index: HistoryIndex) -> Iterator[Breach]:
     for event in index.events.values():
         if len(event.deliveries) < 2:
             continue
+        times = Counter(d.connection.name for d in event.deliveries if d.received != NEVER)
+        if max(times.values(), default=0) < 2:
+            continue
         for name in index.connections:
-            got = [d for d in event.deliveries if d.connection.name == name and d.received != NEVER]
-            rows = [d.received for d in got]
-            if len(rows) > 1:
+            if times[name] > 1:
+                got = [d for d in event.deliveries if d.connection.name == name and d.received != NEVER]
+                rows = [d.received for d in got]
                 c = got[0].connection
                 kind = v.OfflineDuplicate if absent(index, event) else v.DuplicateEvent
                 message = f"{event.id} arrived {len(rows)} times on {c.name}"
@@ -323,26 +330,26 @@ def told_twice_over(index: HistoryIndex, b: Breach) -> bool:
     return event.to == event.emitter.identity == c.identity and times == 2
 
 
+EXCUSES = (
+    cancelled,
+    missed_beat,
+    emitter_perhaps_out,
+    emitter_perhaps_no_member,
+    perhaps_unheard,
+    perhaps_ended,
+    perhaps_busy,
+    refused_honestly,
+    beyond_rate,
+    beyond_backlog,
+    room_full,
+    moved_on,
+    at_most_once,
+    forgotten,
+)
+"""For which an event that never arrived was not lost."""
+
 CHECKS = (
-    Check(
-        loss,
-        (
-            cancelled,
-            missed_beat,
-            emitter_perhaps_out,
-            emitter_perhaps_no_member,
-            perhaps_unheard,
-            perhaps_ended,
-            perhaps_busy,
-            refused_honestly,
-            beyond_rate,
-            beyond_backlog,
-            room_full,
-            moved_on,
-            at_most_once,
-            forgotten,
-        ),
-    ),
+    Check(loss, EXCUSES),
     Check(false_failures, (cancelled, unread_at_failure, given_up, failure_is_unknown)),
     Check(duplicates, (quoted, told_twice_over, at_least_once)),
 )

@@ -1,0 +1,445 @@
+"""The same model for a live server, of which only what clients see is known.
+
+Rows are written by one process with one clock: an operation is invoked before its first byte goes out, and a frame is
+received after its last byte has come in.  So what rows say overlaps may have, and what they say came later did.  What
+the server sent, and when, is not known; that everything has come to rest never is.  Each check says what it needs, and
+is silent without it; what needs the server's inside is not judged at all (`NEVER_JUDGED`).
+
+A loss is proven in one of two ways.  *Certain*: something later of the same emitter, on the same way to the same
+connection, has arrived, so that the one before it is lost or overtaken, and order is promised.  *Against the declared
+time*: nothing came for as long as was declared to be enough, from a server that answered meanwhile.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import cached_property
+from typing import NamedTuple
+
+from ...fuzzer.core.history import Content, Detail, Farewell, History, Refusal, RowKind
+from ...fuzzer.core.program import Program
+from ...fuzzer.targets.adapter import Target
+from ...fuzzer.targets.traits import WireTraits
+from . import availability, consistency, content, hearing, hygiene, independence, liveness, login, loss, offline, order
+from . import violations as v
+from .audience import must_hear
+from .index import HistoryIndex
+from .records import Connection, Delivery, Event
+from .spans import NEVER
+from .verdicts import Breach, Check, rows_of
+
+__all__ = (
+    "CHECKS",
+    "CROWDED",
+    "NEVER_JUDGED",
+    "Grade",
+    "Need",
+    "Outside",
+    "OutsideCheck",
+    "OutsideIndex",
+    "Proven",
+    "judge_from_outside",
+)
+
+CROWDED = 64
+"""Events under way to one connection at once from which on a server may have a limit that nobody has declared."""
+
+
+class Need(StrEnum):
+    """What a check needs to know besides what clients see."""
+
+    INSIDE = "inside knowledge"
+    ORDER = "order of one emitter"
+    TIME = "a declared time"
+    NETWORK = "a network that does not fail"
+
+
+class Grade(StrEnum):
+    """How far a violation is proven."""
+
+    CERTAIN = "certain"
+    DECLARED = "against the declared time"
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What is known besides the history.
+
+    ``ordered``: one emitter's events are promised to arrive in order.  ``within``: seconds in which an event arrives
+    and a login is done, if declared.  ``rested``: nothing came for so long at the end, from a server that answered and
+    to clients that were there to hear it.  ``known``: users whom the server has let in before.  ``local``: the server
+    is on this machine.
+    """
+
+    ordered: bool = True
+    within: float | None = None
+    rested: bool = False
+    known: frozenset[str] = frozenset()
+    local: bool = True
+
+    @property
+    def given(self) -> frozenset[Need]:
+        timed = self.within is not None and self.rested
+        there = ((Need.ORDER, self.ordered), (Need.TIME, timed), (Need.NETWORK, self.local))
+        return frozenset(need for need, given in there if given)
+
+
+class Proven(NamedTuple):
+    """A violation, how far it is proven, and by what."""
+
+    violation: v.Violation
+    grade: Grade
+    proof: str
+
+
+Way = tuple[str, str | None, tuple[str, ...]]
+"""How an event goes: what its operation is called, and the user or the rooms it is for."""
+
+
+class OutsideIndex(HistoryIndex):
+    """A history of which only receipts are known: an event was sent at the latest when it was received."""
+
+    def __init__(self, target: Target, program: Program, history: History, outside: Outside) -> None:
+        self.outside = outside
+        self.owed = 0
+        """(event, connection): how many of them were owed for certain, and have been looked for."""
+        traits = target.traits
+        self.confirms_joins = isinstance(traits, WireTraits) and traits.wire.confirms_joins
+        super().__init__(target, target.traits.policy, program, history)
+
+    def _received(self, row: int, time: float, number: int | None, c: Connection | None, detail: Detail) -> None:
+        if c is None:
+            return
+        assert isinstance(detail, Content)
+        for mention, event in self.mentioned(detail):
+            event.deliveries.append(Delivery(event, c, row, mention, row))
+
+    @cached_property
+    def heard(self) -> dict[str, dict[Way, list[int]]]:
+        """Connection -> way -> the rows at which something that went this way arrived."""
+        heard: dict[str, dict[Way, list[int]]] = defaultdict(lambda: defaultdict(list))
+        for event in self.events.values():
+            for d in event.deliveries:
+                heard[d.connection.name][way_of(event)].append(d.received)
+        for ways in heard.values():
+            for rows in ways.values():
+                rows.sort()
+        return heard
+
+    @cached_property
+    def spoken(self) -> dict[tuple[str, Way], list[Event]]:
+        """(connection, way) -> what its client said that way, in order."""
+        spoken: dict[tuple[str, Way], list[Event]] = defaultdict(list)
+        for event in self.events.values():
+            if event.emitter is not None:
+                spoken[event.emitter.name, way_of(event)].append(event)
+        return spoken
+
+    @cached_property
+    def _loads(self) -> dict[str, tuple[list[int], list[int]]]:
+        """Connection -> rows in order, and how many events that arrived were under way to it from each row on."""
+        changes: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        for event in self.events.values():
+            for d in event.deliveries:
+                changes[d.connection.name] += [(event.by.began, 1), (d.received, -1)]
+        loads = {}
+        for name, steps in changes.items():
+            steps.sort()
+            rows, counts, count = [], [], 0
+            for row, step in steps:
+                count += step
+                rows.append(row)
+                counts.append(count)
+            loads[name] = rows, counts
+        return loads
+
+    def crowded(self, connection: Connection, since: int, until: int) -> bool:
+        """Whether at some moment between two rows so much was under way to a connection that a limit may have held."""
+        if connection.name not in self._loads:
+            return False
+        rows, counts = self._loads[connection.name]
+        first = max(bisect_right(rows, since) - 1, 0)
+        return max(counts[first : bisect_right(rows, until)], default=0) >= CROWDED
+
+
+OutsideIndex.methods = {**HistoryIndex.methods, RowKind.RECEIVED: OutsideIndex._received}
+
+
+def way_of(event: Event) -> Way:
+    return event.by.op.called, event.to, event.rooms
+
+
+# -- no loss ------------------------------
+
+
+def overtaken(index: HistoryIndex) -> Iterator[Breach]:
+    """What one client said before something else arrives no later, wherever both are owed."""
+    assert isinstance(index, OutsideIndex)
+    for event in index.events.values():
+        if event.emitter is None or event.by.finished not in (*loss.DONE, None):
+            continue
+        got = {d.connection.name for d in event.deliveries}
+        asked = event.by.op.kind == "run_agent" or index.answers(event)
+        later: list[Event] | None = None
+        for c in index.of_user(None if event.rooms else event.to):
+            if c.name in got or c.asked > event.by.began or c.last < event.by.began or (c is event.emitter) != asked:
+                continue
+            if later is None:
+                later = list(_later(index, event))
+                arrivals = _arrivals(later)
+            row = arrivals.get(c.name, NEVER)
+            if row != NEVER and _owed_between(index, event, c, row):
+                violation = loss.what_is_lost(index, event, c, bool(got))
+                evidence = rows_of(c.asked, event.by.began, row)
+                yield Breach(replace(violation, evidence=evidence), event.by.began, row, event, event.by, c)
+
+
+def _later(index: OutsideIndex, event: Event) -> Iterator[Event]:
+    """What the same client said after it on the same way, or as a later step of the same run."""
+    assert event.emitter is not None
+    if event.step >= 0:
+        yield from (
+            e for e in index.spoken[event.emitter.name, way_of(event)] if e.by is event.by and e.step > event.step
+        )
+        return
+    for other in index.spoken[event.emitter.name, way_of(event)]:
+        if other.by.began > event.by.began and (not event.by.by_request or event.by.ended < other.by.began):
+            yield other
+
+
+def _arrivals(later: Iterable[Event]) -> dict[str, int]:
+    """Connection -> the row at which the first of several events arrived there."""
+    arrivals: dict[str, int] = {}
+    for event in later:
+        for d in event.deliveries:
+            arrivals[d.connection.name] = min(d.received, arrivals.get(d.connection.name, NEVER))
+    return arrivals
+
+
+def _owed_between(index: OutsideIndex, event: Event, c: Connection, until: int) -> bool:
+    """Whether an event was owed to a connection, which is not assumed of it but shown.
+
+    Either the server has said that the login is done, and the rooms joined, or something that went the same way had
+    arrived there before.
+    """
+    began = event.by.began
+    if c.identity is None or c.closed < until or c.login.sure_until < until or not index.reads(c, began, until):
+        return False
+    rows = index.heard[c.name][way_of(event)] if event.step < 0 else []
+    shown = bool(rows) and rows[0] < began
+    told = c.login.sure_from < began and not c.unconfirmed
+    if not event.rooms:
+        return shown or told
+    spans = [span for room in event.rooms for span in c.rooms.get(room, ()) if span.sure_until > until]
+    joined = any(span.sure_from < began for span in spans if index.confirms_joins or span.may_from == c.asked)
+    return (shown and any(span.may_from < began for span in spans)) or (told and joined)
+
+
+def flooded(index: HistoryIndex, b: Breach) -> bool:
+    """So much was under way to the connection that a server which keeps up with its clients may have had a limit."""
+    assert isinstance(index, OutsideIndex)
+    return b.connection is not None and index.crowded(b.connection, b.since, b.until)
+
+
+def missing(index: HistoryIndex) -> Iterator[Breach]:
+    """An event has arrived on every connection that must hear it once the declared time is over."""
+    assert isinstance(index, OutsideIndex)
+    already = {(b.event, b.connection.name) for b in overtaken(index) if b.connection is not None}
+    for event in index.events.values():
+        act = event.by
+        rest = index.rest_after(act.ended)
+        if act.finished not in loss.DONE or rest == NEVER:
+            continue
+        got = {d.connection.name for d in event.deliveries}
+        for c in _owed_by(index, event, rest):
+            index.owed += 1
+            if c.name not in got and (event, c.name) not in already:
+                violation = loss.what_is_lost(index, event, c, bool(got))
+                yield Breach(violation, act.began, rest, event, act, c)
+
+
+def _owed_by(index: OutsideIndex, event: Event, rest: int) -> Iterator[Connection]:
+    """The connections that an event is owed to by a rest: their logins were done, or they had been heard to be."""
+    certain = set()
+    for c in must_hear(index, event, event.by.began, rest):
+        certain.add(c.name)
+        yield c
+    asked = event.by.op.kind == "run_agent" or index.answers(event)
+    for c in index.of_user(None if event.rooms else event.to):
+        there = c.asked < event.by.began and c.last > rest and (c is event.emitter) == asked
+        if there and c.name not in certain and _owed_between(index, event, c, rest):
+            yield c
+
+
+# -- availability ------------------------------
+
+FAULT = 1011
+"""The close code by which a server says that something unexpected kept it from going on (RFC 6455, section 7.4.1)."""
+
+
+def failed(index: HistoryIndex) -> Iterator[Breach]:
+    """A server does not end a client's connection for a fault of its own, which it says itself."""
+    for c in index.connections.values():
+        why = index.history[c.closed].detail if c.closed < c.gone else None
+        if not isinstance(why, Farewell) or why.code != FAULT or not c.genuine or c.identity in index.expired:
+            continue
+        if index.reads(c, c.closed, c.closed):
+            leavers = [o.name for o in index.sessions if o.name != c.name and o.gone < c.closed]
+            found = v.Dropped(
+                f"the server ended {c.name} of {c.user} and said that it failed ({why})"
+                + (f"; {leavers[-1]} had left before" if leavers else ""),
+                f"closed with {FAULT}",
+                rows_of(c.asked, c.closed),
+            )
+            yield Breach(found, c.asked, c.closed, connection=c)
+
+
+def gave_up_waiting(index: HistoryIndex, b: Breach) -> bool:
+    """It is how libraries end a connection whose heartbeat was not answered in time: under load, anybody's fault."""
+    why = index.history[b.until].detail
+    return isinstance(why, Farewell) and any(word in why.lower() for word in ("ping", "keepalive", "timeout"))
+
+
+def away(index: HistoryIndex, b: Breach) -> bool:
+    """The server did not answer for a while, or its clients were late: what was given up then says nothing."""
+    return any(b.since <= row < b.until for row in index.marks.get(RowKind.BUSY, ()))
+
+
+def hung_up(index: HistoryIndex) -> Iterator[Breach]:
+    """A server that goes on does not break a connection off that it serves, without so much as a close frame."""
+    assert isinstance(index, OutsideIndex)
+    for c in index.connections.values():
+        why = index.history[c.closed].detail if c.closed < c.gone else None
+        if not isinstance(why, Farewell) or why.code is not None or not c.genuine or c.identity in index.expired:
+            continue
+        if c.login.must(c.closed, c.closed) or index.heard[c.name]:
+            found = v.Dropped(
+                f"the server broke off the connection {c.name} of {c.user}, which had done nothing wrong",
+                "broken off",
+                rows_of(c.asked, c.closed),
+            )
+            yield Breach(found, c.asked, c.closed, connection=c)
+
+
+RESTART = 2.0
+"""Seconds around a connection's end in which nobody could connect where the server had ended as a whole."""
+
+
+def restarted(index: HistoryIndex, b: Breach) -> bool:
+    """The server as a whole had ended, or ends all: somebody tried to connect at about that time, and could not."""
+    at = index.history[b.until].time
+    for act in index.invocations.values():
+        could_not = act.op.kind == "connect" and act.finished is RowKind.CANCELLED
+        if (
+            could_not
+            and abs(act.ended_at - at) < RESTART
+            and index.connections[act.op.connection or ""].gone > act.ended
+        ):
+            return True  # and it had not left by itself
+    return False
+
+
+REFUSED = frozenset({401, 403, 404})
+"""Answers by which a server says that it does not want somebody; others are about load, or about the request."""
+
+
+def turned_away(index: HistoryIndex) -> Iterator[Breach]:
+    """A user whom the server has let in before, with the same token, is let in."""
+    assert isinstance(index, OutsideIndex)
+    for b in availability.refused(index):
+        c = b.connection
+        if c is None or b.act is None or c.identity not in index.outside.known:
+            continue
+        why = index.history[c.closed].detail if c.closed <= b.act.ended else None
+        if b.act.op.kind == "connect" and isinstance(why, Refusal) and why.status in REFUSED:
+            yield b
+
+
+GIVEN_UP = (availability.did_not_read, availability.session_over, availability.silent)
+
+LIMITS = (availability.user_limit, availability.server_limit, availability.room_limit)
+
+# -- all of them ------------------------------
+
+
+@dataclass(frozen=True)
+class OutsideCheck:
+    """A check, what it needs, and how far it proves."""
+
+    check: Check
+    needs: frozenset[Need] = frozenset()
+    grade: Grade = Grade.CERTAIN
+    proof: str = ""
+
+    def proven(self, index: OutsideIndex) -> Iterator[Proven]:
+        """The violations; none where something that is needed is not given."""
+        if self.needs <= index.outside.given:
+            within = index.outside.within
+            proof = self.proof.format(within=f"{within:g}" if within is not None else "")
+            yield from (Proven(violation, self.grade, proof) for violation in self.check.violations(index))
+
+
+def _as_it_is(name: str) -> Check:
+    """The world's own check of that name, which holds from outside as it stands."""
+    return next(check for check in _EVERY if check.breaches.__name__ == name)
+
+
+_EVERY: tuple[Check, ...] = (
+    *hearing.CHECKS,
+    *content.CHECKS,
+    *login.CHECKS,
+    *loss.CHECKS,
+    *offline.CHECKS,
+    *order.CHECKS,
+    *independence.CHECKS,
+    *liveness.CHECKS,
+    *consistency.CHECKS,
+    *hygiene.CHECKS,
+    *availability.CHECKS,
+)
+
+SEEN = "seen on a connection it was not for"
+CHECKS: tuple[OutsideCheck, ...] = (
+    OutsideCheck(_as_it_is("heard_by_strangers"), proof=SEEN),
+    OutsideCheck(_as_it_is("spoken_by_strangers"), proof="heard although its speaker had been refused"),
+    OutsideCheck(_as_it_is("frames_addressed"), proof=SEEN),
+    OutsideCheck(_as_it_is("mixed_up"), proof="seen in one frame"),
+    OutsideCheck(_as_it_is("tokens"), proof="the server's own word"),
+    OutsideCheck(_as_it_is("taken_for"), proof="the server's own word"),
+    OutsideCheck(
+        Check(overtaken, (*loss.EXCUSES, flooded)),
+        frozenset({Need.ORDER}),
+        proof="a later one of the same client has arrived",
+    ),
+    OutsideCheck(
+        Check(missing, (*loss.EXCUSES, flooded)),
+        frozenset({Need.TIME}),
+        Grade.DECLARED,
+        "not within {within} s, from a server that answered",
+    ),
+    OutsideCheck(_as_it_is("duplicates"), proof="seen twice"),
+    OutsideCheck(_as_it_is("order"), frozenset({Need.ORDER}), proof="seen in the other order"),
+    OutsideCheck(Check(failed, (gave_up_waiting, away)), proof="the server's own word"),
+    OutsideCheck(
+        Check(hung_up, (*GIVEN_UP, flooded, away, restarted)),
+        frozenset({Need.NETWORK}),
+        proof="the server went on without it",
+    ),
+    OutsideCheck(Check(turned_away, (*LIMITS, away)), proof="the server's own word"),
+)
+
+NEVER_JUDGED: tuple[str, ...] = tuple(
+    check.breaches.__name__
+    for check in _EVERY
+    if check.breaches.__name__ not in {one.check.breaches.__name__ for one in CHECKS}
+)
+"""The world's checks that need `Need.INSIDE` knowledge, or are replaced by one of another name from outside."""
+
+
+def judge_from_outside(index: OutsideIndex) -> list[Proven]:
+    """Every violation that a live server's history proves, in the order of the promises."""
+    return [proven for check in CHECKS for proven in check.proven(index)]
