@@ -24,6 +24,7 @@ ORDER = (
     "fuzzer/store",
     "fuzzer/statistics",
     "fuzzer/campaigns",
+    "fuzzer/stress",
     "fuzzer/reports",
     "fuzzer/testcase.py",
     "fuzzer/cli",

@@ -17,7 +17,19 @@ from typing import Annotated
 import typer
 
 from ..campaigns.beginning import fork_from_here
-from ..core.choices import MOST, MOST_SCHEDULES, STRATEGIES, VIA, WAYS, WIRES, Backends, FailOn, ScheduleKind, Way
+from ..core.choices import (
+    MOST,
+    MOST_SCHEDULES,
+    STRATEGIES,
+    VIA,
+    WAYS,
+    WIRES,
+    Backend,
+    Backends,
+    FailOn,
+    ScheduleKind,
+    Way,
+)
 from ..core.errors import CrosswireError
 from ..core.text import lines, plain, said
 from .results import results_app
@@ -194,6 +206,65 @@ def run(
     )
     _end_in_order()
     raise typer.Exit(run_campaigns(settings))
+
+
+@app.command("stress")
+def stress_server(
+    url: Annotated[str, typer.Argument(help="A live server: ws://127.0.0.1:8000/ws.")],
+    wire: Annotated[
+        str, typer.Option(help=f"How clients speak to it: {', '.join(WIRES)}, or module:name of a Wire.")
+    ] = "json",
+    users: Annotated[int, typer.Option(min=2, max=20_000, help="Clients at a time.")] = 50,
+    rate: Annotated[float, typer.Option(min=0.1, max=1e6, help="Events said a second.")] = 100.0,
+    duration: Annotated[str, typer.Option("--for", help="For how long: 60s, 5m.")] = "30s",
+    churn: Annotated[float, typer.Option(min=0.0, max=1e5, help="Comings, goings and stalls a second.")] = 10.0,
+    burst: Annotated[int, typer.Option(min=1, max=1000, help="Events said at once, at most.")] = 8,
+    round_length: Annotated[str, typer.Option("--round", help="Traffic of each round, which ends at rest.")] = "4s",
+    within: Annotated[
+        str, typer.Option(help="The declared time: an event arrives within it, and a login is done.")
+    ] = "3s",
+    unordered: Annotated[
+        bool, typer.Option("--unordered", help="One client's events may arrive in any order.")
+    ] = False,
+    policy: Annotated[
+        str | None, typer.Option(help="What the server does on purpose: module:name of a Policy.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=MOST, help="Names the programs and the traffic.")] = 0,
+    backend: Annotated[Backend, typer.Option(help="Whose loop the clients run on: asyncio or trio.")] = "asyncio",
+    start: Annotated[
+        str | None, typer.Option(help="Command that starts the server: afresh for each round, and ended after it.")
+    ] = None,
+    first: Annotated[bool, typer.Option("--first", help="Stop after the first round that broke a promise.")] = False,
+    allow_remote: Annotated[
+        str | None, typer.Option(metavar="HOST", help="Another machine that is yours to stress, by name.")
+    ] = None,
+    results: Annotated[Path, typer.Option(help="Folder for histories and counterexamples.")] = RESULTS,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Stress a live server, in any language; exit code 1 when a promise was broken, 2 when nothing was heard."""
+    from .stressing import run_stress, stress_settings
+
+    settings = stress_settings(
+        url=url,
+        wire=wire,
+        users=users,
+        rate=rate,
+        duration=duration,
+        churn=churn,
+        burst=burst,
+        round_length=round_length,
+        within=within,
+        unordered=unordered,
+        policy=policy,
+        seed=seed,
+        backend=backend,
+        command=start,
+        first=first,
+        allow_remote=allow_remote,
+        results=results,
+    )
+    _end_in_order()
+    raise typer.Exit(run_stress(settings, as_json))
 
 
 @app.command()

@@ -350,13 +350,13 @@ def _wire(
     elif wire in WIRES:
         spoken, guessed = WIRES[wire], False
     else:
-        return _wire_at(name, wire), ()
+        return wire_at(name, wire), ()
     spoken = asked_at(routes, spoken)
     ways = tuple(filter(spoken.offers, AUDIENCES))
     return spoken, ways if guessed or len(ways) > 1 else ()
 
 
-def _wire_at(name: str, wire: str) -> Wire:
+def wire_at(name: str, wire: str) -> Wire:
     """The wire of that place, ``package.module:name``, for the target of that name."""
     module_name, attribute = module_and_name(wire)
     if not attribute:

@@ -1,0 +1,215 @@
+"""``crosswire stress``: what was typed, and what is told of it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from ...models.isolation.outside import NEVER_JUDGED, Grade
+from ..core.errors import UsageError
+from ..core.text import cut, plain
+from ..stress.address import REMOTE_CLIENTS, REMOTE_RATE, descriptors_for, look_up, wire_for
+from ..stress.round import Plan
+from ..stress.run import Broken, Result, Settings, stress
+from ..stress.traffic import Load
+from ..stress.traits import live_target
+from ..targets.places import load_module, module_and_name
+from ..targets.policy import Limits, Policy, policy_of
+from .budget import parse_budget
+from .terminal import plain_console, plain_text
+
+__all__ = ("run_stress", "stress_settings")
+
+SHOWN = 20
+"""Kinds of violations that are listed."""
+
+
+def stress_settings(
+    *,
+    url: str,
+    wire: str,
+    users: int,
+    rate: float,
+    duration: str,
+    churn: float,
+    burst: int,
+    round_length: str,
+    within: str,
+    unordered: bool,
+    policy: str | None,
+    seed: int,
+    backend: str,
+    command: str | None,
+    first: bool,
+    allow_remote: str | None,
+    results: Path,
+) -> Settings:
+    """Return the settings of a run; raises `UsageError` where they make no sense, or are not allowed."""
+    spot = look_up(url, allow_remote)
+    if not spot.local and (users > REMOTE_CLIENTS or rate > REMOTE_RATE):
+        raise UsageError(
+            f"another machine is asked to bear {REMOTE_CLIENTS} users and {REMOTE_RATE:g} events a second at most"
+        )
+    if not spot.local and command is not None:
+        raise UsageError("--start starts a server on this machine, and the URL names another")
+    descriptors_for(users)
+    spoken = wire_for(wire, spot, url)
+    target = live_target(url, spoken, _policy(policy), gentle=not spot.local)
+    if not target.traits.own_operations and not any(
+        map(spoken.offers, ("emit", "broadcast", "run_agent", "emit_to_room"))
+    ):
+        raise UsageError(f"the wire {wire} has nothing for clients to say")
+    return Settings(
+        url=url,
+        spot=spot,
+        wire=spoken,
+        wire_name=wire,
+        target=target,
+        plan=Plan(
+            Load(clients=users, rate=rate, churn=churn, burst=burst),
+            seconds=parse_budget(round_length),
+            within=parse_budget(within),
+            ordered=not unordered,
+            local=spot.local,
+            seed=seed,
+        ),
+        seconds=parse_budget(duration),
+        backend=backend,
+        command=command,
+        first=first,
+        results=results,
+    )
+
+
+def _policy(name: str | None) -> Policy:
+    """What the server declares, as ``module:name``; the strict promise where nothing is said."""
+    if name is None:
+        return policy_of(Policy())
+    module_name, attribute = module_and_name(name)
+    found = getattr(load_module(name, module_name), attribute, None)
+    if not isinstance(found, Policy | Limits):
+        raise UsageError(f"--policy {cut(name, 100)!r} is no Policy of crosswire.fuzzer")
+    return policy_of(found)
+
+
+def run_stress(settings: Settings, as_json: bool) -> int:
+    """Stress a server, tell what came of it, and return the exit code."""
+    result = stress(settings, _progress)
+    if as_json:
+        print(json.dumps(_as_data(settings, result), indent=2))
+    else:
+        _print(settings, result)
+    if result.code == 2:
+        print(plain(f"crosswire: {_silence(result)}"), file=sys.stderr)
+    return result.code
+
+
+def _silence(result: Result) -> str:
+    """Why nothing was heard."""
+    errors = ", ".join(f"{what} ({count} times)" for what, count in result.figures.errors.most_common(3))
+    if not result.figures.connects:
+        return f"no client was let in: {errors or 'nobody answered'}"
+    return "nothing was heard, so nothing was judged: does the wire say how this server is spoken to?" + (
+        f" ({errors})" if errors else ""
+    )
+
+
+def _progress(result: Result) -> None:
+    """Say how far it has come."""
+    last = result.rounds[-1]
+    p99 = last.delivery.percentiles().get("p99")
+    line = (
+        f"round {len(result.rounds)}: {last.said:,} said, {last.heard:,} heard, "
+        f"{f'p99 {p99:g} ms' if p99 is not None else 'no latency'}, {sum(last.errors.values()):,} errors"
+        f"; {sum(one.times for one in result.broken.values()):,} violations so far"
+    )
+    print(plain(line), file=sys.stderr, flush=True)
+
+
+def _print(settings: Settings, result: Result) -> None:
+    figures, console = result.figures, plain_console()
+    heard = f"{figures.heard:,} heard ({figures.heard / max(figures.seconds, 1e-9):,.0f} a second of traffic)"
+    lines = [
+        f"{settings.url}: {result.seconds:.0f} s, {len(result.rounds)} rounds, {result.rested} of them came to rest",
+        f"{figures.said:,} events said, {heard}, {figures.owed:,} owed for certain and looked for",
+        f"{figures.connects:,} connects, {figures.left:,} departures",
+        f"own lag {figures.lag * 1000:.0f} ms at most, server away {figures.away:.1f} s; "
+        f"{figures.processor:.1f} s of processor time, {figures.judging:.1f} s of it judging",
+    ]
+    for line in lines:
+        console.print(plain_text(line))
+    table = Table("ms", "p50", "p90", "p99", "p99.9", "max", box=None)
+    for name, histogram in (("event, from the intended time", figures.delivery), ("connect", figures.connecting)):
+        values = histogram.percentiles()
+        if values:
+            table.add_row(name, *(f"{values[key]:.1f}" for key in ("p50", "p90", "p99", "p99.9", "max")))
+    if table.row_count:
+        console.print(table)
+    for what, count in figures.errors.most_common():
+        console.print(plain_text(f"  {what}: {count:,}"))
+    for one in list(result.broken.values())[:SHOWN]:
+        violation, grade, proof = one.proven
+        console.print(plain_text(f"{violation.kind} ({violation.promise}), {grade.value}: {violation.message}"))
+        seen = f"seen {one.times:,} times, first after {one.at:.1f} s and {one.said:,} events, in round {one.round}"
+        console.print(plain_text(f"  {proof}; {seen}"))
+    if not result.broken:
+        console.print(plain_text("no promise was broken" if figures.heard else "nothing was judged"))
+    for path in result.files:
+        console.print(plain_text(f"history: {path}"))
+
+
+def _as_data(settings: Settings, result: Result) -> dict[str, Any]:
+    figures = result.figures
+    return {
+        "url": settings.url,
+        "wire": settings.wire_name,
+        "seed": settings.plan.seed,
+        "exit_code": result.code,
+        "seconds": round(result.seconds, 3),
+        "rounds": [
+            {
+                "said": one.said,
+                "heard": one.heard,
+                "errors": sum(one.errors.values()),
+                "delivery_ms": one.delivery.percentiles(),
+            }
+            for one in result.rounds
+        ],
+        "rested": result.rested,
+        "said": figures.said,
+        "frames": figures.frames,
+        "heard": figures.heard,
+        "owed": figures.owed,
+        "connects": figures.connects,
+        "departures": figures.left,
+        "errors": dict(figures.errors),
+        "own_lag_ms": round(figures.lag * 1000, 3),
+        "away_seconds": round(figures.away, 3),
+        "delivery_ms": figures.delivery.percentiles(),
+        "connect_ms": figures.connecting.percentiles(),
+        "processor_seconds": round(figures.processor, 3),
+        "judging_seconds": round(figures.judging, 3),
+        "violations": [_violation(one) for one in result.broken.values()],
+        "histories": [str(path) for path in result.files],
+        "never_judged": list(NEVER_JUDGED),
+    }
+
+
+def _violation(one: Broken) -> dict[str, Any]:
+    violation, grade, proof = one.proven
+    return {
+        "violation": violation.kind,
+        "promise": violation.promise,
+        "grade": grade.value,
+        "certain": grade is Grade.CERTAIN,
+        "proof": proof,
+        "message": violation.message,
+        "times": one.times,
+        "round": one.round,
+        "first_evidence_seconds": round(one.at, 3),
+        "first_evidence_events": one.said,
+    }

@@ -1,0 +1,1 @@
+"""Live servers under load, judged from outside: clients on real sockets, no control over the schedule."""

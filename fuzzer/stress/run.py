@@ -1,0 +1,178 @@
+"""A run: rounds for as long as was asked, what they found, and what was measured."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import anyio
+
+from ...models.isolation.outside import Grade, Proven
+from ...models.isolation.violations import KillsProcess
+from ..core.errors import UsageError
+from ..targets.adapter import Target
+from ..targets.wire import Wire
+from .address import Spot
+from .figures import Figures
+from .programs import Programs
+from .round import Past, Plan, Played, play
+from .saved import save
+from .serving import Server, listens
+
+__all__ = ("Broken", "Result", "Settings", "stress")
+
+SHORTEST = 0.5
+"""Seconds of traffic that are worth a round."""
+
+KEPT = 5
+"""Rounds whose histories are saved, of those that found something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What is to be done: ``seconds`` in all, ``command`` what starts a fresh server for each round."""
+
+    url: str
+    spot: Spot
+    wire: Wire
+    wire_name: str
+    target: Target
+    plan: Plan
+    seconds: float
+    backend: str = "asyncio"
+    command: str | None = None
+    first: bool = False
+    """Stop at the first violation."""
+    results: Path = Path("results")
+
+
+@dataclass(slots=True)
+class Broken:
+    """A way in which a promise was broken: the first time it was seen, and how often in all."""
+
+    proven: Proven
+    round: int
+    at: float
+    """Seconds from the run's beginning to the first evidence."""
+    said: int
+    """How many events had been said by then."""
+    played: Played
+    times: int = 1
+
+
+@dataclass(slots=True)
+class Result:
+    """What a run gave."""
+
+    figures: Figures = field(default_factory=Figures)
+    rounds: list[Figures] = field(default_factory=list)
+    rested: int = 0
+    """Rounds that came to rest."""
+    broken: dict[str, Broken] = field(default_factory=dict)
+    files: list[Path] = field(default_factory=list)
+    interrupted: bool = False
+    seconds: float = 0.0
+
+    @property
+    def code(self) -> int:
+        """The exit code: silence is no success."""
+        if self.interrupted:
+            return 130
+        return 1 if self.broken else 2 if not self.figures.heard else 0
+
+
+def stress(settings: Settings, told: Callable[[Result], None] = lambda result: None) -> Result:
+    """Play rounds until the time is up; ``told`` after each.  Raises `UsageError` where there is no server."""
+    if settings.command is None and not listens(settings.spot.address):
+        raise UsageError(f"nothing listens at {settings.spot.address.host}")
+    try:
+        return anyio.run(_run, settings, told, backend=settings.backend)
+    except BaseExceptionGroup as group:  # tasks raise in groups, and it is one thing that went wrong
+        raise _first(group) from group
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first of the exceptions in a group, however deep."""
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
+
+
+async def _run(settings: Settings, told: Callable[[Result], None]) -> Result:
+    result, began = Result(), time.perf_counter()
+    stop = anyio.Event()
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(_listen, stop, result)
+        past = Past(base=int(time.time()) % 1_000_000 * 1_000_000)  # a server may still send what another run has said
+        programs = Programs(settings.target)
+        number = 0
+        while not stop.is_set():
+            left = began + settings.seconds - time.perf_counter()
+            if (left < SHORTEST and number) or (settings.first and result.broken):
+                break
+            plan = replace(settings.plan, seconds=max(SHORTEST, min(settings.plan.seconds, left)))
+            played = await _round(settings, programs, plan, number, past, stop)
+            past, number = played.after, number + 1
+            _take(settings, result, played, time.perf_counter() - began)
+            told(result)
+        tasks.cancel_scope.cancel()
+    result.seconds = time.perf_counter() - began
+    return result
+
+
+async def _listen(stop: anyio.Event, result: Result, *, task_status: anyio.abc.TaskStatus[None]) -> None:
+    """Have Ctrl-C end the round, which closes its connections and is judged as far as it went."""
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        task_status.started()
+        async for _ in signals:
+            if result.interrupted:
+                raise KeyboardInterrupt
+            result.interrupted = True
+            stop.set()
+
+
+async def _round(
+    settings: Settings, programs: Programs, plan: Plan, number: int, past: Past, stop: anyio.Event
+) -> Played:
+    """Play a round, with a server of its own where there is a command that starts one."""
+    target, address = settings.target, settings.spot.address
+    if settings.command is None:
+        return await play(target, programs, plan, address, number, past, stop)
+    server = Server(settings.command, address)
+    try:
+        await server.until_it_listens()
+        played = await play(target, programs, plan, address, number, past, stop)
+        code = server.ended
+    finally:
+        server.end()
+    if code is not None:
+        last = (max(len(played.history) - 1, 0),)
+        ended = KillsProcess(f"the server's process ended by itself, with code {code}", "", last)
+        played.proven.append(Proven(ended, Grade.CERTAIN, "its exit code"))
+    return played
+
+
+def _take(settings: Settings, result: Result, played: Played, now: float) -> None:
+    """Count what a round gave, and keep the first of each kind of violation."""
+    said_before = result.figures.said
+    took = played.history[-1].time if played.history else 0.0
+    result.figures.add(played.figures)
+    result.rounds.append(played.figures)
+    result.rested += played.rested
+    for one in played.proven:
+        violation = one.violation
+        key = f"{violation.kind}|{violation.circumstance}|{one.grade}"
+        known = result.broken.get(key)
+        if known is not None:
+            known.times += 1
+            continue
+        last = violation.evidence[-1] if violation.evidence else 0
+        numbers = (row.operation for row in played.history[: last + 1] if row.kind == "invoked")
+        said = sum(number is not None and number in played.spoken for number in numbers)
+        at = now - took + (played.history[last].time if played.history else 0.0)
+        result.broken[key] = Broken(one, played.number, at, said_before + said, played)
+    if (played.proven or result.interrupted) and len(result.files) < KEPT:
+        folder = settings.results / "stress"
+        result.files.append(save(folder, settings.url, settings.wire_name, settings.plan.seed, played))

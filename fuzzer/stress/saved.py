@@ -1,0 +1,56 @@
+"""Histories of rounds as files: what was done and seen, and what it proves.  JSON, never code."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from ..core.history import to_json
+from ..core.program import LATER, Operation
+from .round import Played
+
+__all__ = ("FORMAT", "save")
+
+FORMAT = 1
+"""The version of the file format."""
+
+FIELDS = tuple(field.name for field in fields(Operation))
+
+
+def save(folder: Path, url: str, wire: str, seed: int, played: Played) -> Path:
+    """Write a round down as ``<folder>/stress-seed<seed>-round<number>.json.gz``; gives its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {
+        "crosswire-stress": FORMAT,
+        "url": url,
+        "wire": wire,
+        "seed": seed,
+        "round": played.number,
+        "violations": [
+            {
+                "violation": one.violation.kind,
+                "promise": one.violation.promise,
+                "grade": one.grade.value,
+                "proof": one.proof,
+                "message": one.violation.message,
+                "circumstance": one.violation.circumstance,
+                "evidence": one.violation.evidence,
+            }
+            for one in played.proven
+        ],
+        "program": [_operation(op) for op in played.program.operations],
+        "history": [json.loads(line) for line in to_json(played.history).splitlines()],
+    }
+    path = folder / f"stress-seed{seed}-round{played.number}.json.gz"
+    with gzip.open(path, "wt", encoding="utf-8") as file:
+        json.dump(content, file, separators=(",", ":"))
+    return path
+
+
+def _operation(op: Operation) -> dict[str, Any]:
+    """An operation less what it does not say."""
+    said = {name: getattr(op, name) for name in FIELDS}
+    return {name: value for name, value in said.items() if value is not None and LATER.get(name, ...) != value}

@@ -1,0 +1,1 @@
+"""Servers that tests stress, each a process of its own."""

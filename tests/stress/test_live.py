@@ -1,0 +1,103 @@
+"""Live servers with a bug each are found out, their repaired twins are not accused, whatever happens to them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from crosswire.fuzzer.stress.run import Result, stress
+
+from .live import chat, free_port, handler, kinds, served, settings_for, stressed, uvicorn
+
+CHAT = "examples.wires:websockets_chat"
+
+BUGS = {
+    "fastapi_chat": ({"Dropped", "LostEvent"}, "examples.wires:fastapi_chat"),
+    "websockets_chat": ({"Dropped"}, CHAT),
+    "leak": ({"CrossUserLeak"}, CHAT),
+    "loss": ({"LostEvent"}, CHAT),
+}
+"""server -> what one of it must be found, and how it is spoken to"""
+
+
+def command(name: str, port: int) -> list[str]:
+    if name.startswith("fastapi"):
+        return uvicorn(f"examples.{name}:app", port)
+    return handler(f"examples.{name}:handler", port) if name.startswith("websockets") else chat(name, port)
+
+
+@pytest.mark.parametrize("name", BUGS)
+def test_the_bug_is_found(name: str, tmp_path: Path) -> None:
+    wanted, wire = BUGS[name]
+    port = free_port()
+    found: set[str] = set()
+    with served(command(name, port), port):
+        for seed in range(3):  # how busy the machine is decides, too
+            result = stress(settings_for(port, wire, tmp_path, seed=seed, first=True))
+            found |= kinds(result)
+            if found & wanted:
+                break
+    assert found & wanted, found
+    assert result.code == 1
+    assert result.files[0].exists()
+
+
+@pytest.mark.parametrize("name", BUGS)
+def test_the_repaired_twin_is_not_accused(name: str, tmp_path: Path) -> None:
+    port = free_port()
+    result = stressed(command(f"{name}_repaired", port), port, BUGS[name][1], tmp_path)
+    assert not result.broken, [one.proven for one in result.broken.values()]
+    assert result.code == 0
+    assert result.figures.heard and result.figures.owed and result.rested
+    assert not result.files
+
+
+# -- correct servers in trouble ------------------------------
+
+
+def unaccused(result: Result) -> None:
+    assert not result.broken, [one.proven for one in result.broken.values()]
+    assert result.figures.heard
+
+
+def test_a_server_that_is_frozen_for_a_while_is_not_accused(tmp_path: Path) -> None:
+    port = free_port()
+    with served(chat("loss_repaired", port), port) as process:
+
+        def freeze() -> None:
+            time.sleep(0.7)
+            os.kill(process.pid, signal.SIGSTOP)
+            time.sleep(1.3)
+            os.kill(process.pid, signal.SIGCONT)
+
+        thread = threading.Thread(target=freeze)
+        thread.start()
+        result = stress(settings_for(port, CHAT, tmp_path, seconds=1.5))
+        thread.join()
+    unaccused(result)
+    assert result.figures.away, "it is told that the server did not answer"
+
+
+def test_a_server_that_delivers_late_is_not_accused_where_the_declared_time_allows_it(tmp_path: Path) -> None:
+    port = free_port()
+    unaccused(stressed(chat("late", port), port, CHAT, tmp_path, within=1.5))
+
+
+def test_a_server_that_is_asked_for_too_much_is_not_accused(tmp_path: Path) -> None:
+    port = free_port()
+    result = stressed(
+        command("fastapi_chat_repaired", port), port, BUGS["fastapi_chat"][1], tmp_path, rate=1500.0, clients=40
+    )
+    unaccused(result)
+
+
+def test_on_trio_it_is_the_same(tmp_path: Path) -> None:
+    port = free_port()
+    with served(chat("leak", port), port):
+        result = stress(settings_for(port, CHAT, tmp_path, backend="trio", seconds=0.6))
+    assert "CrossUserLeak" in kinds(result)
