@@ -13,7 +13,8 @@ from urllib.parse import SplitResult, urlsplit
 from ..core.errors import UsageError
 from ..core.text import cut
 from ..targets.applications import WIRES, wire_at
-from ..targets.wire import JsonWire, Wire
+from ..targets.json_wire import JsonWire
+from ..targets.wire import Wire
 from .link import Address
 
 __all__ = ("REMOTE_CLIENTS", "REMOTE_RATE", "Spot", "descriptors_for", "look_up", "wire_for")

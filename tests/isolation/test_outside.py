@@ -11,9 +11,9 @@ import pytest
 from crosswire.fuzzer.core.history import Content, EventId, Farewell, Mention, Outcome, Refusal, RowKind
 from crosswire.fuzzer.core.program import Program
 from crosswire.fuzzer.targets.adapter import Target
+from crosswire.fuzzer.targets.json_wire import JsonWire
 from crosswire.fuzzer.targets.policy import Policy
 from crosswire.fuzzer.targets.traits import WireTraits
-from crosswire.fuzzer.targets.wire import JsonWire
 from crosswire.models.isolation.outside import (
     CHECKS,
     CROWDED,
