@@ -234,6 +234,14 @@ def stress_server(
     start: Annotated[
         str | None, typer.Option(help="Command that starts the server: afresh for each round, and ended after it.")
     ] = None,
+    application: Annotated[
+        str | None,
+        typer.Option(
+            "--reproduce",
+            metavar="MODULE:APP",
+            help="The server's application: what was found is looked for in it, made small, and saved.",
+        ),
+    ] = None,
     first: Annotated[bool, typer.Option("--first", help="Stop after the first round that broke a promise.")] = False,
     allow_remote: Annotated[
         str | None, typer.Option(metavar="HOST", help="Another machine that is yours to stress, by name.")
@@ -264,7 +272,7 @@ def stress_server(
         results=results,
     )
     _end_in_order()
-    raise typer.Exit(run_stress(settings, as_json))
+    raise typer.Exit(run_stress(settings, as_json, application))
 
 
 @app.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,17 @@ from rich.table import Table
 from ...models.isolation.outside import NEVER_JUDGED, Grade
 from ..core.errors import UsageError
 from ..core.text import cut, plain
+from ..engine.execution import Worker
+from ..findings.causes import in_lines
 from ..stress.address import REMOTE_CLIENTS, REMOTE_RATE, descriptors_for, look_up, wire_for
+from ..stress.reproduce import Attempt, reproduce, target_for
 from ..stress.round import Plan
 from ..stress.run import Broken, Result, Settings, stress
 from ..stress.traffic import Load
 from ..stress.traits import live_target
 from ..targets.places import load_module, module_and_name
 from ..targets.policy import Limits, Policy, policy_of
+from ..targets.resolve import resolve
 from .budget import parse_budget
 from .terminal import plain_console, plain_text
 
@@ -26,6 +31,9 @@ __all__ = ("run_stress", "stress_settings")
 
 SHOWN = 20
 """Kinds of violations that are listed."""
+
+REPRODUCED = 3
+"""Kinds of violations that are looked for in the world."""
 
 
 def stress_settings(
@@ -96,16 +104,34 @@ def _policy(name: str | None) -> Policy:
     return policy_of(found)
 
 
-def run_stress(settings: Settings, as_json: bool) -> int:
-    """Stress a server, tell what came of it, and return the exit code."""
+def run_stress(settings: Settings, as_json: bool, application: str | None = None) -> int:
+    """Stress a server, tell what came of it, and return the exit code.
+
+    ``application`` is where the server's code can be imported: what was found is looked for there.
+    """
+    target = resolve(target_for(application, settings.wire_name)) if application is not None else None
     result = stress(settings, _progress)
+    attempts: dict[str, Attempt] = {}
+    if target is not None and not result.interrupted:
+        folder = settings.results / "counterexamples"
+        for kind, one in _first_of_each(result).items():
+            attempts[kind] = reproduce(Worker(target), one.played, one.proven, folder, settings.plan.seed)
     if as_json:
-        print(json.dumps(_as_data(settings, result), indent=2))
+        print(json.dumps(_as_data(settings, result, attempts), indent=2))
     else:
-        _print(settings, result)
+        _print(settings, result, attempts)
     if result.code == 2:
         print(plain(f"crosswire: {_silence(result)}"), file=sys.stderr)
     return result.code
+
+
+def _first_of_each(result: Result) -> dict[str, Broken]:
+    """The first violation of each kind, the kinds that were seen first in front."""
+    first: dict[str, Broken] = {}
+    for one in result.broken.values():
+        first.setdefault(one.proven.violation.kind, one)
+    first.pop("KillsProcess", None)  # how a process ended is no history
+    return dict(list(first.items())[:REPRODUCED])
 
 
 def _silence(result: Result) -> str:
@@ -130,7 +156,7 @@ def _progress(result: Result) -> None:
     print(plain(line), file=sys.stderr, flush=True)
 
 
-def _print(settings: Settings, result: Result) -> None:
+def _print(settings: Settings, result: Result, attempts: Mapping[str, Attempt]) -> None:
     figures, console = result.figures, plain_console()
     heard = f"{figures.heard:,} heard ({figures.heard / max(figures.seconds, 1e-9):,.0f} a second of traffic)"
     lines = [
@@ -160,9 +186,22 @@ def _print(settings: Settings, result: Result) -> None:
         console.print(plain_text("no promise was broken" if figures.heard else "nothing was judged"))
     for path in result.files:
         console.print(plain_text(f"history: {path}"))
+    for kind, attempt in attempts.items():
+        cuts = f"cut from {attempt.operations:,} operations to {' and '.join(map(str, attempt.cuts)) or 'none'}"
+        console.print(plain_text(f"{kind}: {cuts}; {attempt.executions:,} executions in the world"))
+        for found in attempt.found:
+            execution, violation = found.finding.execution, found.finding.violation
+            same = "the same" if found.same else f"{violation.kind} instead"
+            console.print(plain_text(f"  {same}, in {len(execution.program)} operations: {violation.message}"))
+            if found.cause is not None:
+                for line in in_lines(found.cause, execution.program):
+                    console.print(plain_text(f"  {line}"))
+            console.print(plain_text(f"  crosswire replay {found.path}"))
+        if not attempt.found:
+            console.print(plain_text("  not seen there"))
 
 
-def _as_data(settings: Settings, result: Result) -> dict[str, Any]:
+def _as_data(settings: Settings, result: Result, attempts: Mapping[str, Attempt]) -> dict[str, Any]:
     figures = result.figures
     return {
         "url": settings.url,
@@ -195,6 +234,7 @@ def _as_data(settings: Settings, result: Result) -> dict[str, Any]:
         "judging_seconds": round(figures.judging, 3),
         "violations": [_violation(one) for one in result.broken.values()],
         "histories": [str(path) for path in result.files],
+        "reproduced": {kind: _attempt(attempt) for kind, attempt in attempts.items()},
         "never_judged": list(NEVER_JUDGED),
     }
 
@@ -212,4 +252,21 @@ def _violation(one: Broken) -> dict[str, Any]:
         "round": one.round,
         "first_evidence_seconds": round(one.at, 3),
         "first_evidence_events": one.said,
+    }
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "operations": attempt.operations,
+        "cuts": attempt.cuts,
+        "executions": attempt.executions,
+        "found": [
+            {
+                "same": found.same,
+                "violation": found.finding.violation.kind,
+                "operations": len(found.finding.execution.program),
+                "counterexample": str(found.path),
+            }
+            for found in attempt.found
+        ],
     }
