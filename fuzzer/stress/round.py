@@ -6,7 +6,10 @@ says so (`RowKind.BUSY`), and silence counts from then on anew: what cannot be d
 
 from __future__ import annotations
 
+import gc
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from random import Random
 
@@ -144,6 +147,24 @@ async def play(
     target: Target, programs: Programs, plan: Plan, address: Address, number: int, past: Past, stop: anyio.Event
 ) -> Played:
     """Play the round of that number, and judge it; what was seen so far, once ``stop`` is set."""
+    with _little_garbage():
+        return await _played(target, programs, plan, address, number, past, stop)
+
+
+@contextmanager
+def _little_garbage() -> Iterator[None]:
+    """Have the collector look at a round's own objects only: they are many, they stay, and the rest is none of it."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+async def _played(
+    target: Target, programs: Programs, plan: Plan, address: Address, number: int, past: Past, stop: anyio.Event
+) -> Played:
     random = Random((plan.seed << 20) + number)
     written = programs.of((plan.seed << 20) + number)
     hub = Hub()

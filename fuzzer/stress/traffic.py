@@ -33,6 +33,9 @@ AWAY = (0.0, 0.01, 0.2)
 SCENES = 0.3
 """Share of the turns in which a scene is played instead of a burst."""
 
+MOST_SCENES = 30
+"""Scenes that begin in a second, at most: each brings clients of its own, whose handshakes cost more than events."""
+
 BARRIER = 0.1
 """Seconds that a scene waits where its program has everything come to rest."""
 
@@ -63,7 +66,9 @@ class Traffic:
     def __init__(self, crowd: Crowd, load: Load, programs: Sequence[Program], random: Random) -> None:
         self.crowd, self.load, self.programs, self.random = crowd, load, programs, random
         self.vocabulary = Vocabulary(crowd.target, CAST)
-        self._looked_at = 0.0
+        self._aside = Track()
+        """What is said in bursts waits for nothing that was said before."""
+        self._looked_at = self._scene_at = 0.0
         self._seen: list[WireClient] = []
         self._slow: list[str] = []
         self.users = [f"u{number}" for number in range(max(min(CAST, load.clients), load.clients // load.tabs))]
@@ -102,7 +107,9 @@ class Traffic:
 
     def _turn(self, due: float) -> int:
         """A scene begins, or several speak; gives how many things are said by it."""
-        if self.programs and self.random.random() < SCENES:
+        now = time.perf_counter()
+        if self.programs and self.random.random() < SCENES and now - self._scene_at > 1 / MOST_SCENES:
+            self._scene_at = now
             return self._scene(self.random.choice(self.programs))
         clients = self._there()
         speeches = self.vocabulary.speeches
@@ -137,7 +144,7 @@ class Traffic:
             user = {"emit": to, "run_agent": login.user}.get(speech)
             op = Operation(speech, login.connection, login.user, user, room=room if speech == "emit_to_room" else None)
         self.crowd.figures.said += 1
-        self.crowd.do(op, Track(), due)
+        self.crowd.do(op, self._aside, due)
 
     # -- who is there ------------------------------
 

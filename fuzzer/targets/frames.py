@@ -54,10 +54,10 @@ def objects(data: Any, fields: Fields = FIELDS, step: str = "") -> Iterator[Said
     """Every object in JSON-able data that has texts of its own, outermost first."""
     if isinstance(data, str):
         yield Said((data,), step)
-    elif isinstance(data, Mapping):
-        texts = tuple(value for value in data.values() if isinstance(value, str))
+    elif isinstance(data, dict) or isinstance(data, Mapping):  # noqa: SIM101 - most are dicts, and the other asks an ABC
+        texts = tuple([value for value in data.values() if isinstance(value, str)])
         if texts:
-            step = next((name for name in CRITICAL_EVENTS if any(name in text for text in texts)), step)
+            step = _step(texts) or step
             yield Said(
                 texts,
                 step,
@@ -66,12 +66,22 @@ def objects(data: Any, fields: Fields = FIELDS, step: str = "") -> Iterator[Said
                 _first(data, fields.room),
                 _first(data, fields.run),
             )
-        for value in data.values():
-            if isinstance(value, Mapping | list | tuple):
-                yield from objects(value, fields, step)
+        if len(texts) < len(data):
+            for value in data.values():
+                if not isinstance(value, str) and isinstance(value, Mapping | list | tuple):
+                    yield from objects(value, fields, step)
     elif isinstance(data, list | tuple):
         for value in data:
             yield from objects(value, fields, step)
+
+
+def _step(texts: tuple[str, ...]) -> str:
+    """The step of an agent's run that one of several texts names; "" where none does."""
+    for name in CRITICAL_EVENTS:
+        for text in texts:
+            if name in text:
+                return name
+    return ""
 
 
 def _first(
@@ -79,7 +89,7 @@ def _first(
 ) -> str | None:
     for name in names:
         value = data.get(name)
-        if meant is not None:
+        if value is not None and meant is not None:
             value = meant(value)
         if isinstance(value, str):
             return value

@@ -205,7 +205,7 @@ class JsonWire(Wire):
     def spoken_in(self, login: Login, room: str | None) -> tuple[str, ...]:
         return (room,) if room is not None and names_room(self.to_room) else self.enters(login)
 
-    @property
+    @cached_property
     def fields(self) -> Fields:
         """The fields that say whose an event is: those that are declared, and the usual ones."""
         sender = FIELDS.sender if self.sender is None else (self.sender,)

@@ -78,12 +78,16 @@ def fill(template: Any, said: Mapping[str, Any]) -> Any:
     A string that is nothing but a placeholder becomes what it stands for, a number where that is one.
     """
     if isinstance(template, str):
+        if "{" not in template:
+            return template
         for name, value in said.items():
-            if template == f"{{{name}}}":
+            placeholder = f"{{{name}}}"
+            if template == placeholder:
                 return value
-            template = template.replace(f"{{{name}}}", str(value))
+            if placeholder in template:
+                template = template.replace(placeholder, str(value))
         return template
-    if isinstance(template, Mapping):
+    if isinstance(template, dict) or isinstance(template, Mapping):  # noqa: SIM101 - most are dicts
         return {key: fill(value, said) for key, value in template.items()}
     if isinstance(template, list | tuple):
         return [fill(value, said) for value in template]

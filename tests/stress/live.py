@@ -21,6 +21,7 @@ from crosswire.fuzzer.targets.policy import Policy, policy_of
 __all__ = (
     "ROOT",
     "chat",
+    "connections",
     "free_port",
     "handler",
     "kinds",
@@ -47,6 +48,12 @@ def free_port() -> int:
 def listening(port: int) -> bool:
     with socket.socket() as sock:
         return sock.connect_ex(("127.0.0.1", port)) == 0
+
+
+def connections(port: int) -> int:
+    """How many connections to a port of this machine are established."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(row[2].endswith(f":{port:04X}") and row[3] == "01" for row in rows)
 
 
 def chat(name: str, port: int) -> list[str]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from ..command import crosswire
-from .live import ROOT, chat, free_port, listening, served
+from .live import ROOT, chat, connections, free_port, listening, served
 
 SHORT = ("--for", "1s", "--within", "1s", "--users", "20", "--rate", "200", "--seed", "1")
 
@@ -62,12 +62,6 @@ def test_ctrl_c_closes_connections_and_keeps_the_history(tmp_path: Path) -> None
         assert not connections(port)
     assert b"heard" in out
     assert list((tmp_path / "stress").glob("*.json.gz"))
-
-
-def connections(port: int) -> int:
-    """How many connections to a port of this machine are established."""
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return sum(row[2].endswith(f":{port:04X}") and row[3] == "01" for row in rows)
 
 
 def test_a_server_that_does_not_understand_is_no_success(tmp_path: Path) -> None:

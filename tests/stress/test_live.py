@@ -12,7 +12,7 @@ import pytest
 
 from crosswire.fuzzer.stress.run import Result, stress
 
-from .live import chat, free_port, handler, kinds, served, settings_for, stressed, uvicorn
+from .live import chat, connections, free_port, handler, kinds, served, settings_for, stressed, uvicorn
 
 CHAT = "examples.wires:websockets_chat"
 
@@ -70,17 +70,23 @@ def test_a_server_that_is_frozen_for_a_while_is_not_accused(tmp_path: Path) -> N
     with served(chat("loss_repaired", port), port) as process:
 
         def freeze() -> None:
-            time.sleep(0.7)
+            while not connections(port) and not over.is_set():
+                time.sleep(0.02)
+            time.sleep(0.4)
             os.kill(process.pid, signal.SIGSTOP)
             time.sleep(1.3)
             os.kill(process.pid, signal.SIGCONT)
 
+        over = threading.Event()
         thread = threading.Thread(target=freeze)
         thread.start()
         result = stress(settings_for(port, CHAT, tmp_path, seconds=1.5))
+        over.set()
         thread.join()
     unaccused(result)
     assert result.figures.away, "it is told that the server did not answer"
+    late = result.figures.delivery.percentile(75)
+    assert late is not None and late > 0.3, "what was to be said meanwhile counts from when it was to be said"
 
 
 def test_a_server_that_delivers_late_is_not_accused_where_the_declared_time_allows_it(tmp_path: Path) -> None:
