@@ -18,6 +18,7 @@ from ...strategies.script import SPEAKING, Speech, Vocabulary
 from ..core.program import Kind, Operation, Program
 from ..drivers.client import WireClient
 from ..targets.own import Own
+from ..targets.users import MANY
 from .crowd import Crowd, Track
 from .link import SocketLink
 from .programs import CAST, recast
@@ -71,7 +72,10 @@ class Traffic:
         self._looked_at = self._scene_at = 0.0
         self._seen: list[WireClient] = []
         self._slow: list[str] = []
-        self.users = [f"u{number}" for number in range(max(min(CAST, load.clients), load.clients // load.tabs))]
+        distinct = max(min(CAST, load.clients), load.clients // load.tabs)
+        if getattr(crowd.wire, "users", None) is not None:  # of more, frames would not tell who is meant
+            distinct = min(distinct, MANY)
+        self.users = [f"u{number}" for number in range(distinct)]
 
     # -- the whole of it ------------------------------
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-__all__ = ("Naming", "integer_users", "known_as", "uuid_users")
+__all__ = ("MANY", "Naming", "integer_users", "known_as", "uuid_users")
 
 Naming = Callable[[str], Any]
 """From ``u0`` to what the application calls that user."""

@@ -24,7 +24,8 @@ from ...fuzzer.core.history import Content, Detail, Farewell, History, Refusal, 
 from ...fuzzer.core.program import Program
 from ...fuzzer.targets.adapter import Target
 from ...fuzzer.targets.traits import WireTraits
-from . import availability, consistency, content, hearing, hygiene, independence, liveness, login, loss, offline, order
+from . import CHECKS as WORLD
+from . import availability, loss
 from . import violations as v
 from .audience import must_hear
 from .index import HistoryIndex
@@ -385,22 +386,8 @@ class OutsideCheck:
 
 def _as_it_is(name: str) -> Check:
     """The world's own check of that name, which holds from outside as it stands."""
-    return next(check for check in _EVERY if check.breaches.__name__ == name)
+    return next(check for check in WORLD if check.breaches.__name__ == name)
 
-
-_EVERY: tuple[Check, ...] = (
-    *hearing.CHECKS,
-    *content.CHECKS,
-    *login.CHECKS,
-    *loss.CHECKS,
-    *offline.CHECKS,
-    *order.CHECKS,
-    *independence.CHECKS,
-    *liveness.CHECKS,
-    *consistency.CHECKS,
-    *hygiene.CHECKS,
-    *availability.CHECKS,
-)
 
 SEEN = "seen on a connection it was not for"
 CHECKS: tuple[OutsideCheck, ...] = (
@@ -434,7 +421,7 @@ CHECKS: tuple[OutsideCheck, ...] = (
 
 NEVER_JUDGED: tuple[str, ...] = tuple(
     check.breaches.__name__
-    for check in _EVERY
+    for check in WORLD
     if check.breaches.__name__ not in {one.check.breaches.__name__ for one in CHECKS}
 )
 """The world's checks that need `Need.INSIDE` knowledge, or are replaced by one of another name from outside."""

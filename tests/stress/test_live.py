@@ -11,10 +11,22 @@ from pathlib import Path
 import pytest
 
 from crosswire.fuzzer.stress.run import Result, stress
+from crosswire.fuzzer.targets import JsonWire
 
 from .live import chat, connections, free_port, handler, kinds, served, settings_for, stressed, uvicorn
 
 CHAT = "examples.wires:websockets_chat"
+
+ROOMS = JsonWire(
+    path="/ws?token={token}",
+    ready={"type": "ready"},
+    user="user",
+    to_user=None,
+    join={"type": "join", "room": "{room}"},
+    joined={"type": "joined", "room": "{room}"},
+    leave={"type": "leave", "room": "{room}"},
+    to_room={"type": "say", "room": "{room}", "text": "{event}"},
+)
 
 BUGS = {
     "fastapi_chat": ({"Dropped", "LostEvent"}, "examples.wires:fastapi_chat"),
@@ -107,3 +119,20 @@ def test_on_trio_it_is_the_same(tmp_path: Path) -> None:
     with served(chat("leak", port), port):
         result = stress(settings_for(port, CHAT, tmp_path, backend="trio", seconds=0.6))
     assert "CrossUserLeak" in kinds(result)
+
+
+@pytest.mark.parametrize("wire", ["BY_JSON", "BY_FORM"])
+def test_logins_over_http_and_events_by_post_work_as_in_the_world(wire: str, tmp_path: Path) -> None:
+    port = free_port()
+    command = uvicorn("tests.stress.servers.shop:app", port)
+    result = stressed(command, port, f"tests.test_logins:{wire}", tmp_path, clients=10, rate=100.0, seconds=0.8)
+    unaccused(result)
+    assert result.figures.owed and result.figures.connects >= 10
+    assert not [what for what in result.figures.errors if what.startswith(("no ", "closed with 1011"))]
+
+
+def test_rooms_are_joined_and_heard(tmp_path: Path) -> None:
+    port = free_port()
+    command = handler("tests.applications.logins:handler", port)
+    result = stressed(command, port, "tests.stress.test_live:ROOMS", tmp_path, clients=10, rate=100.0, seconds=0.8)
+    unaccused(result)

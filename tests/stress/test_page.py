@@ -1,0 +1,28 @@
+"""docs/stress.md says of each check what it is, and shows options that there are."""
+
+from __future__ import annotations
+
+import re
+
+from crosswire.models.isolation.outside import CHECKS, CROWDED, NEVER_JUDGED
+
+from ..command import crosswire
+from .live import ROOT
+
+PAGE = (ROOT / "docs" / "stress.md").read_text(encoding="utf-8")
+
+
+def test_every_check_is_in_the_right_table() -> None:
+    judged, never = PAGE.split("Never judged from outside", 1)
+    for check in CHECKS:
+        row = next(line for line in judged.splitlines() if line.startswith(f"| `{check.check.breaches.__name__}` |"))
+        assert row.endswith(f"| {check.grade.value} |")
+        assert all(need.value in row for need in check.needs)
+    assert re.findall(r"^\| `(\w+)` \|", never, re.MULTILINE) == list(NEVER_JUDGED)
+    assert f"{CROWDED} events or more" in PAGE
+
+
+def test_its_options_are_those_of_the_command() -> None:
+    told = crosswire("stress", "--help", cwd=ROOT, expect=0).stdout
+    for option in set(re.findall(r"`(--[a-z-]+)", PAGE)):
+        assert option in told, option
