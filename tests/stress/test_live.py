@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import threading
 import time
@@ -136,3 +137,14 @@ def test_rooms_are_joined_and_heard(tmp_path: Path) -> None:
     command = handler("tests.applications.logins:handler", port)
     result = stressed(command, port, "tests.stress.test_live:ROOMS", tmp_path, clients=10, rate=100.0, seconds=0.8)
     unaccused(result)
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="there is no Node.js")
+def test_a_server_in_another_language_is_judged_by_the_same_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port, other = free_port(), free_port()
+    unaccused(stressed(["node", "tests/stress/servers/chat.js", str(port)], port, CHAT, tmp_path, seconds=0.8))
+    monkeypatch.setenv("BUG", "leak")
+    result = stressed(["node", "tests/stress/servers/chat.js", str(other)], other, CHAT, tmp_path, seconds=0.8)
+    assert "CrossUserLeak" in kinds(result)
