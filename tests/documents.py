@@ -257,7 +257,7 @@ def main() -> None:
         page = Path(name).resolve()
         text = page.read_text(encoding="utf-8")
         with tempfile.TemporaryDirectory() as folder:
-            reader = Reader(Path(folder), page)
+            reader = Reader(Path(folder) / "page", page)
             for block in blocks(page):
                 if block.language != "console" or block.why is not None:
                     reader.follow(block)
