@@ -46,9 +46,13 @@ async def tornado_serving(app: Any) -> AsyncIterator[None]:
 async def sanic_serving(app: Any) -> AsyncIterator[None]:
     """A Sanic application behind Sanic's own server; called over ASGI its WebSockets lack half of their methods.
 
-    Sanic rewrites some of its own methods when it starts; in its test mode it can do so more than once.
+    Sanic rewrites some of its own methods when it starts, so that signals without handlers cost nothing: unless the
+    application asks for that (``TOUCHUP``) it does not, as in debug mode, since it takes longer than an execution.  In
+    its test mode it can do so more than once.
     """
     type(app).test_mode = True
+    if not isinstance(app.config.TOUCHUP, bool):
+        app.config.TOUCHUP = False
     server = await app.create_server(host="127.0.0.1", port=PORT, return_asyncio_server=True, access_log=False)
     assert server is not None
     await server.startup()
