@@ -91,7 +91,7 @@ def test_a_fuzz_test_fails_explained_and_passes_after_the_repair(project: Path) 
     assert "known, and still there, as recorded" in suite(project, expect=1)
 
     (project / "chat.py").write_text(REPAIRED)
-    told = suite(project, "--crosswire-budget", "1s", "--crosswire-seed", "3", expect=0)
+    told = suite(project, "--crosswire-budget", "6s", "--crosswire-seed", "3", expect=0)
     assert "1 passed" in told
 
 
