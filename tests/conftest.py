@@ -47,7 +47,7 @@ def leave_nothing_behind() -> Iterator[None]:
     """
     yield
     written, checkout = Path(tempfile.gettempdir()), Path(__file__).parents[1]
-    for name, module in list(sys.modules.items()):
+    for name, module in sys.modules.copy().items():
         file = getattr(module, "__file__", None)
         elsewhere = isinstance(file, str) and written in Path(file).parents and checkout not in Path(file).parents
         if elsewhere or (name not in COLLECTED and name.startswith(("tests.", "examples."))):

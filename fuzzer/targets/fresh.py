@@ -118,7 +118,7 @@ class FreshModule:
 
     def _look_for_more(self) -> None:
         """Take account of the project's modules that were imported since the last time."""
-        for key, module in list(sys.modules.items()):
+        for key, module in sys.modules.copy().items():
             if key in self._known or not isinstance(module, ModuleType) or not self._belongs(module):
                 continue
             self._known.add(key)

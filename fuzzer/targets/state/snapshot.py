@@ -134,7 +134,8 @@ class Snapshot:
             record.take()
             if id(record) in self._near_ids:
                 reach.near_by([(record.path, child) for child in record.children()])
-        modules = [(name, module) for name, module in list(sys.modules.items()) if isinstance(module, types.ModuleType)]
+        loaded = sys.modules.copy()
+        modules = [(name, module) for name, module in loaded.items() if isinstance(module, types.ModuleType)]
         for name, module in modules:
             if reach.own(module):
                 reach.module(name, module)
@@ -244,7 +245,7 @@ class Snapshot:
         if len(sys.modules) == len(known) and all(map(is_, sys.modules.values(), known.values())):
             return
         grown = False
-        for name, module in list(sys.modules.items()):
+        for name, module in sys.modules.copy().items():
             if known.get(name) is not module:
                 if isinstance(module, types.ModuleType) and self._reach.own(module):
                     del sys.modules[name]
