@@ -16,7 +16,7 @@ from itertools import combinations, count
 
 from crosswire.fuzzer.campaigns.rounds import Plan, run_round
 from crosswire.fuzzer.core.history import Content, Outcome, RowKind
-from crosswire.fuzzer.core.program import Operation, Program
+from crosswire.fuzzer.core.program import EMITS, Operation, Program
 from crosswire.fuzzer.engine.execution import Execution, Worker
 from crosswire.fuzzer.engine.schedule import Schedule
 from crosswire.fuzzer.targets.adapter import Target
@@ -41,7 +41,7 @@ TYPICAL = (
 
 NEVER = 1 << 60
 
-SPEAKING = frozenset({"emit", "emit_to_thread", "emit_to_room", "broadcast", "run_agent", "act"})
+SPEAKING = EMITS | {"act"}
 
 ENDINGS = (RowKind.RETURNED, RowKind.RAISED, RowKind.CANCELLED)
 

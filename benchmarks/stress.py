@@ -42,7 +42,7 @@ from crosswire.fuzzer.targets.policy import Policy, policy_of
 
 from .report import arguments, in_turns, machine, middle, spread, table, write
 
-__all__ = ("CLIENTS", "SERVERS", "cost", "found", "main")
+__all__ = ("CLIENTS", "SERVERS", "cost", "found", "free_port", "main")
 
 DIRECT = JsonWire(path="/ws/{user}", to_user={"to": "{to}", "text": "{event}"})
 
@@ -96,6 +96,7 @@ def running(command: Sequence[str], port: int) -> Iterator[None]:
 
 
 def free_port() -> int:
+    """A port of this machine that nobody listens on."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         port: int = sock.getsockname()[1]

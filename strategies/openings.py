@@ -262,6 +262,15 @@ def _arrive(script: Script, clients: int = CLIENTS) -> None:
     script.settle()
 
 
+def _arrive_for(script: Script, *rooms: int) -> None:
+    """Users arrive, and only the first and the third go into rooms, these: what follows is about going into one."""
+    script.gathers = False
+    _arrive(script)
+    for name, room in zip(("c0", "c2"), rooms, strict=False):
+        script.add("join", connection=name, room=script.vocabulary.room(room))
+    script.settle()
+
+
 def _conversation(script: Script, speeches: Sequence[Speech], which: int, leaves: Kind, seconds: float = 0.0) -> None:
     """Two come, later one of them with a second tab, and speak; a tab leaves, and they speak again."""
     _arrive(script, 2)
@@ -410,28 +419,19 @@ def _expires(script: Script, speech: Speech, tab: bool) -> None:
 
 def _moves(script: Script, speech: Speech, leaves: bool, slow: bool, which: int) -> None:
     """Somebody comes into a room or leaves it while others speak there."""
-    script.gathers = False
-    _arrive(script)
-    for name in ("c0", "c2"):
-        script.add("join", connection=name, room=script.vocabulary.room(0))
-    script.settle()
+    _arrive_for(script, 0, 0)
     phrases.moved(script, which, 0, (speech, 2, 0), leaves, slow=slow)
 
 
 def _in_two_rooms(script: Script, speech: Speech, how: Kind | None) -> None:
     """Somebody is in two rooms, speaks in both, and leaves."""
-    script.gathers = False
-    _arrive(script)
+    _arrive_for(script)
     phrases.in_two_rooms(script, speech, 1, 0, how)
 
 
 def _changes_its_mind(script: Script, speech: Speech, leaves: bool) -> None:
     """Somebody goes into a room, and at once into another or out again; then all rooms are spoken in."""
-    script.gathers = False
-    _arrive(script)
-    for number, name in enumerate(("c0", "c2")):
-        script.add("join", connection=name, room=script.vocabulary.room(number))
-    script.settle()
+    _arrive_for(script, 0, 1)
     phrases.change_ones_mind(script, 1, 1, leaves)
     for number in range(2):
         script.say(speech, 2 * number, number)

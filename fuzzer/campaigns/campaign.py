@@ -255,9 +255,9 @@ class Campaign:
         again: dict[str, None] = {}
         before = frozenset(tally.found)
         users, length = len(batch.program.users), len(batch.program)
-        done = 0
+        shown: set[str] = set()
         for strategy, signatures in batch.executions:
-            done += 1
+            shown.update(signatures)
             tally.executions += 1
             self._by_strategy[strategy] += 1
             cell = (strategy, users, length)
@@ -266,7 +266,6 @@ class Campaign:
                 yield from self._note(worker, batch, cell, signatures, again)
             if self._stopped or (limit is not None and tally.executions >= limit):
                 break
-        shown = {signature for _, signatures in batch.executions[:done] for signature in signatures}
         for signature in shown & before:
             tally.found[signature].programs += 1
         for signature in again:

@@ -12,14 +12,11 @@ from itertools import chain
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
-from hypothesis.stateful import run_state_machine_as_test
-
 from ...models.isolation import exercised
-from ...strategies.constants import no_local_constants
 from ...strategies.machine import ProgramMachine, machine_for
 from ...strategies.mutation import Corpus
 from ...strategies.openings import openings
+from ...strategies.writing import unheard, write_programs
 from ..core.choices import PROMISES
 from ..core.program import Program
 from ..core.source import LineAt
@@ -162,24 +159,7 @@ def _programs(worker: Worker, plan: Plan, number: int, name: int, steps: int) ->
     written: list[_Written] = []
     machine = _machine(worker, plan.users)
     machine.moments = times
-    machine.check = staticmethod(lambda program, order: written.append(_Written(program, tuple(order), True)))
-    try:
-        with no_local_constants():
-            run_state_machine_as_test(
-                seed(name)(machine),
-                settings=settings(
-                    max_examples=ROUND,
-                    stateful_step_count=steps,
-                    phases=[Phase.generate],
-                    database=None,
-                    deadline=None,
-                    derandomize=False,
-                    verbosity=Verbosity.quiet,
-                    suppress_health_check=list(HealthCheck),
-                ),
-            )
-    finally:
-        machine.check = staticmethod(_unheard)
+    write_programs(machine, name, ROUND, steps, lambda p, order: written.append(_Written(p, tuple(order), True)))
     yield from written
 
 
@@ -198,12 +178,8 @@ _machines: WeakKeyDictionary[Worker, dict[int, type[ProgramMachine]]] = WeakKeyD
 def _machine(worker: Worker, users: int) -> type[ProgramMachine]:
     machines = _machines.setdefault(worker, {})
     if users not in machines:
-        machines[users] = machine_for(worker.target, _unheard, users)
+        machines[users] = machine_for(worker.target, unheard, users)
     return machines[users]
-
-
-def _unheard(program: Program, written: Sequence[int | Deliver]) -> None:
-    """What is done with programs that a machine writes outside of a round."""
 
 
 def explored(

@@ -11,11 +11,13 @@ from typing import Any
 from rich.table import Table
 
 from ...models.isolation.outside import NEVER_JUDGED, Grade
+from ...strategies.script import Vocabulary
 from ..core.errors import UsageError
 from ..core.text import cut, plain
 from ..engine.execution import Worker
 from ..findings.causes import in_lines
 from ..stress.address import REMOTE_CLIENTS, REMOTE_RATE, descriptors_for, look_up, wire_for
+from ..stress.programs import CAST
 from ..stress.reproduce import Attempt, reproduce, target_for
 from ..stress.round import Plan
 from ..stress.run import Broken, Result, Settings, stress
@@ -67,9 +69,7 @@ def stress_settings(
     descriptors_for(users)
     spoken = wire_for(wire, spot, url)
     target = live_target(url, spoken, _policy(policy), gentle=not spot.local)
-    if not target.traits.own_operations and not any(
-        map(spoken.offers, ("emit", "broadcast", "run_agent", "emit_to_room"))
-    ):
+    if not Vocabulary(target, CAST).speeches:
         raise UsageError(f"the wire {wire} has nothing for clients to say")
     return Settings(
         url=url,

@@ -1,4 +1,4 @@
-"""One HTTP request of a simulated client over a real socket: HTTP/1.1 by h11.
+"""One HTTP request of a simulated client over a real socket.
 
 That the request arrives is an external event, and so is that the client reads the answer.
 """
@@ -8,10 +8,9 @@ from __future__ import annotations
 from contextvars import Context
 from typing import TYPE_CHECKING
 
-import h11
-
-from ..core.http import HttpAnswer, HttpRequest
+from ..core.http import HttpRequest
 from .endpoint import END, Endpoint
+from .exchange import Exchange, NoHttpError
 from .http import HOST, Heard
 
 if TYPE_CHECKING:
@@ -37,17 +36,8 @@ class LoopbackRequest:
         self._port = port
         self._heard = heard
         self._whole = whole
-        self._connection = h11.Connection(h11.CLIENT)
-        self._status = 0
-        self._headers: tuple[tuple[str, str], ...] = ()
-        self._body = b""
+        self._exchange = Exchange(asked, HOST)
         self._told = False
-        headers = [("host", HOST), ("content-length", str(len(asked.body))), ("connection", "close"), *asked.headers]
-        pieces = [self._connection.send(h11.Request(method=asked.method, target=asked.path, headers=headers))]
-        if asked.body:
-            pieces.append(self._connection.send(h11.Data(data=asked.body)))
-        pieces.append(self._connection.send(h11.EndOfMessage()))
-        self._bytes = b"".join(piece for piece in pieces if piece)
 
     def send(self) -> None:
         """Ask; that the request arrives is an external event."""
@@ -61,9 +51,9 @@ class LoopbackRequest:
         self.end.connect(address)
         self._loop.attach(self)
         if self._whole:
-            self.end.write(self._bytes)
+            self.end.write(self._exchange.sent)
         else:
-            self._loop.external(("bytes", self.name), self.end.write, self._bytes, context=Context())
+            self._loop.external(("bytes", self.name), self.end.write, self._exchange.sent, context=Context())
 
     def pump(self) -> bool:
         """Read what has come of the answer."""
@@ -76,22 +66,13 @@ class LoopbackRequest:
         pass
 
     def _understand(self, data: bytes) -> None:
+        if self._told:
+            return
         try:
-            self._connection.receive_data(data)
-            while not self._told:
-                event = self._connection.next_event()
-                if isinstance(event, h11.Response):
-                    decoded = ((name.decode("latin-1"), value.decode("latin-1")) for name, value in event.headers)
-                    self._status, self._headers = event.status_code, tuple(decoded)
-                elif isinstance(event, h11.Data):
-                    self._body += bytes(event.data)
-                elif not isinstance(event, h11.EndOfMessage | h11.InformationalResponse):
-                    break
-                elif isinstance(event, h11.EndOfMessage):
-                    self._tell()
-        except h11.RemoteProtocolError:  # the server ended in the middle, or does not speak HTTP
-            self._tell()
-        if data == END:
+            whole = self._exchange.take(data)
+        except NoHttpError:
+            whole = True
+        if whole or data == END:
             self._tell()
 
     def _tell(self) -> None:
@@ -99,7 +80,7 @@ class LoopbackRequest:
             return
         self._told = True
         self.end.close()
-        answer = HttpAnswer(self._status, self._headers, self._body)
+        answer = self._exchange.answer
         if self._whole:
             self._loop.external(("response", self.name), self._heard, answer, context=Context())
         else:

@@ -1,7 +1,6 @@
 """One HTTP request of a simulated client: to an ASGI application called directly, or to whatever listens.
 
-The request's arrival is an external event, and so is its answer's.  ASGI specification, "HTTP" (version 2.3); HTTP/1.1
-by h11.
+The request's arrival is an external event, and so is its answer's.  ASGI specification, "HTTP" (version 2.3).
 """
 
 from __future__ import annotations
@@ -11,13 +10,12 @@ from contextvars import copy_context
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import h11
-
 from ..core.http import HttpAnswer, HttpRequest
 from ..world import Outer
 from ..world.network import FIRST_CLIENT_PORT
 from ..world.server import connection
 from ..world.transport import END, MemoryTransport
+from .exchange import Exchange, NoHttpError
 
 __all__ = ("Heard", "ask_asgi", "ask_server")
 
@@ -115,23 +113,14 @@ class _Asking:
     def __init__(self, asked: HttpRequest, heard: Heard) -> None:
         self._asked = asked
         self._heard = heard
-        self._connection = h11.Connection(h11.CLIENT)
-        self._status = 0
-        self._headers: Headers = ()
-        self._body = b""
+        self._exchange: Exchange | None = None
         self._told = False
         self._transport: MemoryTransport | None = None
 
     def accepted(self, transport: MemoryTransport) -> None:
         self._transport = transport
-        asked = self._asked
-        headers = [("host", HOST), ("content-length", str(len(asked.body))), ("connection", "close"), *asked.headers]
-        request = h11.Request(method=asked.method, target=asked.path, headers=headers)
-        pieces = [self._connection.send(request)]
-        if asked.body:
-            pieces.append(self._connection.send(h11.Data(data=asked.body)))
-        pieces.append(self._connection.send(h11.EndOfMessage()))
-        transport.inflow.push(b"".join(piece for piece in pieces if piece))
+        self._exchange = Exchange(self._asked, HOST)
+        transport.inflow.push(self._exchange.sent)
 
     def written(self, data: bytes) -> bool:
         return False
@@ -140,20 +129,13 @@ class _Asking:
         self._tell()
 
     def received(self, data: bytes) -> None:
+        if self._told or self._exchange is None:
+            return
         try:
-            self._connection.receive_data(data)
-            while not self._told:
-                event = self._connection.next_event()
-                if isinstance(event, h11.Response):
-                    self._status, self._headers = event.status_code, _decoded(event.headers)
-                elif isinstance(event, h11.Data):
-                    self._body += bytes(event.data)
-                elif isinstance(event, h11.EndOfMessage):
-                    self._hang_up()
-                    self._tell()
-                elif not isinstance(event, h11.InformationalResponse):
-                    return
-        except h11.RemoteProtocolError:  # the server ended in the middle, or does not speak HTTP
+            whole = self._exchange.take(data)
+        except NoHttpError:
+            whole = True
+        if whole:
             self._hang_up()
             self._tell()
 
@@ -167,4 +149,4 @@ class _Asking:
     def _tell(self) -> None:
         if not self._told:
             self._told = True
-            self._heard(HttpAnswer(self._status, self._headers, self._body))
+            self._heard(self._exchange.answer if self._exchange is not None else HttpAnswer(0))

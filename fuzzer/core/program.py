@@ -7,6 +7,7 @@ one connection (``c0``), the events one user's backend emits (``from u0``), or t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from itertools import accumulate
@@ -52,6 +53,12 @@ KINDS: tuple[str, ...] = get_args(Kind)
 CRITICAL_EVENTS = ("agent_started", "agent_thinking", "tool_executing", "tool_completed", "agent_completed")
 """The events of an agent's run, in order, once each."""
 
+Stage = tuple[tuple[tuple[str, tuple[int, ...]], ...], int | None]
+"""What comes between two barriers: for each lane its operations' numbers; and the barrier's number, None at the end."""
+
+EMITS = frozenset({"emit", "emit_to_thread", "emit_to_room", "broadcast", "run_agent"})
+"""Operations by which somebody is told something."""
+
 BARRIERS = frozenset({"settle", "pause", "sweep"})
 
 LEAVING = frozenset({"disconnect", "abort", "garble", "truncate", "malform"})
@@ -63,6 +70,11 @@ LATER: dict[str, object] = {"room": None, "name": None, "times": 1}
 
 AT_ONCE = LEAVING | {"stall", "unstall", "flood", "cancel"}
 """What a client can do while an earlier operation on its lane is still under way."""
+
+
+def said_of(operation: Mapping[str, object]) -> dict[str, object]:
+    """An operation's fields, by name, as files have them: less what it does not say."""
+    return {name: value for name, value in operation.items() if value is not None and LATER.get(name, ...) != value}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -155,9 +167,9 @@ class Program:
         return len(self.operations)
 
     @cached_property
-    def stages(self) -> tuple[tuple[tuple[tuple[str, tuple[int, ...]], ...], int | None], ...]:
+    def stages(self) -> tuple[Stage, ...]:
         """Between barriers: for each lane its operations' numbers; then the barrier's number, or None at the end."""
-        stages: list[tuple[tuple[tuple[str, tuple[int, ...]], ...], int | None]] = []
+        stages: list[Stage] = []
         lanes: dict[str, list[int]] = {}
         for number, operation in enumerate(self.expanded):
             if operation.kind in BARRIERS:

@@ -22,7 +22,7 @@ from contextlib import suppress
 from typing import Any
 
 from ..core.history import Kept
-from ..core.program import LEAVING, Program
+from ..core.program import EMITS, LEAVING, Program
 from ..targets.adapter import Client
 from ..targets.state.reach import is_collected, is_fuzzers, is_heap, is_own
 from ..targets.state.records import attributes, instance_dict, slots
@@ -40,7 +40,7 @@ LONG_AFTER = 86_400.0
 SILENT = LEAVING | {"connect", "authenticate", "log_out", "settle", "pause"}
 """Operations by which nothing is said."""
 
-SAID = frozenset({"emit", "emit_to_thread", "emit_to_room", "broadcast", "run_agent", "join"})
+SAID = EMITS | {"join"}
 
 Root = tuple[str, Any]
 

@@ -12,15 +12,16 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from ..clients.link import Link, refusal
-from ..core.history import Aim, Detail, EventId, Outcome, Refusal, RowKind
+from ..clients.link import Link, Unconnected, refusal
+from ..core.handshake import Sent
+from ..core.history import Aim, Detail, EventId, Outcome, Refusal, Row, RowKind
 from ..core.http import HttpAnswer
 from ..core.jsons import read_json
 from ..core.program import CRITICAL_EVENTS, Operation
 from ..targets.adapter import Target
 from ..targets.login import Http
 from ..targets.own import Action, aim_of
-from ..targets.wire import Frame, Outgoing, Wire
+from ..targets.wire import Frame, Login, Outgoing, Wire
 from .base import Lane
 from .client import WireClient
 from .manager import credentials
@@ -56,6 +57,8 @@ class Speaking:
     """What markers begin to count from, so that they differ from those of another history of the same server."""
     target: Target
     wire: Wire
+    history: list[Row]
+    frames: list[Sent]
     clients: dict[str, WireClient]
     made: dict[str, EventId]
     up: dict[str, bool]
@@ -82,14 +85,6 @@ class Speaking:
     @abstractmethod
     def ask(self, client: WireClient, http: Http, said: Mapping[str, Any], heard: Callable[[HttpAnswer], None]) -> None:
         """Send a client's request over HTTP, over a connection of its own."""
-
-    @abstractmethod
-    def connected(self, client: WireClient, kind: RowKind, detail: Detail) -> None:
-        """The login has ended, in this way."""
-
-    @abstractmethod
-    def unanswered(self, client: WireClient) -> bool:
-        """Whether nobody will say that the client is connected."""
 
     @property
     @abstractmethod
@@ -134,6 +129,55 @@ class Speaking:
     def ended(self, number: int, detail: Detail, kind: RowKind = RowKind.RETURNED) -> None:
         name = self.emitting.pop(number)
         self.record(kind, number, name, detail)
+
+    # -- comings and goings ------------------------------
+
+    def unanswered(self, client: WireClient) -> bool:
+        """Whether nobody will say that the client is connected."""
+        return not self.wire.waits_for_ready or client.following
+
+    def connected(self, client: WireClient, kind: RowKind, detail: Detail) -> None:
+        """The login has ended, in this way."""
+        number, client.connecting = client.connecting, None
+        if number is not None:
+            name = client.login.connection
+            self.record(kind, number, name, detail)
+            self.up[name] = kind == RowKind.RETURNED and detail is not False
+            self.go_on(client)
+
+    def go_on(self, client: WireClient) -> None:
+        """The client may do what comes next."""
+        client.lane.running = None
+        self.offer(client.lane)
+
+    def served(self, client: WireClient) -> None:
+        """The server has finished with the client's connection."""
+        if client.leaving is not None and client.link.over:
+            self.has_left(client, None)
+
+    def has_left(self, client: WireClient, detail: Detail) -> None:
+        """The client's leaving is over."""
+        number, client.leaving = client.leaving, None
+        assert number is not None
+        self.record(RowKind.RETURNED, number, client.login.connection, detail)
+
+    def come(self, number: int, op: Operation, lane: Lane, make: Callable[[WireClient], Callable[[], Link]]) -> None:
+        """A client arrives: its handshake begins, or its login over HTTP; ``make`` gives what makes its link."""
+        assert op.connection is not None and op.user is not None
+        name = op.connection
+        token, identity = credentials(op)
+        login = Login(name, op.user, token, identity, self.room_of(op))
+        client = WireClient(self, number, lane, login, self.wire)
+        connect, before = make(client), self.wire.before
+        client.link = connect() if before is None else Unconnected(name, client, op.pace)
+        self.clients[name] = client
+        self.up[name] = False
+        lane.running = number
+        self.record(RowKind.INVOKED, number, name, Aim(rooms=self.wire.enters(login)))
+        if before is None:
+            client.link.open(self.wire.request(login))
+        else:
+            self.ask(client, before, self.wire.said(login), partial(self.logged_in, client, connect))
 
     # -- operations ------------------------------
 

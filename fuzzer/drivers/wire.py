@@ -13,8 +13,7 @@ from functools import partial
 from typing import Any
 
 from ..clients.asgi import AsgiLink
-from ..clients.link import Unconnected
-from ..core.history import Aim, Detail, Outcome, Remains, RowKind
+from ..core.history import Outcome, Remains, RowKind
 from ..core.http import HttpAnswer
 from ..core.program import Operation, Program
 from ..core.stacks import Place, waits_at
@@ -22,13 +21,11 @@ from ..targets.adapter import Target
 from ..targets.login import Http
 from ..targets.serving import Service
 from ..targets.traits import WireTraits
-from ..targets.wire import Login
 from ..world import Outer
 from .base import Driver, Lane, failure
 from .client import WireClient
 from .evidence import Connections
 from .logs import LogWatch, watched_logs
-from .manager import credentials
 from .retained import Root
 from .speaking import Speaking
 
@@ -122,17 +119,13 @@ class WireDriver(Driver, Speaking):
             if client.connecting is not None and client.open and self.unanswered(client):
                 self.connected(client, RowKind.RETURNED, Outcome.INDETERMINATE)
             if client.leaving is not None:
-                self._left(client, Outcome.INDETERMINATE)
+                self.has_left(client, Outcome.INDETERMINATE)
         for number, name in list(self.emitting.items()):
             emitter = self.clients[name]
             if not emitter.link.unread or emitter.gone:
                 confirmed = self.wire.confirms_joins and emitter.joining.pop(number, None) is not None
                 confirmed = confirmed or emitter.acting.pop(number, None) is not None
                 self.ended(number, Outcome.INDETERMINATE, RowKind.CANCELLED if confirmed else RowKind.RETURNED)
-
-    def unanswered(self, client: WireClient) -> bool:
-        """Whether nobody will say that the client is connected."""
-        return not self.wire.waits_for_ready or client.following
 
     def under_way(self) -> bool:
         return self.ending is not None or any(
@@ -205,52 +198,15 @@ class WireDriver(Driver, Speaking):
             if not client.link.over:
                 yield Remains(f"connection {name}", self.place(name), "connection", False, name)
 
-    # -- how operations end ------------------------------
-
-    def connected(self, client: WireClient, kind: RowKind, detail: Detail) -> None:
-        number, client.connecting = client.connecting, None
-        if number is not None:
-            name = client.login.connection
-            self.record(kind, number, name, detail)
-            self.up[name] = kind == RowKind.RETURNED and detail is not False
-            self.go_on(client)
-
-    def go_on(self, client: WireClient) -> None:
-        """The client may do what comes next."""
-        client.lane.running = None
-        self.offer(client.lane)
-
-    def served(self, client: WireClient) -> None:
-        if client.leaving is not None and client.link.over:
-            self._left(client, None)
-
-    def _left(self, client: WireClient, detail: Detail) -> None:
-        number, client.leaving = client.leaving, None
-        assert number is not None
-        self.record(RowKind.RETURNED, number, client.login.connection, detail)
-
     # -- operations ------------------------------
 
     def do_connect(self, number: int, op: Operation, lane: Lane) -> None:
-        assert op.connection is not None and op.user is not None
-        name = op.connection
-        if name in self.clients or self.stopped:
+        assert op.connection is not None
+        if op.connection in self.clients or self.stopped:
             self.skip(number)
-            return
-        token, identity = credentials(op)
-        login = Login(name, op.user, token, identity, self.room_of(op))
-        client = WireClient(self, number, lane, login, self.wire)
-        connect = partial(self.service.connect, name, len(self.clients), client, op.pace)
-        before = self.wire.before
-        client.link = connect() if before is None else Unconnected(name, client, op.pace)
-        self.clients[name] = client
-        self.up[name] = False
-        lane.running = number
-        self.record(RowKind.INVOKED, number, name, Aim(rooms=self.wire.enters(login)))
-        if before is None:
-            client.link.open(self.wire.request(login))
         else:
-            self.ask(client, before, self.wire.said(login), partial(self.logged_in, client, connect))
+            connect = partial(self.service.connect, op.connection, len(self.clients))
+            self.come(number, op, lane, lambda client: partial(connect, client, op.pace))
 
     def ask(self, client: WireClient, http: Http, said: Mapping[str, Any], heard: Callable[[HttpAnswer], None]) -> None:
         self.requests += 1

@@ -20,7 +20,7 @@ import msgspec
 
 from ..core.choices import PROMISES, Backend
 from ..core.errors import UsageError
-from ..core.program import AT_ONCE, LATER, Operation, Program
+from ..core.program import AT_ONCE, EMITS, Operation, Program, said_of
 from ..core.text import LONGEST, cut, plain
 from ..engine.schedule import Schedule, Visible
 from .finding import Finding, kept_circumstance
@@ -31,7 +31,7 @@ FORMAT = 1
 """The version of the file format this release writes."""
 
 ON_CONNECTION = frozenset({"connect", "authenticate", "log_out", "expire", "join", "leave"}) | (AT_ONCE - {"cancel"})
-BY_USER = frozenset({"connect", "emit", "emit_to_thread", "emit_to_room", "broadcast", "run_agent", "clean_up"})
+BY_USER = EMITS | {"connect", "clean_up"}
 TO_USER = frozenset({"emit", "emit_to_thread", "run_agent"})
 
 NEEDED: tuple[tuple[str, frozenset[str]], ...] = (
@@ -122,10 +122,7 @@ def save(counterexample: Counterexample, folder: Path) -> Path:
     name = "".join(c if c.isalnum() or c in "-_." else "-" for c in counterexample.target)
     path = folder / f"{name}-{counterexample.signature}.json"
     data = msgspec.to_builtins(counterexample)
-    data["program"] = [
-        {key: value for key, value in step.items() if value is not None and LATER.get(key, ...) != value}
-        for step in data["program"]
-    ]
+    data["program"] = list(map(said_of, data["program"]))
     if data["backend"] == "asyncio":
         del data["backend"]
     lines = [f"  {json.dumps(key)}: {_lines(value)}" for key, value in data.items()]

@@ -14,19 +14,17 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from ..clients.link import Link, Unconnected
+from ..clients.link import Link
 from ..core.handshake import Sent
-from ..core.history import Aim, Content, Detail, EventId, Farewell, Outcome, Refusal, Row, RowKind
+from ..core.history import Content, Detail, EventId, Farewell, Outcome, Refusal, Row, RowKind
 from ..core.http import HttpAnswer
 from ..core.program import AT_ONCE, Operation
 from ..drivers.base import Lane
 from ..drivers.client import WireClient
-from ..drivers.manager import credentials
 from ..drivers.speaking import Speaking
 from ..targets.adapter import Target
 from ..targets.login import Http
 from ..targets.traits import WireTraits
-from ..targets.wire import Login
 from .asking import Asking
 from .figures import Figures
 from .hub import Hub
@@ -184,24 +182,14 @@ class Crowd(Speaking):
         return f"c{self.names - 1}"
 
     def do_connect(self, number: int, op: Operation, lane: Lane) -> None:
-        assert op.connection is not None and op.user is not None
-        name = op.connection
-        token, identity = credentials(op)
-        login = Login(name, op.user, token, identity, self.room_of(op))
-        client = WireClient(self, number, lane, login, self.wire)
         narrow = op.pace == "slow" or self.random.random() < NARROW
-        told = partial(self._opened, op.user), partial(self._failed, client)
-        link = SocketLink(name, client, op.pace, self.hub, self.address, *told, narrow=narrow)
-        before = self.wire.before
-        client.link = link if before is None else Unconnected(name, client, op.pace)
-        self.clients[name] = client
-        self.up[name] = False
-        lane.running = number
-        self.record(RowKind.INVOKED, number, name, Aim(rooms=self.wire.enters(login)))
-        if before is None:
-            link.open(self.wire.request(login))
-        else:
-            self.ask(client, before, self.wire.said(login), partial(self.logged_in, client, lambda: link))
+
+        def make(client: WireClient) -> Callable[[], Link]:
+            name, user = client.login.connection, client.login.user
+            told = partial(self._opened, user), partial(self._failed, client)
+            return partial(SocketLink, name, client, op.pace, self.hub, self.address, *told, narrow=narrow)
+
+        self.come(number, op, lane, make)
 
     def _opened(self, user: str, took: float) -> None:
         self.setbacks.pop(user, None)
@@ -255,27 +243,10 @@ class Crowd(Speaking):
     # -- what clients tell ------------------------------
 
     def connected(self, client: WireClient, kind: RowKind, detail: Detail) -> None:
-        number, client.connecting = client.connecting, None
-        if number is None:
-            return
-        name = client.login.connection
-        self.record(kind, number, name, detail)
-        self.up[name] = kind == RowKind.RETURNED and detail is not False
-        if self.up[name] and client.login.identity == client.login.user:
+        good = kind == RowKind.RETURNED and detail is not False and client.login.identity == client.login.user
+        if good and client.connecting is not None:
             self.known.add(client.login.user)
-        self.go_on(client)
-
-    def go_on(self, client: WireClient) -> None:
-        client.lane.running = None
-        self.offer(client.lane)
-
-    def unanswered(self, client: WireClient) -> bool:
-        return not self.wire.waits_for_ready or client.following
-
-    def served(self, client: WireClient) -> None:
-        if client.leaving is not None and client.link.over:
-            number, client.leaving = client.leaving, None
-            self.record(RowKind.RETURNED, number, client.login.connection, None)
+        super().connected(client, kind, detail)
 
     # -- the end ------------------------------
 

@@ -6,16 +6,12 @@ connections of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
-from hypothesis.stateful import run_state_machine_as_test
-
-from ...strategies.constants import no_local_constants
-from ...strategies.machine import ProgramMachine, machine_for
+from ...strategies.machine import machine_for
+from ...strategies.writing import unheard, write_programs
 from ..core.program import Operation, Program
-from ..engine.schedule import Deliver
 from ..targets.adapter import Target
 
 __all__ = ("CAST", "Programs", "recast")
@@ -37,35 +33,13 @@ class Programs:
     """Writes a round's programs; Hypothesis never forgets a machine, so there is one for all rounds."""
 
     def __init__(self, target: Target) -> None:
-        self._written: list[Program] = []
-        self._machine: type[ProgramMachine] = machine_for(target, _unheard, CAST)
+        self._machine = machine_for(target, unheard, CAST)
 
     def of(self, number: int) -> list[Program]:
         """Return the programs of a round's seed, at least one of which somebody speaks in."""
         written: list[Program] = []
-        self._machine.check = staticmethod(lambda program, order: written.append(program))
-        try:
-            with no_local_constants():
-                run_state_machine_as_test(
-                    seed(number)(self._machine),
-                    settings=settings(
-                        max_examples=EACH,
-                        stateful_step_count=STEPS,
-                        phases=[Phase.generate],
-                        database=None,
-                        deadline=None,
-                        derandomize=False,
-                        verbosity=Verbosity.quiet,
-                        suppress_health_check=list(HealthCheck),
-                    ),
-                )
-        finally:
-            self._machine.check = staticmethod(_unheard)
+        write_programs(self._machine, number, EACH, STEPS, lambda program, order: written.append(program))
         return [program for program in dict.fromkeys(written) if 1 < len(program.expanded) <= LONGEST]
-
-
-def _unheard(program: Program, written: Sequence[int | Deliver]) -> None:
-    """What is done with programs that a machine writes outside of a round."""
 
 
 def recast(program: Program, users: Mapping[str, str], name: Callable[[], str]) -> Iterator[Operation]:

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import gzip
 import json
-from dataclasses import fields
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from ..core.history import to_json
-from ..core.program import LATER, Operation
+from ..core.program import said_of
 from .round import Played
 
 __all__ = ("FORMAT", "save")
 
 FORMAT = 1
 """The version of the file format."""
-
-FIELDS = tuple(field.name for field in fields(Operation))
 
 
 def save(folder: Path, url: str, wire: str, seed: int, played: Played) -> Path:
@@ -41,16 +38,10 @@ def save(folder: Path, url: str, wire: str, seed: int, played: Played) -> Path:
             }
             for one in played.proven
         ],
-        "program": [_operation(op) for op in played.program.operations],
+        "program": [said_of(asdict(op)) for op in played.program.operations],
         "history": [json.loads(line) for line in to_json(played.history).splitlines()],
     }
     path = folder / f"stress-seed{seed}-round{played.number}.json.gz"
     with gzip.open(path, "wt", encoding="utf-8") as file:
         json.dump(content, file, separators=(",", ":"))
     return path
-
-
-def _operation(op: Operation) -> dict[str, Any]:
-    """An operation less what it does not say."""
-    said = {name: getattr(op, name) for name in FIELDS}
-    return {name: value for name, value in said.items() if value is not None and LATER.get(name, ...) != value}

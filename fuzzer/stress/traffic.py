@@ -8,14 +8,14 @@ be, whatever kept it.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
 import anyio
 
 from ...strategies.script import SPEAKING, Speech, Vocabulary
-from ..core.program import Kind, Operation, Program
+from ..core.program import Kind, Operation, Program, Stage
 from ..drivers.client import WireClient
 from ..targets.own import Own
 from ..targets.users import MANY
@@ -179,24 +179,22 @@ class Traffic:
         cast = self.random.sample(self.users, min(CAST, len(self.users)))
         users = {f"u{number}": cast[number % len(cast)] for number in range(CAST)}
         operations = tuple(recast(program, users, self.crowd.name))
-        tracks: dict[str, Track] = {}
-        self._stage(operations, 0, tracks)
+        self._stage(operations, iter(Program(operations).stages), {})
         said = sum(op.kind in (*SPEAKING, "act") for op in operations)
         self.crowd.figures.said += said
         return said
 
-    def _stage(self, operations: tuple[Operation, ...], at: int, tracks: dict[str, Track]) -> None:
+    def _stage(self, operations: Sequence[Operation], stages: Iterator[Stage], tracks: dict[str, Track]) -> None:
         """Begin what is written up to the next barrier, each lane for itself; or see everybody off."""
         if self.crowd.ending:
             return
-        stages = Program(operations).stages
-        lanes, barrier = stages[at]
+        lanes, barrier = next(stages)
         for lane, numbers in lanes:
             track = tracks.setdefault(lane, Track())
             track.operations.extend(operations[number] for number in numbers)
             self.crowd.offer(track)
         if barrier is not None:
-            self.crowd.later(BARRIER, self._stage, operations, at + 1, tracks)
+            self.crowd.later(BARRIER, self._stage, operations, stages, tracks)
         else:
             names = [op.connection for op in operations if op.kind == "connect" and op.connection is not None]
             self.crowd.later(LINGER * self.random.random(), self._see_off, names)

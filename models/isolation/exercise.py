@@ -11,10 +11,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ...fuzzer.core.history import History, RowKind
-from ...fuzzer.core.program import Program
+from ...fuzzer.core.program import EMITS, Program
 from ...fuzzer.targets.adapter import Target
 from .audience import absent, must_hear
-from .index import EMITS, HistoryIndex
+from .index import HistoryIndex
 from .spans import NEVER
 
 __all__ = ("OCCASIONS", "exercised", "impossible")

@@ -57,10 +57,9 @@ def _heard(event: Event, d: Delivery, why: Stranger) -> v.Violation:
 @declared(logs_out=False)
 def no_log_out(index: HistoryIndex, b: Breach) -> bool:
     """There is no log-out: a socket that stays open stays logged in."""
-    early = isinstance(b.violation, v.EarlyDelivery)
-    return (
-        index.policy.logs_out is False and not early and b.connection is not None and b.connection.ended_by == "log_out"
-    )
+    if index.policy.logs_out is not False or isinstance(b.violation, v.EarlyDelivery):
+        return False
+    return b.connection is not None and b.connection.ended_by == "log_out"
 
 
 def would_be_closed(index: HistoryIndex, b: Breach) -> bool:

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from ...fuzzer.core.history import Aim, Content, Detail, EventId, History, Mention, RowKind
-from ...fuzzer.core.program import CRITICAL_EVENTS, LEAVING, Operation, Program
+from ...fuzzer.core.program import CRITICAL_EVENTS, EMITS, LEAVING, Operation, Program
 from ...fuzzer.targets.adapter import Target
 from ...fuzzer.targets.own import Own
 from ...fuzzer.targets.policy import Policy
@@ -20,9 +20,8 @@ from ...fuzzer.targets.traits import WireTraits
 from .records import Connection, Delivery, Event, Invocation
 from .spans import NEVER, Span
 
-__all__ = ("EMITS", "HistoryIndex")
+__all__ = ("HistoryIndex",)
 
-EMITS = frozenset({"emit", "emit_to_thread", "emit_to_room", "broadcast", "run_agent"})
 ENDS_ITS_OWN = LEAVING | {"log_out", "expire"}
 """Operations after which a connection is nobody's any more."""
 
@@ -210,6 +209,10 @@ class HistoryIndex:
     def own(self, act: Invocation) -> Own | None:
         """What the target declares of the operation of its own that this is; None where it is none."""
         return self.target.own(act.op.name) if act.op.kind == "act" else None
+
+    def goes_back(self, event: Event) -> bool:
+        """Whether an event is owed to nobody but the connection it was asked for on: an agent's, or an answer."""
+        return (event.by.op.kind == "run_agent" and event.emitter is not None) or self.answers(event)
 
     def answers(self, event: Event) -> bool:
         """Whether an event is declared to be answered to its sender: it is owed to the connection it was said on."""

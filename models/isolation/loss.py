@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 
 from ...fuzzer.core.history import RowKind
+from ...fuzzer.core.program import EMITS
 from . import violations as v
 from .audience import absent, must_hear, surely_in
-from .index import EMITS, HistoryIndex
+from .index import HistoryIndex
 from .records import Connection, Event, Invocation
 from .spans import NEVER
 from .verdicts import Breach, Check, declared, rows_of

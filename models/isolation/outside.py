@@ -132,6 +132,11 @@ class OutsideIndex(HistoryIndex):
         return heard
 
     @cached_property
+    def overtaken(self) -> tuple[Breach, ...]:
+        """What has been overtaken: looked for once, since what is missing besides is judged in another way."""
+        return tuple(_overtaken(self))
+
+    @cached_property
     def spoken(self) -> dict[tuple[str, Way], list[Event]]:
         """(connection, way) -> what its client said that way, in order."""
         spoken: dict[tuple[str, Way], list[Event]] = defaultdict(list)
@@ -180,11 +185,15 @@ def way_of(event: Event) -> Way:
 def overtaken(index: HistoryIndex) -> Iterator[Breach]:
     """What one client said before something else arrives no later, wherever both are owed."""
     assert isinstance(index, OutsideIndex)
+    yield from index.overtaken
+
+
+def _overtaken(index: OutsideIndex) -> Iterator[Breach]:
     for event in index.events.values():
         if event.emitter is None or event.by.finished not in (*loss.DONE, None):
             continue
         got = {d.connection.name for d in event.deliveries}
-        asked = event.by.op.kind == "run_agent" or index.answers(event)
+        asked = index.goes_back(event)
         later: list[Event] | None = None
         for c in index.of_user(None if event.rooms else event.to):
             if c.name in got or c.asked > event.by.began or c.last < event.by.began or (c is event.emitter) != asked:
@@ -249,7 +258,7 @@ def flooded(index: HistoryIndex, b: Breach) -> bool:
 def missing(index: HistoryIndex) -> Iterator[Breach]:
     """An event has arrived on every connection that must hear it once the declared time is over."""
     assert isinstance(index, OutsideIndex)
-    already = {(b.event, b.connection.name) for b in overtaken(index) if b.connection is not None}
+    already = {(b.event, b.connection.name) for b in index.overtaken if b.connection is not None}
     for event in index.events.values():
         act = event.by
         rest = index.rest_after(act.ended)
@@ -269,7 +278,7 @@ def _owed_by(index: OutsideIndex, event: Event, rest: int) -> Iterator[Connectio
     for c in must_hear(index, event, event.by.began, rest):
         certain.add(c.name)
         yield c
-    asked = event.by.op.kind == "run_agent" or index.answers(event)
+    asked = index.goes_back(event)
     for c in index.of_user(None if event.rooms else event.to):
         there = c.asked < event.by.began and c.last > rest and (c is event.emitter) == asked
         if there and c.name not in certain and _owed_between(index, event, c, rest):
@@ -333,15 +342,13 @@ RESTART = 2.0
 def restarted(index: HistoryIndex, b: Breach) -> bool:
     """The server as a whole had ended, or ends all: somebody tried to connect at about that time, and could not."""
     at = index.history[b.until].time
-    for act in index.invocations.values():
-        could_not = act.op.kind == "connect" and act.finished is RowKind.CANCELLED
-        if (
-            could_not
-            and abs(act.ended_at - at) < RESTART
-            and index.connections[act.op.connection or ""].gone > act.ended
-        ):
-            return True  # and it had not left by itself
-    return False
+    return any(
+        act.op.kind == "connect"
+        and act.finished is RowKind.CANCELLED
+        and abs(act.ended_at - at) < RESTART
+        and index.connections[act.op.connection or ""].gone > act.ended  # it had not left by itself
+        for act in index.invocations.values()
+    )
 
 
 REFUSED = frozenset({401, 403, 404})

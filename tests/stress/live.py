@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks.stress import free_port
 from crosswire.fuzzer.stress.address import look_up, wire_for
 from crosswire.fuzzer.stress.round import Plan
 from crosswire.fuzzer.stress.run import Result, Settings, stress
@@ -36,13 +37,6 @@ ROOT = Path(__file__).parents[2]
 
 PATIENCE = 60
 """Real seconds that a server may take to start on a loaded machine."""
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 def listening(port: int) -> bool:

@@ -19,6 +19,7 @@ from typing import Any
 
 from ....models.isolation.violations import Violation
 from ...core.history import RowKind
+from ...core.program import EMITS
 from ...core.source import Line
 from ...engine.execution import Worker
 from ...engine.schedule import Recorded
@@ -32,9 +33,6 @@ from .trace import Trace, traced
 from .windows import Window
 
 __all__ = ("cause_of",)
-
-SPEAKING = frozenset({"emit", "emit_to_thread", "emit_to_room", "broadcast", "run_agent"})
-"""Operations that say something to somebody."""
 
 SPARED = 5
 """Lines that a change spares, at most, for them to be the place."""
@@ -88,7 +86,7 @@ def _besides(finding: Finding, there: Mapping[str, Violation]) -> frozenset[str]
     kinds = {"LostEvent": "CrossUserLeak", "CrossUserLeak": "LostEvent"}
     other = kinds.get(finding.violation.kin)
     history = finding.execution.history
-    speaks = {at for at, step in enumerate(finding.execution.program.expanded) if step.kind in SPEAKING}
+    speaks = {at for at, step in enumerate(finding.execution.program.expanded) if step.kind in EMITS}
 
     def emission(violation: Violation) -> int | None:
         begun = (history[row].operation for row in violation.evidence if history[row].kind == RowKind.INVOKED)
