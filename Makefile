@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 VENV := .venv
+EXTRA := dev
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 ENGINE := tests/world tests/search tests/test_execution.py tests/test_minimise.py tests/test_isolation.py tests/test_clients.py
@@ -67,11 +68,11 @@ $(VENV)/.installed: $(VENV)/.sources pyproject.toml
 ifdef UV
 	@test -x $(BIN)/python || $(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
 	@rm -rf build
-	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --config-settings editable_mode=strict -e '.[dev]'
+	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --config-settings editable_mode=strict -e '.[$(EXTRA)]'
 else
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@rm -rf build
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --config-settings editable_mode=strict -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --config-settings editable_mode=strict -e '.[$(EXTRA)]'
 endif
 	@$(BIN)/python -m compileall -q build/__editable__.*  # tests start hundreds of processes, which may not write any
 	@touch $@

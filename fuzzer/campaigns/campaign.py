@@ -315,8 +315,8 @@ class Campaign:
             tally.found[signature] = found = Found(finding, signature, tally.executions, at, minimal=False)
             yield BugFound(tally, found)
             return
-        yield Progressed(tally, Phase.SHRINKING)
         tally.found[signature] = found = Found(finding, signature, tally.executions, at, minimal=False)
+        yield Progressed(tally, Phase.SHRINKING)
         try:
             found.finding, found.minimal = self._minimised(worker, finding)
         except TargetError:  # the target starts no more; what it did before is known all the same

@@ -7,7 +7,6 @@ from contextlib import closing
 import pytest
 
 from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
-from crosswire.fuzzer.campaigns.events import BugFound
 from crosswire.fuzzer.targets.resolve import resolve
 
 pytest.importorskip("aiosqlite")
@@ -17,7 +16,7 @@ pytest.importorskip("aiosqlite")
 def test_the_race_is_found_without_a_hint(seed: int) -> None:
     campaign = Campaign(resolve("examples.databases:sqlite_tabs"), Plan(executions=1000, seed=seed))
     with closing(campaign.events()) as events:
-        found = next((event.found for event in events if isinstance(event, BugFound)), None)
+        found = next((found for _ in events for found in campaign.tally.found.values()), None)
     assert found is not None and found.finding.violation.kind == "LostEvent"
 
 

@@ -228,7 +228,6 @@ def test_a_known_bug_that_breaks_another_promise_is_news(tmp_path: Path) -> None
         return {violations[s]: bug.status for s in bug.symptoms}
 
     assert statuses("isolation") == {"CrossUserLeak": "new"}
-    assert statuses("isolation") == {"CrossUserLeak": "known"}
     assert statuses("isolation", "no loss") == {"CrossUserLeak": "new", "LostEvent": "new"}
     assert statuses("isolation", "no loss") == {"CrossUserLeak": "known", "LostEvent": "known"}
 
