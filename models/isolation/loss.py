@@ -1,14 +1,13 @@
-"""No loss and no duplicate: what must arrive does, once, and a failure that is reported is one."""
+"""No loss: what must arrive does, and a failure that is reported is one."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 
 from ...fuzzer.core.history import RowKind
 from ...fuzzer.core.program import EMITS
 from . import violations as v
-from .audience import absent, must_hear, surely_in
+from .audience import must_hear, surely_in
 from .index import HistoryIndex
 from .records import Connection, Event, Invocation
 from .spans import NEVER
@@ -18,7 +17,6 @@ __all__ = (
     "CHECKS",
     "DONE",
     "EXCUSES",
-    "at_least_once",
     "at_most_once",
     "beyond_rate",
     "cancelled",
@@ -289,48 +287,6 @@ def failure_is_unknown(index: HistoryIndex, b: Breach) -> bool:
     return index.policy.failure == "unknown"
 
 
-def duplicates(index: HistoryIndex) -> Iterator[Breach]:
-    """An event arrives at most once on each connection."""
-    for event in index.events.values():
-        if len(event.deliveries) < 2:
-            continue
-        times = Counter(d.connection.name for d in event.deliveries if d.received != NEVER)
-        if max(times.values(), default=0) < 2:
-            continue
-        for name in index.connections:
-            if times[name] > 1:
-                got = [d for d in event.deliveries if d.connection.name == name and d.received != NEVER]
-                rows = [d.received for d in got]
-                c = got[0].connection
-                kind = v.OfflineDuplicate if absent(index, event) else v.DuplicateEvent
-                message = f"{event.id} arrived {len(rows)} times on {c.name}"
-                found = kind(message, event.path, rows_of(event.by.began, *rows))
-                yield Breach(found, rows[0], rows[1], event, event.by, c)
-
-
-@declared(delivery="at least once")
-def at_least_once(index: HistoryIndex, b: Breach) -> bool:
-    """What is sent at least once may arrive again."""
-    return index.policy.delivery == "at least once"
-
-
-def quoted(index: HistoryIndex, b: Breach) -> bool:
-    """On the connection that said it, an acknowledgement or an error beside the echo is no second delivery."""
-    event, c = b.event, b.connection
-    if event is None or c is None or event.emitter is None:
-        return False
-    return c.name == event.emitter.name and event.step < 0
-
-
-def told_twice_over(index: HistoryIndex, b: Breach) -> bool:
-    """Who writes to oneself may be told as the one it is for, and once more as the one who said it."""
-    event, c = b.event, b.connection
-    if event is None or c is None or event.emitter is None or event.step >= 0:
-        return False
-    times = sum(d.connection.name == c.name and d.received != NEVER for d in event.deliveries)
-    return event.to == event.emitter.identity == c.identity and times == 2
-
-
 EXCUSES = (
     cancelled,
     missed_beat,
@@ -352,5 +308,4 @@ EXCUSES = (
 CHECKS = (
     Check(loss, EXCUSES),
     Check(false_failures, (cancelled, unread_at_failure, given_up, failure_is_unknown)),
-    Check(duplicates, (quoted, told_twice_over, at_least_once)),
 )

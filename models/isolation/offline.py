@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from ...fuzzer.core.history import RowKind
 from . import violations as v
 from .audience import absent
+from .duplicate import at_least_once
 from .index import HistoryIndex
 from .loss import (
-    at_least_once,
     at_most_once,
     beyond_rate,
     cancelled,

@@ -7,8 +7,8 @@ from itertools import pairwise
 
 from . import violations as v
 from .audience import absent
+from .duplicate import quoted
 from .index import HistoryIndex
-from .loss import quoted
 from .records import Connection, Event, Invocation
 from .spans import NEVER
 from .verdicts import Breach, Check, rows_of

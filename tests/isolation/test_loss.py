@@ -1,4 +1,4 @@
-"""No loss and no duplicate."""
+"""No loss."""
 
 from __future__ import annotations
 
@@ -394,71 +394,6 @@ def test_success_is_no_failure() -> None:
     assert kinds(story) == []
 
 
-# -- duplicates ------------------------------
-
-
-def twice(name: str, over: str | None, times: int = 2) -> Story:
-    story = served("u0", "u0") if over else managed("u0", "u0")
-    number = story.begin("emit", over, "u0", to="u0")
-    story.hears(name, number)
-    for other in {"c0", "c1"} - {name}:
-        story.hears(other, number)
-    for _ in range(times - 1):
-        story.hears(name, number)
-    return story.end(number, NOBODY if over else None).rest()
-
-
-def test_an_event_arrives_once_on_each_connection() -> None:
-    story = served("u0", "u1")
-    number = story.begin("emit", "c0", "u0", to="u1")
-    assert kinds(story.hears("c1", number).hears("c1", number).end(number, NOBODY).rest()) == ["DuplicateEvent"]
-    assert kinds(twice("c1", None)) == ["DuplicateEvent"]
-    assert kinds(twice("c1", None), delivery="at least once") == []
-    assert twice("c1", None).excused(delivery="at least once") == ["at_least_once"]
-    assert list(circumstances(twice("c1", None))) == ["emit"]
-
-
-def test_who_writes_to_oneself_may_be_told_as_recipient_and_as_sender() -> None:
-    assert kinds(twice("c1", "c0")) == []
-    assert twice("c1", "c0").excused() == ["told_twice_over"]
-    assert kinds(twice("c1", "c0", times=3)) == ["DuplicateEvent"]
-    story = served("u0", "u1", "u1")
-    number = story.begin("emit", "c0", "u0", to="u1")
-    story.hears("c1", number).hears("c2", number).hears("c2", number).end(number, NOBODY).rest()
-    assert kinds(story) == ["DuplicateEvent"]
-
-
-def test_whoever_said_it_may_be_quoted() -> None:
-    assert kinds(twice("c0", "c0")) == []
-    assert twice("c0", "c0").excused() == ["quoted"]
-
-
-def test_a_run_is_no_quotation() -> None:
-    story = served("u0")
-    number = story.begin("run_agent", "c0", "u0", to="u0")
-    story.run(number, "c0").hears("c0", (number, "agent_completed")).end(number, NOBODY).rest()
-    assert kinds(story) == ["DuplicateEvent"]
-
-
-def test_what_was_sent_twice_and_read_once_is_once() -> None:
-    story = managed("u0")
-    number = story.begin("emit", None, "u0", to="u0")
-    story.hears("c0", number).send("c0", number).end(number).rest()
-    assert kinds(story) == []
-
-
-def test_rows_say_how_an_operation_ended() -> None:
-    ways = {
-        (RowKind.RETURNED, None): Outcome.OK,
-        (RowKind.RETURNED, False): Outcome.FAIL,
-        (RowKind.RETURNED, NOBODY): Outcome.INDETERMINATE,
-        (RowKind.RAISED, None): Outcome.FAIL,
-        (RowKind.SENT, None): None,
-    }
-    for (kind, said), outcome in ways.items():
-        assert Row(0.0, kind, 0, None, said).outcome is outcome
-
-
 # -- heartbeats ------------------------------
 
 
@@ -529,6 +464,18 @@ def test_a_heartbeat_that_is_late_excuses_nothing_before() -> None:
     assert kinds(story.rest()) == ["LostEvent"]
     story = served("u0", "u1", "u2").mark(RowKind.CLOCK, (("pong", "c2"),)).wait(9.0)
     assert kinds(silence(story.rest())) == ["LostEvent"]
+
+
+def test_rows_say_how_an_operation_ended() -> None:
+    ways = {
+        (RowKind.RETURNED, None): Outcome.OK,
+        (RowKind.RETURNED, False): Outcome.FAIL,
+        (RowKind.RETURNED, NOBODY): Outcome.INDETERMINATE,
+        (RowKind.RAISED, None): Outcome.FAIL,
+        (RowKind.SENT, None): None,
+    }
+    for (kind, said), outcome in ways.items():
+        assert Row(0.0, kind, 0, None, said).outcome is outcome
 
 
 # -- what a loss says of itself ------------------------------

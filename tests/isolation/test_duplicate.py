@@ -1,0 +1,99 @@
+"""No duplicate."""
+
+from __future__ import annotations
+
+from .story import NOBODY, Story, circumstances, kinds, managed, served
+
+
+def twice(name: str, over: str | None, times: int = 2) -> Story:
+    story = served("u0", "u0") if over else managed("u0", "u0")
+    number = story.begin("emit", over, "u0", to="u0")
+    story.hears(name, number)
+    for other in {"c0", "c1"} - {name}:
+        story.hears(other, number)
+    for _ in range(times - 1):
+        story.hears(name, number)
+    return story.end(number, NOBODY if over else None).rest()
+
+
+def test_an_event_arrives_once_on_each_connection() -> None:
+    story = served("u0", "u1")
+    number = story.begin("emit", "c0", "u0", to="u1")
+    assert kinds(story.hears("c1", number).hears("c1", number).end(number, NOBODY).rest()) == ["DuplicateEvent"]
+    assert kinds(twice("c1", None)) == ["DuplicateEvent"]
+    assert kinds(twice("c1", None), delivery="at least once") == []
+    assert twice("c1", None).excused(delivery="at least once") == ["at_least_once"]
+    assert list(circumstances(twice("c1", None))) == ["emit"]
+
+
+def test_who_writes_to_oneself_may_be_told_as_recipient_and_as_sender() -> None:
+    assert kinds(twice("c1", "c0")) == []
+    assert twice("c1", "c0").excused() == ["told_twice_over"]
+    assert kinds(twice("c1", "c0", times=3)) == ["DuplicateEvent"]
+    story = served("u0", "u1", "u1")
+    number = story.begin("emit", "c0", "u0", to="u1")
+    story.hears("c1", number).hears("c2", number).hears("c2", number).end(number, NOBODY).rest()
+    assert kinds(story) == ["DuplicateEvent"]
+
+
+def test_whoever_said_it_may_be_quoted() -> None:
+    assert kinds(twice("c0", "c0")) == []
+    assert twice("c0", "c0").excused() == ["quoted"]
+
+
+def test_a_run_is_no_quotation() -> None:
+    story = served("u0")
+    number = story.begin("run_agent", "c0", "u0", to="u0")
+    story.run(number, "c0").hears("c0", (number, "agent_completed")).end(number, NOBODY).rest()
+    assert kinds(story) == ["DuplicateEvent"]
+
+
+def test_what_was_sent_twice_and_read_once_is_once() -> None:
+    story = managed("u0")
+    number = story.begin("emit", None, "u0", to="u0")
+    story.hears("c0", number).send("c0", number).end(number).rest()
+    assert kinds(story) == []
+
+
+# -- the state of things, told anew ------------------------------
+
+
+def told(*frames: tuple[int, ...]) -> Story:
+    """Three events are for u1, whose connection c1 receives frames with these of them."""
+    story = served("u0", "u1")
+    said = [story.begin("emit", "c0", "u0", to="u1") for _ in range(3)]
+    for frame in frames:
+        story.hears("c1", *(said[number] for number in frame))
+    for number in said:
+        story.end(number, NOBODY)
+    return story.rest()
+
+
+def test_a_state_that_is_sent_anew_brings_what_it_brought() -> None:
+    whole = told((0,), (0, 1), (0, 1, 2))
+    assert kinds(whole) == []
+    assert set(whole.excused()) == {"told_anew"}
+    assert kinds(told((0,), (0, 1), (0, 1), (0, 1, 2))) == []  # told anew without news: somebody came, say
+    assert kinds(told((0,), (0, 1), (1, 2))) == []  # the last two of a room
+    assert kinds(told((0,), (1, 0), (2, 1, 0))) == []  # the newest first
+
+
+def test_what_is_sent_twice_is_no_state() -> None:
+    assert kinds(told((0,), (0,), (1,), (2,))) == ["DuplicateEvent"]
+    assert kinds(told((0, 1), (0, 1), (2,))) == ["DuplicateEvent"] * 2
+    assert kinds(told((0, 1, 2), (2,))) == ["DuplicateEvent"]  # a history, and once more what came meanwhile
+
+
+def test_a_state_with_a_gap_is_none() -> None:
+    assert kinds(told((0,), (1,), (0, 2))) == ["DuplicateEvent"]
+    assert kinds(told((0,), (0, 1), (0, 2))) == ["DuplicateEvent"]
+    assert kinds(told((0,), (0, 1), (0,), (2,))) == ["DuplicateEvent"]
+
+
+def test_another_kind_of_frame_is_another_thing() -> None:
+    story = served("u0", "u1")
+    said = [story.begin("emit", "c0", "u0", to="u1") for _ in range(2)]
+    story.hears("c1", said[0], word="state").hears("c1", *said, word="state").hears("c1", said[1], word="said")
+    for number in said:
+        story.end(number, NOBODY)
+    assert kinds(story.rest()) == ["DuplicateEvent"]
