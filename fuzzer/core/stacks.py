@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import site
+import sys
 import sysconfig
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -57,18 +58,36 @@ def _ours(filename: str) -> bool:
 def is_library(filename: str) -> bool:
     """Whether a file is installed, rather than the target's own; the standing managers count as targets.
 
-    What ``pip install --target`` puts elsewhere is, if the folder is called as such folders are.
+    What ``pip install --target`` puts elsewhere is: such a folder is called as they are, or says what is installed.
+    What a library generates has no file.
     """
+    if not filename or filename.startswith("<"):
+        return True
     path = os.path.realpath(filename)
-    if filename.startswith("<") or not _SITE.isdisjoint(path.split(os.sep)):
-        return not path.startswith(_STANDING)
-    return path.startswith(_INSTALLED) and not path.startswith(_STANDING)
+    if path.startswith(_STANDING):
+        return False
+    return path.startswith(_INSTALLED) or not _SITE.isdisjoint(path.split(os.sep)) or _holds_packages(_root(path))
+
+
+def _root(path: str) -> str:
+    """The folder from which a file is imported; empty where there is none."""
+    folders = (os.path.realpath(entry) for entry in sys.path if entry)
+    return max((folder for folder in folders if path.startswith(folder + os.sep)), key=len, default="")
+
+
+@cache
+def _holds_packages(folder: str) -> bool:
+    """Whether packages are installed in a folder: each leaves its metadata there (PEP 376)."""
+    try:
+        return any(name.endswith(".dist-info") for name in os.listdir(folder)) if folder else False
+    except OSError:
+        return False
 
 
 @cache
 def is_own(filename: str) -> bool:
     """Whether a file is the target's own: neither installed, nor asyncio's or the engine's."""
-    return not filename.startswith("<") and not _ours(filename) and not is_library(filename)
+    return not is_library(filename) and not _ours(filename)
 
 
 class Place(str):

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -129,7 +130,7 @@ class Paths:
 
 @contextmanager
 def _traced(reached: set[LineAt]) -> Iterator[None]:
-    """Add the lines of the target's own that this thread runs."""
+    """Add the lines of the target's own that this thread runs, and threads that are started meanwhile."""
 
     def local(frame: FrameType, event: str, argument: object) -> Any:
         if event == "line":
@@ -143,8 +144,11 @@ def _traced(reached: set[LineAt]) -> Iterator[None]:
     if before is not None:  # a debugger, or another tool that measures what runs
         yield
         return
+    of_threads = threading.gettrace()
+    threading.settrace(entered)
     sys.settrace(entered)
     try:
         yield
     finally:
         sys.settrace(None)
+        threading.settrace(of_threads)

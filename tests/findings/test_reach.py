@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import sys
 from pathlib import Path
 
 import pytest
 
+from crosswire.fuzzer import Adapter, Client, Event
 from crosswire.fuzzer.campaigns.summary import ReachSummary
+from crosswire.fuzzer.core.program import Operation, Program
+from crosswire.fuzzer.core.stacks import is_own
+from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.findings.reach import reach_of
 from crosswire.fuzzer.search import paths
+from crosswire.fuzzer.targets.adapter import Target
+from crosswire.fuzzer.world import InOrder
 
 from ..command import crosswire
 
@@ -87,6 +95,47 @@ def test_another_tool_that_traces_is_left_alone(monkeypatch: pytest.MonkeyPatch)
         sys.settrace(before)
     assert (found, lines) == (7, ())
     assert heard
+
+
+@pytest.mark.parametrize("every", [True, False])
+def test_what_runs_in_threads_of_the_world_ran(every: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dependency without ``async``, say, which a framework calls in a thread."""
+    monkeypatch.setattr(paths, "SEES_ALL", every)
+    if every and not hasattr(sys, "monitoring"):
+        pytest.skip("before Python 3.12 some executions are looked at, and not every one")
+    worker = Worker(Target("threaded", Threaded, Threaded))
+    seen = paths.Paths()
+    with worker.session(), seen.session():
+        program = Program((Operation("connect", "c0", "u0"), Operation("settle")))
+        seen.watched(lambda: worker.run(program, InOrder()), lambda _: worker.run(program, InOrder()))
+    line = inspect.getsourcelines(Threaded.look_up)[1] + 1
+    assert (__file__, line) in seen.reached
+
+
+class Threaded(Adapter):
+    def look_up(self) -> int:
+        return 1
+
+    async def connect(self, client: Client) -> None:
+        await asyncio.to_thread(self.look_up)
+
+    async def disconnect(self, client: Client) -> None:
+        return None
+
+    async def emit(self, event: Event) -> None:
+        return None
+
+
+def test_what_is_installed_or_generated_is_not_the_targets_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``pip install --target`` puts packages into any folder; a router may compile code of no file."""
+    for folder in ("app", "app/deps", "app/deps/web-1.0.dist-info", "app/deps/web", "app/chat"):
+        (tmp_path / folder).mkdir()
+    for folder in ("app", "app/deps"):
+        monkeypatch.syspath_prepend(tmp_path / folder)
+    assert not is_own(str(tmp_path / "app/deps/web/routing.py"))
+    assert is_own(str(tmp_path / "app/chat/rooms.py"))
+    assert is_own(str(tmp_path / "elsewhere.py"))
+    assert not is_own("") and not is_own("<string>")
 
 
 SERVER = """
