@@ -125,9 +125,10 @@ class FreshModule:
             spec = module.__spec__
             loader: Any = spec.loader if spec is not None else None
             code = loader.get_code(key) if hasattr(loader, "get_code") else None
-            if code is not None and module.__file__ is not None:
+            file = getattr(module, "__file__", None)
+            if code is not None and file is not None:
                 paths = list(module.__path__) if hasattr(module, "__path__") else None
-                self._cached.codes[key] = (code, module.__file__, paths)
+                self._cached.codes[key] = (code, file, paths)
 
     def _belongs(self, module: ModuleType) -> bool:
         """Whether a module is under test: part of its package or folder, no test, no file that says how to fuzz it."""
@@ -137,7 +138,7 @@ class FreshModule:
             return False
         if module.__name__.partition(".")[0] == self.name.partition(".")[0]:
             return True
-        mine, other = self.module.__file__, module.__file__
+        mine, other = (getattr(one, "__file__", None) for one in (self.module, module))
         return mine is not None and other is not None and _folder(mine, self.name) == _folder(other, module.__name__)
 
 

@@ -14,6 +14,7 @@ import contextvars
 import functools
 import gc
 import itertools
+import os
 import sys
 import types
 import weakref
@@ -139,7 +140,9 @@ def is_own(module: types.ModuleType) -> bool:
     if is_private(name) or name == "__main__":
         return False
     file = getattr(module, "__file__", None)
-    return not is_library(file) if isinstance(file, str) else hasattr(module, "__path__")
+    if isinstance(file, str):
+        return not is_library(file)
+    return any(not is_library(os.path.join(folder, "")) for folder in getattr(module, "__path__", ()))
 
 
 def is_collected(module: types.ModuleType) -> bool:

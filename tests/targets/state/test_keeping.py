@@ -120,6 +120,13 @@ def test_a_way_that_is_asked_for_is_taken_and_what_is_wrong_with_it_is_told(tmp_
     assert note.startswith("executions are kept apart by snapshot, though chat.numbers")
 
 
+def test_a_module_that_a_library_made_and_that_has_no_file_is_left_alone(tmp_path: Path) -> None:
+    """As six.moves is, and whatever else is put into `sys.modules` by hand."""
+    made = "import sys, types\nmoves = sys.modules['chat_moves'] = types.ModuleType('chat_moves')\n{path}"
+    for path in ("moves.__path__ = []\n", f"moves.__path__ = [{str(tmp_path)!r}]\n"):
+        assert proven(tmp_path, made.format(path=path) + KEPT, "&state=modules") == ("modules", "modules", [], 1)
+
+
 @pytest.mark.parametrize("way", ["modules", "process"])
 def test_other_ways_give_one_history_too(way: str, tmp_path: Path) -> None:
     assert proven(tmp_path, KEPT, f"&state={way}") == (way, way, [], 1)
