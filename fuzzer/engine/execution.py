@@ -20,6 +20,7 @@ from ..core.stacks import Place, innermost
 from ..drivers import Driver, TargetError, driver_for
 from ..targets.adapter import Target
 from ..world import Chooser, DrivenWorld, Interrupted, TargetBlockedError, WorldLoop
+from ..world.backlog import sends_that_wait
 from ..world.databases import databases_apart
 from ..world.identity import importing_with_care, number_loaded
 from ..world.stock import StockLoop
@@ -128,9 +129,10 @@ class Worker:
         gc.freeze()  # what there is already is not garbage, and need not be looked at again
         self._began = False
         try:
-            with self.loop.entropy, self._watched(), importing_with_care(), self.target.state.set_up():
-                configure_models()
-                yield self
+            with self.loop.entropy, self._watched(), sends_that_wait(), importing_with_care():
+                with self.target.state.set_up():
+                    configure_models()
+                    yield self
         finally:
             self.loop.rest()
             if not self.samples:  # else one from before all executions is to be had as long as there are any

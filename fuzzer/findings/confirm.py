@@ -88,8 +88,10 @@ def confirm(
 ) -> Confirmation:
     """Run an execution's program against a real server, events in the same order; say whether the violation shows.
 
-    Takes no longer than ``seconds``, by the real clock; without them than `SECONDS`.
+    Takes no longer than ``seconds``, by the real clock; without them, or where there are more, than `SECONDS`.  Fewer
+    that did not suffice decide nothing: `NOT_TRIED`.
     """
+    hurried = seconds is not None and seconds < SECONDS
     seconds = SECONDS if seconds is None else seconds
     loop, drive = _stock(target)
     loop.until = perf_counter() + seconds
@@ -113,6 +115,8 @@ def confirm(
             return Confirmation("not confirmable", str(error), on=target.backend)
     finally:
         loop.close()
+    if loop.out_of_time and hurried:
+        return NOT_TRIED
     if tried < len(ways):
         return Confirmation("not confirmable", f"ran out of time ({seconds:g} s)", on=target.backend)
     where = "over real sockets" if target.backend == "asyncio" else "under trio.run"
