@@ -25,7 +25,7 @@ def sends_that_wait() -> Iterator[None]:
 
     Nothing is done for a release of other parts: its sends go on until the limit, as before.
     """
-    writer = getattr(sys.modules.get("aiohttp.http"), "WebSocketWriter", None)
+    writer: Any = getattr(sys.modules.get("aiohttp.http"), "WebSocketWriter", None)
     if not knows(writer):
         yield
         return
