@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from crosswire.fuzzer import application
+from crosswire.fuzzer.targets.places import UnknownTargetError
 from tests.command import crosswire
 
 CHAT = """
@@ -182,3 +184,8 @@ for _ in range(3):
 def test_a_module_that_reads_its_own_source_reads_the_same(project: Path) -> None:
     (project / "reads.py").write_text(READS_ITSELF)
     subprocess.run([sys.executable, "-c", READ], cwd=project, check=True)
+
+
+def test_settings_of_an_application_are_arguments() -> None:
+    with pytest.raises(UnknownTargetError, match=r"arguments: application\('chat:app', port='8000', via='uvicorn'\)"):
+        application("chat:app?port=8000&via=uvicorn")

@@ -107,6 +107,10 @@ class Incomplete(Adapter):
     async def connect(self, client): ...
     async def emit(self, event): ...
 
+class Mute(Adapter):
+    async def connect(self, client): ...
+    async def disconnect(self, client): ...
+
 class Never(Adapter):
     async def connect(self, client): await asyncio.Event().wait()
     async def emit(self, event): return False
@@ -142,6 +146,7 @@ class Tidies(Never):
         ("adapters:Nothing", "has no 'Nothing'"),
         ("adapters:Plain", "neither an ASGI or aiohttp application"),
         ("adapters:Incomplete", "lacks disconnect"),
+        ("adapters:Mute", "lacks emit (or broadcast, emit_to_room, an operation of its own)"),
         ("adapters:Fails", "connect of a single user fails with KeyError: 'settings'"),
         ("adapters:Asks", "must take no arguments; it asks for url"),
         ("adapters:Tidies", "Tidies.clean_up cannot be called as clean_up(user)"),

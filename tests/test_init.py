@@ -297,6 +297,38 @@ def test_what_a_socketio_server_has_no_handler_for_is_told(chat: Path, capsys: p
     assert '# What the server has handlers for: "say".' in Path("chat_fuzz.py").read_text()
 
 
+CIRCLES = """
+import socketio
+
+class Circles(socketio.AsyncNamespace):
+    async def on_connect(self, sid, environ, auth):
+        pass
+
+    async def on_message(self, sid, said):
+        await self.emit("said", said)
+
+sio = socketio.AsyncServer(async_mode="asgi")
+sio.register_namespace(Circles("/circles"))
+app = socketio.ASGIApp(sio)
+"""
+
+
+def test_a_namespace_that_is_a_class_is_read(chat: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chat.write_text(CIRCLES)
+    write_beginning("chat:app", None, Path("chat_fuzz.py"))
+    assert "clients speak Socket.IO at /socket.io/, namespace /circles" in capsys.readouterr().out
+    text = Path("chat_fuzz.py").read_text()
+    assert 'namespace="/circles",' in text and 'handlers for: "message".' in text and "auth=None" not in text
+    Path("chat_fuzz.py").write_text(
+        text.replace('("message", {"to": "{to}", "text": "{event}"})', "None").replace(
+            "to_all=None", 'to_all=("message", {"text": "{event}"})'
+        )
+    )
+    worker = Worker(resolve("chat_fuzz:target"))
+    with worker.session():
+        assert preflight(worker) is None
+
+
 MAKES_IT = """
 from aiohttp import web
 

@@ -105,6 +105,7 @@ SOCKETIO = """\
 wire = SocketIOWire(
     path="{path}",
     auth={auth},
+    {namespace},
     # first=[("join", {{"room": "{{user}}"}})],  # events sent once connected
     # ready="welcome",  # the event that says a client is logged in, where the connection alone does not ...
     # user="user",  # ... and the field of its argument that says as whom
@@ -151,7 +152,9 @@ def write_beginning(target: str | None, wire: str | None, out: Path) -> None:
         spoken = known if isinstance(known, SocketIOWire) else SocketIOWire()
         events = [name for route in traits.routes if route.socketio for name in events_of(route.endpoint)]
         named = ", ".join(map(_source, events)) or "see its source"
-        wording = SOCKETIO.format(path=spoken.path, auth=_source(spoken.auth), events=named)
+        said = f"namespace={_source(spoken.namespace)}"
+        namespace = said if spoken.namespace != "/" else '# namespace="/chat"'
+        wording = SOCKETIO.format(path=spoken.path, auth=_source(spoken.auth), namespace=namespace, events=named)
         if events and "message" not in events:
             trouble = f"the server has no event 'message'; it has {named}"
         imports.append("SocketIOWire")

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol
+from zlib import crc32
 
 from ..core.choices import Backend
 from .own import Own, declared_in
@@ -41,12 +42,13 @@ SAYING = frozenset({"emit", "broadcast", "emit_critical", "emit_to_room", "emit_
 """By which users speak: one of them with an empty body is not there, rather than one that loses everything."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, weakref_slot=True, eq=False)
 class Client:
     """One simulated connection, as the server sees it.
 
     ``user`` is whom the client asks to be; ``token`` what it shows (``token-u0``, ``invalid``, ``expired-u0``);
     ``identity`` whom the token belongs to, or None where it is worth nothing.
+    Equal only to itself, but hashes the same in every run, so that sets of clients keep their order.
     """
 
     id: str
@@ -55,6 +57,9 @@ class Client:
     identity: str | None
     websocket: FakeWebSocket
     state: dict[str, Any] = field(default_factory=dict)
+
+    def __hash__(self) -> int:
+        return crc32(self.id.encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +101,8 @@ class Adapter(ABC):
     """What the engine knows of a target.  Subclass it; it is made anew, without arguments, for every execution.
 
     Methods may be plain or ``async``; returning False means "refused" (connect) or "not delivered" (emit), raising
-    means failed.  Besides the three abstract ones, any of these may be defined:
+    means failed.  Besides `connect`, `disconnect` and `emit`, any of these may be defined; where users speak by them
+    alone, `emit` may be left out:
 
     * ``authenticate(client, token) -> user id``: login is a step of its own; says who the connection is now.
     * ``broadcast(event)``, ``emit_to_thread(event, thread)``, ``emit_critical(event)`` (one of the five agent events).
@@ -172,12 +178,11 @@ class Adapter(ABC):
         """A client arrives, asking to be ``client.user``."""
 
     @abstractmethod
-    def emit(self, event: Event) -> Any:
-        """Send an event to all connections of user ``event.to``."""
-
-    @abstractmethod
     def disconnect(self, client: Client) -> Any:
         """The server has noticed that this client is gone."""
+
+    def emit(self, event: Event) -> Any:  # noqa: B027 - what does nothing is not offered
+        """Send an event to all connections of user ``event.to``; needed unless users speak in another way alone."""
 
 
 class Traits(Protocol):

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Literal
+from urllib.parse import parse_qsl
 
 from ..core.choices import WAYS, Way
 from ..core.program import Kind as OperationKind
@@ -121,6 +122,12 @@ def application(
     (`WAYS`); without it, the first way that is proven.
     Raises `UnknownTargetError`.
     """
+    if "?" in name:
+        said = ", ".join(f"{key}={value!r}" for key, value in parse_qsl(name.partition("?")[2]))
+        raise UnknownTargetError(
+            f"target {name!r}: settings follow a question mark on the command line alone; "
+            f"here they are arguments: application({name.partition('?')[0]!r}, {said})"
+        )
     module_name, attribute = module_and_name(name)
     if state is not None and state not in WAYS:
         raise UnknownTargetError(f"target {name!r}: unknown state {state!r}; it is one of {', '.join(WAYS)}")

@@ -29,7 +29,7 @@ from .handlers import (
     sources_of,
 )
 from .json_wire import TEXT, JsonWire
-from .routes import Route, takes_auth
+from .routes import Route, namespace_of, takes_auth
 from .socketio import SocketIOWire
 from .users import integer_users, uuid_users
 from .wire import DEFAULT_ROOMS, Wire
@@ -129,7 +129,8 @@ def asked_at(routes: Sequence[Route], known: Wire) -> Wire:
     """A wire as the first of an application's routes for it asks; what is for everybody may be for a room's members."""
     route = next((route for route in routes if route.socketio == isinstance(known, SocketIOWire)), None)
     if isinstance(known, SocketIOWire) and route is not None:
-        return replace(known, path=route.path, auth=known.auth if takes_auth(route.endpoint) else None)
+        auth = known.auth if takes_auth(route.endpoint) else None
+        return replace(known, path=route.path, auth=auth, namespace=namespace_of(route.endpoint))
     if not isinstance(known, JsonWire) or route is None:
         return known
     asked = _asking(route)

@@ -137,6 +137,9 @@ def resolve(name: str) -> Target:
         )
         return replace(target, name=name)
     missing = sorted(getattr(found, "__abstractmethods__", ()))
+    speaks = any(map(found.offers, (*SAYING, "act")))
+    if found.emit is Adapter.emit and not speaks:
+        missing.append("emit (or broadcast, emit_to_room, an operation of its own)")
     if missing:
         raise UnknownTargetError(f"target {name!r}: adapter {attribute} lacks {' and '.join(missing)}")
     needed = [
@@ -155,7 +158,7 @@ def resolve(name: str) -> Target:
     fresh = FreshModule(module_name)
     keeping.anew = lambda: getattr(fresh.again(), attribute)()
     create = partial(_adapter, found, keeping)
-    silent = "" if any(map(found.offers, (*SAYING, "act"))) else SILENT
+    silent = "" if speaks else SILENT
     return Target(name, create, found, silent, keeping, _backend(name, wanted, backends_of(found)))
 
 

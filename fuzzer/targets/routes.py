@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-__all__ = ("ParameterKind", "Route", "events_of", "takes_auth", "websocket_routes")
+__all__ = ("ParameterKind", "Route", "events_of", "namespace_of", "takes_auth", "websocket_routes")
 
 ParameterKind = Literal["text", "integer", "uuid", "path"]
 """What a parameter of a path takes: a word, a number, a UUID, or all that is left."""
@@ -140,13 +140,29 @@ def takes_auth(endpoint: Any) -> bool:
 
 
 def events_of(endpoint: Any) -> list[str]:
-    """The events that a Socket.IO application has handlers for, in the namespace ``/``."""
+    """The events that a Socket.IO application has handlers for, in its namespace."""
     return [name for name in _handlers(endpoint) if name not in ("connect", "disconnect")]
 
 
+def namespace_of(endpoint: Any) -> str:
+    """The namespace in which a Socket.IO application has handlers: ``/``, unless it has them elsewhere alone."""
+    return next(iter(_namespaces(endpoint)), "/")
+
+
 def _handlers(endpoint: Any) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = getattr(getattr(endpoint, "engineio_server", None), "handlers", {}).get("/", {})
-    return found
+    return _namespaces(endpoint).get(namespace_of(endpoint), {})
+
+
+def _namespaces(endpoint: Any) -> Mapping[str, Mapping[str, Any]]:
+    """Handlers by event, by namespace, ``/`` first; a namespace may be a class with methods ``on_...``."""
+    server = getattr(endpoint, "engineio_server", None)
+    found: dict[str, dict[str, Any]] = {}
+    for name, handlers in getattr(server, "handlers", {}).items():
+        found.setdefault(name, {}).update(handlers)
+    for name, namespace in getattr(server, "namespace_handlers", {}).items():
+        methods = {key: getattr(namespace, key) for key in dir(namespace) if key.startswith("on_")}
+        found.setdefault(name, {}).update((key.removeprefix("on_"), method) for key, method in methods.items())
+    return dict(sorted(found.items(), key=lambda item: item[0] != "/"))
 
 
 # -- one for each framework ------------------------------

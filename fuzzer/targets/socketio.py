@@ -58,7 +58,7 @@ class SocketIOWire(Wire):
     has_heartbeats = True
 
     def describe(self) -> str:
-        return f"Socket.IO at {self.path}"
+        return f"Socket.IO at {self.path}" + (f", namespace {self.namespace}" if self.namespace != "/" else "")
 
     def offers(self, operation: str) -> bool:
         leaves_rooms = self.leave is not None and names_room(self.leave[1])
