@@ -23,15 +23,16 @@ from types import BuiltinFunctionType, MethodType
 from typing import Any, cast
 from weakref import ref
 
-from .entropy import CLOCK_START, Entropy
+from .entropy import Entropy
 from .errors import Interrupted, TargetBlockedError
 from .external import Chooser, External, InOrder, operation
-from .handles import Entry, Handle, TimerHandle, run_handle
+from .handles import Entry, Handle, run_handle
 from .identity import NumberedFuture, NumberedTask
 from .lockstep import Lockstep, member_here
-from .outer import BUSY, GRAIN, Outer
-from .selecting import Selecting
+from .outer import BUSY, unheard
+from .selecting import Selecting, refuse
 from .server import connection
+from .timers import Timers
 
 __all__ = ("MAX_ITERATIONS", "WorldLoop")
 
@@ -39,34 +40,20 @@ MAX_ITERATIONS = 20_000
 """Loop iterations after which an execution counts as spinning."""
 
 
-MANY = 100
-"""Timers from which on the stock loop makes its heap anew, where half of them are cancelled (asyncio.base_events)."""
-
-
-def _refuse(name: str) -> Any:
-    def refused(self: Any, *args: Any, **kwargs: Any) -> Any:
-        raise self.outside(f"loop.{name}()")
-
-    refused.__name__ = name
-    return refused
-
-
-class WorldLoop(Selecting, Outer, asyncio.AbstractEventLoop):  # type: ignore[misc]  # typeshed has more words for it
+class WorldLoop(Selecting, Timers, asyncio.AbstractEventLoop):  # type: ignore[misc]  # typeshed has more words for it
     """A deterministic event loop; see the module's docstring for what it keeps of asyncio.
 
-    What comes from outside, and the decisions about it, are `Outer`'s.
+    What comes from outside, and the decisions about it, are `Outer`'s; what has a deadline is `Timers`'.
     """
 
     def __init__(self) -> None:
         self.lockstep = Lockstep(self)
         self.entropy = Entropy(self, self.lockstep)
         self._ready: deque[Entry | Handle] = deque()
-        self._timers: list[tuple[float, TimerHandle]] = []
+        self._timers = []
         self._closed = False
         self._running = False
         self._hooks = self._asyncgen_first, self._asyncgen_final
-        self.idle: Callable[[], bool] = self._when_idle
-        self.clock_hook: Callable[[float], None] = _unheard
         self._clear()
 
     def _clear(self) -> None:
@@ -77,6 +64,8 @@ class WorldLoop(Selecting, Outer, asyncio.AbstractEventLoop):  # type: ignore[mi
         self._task_factory: Callable[..., Any] | None = None
         self._exception_handler: Callable[..., object] | None = None
         self._asyncgens: list[ref[AsyncGenerator[Any, Any]]] = []
+        self.idle = self._when_idle
+        self.clock_hook = unheard
         self.outer_clear()
         self.sockets_clear()
 
@@ -109,21 +98,6 @@ class WorldLoop(Selecting, Outer, asyncio.AbstractEventLoop):  # type: ignore[mi
         self.lockstep.hand_over(run_handle, (handle,), handle[2])
         return handle
 
-    def call_at(  # type: ignore[override]
-        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> TimerHandle:
-        handle = TimerHandle((callback, args, copy_context() if context is None else context))
-        handle.deadline = when
-        heapq.heappush(self._timers, (when, handle))
-        if self.timers_set is not None:
-            self.timers_set.append((self._now - CLOCK_START, when - self._now))
-        return handle
-
-    def call_later(  # type: ignore[override]
-        self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> TimerHandle:
-        return self.call_at(self.time() + delay, callback, *args, context=context)
-
     def create_future(self) -> asyncio.Future[Any]:
         return NumberedFuture(loop=self) if self.numbered else Future(loop=self)
 
@@ -143,37 +117,6 @@ class WorldLoop(Selecting, Outer, asyncio.AbstractEventLoop):  # type: ignore[mi
         self.tasks.append(task)
         self.started_by.append(operation.get())
         return task
-
-    def next_deadline(self) -> float | None:
-        """Up to when the loop sleeps for its timers: the next deadline, or the last of those that are due with it."""
-        timers = self._timers
-        while timers and timers[0][1][0] is None:
-            heapq.heappop(timers)
-        return self._due_with(timers[0][0]) if timers else None
-
-    def _due_with(self, deadline: float) -> float:
-        limit = deadline + GRAIN
-        if not any(when <= limit for when, _ in self._timers[1:3]):  # a heap: the others are later than these
-            return deadline
-        return max(when for when, handle in self._timers if when <= limit and handle[0] is not None)
-
-    def _soon(self) -> float | None:
-        """The next deadline that is not due yet."""
-        now = self._now
-        deadline = self.next_deadline()
-        if deadline is None or deadline > now:
-            return deadline
-        later = [when for when, handle in self._timers if when > now and handle[0] is not None]
-        return self._due_with(min(later)) if later else None
-
-    def _forget_cancelled(self) -> None:
-        """What the stock loop does before it looks at its timers, by its own numbers: it changes the heap."""
-        timers = self._timers
-        if len(timers) > MANY and 2 * sum(handle[0] is None for _, handle in timers) > len(timers):
-            timers[:] = [timer for timer in timers if timer[1][0] is not None]
-            heapq.heapify(timers)
-        while timers and timers[0][1][0] is None:
-            heapq.heappop(timers)
 
     # -- running ------------------------------
 
@@ -301,8 +244,6 @@ class WorldLoop(Selecting, Outer, asyncio.AbstractEventLoop):  # type: ignore[mi
             _settled(self.tasks)
             self.lockstep.clear()
         self._clear()
-        self.idle = self._when_idle
-        self.clock_hook = _unheard
 
     def _drain(self) -> None:
         context = copy_context()
@@ -367,9 +308,8 @@ class WorldLoop(Selecting, Outer, asyncio.AbstractEventLoop):  # type: ignore[mi
     def close(self) -> None:
         self._closed = True
 
-    get_debug = staticmethod(
-        bool
-    )  # False, and called for every future: asyncio's debug mode times callbacks by the real clock
+    # False, and called for every future: asyncio's debug mode times callbacks by the real clock.
+    get_debug = staticmethod(bool)
 
     def set_debug(self, enabled: bool) -> None:
         pass
@@ -411,25 +351,10 @@ class WorldLoop(Selecting, Outer, asyncio.AbstractEventLoop):  # type: ignore[mi
     def _alive_asyncgens(self) -> list[AsyncGenerator[Any, Any]]:
         return [generator for known in self._asyncgens if (generator := known()) is not None]
 
-    run_forever = _refuse("run_forever")
-    run_until_complete = _refuse("run_until_complete")
-    create_unix_server = _refuse("create_unix_server")
-    create_unix_connection = _refuse("create_unix_connection")
-    create_datagram_endpoint = _refuse("create_datagram_endpoint")
-    start_tls = _refuse("start_tls")
-    sendfile = _refuse("sendfile")
-    sock_recvfrom = _refuse("sock_recvfrom")
-    sock_recvfrom_into = _refuse("sock_recvfrom_into")
-    sock_sendto = _refuse("sock_sendto")
-    sock_sendfile = _refuse("sock_sendfile")
-    subprocess_exec = _refuse("subprocess_exec")
-    subprocess_shell = _refuse("subprocess_shell")
-    connect_read_pipe = _refuse("connect_read_pipe")
-    connect_write_pipe = _refuse("connect_write_pipe")
-
-
-def _unheard(seconds: float) -> None:
-    pass
+    run_forever = refuse("run_forever")
+    run_until_complete = refuse("run_until_complete")
+    subprocess_exec = refuse("subprocess_exec")
+    subprocess_shell = refuse("subprocess_shell")
 
 
 def _settled(tasks: list[Task[Any]]) -> bool:

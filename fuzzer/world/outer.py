@@ -24,7 +24,7 @@ from .lockstep import Lockstep, here, member_here
 from .network import Networked
 from .server import connection
 
-__all__ = ("BUSY", "GRAIN", "NEARLY", "PATIENCE", "TICK", "Outer", "latency")
+__all__ = ("BUSY", "GRAIN", "NEARLY", "PATIENCE", "TICK", "Outer", "latency", "unheard")
 
 BUSY = 0.25
 """For how long, in virtual seconds, a machine may be busy before the loop gets round to its timers."""
@@ -308,6 +308,10 @@ class Outer(Networked):
         if self.trespass is None:
             self.trespass = error
         return error
+
+
+def unheard(seconds: float) -> None:
+    """The clock's hook where nobody wants to be told."""
 
 
 def _key(event: External) -> Key:

@@ -20,11 +20,21 @@ from typing import Any
 from .insocket import InSocket, failed
 from .transport import END, MemoryTransport
 
-__all__ = ("Selecting",)
+__all__ = ("Selecting", "refuse")
 
 LOOP_REGISTRIES = (("tornado.ioloop", "IOLoop", "_ioloop_for_asyncio"),)
 """What libraries keep about a loop in dictionaries of their own, by module, class and attribute: one loop serves many
 executions here, and each begins with a loop that no library has seen."""
+
+
+def refuse(name: str) -> Any:
+    """A method of a loop that leads out of the world."""
+
+    def refused(self: Any, *args: Any, **kwargs: Any) -> Any:
+        raise self.outside(f"loop.{name}()")
+
+    refused.__name__ = name
+    return refused
 
 
 class Selecting:
@@ -242,6 +252,20 @@ class Selecting:
             raise self.outside("loop.connect_accepted_socket(ssl=...)")
         protocol = protocol_factory()
         return self.transport_over(sock, protocol), protocol
+
+    # -- what leads out of the world ------------------------------
+
+    create_unix_server = refuse("create_unix_server")
+    create_unix_connection = refuse("create_unix_connection")
+    create_datagram_endpoint = refuse("create_datagram_endpoint")
+    start_tls = refuse("start_tls")
+    sendfile = refuse("sendfile")
+    sock_recvfrom = refuse("sock_recvfrom")
+    sock_recvfrom_into = refuse("sock_recvfrom_into")
+    sock_sendto = refuse("sock_sendto")
+    sock_sendfile = refuse("sock_sendfile")
+    connect_read_pipe = refuse("connect_read_pipe")
+    connect_write_pipe = refuse("connect_write_pipe")
 
 
 def _number(fd: Any) -> int:

@@ -23,7 +23,7 @@ from .external import External, operation
 from .identity import NumberedTask
 from .lockstep import Lockstep, member_here
 from .network import Networked
-from .outer import Outer
+from .outer import Outer, unheard
 from .server import connection
 
 __all__ = ("FarEnd", "StockLoop")
@@ -143,7 +143,7 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
         self.backlog: dict[str, int] = {}
         """After an execution: the size in bytes of each backlog that a client was given."""
         self.idle = bool
-        self.clock_hook = _unheard
+        self.clock_hook = unheard
 
     # -- where the outside comes in ------------------------------
 
@@ -331,7 +331,7 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
         self.activity = 0
         self._deadline = None
         self.idle = bool
-        self.clock_hook = _unheard
+        self.clock_hook = unheard
 
     def _drain(self, tasks: Iterable[asyncio.Task[Any]]) -> None:
         for _ in range(5):
@@ -351,7 +351,3 @@ def _call(handle: asyncio.Handle) -> None:
     """What a thread has handed over, unless it was cancelled since."""
     if not handle.cancelled():
         handle._run()
-
-
-def _unheard(seconds: float) -> None:
-    pass
