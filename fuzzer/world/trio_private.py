@@ -1,4 +1,4 @@
-"""The private parts of trio that its world needs: the one place that knows them, and holds them against what they were.
+"""The private parts of trio that its world replaces, held against what they were; what it looks into is in `trio_run`.
 
 trio's scheduler itself is left alone: ``unrolled_run``, a generator that yields at every boundary between two batches.
 Replaced are what waits for the kernel (the I/O manager, the wake-up sockets, threads) and what stock trio leaves to
@@ -7,20 +7,16 @@ chance: which way round a batch runs (a coin), the sets that a cancellation walk
 
 from __future__ import annotations
 
-import gc
 import inspect
 import queue
 import sys
 import threading
-import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from contextvars import Context
 from heapq import heappush
 from importlib import import_module
 from itertools import count
-from math import inf
 from typing import Any
 
 from ..core.errors import UsageError
@@ -28,10 +24,22 @@ from .errors import OutsideWorldError
 from .external import NO_VARIABLES, operation
 from .lockstep import lockstep_here, member_here
 
-__all__ = ("TRIED", "Given", "Replaced", "Run", "Running", "UnfitTrioError", "begin", "this_run", "trio", "unfit")
+__all__ = (
+    "TRIED",
+    "Deadlines",
+    "EntryQueue",
+    "Given",
+    "Replaced",
+    "RunQueue",
+    "UnfitTrioError",
+    "begin",
+    "core",
+    "trio",
+    "unfit",
+)
 
 TRIED = "0.35"
-"""The releases of trio that this was tried with; others may do as well, which `_load` and a trial run find out."""
+"""The releases of trio that this was tried with; others may do as well: `_load` and `try_release` find out."""
 
 
 class UnfitTrioError(UsageError):
@@ -130,7 +138,7 @@ class _Wakeup:
         pass
 
 
-class _EntryQueue(core.EntryQueue):  # type: ignore[misc]
+class EntryQueue(core.EntryQueue):  # type: ignore[misc]
     """What other threads give trio to call enters when the schedule says so."""
 
     def __init__(self) -> None:
@@ -170,7 +178,7 @@ class _Status(core.CancelStatus):  # type: ignore[misc]
         super().__attrs_post_init__()
 
 
-class _Deadlines(core.Deadlines):  # type: ignore[misc]
+class Deadlines(core.Deadlines):  # type: ignore[misc]
     """Equal deadlines in order of entry, where stock trio compares addresses."""
 
     def __init__(self) -> None:
@@ -201,7 +209,7 @@ class _NoCoin:
         return 1.0
 
 
-class _RunQueue(deque[Any]):
+class RunQueue(deque[Any]):
     """What is ready; trio copies it into a batch and takes that from its end."""
 
     def __init__(self, turned: Callable[[], bool]) -> None:
@@ -212,151 +220,6 @@ class _RunQueue(deque[Any]):
         if len(self) > 1 and self._turned():
             return super().__iter__()
         return super().__reversed__()
-
-
-class Running:
-    """What there is in a run of trio."""
-
-    def __init__(self, runner: Any) -> None:
-        self.runner = runner
-
-    @property
-    def tasks(self) -> list[Any]:
-        """All tasks, trio's own among them, in the order in which they were started."""
-        return sorted(self.runner.tasks, key=_started)
-
-    def soonest(self) -> float:
-        """The next deadline; infinite where there is none."""
-        deadlines = self.runner.deadlines
-        return float(deadlines.next_deadline()) if deadlines._active else inf
-
-    def due_with(self, limit: float) -> float:
-        """The last deadline up to a limit."""
-        return max(at for at, scope in self._set() if at <= limit and at == scope._registered_deadline)
-
-    def later(self, now: float) -> float:
-        """The next deadline after ``now``; infinite where there is none."""
-        return min((at for at, scope in self._set() if at > now and at == scope._registered_deadline), default=inf)
-
-    def _set(self) -> Iterator[tuple[float, Any]]:
-        """All deadlines that were set, with their scopes, some of which have another by now."""
-        for at, _, scope in self.runner.deadlines._heap:
-            yield at, scope
-
-    def targets(self) -> list[Any]:
-        """All tasks but trio's own, and the main one."""
-        own = {self.runner.init_task, self.runner.main_task}
-        return [task for task in self.tasks if task not in own and not _trios(task)]
-
-    def system_tasks(self) -> list[Any]:
-        """Those that the target has given to trio itself, for as long as the run lasts, and what they have started."""
-        return [task for task in self.targets() if _top(task) is not self.runner.main_task]
-
-    def bury(self) -> None:
-        """The run is over, and tasks are left: close them, and collect them where nobody hears what they say."""
-        heard, sys.unraisablehook = sys.unraisablehook, _hear_nothing  # trio's destructors complain of such an end
-        try:
-            left = self.tasks
-            self.runner.tasks.clear()
-            for task in reversed(left):
-                for nursery in task.child_nurseries:
-                    nursery._children.clear()
-                with suppress(BaseException):  # whatever it raises belongs to an execution that is over
-                    task.coro.close()
-            left.clear()
-            task = nursery = None
-            gc.collect()
-        finally:
-            sys.unraisablehook = heard
-
-    def uncover(self) -> None:
-        """Nothing is shielded from cancellation any more."""
-        for task in list(self.runner.tasks):
-            status = task._cancel_status
-            while status is not None:
-                status._scope.shield, status = False, status._parent
-
-
-def this_run() -> Running:
-    """The run that the calling task is of."""
-    return Running(core.GLOBAL_RUN_CONTEXT.runner)
-
-
-class Run(Running):
-    """A run of trio that nothing real can wake, stepped from outside.
-
-    ``turned``: whether the batch that is due runs last in, first out.
-    """
-
-    def __init__(self, main: Callable[[], Any], clock: object, turned: Callable[[], bool]) -> None:
-        self._hooks = before = sys.get_asyncgen_hooks()
-        runner = core.setup_runner(clock, (), False, True)
-        super().__init__(runner)
-        self._hooks = sys.get_asyncgen_hooks()
-        sys.set_asyncgen_hooks(*before)
-        runner.ki_manager.close()  # who is interrupted is the engine's affair
-        runner.runq, runner.deadlines = _RunQueue(turned), _Deadlines()
-        runner.entry_queue.close()
-        runner.entry_queue = _EntryQueue()
-        self._steps = core.unrolled_run(runner, main, (), host_uses_signal_set_wakeup_fd=True)
-        self._send = self._steps.send
-        self._send(None)
-
-    def step(self) -> None:
-        """Let one batch run; raises `StopIteration` when the run is over, ``trio.TrioInternalError`` if it broke."""
-        self._send(())
-
-    def enter(self) -> Any:
-        """Be the run of this thread, for whoever asks; gives the asynchronous generators' hooks there were."""
-        before = sys.get_asyncgen_hooks()
-        sys.set_asyncgen_hooks(*self._hooks)
-        core.GLOBAL_RUN_CONTEXT.runner = self.runner
-        return before
-
-    @staticmethod
-    def leave(before: Any) -> None:
-        """No run is this thread's."""
-        sys.set_asyncgen_hooks(*before)
-        core.GLOBAL_RUN_CONTEXT.__dict__.clear()
-
-    def clear(self) -> None:
-        """Forget what is kept for as long as a run lasts: variables, capacity limiters, the token."""
-        runner = self.runner
-        runner._locals.clear()
-        runner.trio_token = None
-        runner.deadlines = _Deadlines()
-
-    def at_rest(self, tasks: int) -> bool:
-        """Whether there are no more tasks than so many, and all of them wait."""
-        return len(self.runner.tasks) == tasks and not self.runner.runq
-
-    def abandon(self) -> None:
-        """Close what is left of a run that does not end; nothing is, mostly."""
-        if self.runner.tasks:
-            with warnings.catch_warnings(), suppress(BaseException):
-                warnings.simplefilter("ignore", RuntimeWarning)
-                self._steps.close()
-            self.bury()
-
-
-def _hear_nothing(unraisable: object) -> None:
-    pass
-
-
-def _started(task: Any) -> int:
-    return int(task._counter)
-
-
-def _top(task: Any) -> Any:
-    """The task that is trio's own, or the target's main one, among those that a task descends from."""
-    while task.parent_nursery is not None and task._runner.main_task is not task:
-        task = task.parent_nursery.parent_task
-    return task
-
-
-def _trios(task: Any) -> bool:
-    """Whether it is the task that calls what other threads give trio to call."""
-    return getattr(task.coro, "cr_code", None) is core.EntryQueue.task.__code__
 
 
 def _start_thread(fn: Callable[[], Any], deliver: Callable[[Any], object], name: str | None = None) -> None:

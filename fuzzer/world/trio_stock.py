@@ -17,8 +17,9 @@ from ..core.stacks import unwrapped
 from .entropy import WAYS_OUT
 from .errors import Interrupted, TargetBlockedError
 from .loop import MAX_ITERATIONS
-from .trio_private import Given, begin, this_run, trio
-from .trio_world import FOREVER, STEPS, TrioWorld
+from .trio_private import Given, begin, trio
+from .trio_run import FOREVER, STEPS, this_run
+from .trio_world import TrioWorld
 
 __all__ = ("StockTrio", "make_stock")
 

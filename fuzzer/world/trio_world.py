@@ -24,33 +24,14 @@ from .handles import TimerHandle
 from .identity import restart
 from .lockstep import Lockstep
 from .loop import MAX_ITERATIONS
-from .outer import BUSY, GRAIN, Outer
-from .trio_private import Replaced, Run, Running, begin, trio, unfit
+from .outer import BUSY, GRAIN, Outer, unheard
+from .trio_private import Replaced, begin, trio
+from .trio_run import STEPS, Clock, Run, Running, try_release
 
 __all__ = ("TrioWorld", "Waiter", "make")
 
-STEPS = 1000
-"""For how many batches tasks that were cancelled may clean up, after an execution."""
-
-FOREVER = 1e9
-"""Seconds that trio would sleep, if it could."""
-
 OURS = 4
 """Tasks of a run in which nothing is under way: trio's two, the main one, and the one that keeps its nursery open."""
-
-
-class _Clock(trio.abc.Clock):  # type: ignore[misc]
-    def __init__(self, world: TrioWorld) -> None:
-        self._world = world
-
-    def start_clock(self) -> None:
-        pass
-
-    def current_time(self) -> float:
-        return self._world.time()
-
-    def deadline_to_sleep_time(self, deadline: float) -> float:
-        return FOREVER if deadline > self._world._now else 0.0
 
 
 class Waiter:
@@ -105,7 +86,7 @@ class TrioWorld(Outer):
     """Runs executions on trio, one after the other."""
 
     def __init__(self) -> None:
-        _try()
+        try_release()
         self.lockstep = Lockstep(self)
         self.entropy = Entropy(self, self.lockstep)
         self.given_up = 0
@@ -125,7 +106,7 @@ class TrioWorld(Outer):
         self._stopping = False
         self.outer_clear()
         self.idle = self._when_idle
-        self.clock_hook = _unheard
+        self.clock_hook = unheard
 
     # -- what drivers and websockets ask for ------------------------------
 
@@ -299,7 +280,7 @@ class TrioWorld(Outer):
                 run.leave(before)
 
     def _new_run(self) -> Run:
-        self._run = self._kept = run = Run(self._serve, _Clock(self), self._turned)
+        self._run = self._kept = run = Run(self._serve, Clock(self), self._turned)
         while run.runner.runq:
             run.step()
         self._now = CLOCK_START  # trio has looked at its clock,
@@ -385,56 +366,3 @@ class TrioWorld(Outer):
 def _answer(answer: Waiter) -> None:
     if not answer.done():
         answer.set_result(None)
-
-
-def _unheard(seconds: float) -> None:
-    pass
-
-
-_tried = False
-
-
-def _try() -> None:
-    """See once whether this release of trio does what is asked of it; raises `UnfitTrioError`."""
-    global _tried
-    if _tried:
-        return
-    seen: list[object] = []
-    turns = iter((False, False, True))  # two deadlines; two tasks again; their deadlines
-    world: Any = object.__new__(cast(Any, TrioWorld))  # its clock alone is wanted
-    world._now, world._replaced = 0.0, Replaced()
-
-    async def wait(number: int, deadline: float) -> None:
-        with trio.move_on_at(deadline):
-            await trio.sleep_forever()
-        seen.append(number)
-
-    async def main() -> None:
-        for deadline in (1.0, 2.0):
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(wait, 1, deadline)
-                nursery.start_soon(wait, 2, deadline)
-
-    def turned() -> bool:
-        if world._now < 1:
-            return False
-        return next(turns)
-
-    try:
-        with world._replaced:
-            run = Run(main, _Clock(world), turned)
-            before = run.enter()
-            try:
-                for _ in range(STEPS):
-                    if not run.runner.runq:
-                        world._now = run.soonest()
-                    run.step()
-            except StopIteration:
-                pass
-            finally:
-                run.leave(before)
-    except Exception as error:
-        raise unfit(trio) from error
-    if seen != [1, 2, 2, 1]:
-        raise unfit(trio)
-    _tried = True
