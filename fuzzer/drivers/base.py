@@ -20,26 +20,21 @@ from ..core.errors import CrosswireError
 from ..core.handshake import Sent
 from ..core.history import Content, Detail, EventId, Failure, Remains, Row, RowKind, Sleep, Spin
 from ..core.program import AT_ONCE, Operation, Program
-from ..core.stacks import Place, coroutine, raised_at, raised_through, unretrieved, waits_at
-from ..core.text import cut, said
+from ..core.stacks import Place, coroutine, raised_at, unretrieved, waits_at
+from ..core.text import cut
 from ..targets.adapter import Target
 from ..targets.policy import REST
 from ..world import Outer, OutsideWorldError
 from ..world.entropy import CLOCK_START
 from ..world.outer import GRAIN
-from .evidence import Connections, about
+from .evidence import NAME, Connections, about, brief, failure
 from .retained import Retained, Root, long_pause
 from .unawaited import forgotten, watched
 
-__all__ = ("Driver", "Lane", "TargetError", "brief", "failure")
-
-
-NAME = 100
-"""Characters of a name that are kept; what is longer is meant to hurt."""
+__all__ = ("Driver", "Lane", "TargetError")
 
 BLOCKING = 0.1
 """Seconds for which a target may keep the loop's thread: asyncio's own limit (loop.slow_callback_duration)."""
-
 
 NIGHT = 40_000
 """Iterations of the loop that the usual servers take while nobody is there for a day: they look around every 20 s."""
@@ -390,14 +385,3 @@ class Driver(ABC):
         for one in remains:
             self.record(RowKind.LEFT, None, None, one)
         return False
-
-
-def failure(error: BaseException) -> Failure:
-    """An exception as a row has it."""
-    through = raised_through(error)
-    return Failure(brief(error), through[-1] if through else raised_at(error), cut(type(error).__name__, NAME), through)
-
-
-def brief(error: object) -> str:
-    """An exception in a line: its class and what it says."""
-    return f"{cut(type(error).__name__, NAME)}: {said(error)}" if isinstance(error, BaseException) else said(error)

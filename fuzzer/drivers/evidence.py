@@ -1,8 +1,8 @@
-"""Whose connection an exception is about, told by where it was raised: the evidence that it only says who has left.
+"""What an exception says: in a row, and of whose connection, which is the evidence that it only says who has left.
 
-An exception that comes out of a client's own link, or of an object by which a library stands for that connection, says
-something about that client.  Such objects are the connection's transport and protocol (asyncio), what has one of them,
-and what has the connection's ASGI scope.  The class of the exception plays no part.
+Where it was raised tells whose.  An exception that comes out of a client's own link, or of an object by which a library
+stands for that connection, says something about that client.  Such objects are the connection's transport and protocol
+(asyncio), what has one of them, and what has the connection's ASGI scope.  The class of the exception plays no part.
 """
 
 from __future__ import annotations
@@ -14,14 +14,30 @@ from types import FrameType
 from typing import Any
 
 from ..clients.link import Link
-from ..core.stacks import is_library
+from ..core.history import Failure
+from ..core.stacks import is_library, raised_at, raised_through
+from ..core.text import cut, said
 from ..targets.websocket import FakeWebSocket
 from ..world.network import FIRST_CLIENT_PORT
 
-__all__ = ("Connections", "about")
+__all__ = ("NAME", "Connections", "about", "brief", "failure")
+
+NAME = 100
+"""Characters of a name that are kept; what is longer is meant to hurt."""
 
 ASKS = ("receive", "recv", "read")
 """What functions that wait for a client's next message are called, from their beginning."""
+
+
+def failure(error: BaseException) -> Failure:
+    """An exception as a row has it."""
+    through = raised_through(error)
+    return Failure(brief(error), through[-1] if through else raised_at(error), cut(type(error).__name__, NAME), through)
+
+
+def brief(error: object) -> str:
+    """An exception in a line: its class and what it says."""
+    return f"{cut(type(error).__name__, NAME)}: {said(error)}" if isinstance(error, BaseException) else said(error)
 
 
 @dataclass(slots=True)

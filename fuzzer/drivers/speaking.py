@@ -23,8 +23,8 @@ from ..targets.login import Http
 from ..targets.own import Action, aim_of
 from ..targets.wire import Frame, Login, Outgoing, Wire
 from .base import Lane
+from .calling import credentials
 from .client import WireClient
-from .manager import credentials
 
 __all__ = ("Speaking",)
 

@@ -15,7 +15,8 @@ from ..world import Interrupted, OutsideWorldError, TargetBlockedError
 from ..world.external import operation
 from ..world.trio_private import trio
 from ..world.trio_world import TrioWorld
-from .base import Lane, failure
+from .base import Lane
+from .evidence import failure
 from .manager import ManagerDriver, answer
 
 __all__ = ("NurseryDriver",)

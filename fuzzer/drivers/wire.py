@@ -22,9 +22,9 @@ from ..targets.login import Http
 from ..targets.serving import Service
 from ..targets.traits import WireTraits
 from ..world import Outer
-from .base import Driver, Lane, failure
+from .base import Driver, Lane
 from .client import WireClient
-from .evidence import Connections
+from .evidence import Connections, failure
 from .logs import LogWatch, watched_logs
 from .retained import Root
 from .speaking import Speaking
