@@ -12,9 +12,10 @@ from urllib.parse import unquote, urlsplit
 
 from ..core.http import HttpAnswer, HttpRequest
 from ..world import Outer
+from ..world.flow import END
 from ..world.network import FIRST_CLIENT_PORT
 from ..world.server import connection
-from ..world.transport import END, MemoryTransport
+from ..world.transport import MemoryTransport
 from .exchange import Exchange, NoHttpError
 
 __all__ = ("Heard", "ask_asgi", "ask_server")

@@ -20,7 +20,8 @@ from websockets.uri import WebSocketURI
 from ..core.handshake import Frame, Request
 from ..core.history import Farewell
 from ..core.program import Pace
-from ..world.transport import END, Heartbeat, MemoryTransport
+from ..world.flow import END, Heartbeat
+from ..world.transport import MemoryTransport
 from .link import Link, Peer, refusal
 
 __all__ = ("WebSocketLink", "shaking_hands")

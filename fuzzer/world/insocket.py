@@ -14,8 +14,8 @@ from collections.abc import Callable
 from contextvars import Context, copy_context
 from typing import Any
 
+from .flow import END, RESET, Flow
 from .interface import World
-from .transport import END, RESET, Flow
 
 __all__ = ("Address", "InSocket")
 

@@ -13,15 +13,12 @@ Threads that still wait when the execution ends are ended: `Ended` is raised whe
 from __future__ import annotations
 
 import ctypes
-import itertools
 import logging
-import queue
 import sys
 import threading
 from _thread import allocate_lock, get_ident
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import Context
 from time import monotonic
@@ -31,6 +28,7 @@ from ..core.stacks import innermost
 from .errors import TargetBlockedError
 from .external import NO_VARIABLES, operation_number
 from .interface import World
+from .pools import Pools, forget_workers
 
 __all__ = (
     "Behalf",
@@ -53,9 +51,6 @@ GOODWILL = 1.0
 
 STILL = 1e-3
 """Virtual seconds for which a loop's own thread may wait for another."""
-
-EXECUTOR_THREADS = 32
-"""Threads of a loop's own executor: the most that asyncio's has, on however many processors."""
 
 Behalf = tuple[int, int]
 """For which operation a thread does something, and how many such things were asked for before, and this one."""
@@ -207,9 +202,7 @@ class Lockstep:
         """Those that can go on."""
         self.selecting: deque[Member] = deque()
         """Those that run an event loop of their own, which waits."""
-        self.executors: dict[ThreadPoolExecutor, None] = {}
-        """Pools that have been used."""
-        self.default: ThreadPoolExecutor | None = None
+        self.pools = Pools()
         self._started = 0
         self._asked = 0
 
@@ -371,21 +364,6 @@ class Lockstep:
         member.prompt = True
         self.wake(member)
 
-    def executor(self, given: Any = None) -> ThreadPoolExecutor:
-        """A pool of threads: the one given, where it is one of these; else the loop's own."""
-        if isinstance(given, ThreadPoolExecutor) and type(given).__name__ != "InterpreterPoolExecutor":
-            return given
-        if self.default is None:
-            self.default = ThreadPoolExecutor(EXECUTOR_THREADS, thread_name_prefix="asyncio")
-        return self.default
-
-    def uses(self, executor: ThreadPoolExecutor) -> None:
-        """Something is submitted to a pool, which may have been made outside of this world, or have been put back into
-        a state in which it had threads: none of them is alive in this execution."""
-        if executor not in self.executors:
-            self.executors[executor] = None
-            _renew(executor)
-
     # -- the end ------------------------------
 
     def clear(self) -> None:
@@ -393,10 +371,7 @@ class Lockstep:
         self.due.clear()
         if self._started:
             self._end_all()
-        for executor in self.executors:
-            _renew(executor)
-        self.executors.clear()
-        self.default = None
+        self.pools.clear()
         self._started = self._asked = 0
 
     def _end_all(self) -> None:
@@ -414,7 +389,7 @@ class Lockstep:
             logger.disabled = silent
             _restore(before, outer)
         self.due.clear()
-        _forget_workers(self.world)
+        forget_workers(self.world)
 
 
 def _restore(active: Lockstep | None, main: int) -> None:
@@ -424,22 +399,3 @@ def _restore(active: Lockstep | None, main: int) -> None:
 
 def _never() -> bool:
     return False
-
-
-# -- private parts of the standard library and of anyio ------------------------------
-
-
-def _renew(executor: ThreadPoolExecutor) -> None:
-    """A pool whose threads have ended is as if it had never had any."""
-    executor._threads.clear()  # type: ignore[attr-defined]
-    executor._work_queue = queue.SimpleQueue()
-    executor._idle_semaphore = threading.Semaphore(0)
-
-
-def _forget_workers(world: World) -> None:
-    """anyio keeps idle threads for each loop; names of threads count on for as long as the process lives."""
-    known = getattr(sys.modules.get("anyio.lowlevel"), "_run_vars", None)
-    if known is not None:
-        known.pop(world, None)
-    if hasattr(threading, "_counter"):
-        threading._counter = itertools.count(1).__next__

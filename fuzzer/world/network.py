@@ -20,10 +20,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .external import External
+from .flow import END, RESET, Flow
 from .insocket import Address
 from .interface import World
 from .server import MemoryServer, connection_made
-from .transport import END, RESET, Flow, MemoryTransport
+from .transport import MemoryTransport
 
 if TYPE_CHECKING:
     from ssl import SSLContext

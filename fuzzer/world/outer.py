@@ -253,7 +253,7 @@ class Outer(Networked):
         self, executor: Any, func: Callable[..., Any], *args: Any
     ) -> asyncio.Future[Any]:
         """Give the job to the pool's threads, or to the loop's own where that is no pool of threads."""
-        return asyncio.wrap_future(self.lockstep.executor(executor).submit(func, *args), loop=self)
+        return asyncio.wrap_future(self.lockstep.pools.chosen(executor).submit(func, *args), loop=self)
 
     def postponed(self, key: Key) -> External | None:
         if self._extra((option(*key),)) is None:
@@ -288,11 +288,11 @@ class Outer(Networked):
         """No more executions for now: let go of what is kept from one to the next."""
 
     def set_default_executor(self, executor: Any) -> None:
-        self.lockstep.default = self.lockstep.executor(executor)
+        self.lockstep.pools.default = self.lockstep.pools.chosen(executor)
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:
-        if self.lockstep.default is not None:
-            self.lockstep.default.shutdown(wait=False)
+        if self.lockstep.pools.default is not None:
+            self.lockstep.pools.default.shutdown(wait=False)
 
     def _waiting(self, task: asyncio.Task[Any]) -> Caller | None:
         if task.done() or (self.numbered and self.labels.get(task) != connection.get()):

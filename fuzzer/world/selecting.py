@@ -17,8 +17,9 @@ from contextvars import copy_context
 from functools import partial
 from typing import Any
 
+from .flow import END
 from .insocket import InSocket, failed
-from .transport import END, MemoryTransport
+from .transport import MemoryTransport
 
 __all__ = ("Selecting", "refuse")
 

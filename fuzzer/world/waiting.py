@@ -269,7 +269,7 @@ def gate_threads() -> None:
     def submit(self: ThreadPoolExecutor, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         lockstep = lockstep_here()
         if lockstep is not None:
-            lockstep.uses(self)
+            lockstep.pools.uses(self)
         return real_submit(self, fn, *args, **kwargs)
 
     def call_soon_threadsafe(self: asyncio.BaseEventLoop, *args: Any, **kwargs: Any) -> Any:

@@ -23,7 +23,7 @@ from crosswire.fuzzer.targets import Adapter, Client, Event, Target
 from crosswire.fuzzer.targets.resolve import resolve
 from crosswire.fuzzer.targets.websocket import FakeWebSocket, PeerGoneError
 from crosswire.fuzzer.world import InOrder
-from crosswire.fuzzer.world.transport import Flow
+from crosswire.fuzzer.world.flow import Flow
 
 ENOUGH = 120.0
 """Real seconds for a confirmation where the machine may be busy; the number of attempts ends it long before."""

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from crosswire.fuzzer.engine.schedule import Recorded, Schedule
 from crosswire.fuzzer.search import RandomWalk
 from crosswire.fuzzer.world import OutsideWorldError, WorldLoop
-from crosswire.fuzzer.world.transport import Reads
+from crosswire.fuzzer.world.flow import Reads
 
 Log = list[Any]
 Main = Callable[[Log], Coroutine[Any, Any, None]]
