@@ -1,16 +1,8 @@
-"""The commands, and what every one of them has in common: one clear line for an error, and the exit code.
-
-What a command does is loaded when it is run, so that asking for help takes no time.
-"""
+"""The commands and their options; what one does is loaded when it is run, so that asking for help takes no time."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
-import sys
-import traceback
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -30,8 +22,7 @@ from ..core.choices import (
     ScheduleKind,
     Way,
 )
-from ..core.errors import CrosswireError
-from ..core.text import lines, plain, said
+from .ending import end, end_in_order
 from .results import results_app
 from .terminal import guard
 
@@ -45,7 +36,6 @@ app = typer.Typer(
 )
 
 RESULTS = Path("results")
-
 
 app.add_typer(results_app, name="results")
 
@@ -204,7 +194,7 @@ def run(
         junit=junit,
         notify=notify,
     )
-    _end_in_order()
+    end_in_order()
     raise typer.Exit(run_campaigns(settings))
 
 
@@ -271,7 +261,7 @@ def stress_server(
         allow_remote=allow_remote,
         results=results,
     )
-    _end_in_order()
+    end_in_order()
     raise typer.Exit(run_stress(settings, as_json, application))
 
 
@@ -397,79 +387,9 @@ def managers(
     print_matrix(classes or (), as_json)
 
 
-USAGE: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
-"""What an argument that makes no sense raises; typer has it from click, or from a copy of its own."""
-
-
 def main() -> None:
     """Run the command line, and end: 0, 1 where a promise was broken, 2 with one line, 130 where interrupted."""
     if "PYTHONHASHSEED" in os.environ:
         fork_from_here()
     guard()
-    code = 2
-    try:
-        code = _run()
-    except KeyboardInterrupt:
-        code = 130
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
-        for child in multiprocessing.active_children():
-            child.kill()
-        code = code if _written_out() or code == 130 else 2
-    sys.exit(code)
-
-
-def _end_in_order() -> None:
-    """From here on have Ctrl-C and SIGTERM leave time to save what was found.
-
-    Not before: an interrupt that is raised while modules are imported can be lost in a callback of the import system.
-    """
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
-
-
-def _run() -> int:
-    """Run a command; gives its exit code."""
-    try:
-        code = app(prog_name="crosswire", standalone_mode=False)
-        return code if code in (0, 1, 2, 130) else 0
-    except (CrosswireError, OSError) as error:
-        _complain(plain(" ".join(said(error).split())))
-    except USAGE as error:
-        with suppress(OSError):
-            error.show()  # type: ignore[attr-defined]
-    except (KeyboardInterrupt, typer.Abort):
-        return 130
-    except SystemExit as error:
-        if _completing():
-            return 2 if error.code else 0
-        _complain("the output could not be written, or what was loaded ended the program")
-    except Exception as error:
-        with suppress(OSError, ValueError):
-            print(lines(traceback.format_exc()), file=sys.stderr, end="")
-        _complain(f"a fault of Crosswire's own, please report it: {type(error).__name__}")
-    return 2
-
-
-def _completing() -> bool:
-    """Whether a shell asks what could come next, or how to ask: typer ends the program itself then."""
-    return "_CROSSWIRE_COMPLETE" in os.environ or not {"--install-completion", "--show-completion"}.isdisjoint(sys.argv)
-
-
-def _complain(text: str) -> None:
-    with suppress(OSError, ValueError):
-        print(f"crosswire: {text}", file=sys.stderr)
-
-
-def _written_out() -> bool:
-    """Whether everything printed has gone out; else nothing more will, which the interpreter need not find out."""
-    fine = True
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except (OSError, ValueError):
-            fine = False
-            with suppress(OSError, ValueError):
-                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-    return fine
+    end(app)
