@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from ...models.isolation import OCCASIONS
-from ..core.choices import PROMISES
 from ..core.errors import CrosswireError
-from ..core.program import Program
 from ..engine.execution import TargetError, Worker
-from ..findings.causes import Cause, bugs_of, counterfactual, joined, perhaps, places_in_words, why
 from ..findings.counterexample import Counterexample, CounterexampleError, load, of_finding, parsed, save
 from ..findings.finding import Finding
 from ..findings.regression import replayed, shown_by
@@ -30,28 +24,14 @@ from .events import BugFound, BugUpdated, CampaignEvent, Finished, Noted, Progre
 from .plans import plan_data
 from .replays import replayed_apart, shown_apart
 from .rounds import Plan
-from .summary import BugSummary, CauseSummary, FailureSummary, ReachSummary, RunSummary, Status, TargetSummary
+from .standing import Known, Standing
+from .summary import RunSummary
 from .supervisor import Supervisor
 
 __all__ = ("Run",)
 
 FLUSH = 0.8
 """Real seconds between two writes of the counts."""
-
-
-@dataclass(slots=True)
-class _Target:
-    """Where a run stands with one target."""
-
-    target: Target | str
-    tally: Tally
-    paths: dict[str, Path] = field(default_factory=dict)
-    still: dict[str, Counterexample] = field(default_factory=dict)
-    causes: dict[str, Cause] = field(default_factory=dict)
-    """Of counterexamples that were replayed and still show: their causes in the source as it is now."""
-    gone: list[str] = field(default_factory=list)
-    unsaved: list[Found] = field(default_factory=list)
-    trouble: CrosswireError | None = None
 
 
 class Run:
@@ -84,15 +64,13 @@ class Run:
         self._explain = explain_findings
         self._resume = resume
         self._profile = profile
-        known = store.failures()
-        self._before = {row.signature: row.gone_since for row in known}
-        self._bug = {row.signature: row.bug for row in known}
+        self._known = Known(store.failures())
         self._written = 0.0
         self._trouble: str | None = None
         self.id: int | None = None
         self._notes: list[str] = []
         self._care = care if care is not None else Care()
-        self._targets = [_Target(target, Tally(_name(target))) for target in targets]
+        self._targets = [Standing(target, Tally(_name(target))) for target in targets]
         self._current = self._targets[0]
 
     @property
@@ -149,7 +127,7 @@ class Run:
         if self._trouble is not None:
             raise StoreError(f"{self._trouble}; the last counts, and counterexamples named above, are not saved")
 
-    def _fuzz(self, target: _Target) -> Iterator[CampaignEvent]:
+    def _fuzz(self, target: Standing) -> Iterator[CampaignEvent]:
         if self._resume is not None:
             assert self.id is not None
             done = self.store.restore(self.id, target.tally)
@@ -169,7 +147,7 @@ class Run:
                 yield from self._told()
                 yield event
 
-    def _campaign(self, target: _Target) -> Generator[CampaignEvent, None, None]:
+    def _campaign(self, target: Standing) -> Generator[CampaignEvent, None, None]:
         """The target's campaign: in a process of its own, or in this one."""
         given = target.target
         how: dict[str, Any] = {
@@ -184,7 +162,7 @@ class Run:
             return Supervisor(given, self.plan, **how).events()
         return Campaign(given, self.plan, **how).events()
 
-    def _restore_found(self, target: _Target) -> None:
+    def _restore_found(self, target: Standing) -> None:
         """Take up the bugs a broken-off campaign had found, by replaying their counterexamples."""
         assert self.id is not None
         name = target.tally.target
@@ -210,7 +188,7 @@ class Run:
 
     # -- known counterexamples ------------------------------
 
-    def _replay_known(self, target: _Target) -> Iterator[CampaignEvent]:
+    def _replay_known(self, target: Standing) -> Iterator[CampaignEvent]:
         name = target.tally.target
         for path in sorted(self.store.counterexamples.glob("*.json")):
             try:
@@ -254,7 +232,7 @@ class Run:
             if tally.executions:
                 self.store.record(self.id, tally, done)
             if done or last:
-                for symptoms in self._together(target):
+                for symptoms in self._known.together(target):
                     if len(symptoms) > 1:
                         self.store.together(symptoms)
             self._trouble = None
@@ -271,158 +249,11 @@ class Run:
 
     # -- the end ------------------------------
 
-    def status(self, signature: str) -> Status:
-        """Whether a bug is new to the store, known, or back after it was gone."""
-        if signature not in self._before:
-            return "new"
-        return "known" if self._before[signature] is None else "back"
-
     def summary(self) -> RunSummary:
         """What there is to say of the run so far."""
-        return RunSummary(self.plan.seed, self.plan.users, [self._summary(target) for target in self._targets])
-
-    def _causes(self, target: _Target) -> dict[str, Cause | None]:
-        """The findings that show now, by signature, with what their cause is in the source as it is now."""
-        causes: dict[str, Cause | None] = {s: found.cause for s, found in target.tally.found.items()}
-        for signature in target.still:
-            causes[signature] = causes.get(signature) or target.causes.get(signature)
-        return causes
-
-    def _together(self, target: _Target) -> list[list[str]]:
-        """The signatures of each bug: together now, or known to be.
-
-        A bug is known by its counterexamples, whose causes are looked for anew: whatever was renamed or moved in
-        between, they are where they are together.
-        """
-        causes = self._causes(target)
-        ties = [(group[0], other) for group in bugs_of(causes) for other in group[1:]]
-        first: dict[str, str] = {}
-        for signature in causes:
-            if signature in self._bug:
-                ties.append((first.setdefault(self._bug[signature], signature), signature))
-        return joined(list(causes), ties)
-
-    def _bug_status(self, symptoms: Mapping[str, str]) -> Status:
-        """A bug is known for the promises that its known symptoms break: one that breaks another is news.
-
-        ``symptoms``: signature -> promise.
-        """
-        known = {promise for signature, promise in symptoms.items() if self.status(signature) == "known"}
-        more = {self.status(signature) for signature, promise in symptoms.items() if promise not in known}
-        return "known" if not more else "back" if "back" in more else "new"
-
-    def _bugs(self, target: _Target, found: list[FailureSummary]) -> list[BugSummary]:
-        causes, groups = self._causes(target), self._together(target)
-        promises = {failure.signature: failure.promise for failure in found}
-        kinds = {failure.signature: failure.violation for failure in found}
-        deviations = {failure.signature: (failure.deviations, len(failure.operations)) for failure in found}
-        programs = {s: f.finding.execution.program for s, f in target.tally.found.items()}
-        programs |= {s: known.to_program() for s, known in target.still.items() if s not in programs}
-        groups = [sorted(group, key=lambda s: deviations[s]) for group in groups]
-        names = [next((self._bug[s] for s in group if s in self._bug), group[0]) for group in groups]
-        bugs = []
-        for group, name in zip(groups, names, strict=True):
-            status = self._bug_status({s: promises[s] for s in group})
-            known = [(s, cause) for s in group if (cause := causes[s]) is not None]
-            explained = min(known, key=lambda pair: pair[1].weak, default=None)
-            alike = [
-                other
-                for members, other in zip(groups, names, strict=True)
-                if other != name and perhaps(causes, group, members)
-            ]
-            summary = _cause_summary(*explained, programs) if explained is not None else None
-            violation = ", ".join(dict.fromkeys(kinds[signature] for signature in group))
-            bugs.append(BugSummary(name, status, violation, group, summary, alike))
-        return bugs
-
-    def _summary(self, target: _Target) -> TargetSummary:
-        tally = target.tally
-        bugs: list[FailureSummary] = []
-        for found in tally.found.values():
-            execution, violation = found.finding.execution, found.finding.violation
-            bugs.append(
-                FailureSummary(
-                    signature=found.signature,
-                    status=self.status(found.signature),
-                    promise=violation.promise,
-                    violation=violation.kind,
-                    message=violation.message,
-                    operations=[str(operation) for operation in execution.program.operations],
-                    deviations=len(execution.schedule),
-                    times=found.times,
-                    first_at=found.at_execution,
-                    file=str(target.paths[found.signature]) if found.signature in target.paths else None,
-                    confirmation=str(found.confirmation) if found.confirmation is not None else None,
-                    certain=found.confirmation is None or found.confirmation.verdict != "not confirmed",
-                    confirmed=found.confirmation is not None and found.confirmation.verdict == "confirmed",
-                    minimal=found.minimal,
-                )
-            )
-        for signature, known in target.still.items():
-            if signature not in tally.found:
-                bugs.append(
-                    FailureSummary(
-                        signature=signature,
-                        status=self.status(signature),
-                        promise=known.promise,
-                        violation=known.violation,
-                        message=known.message,
-                        operations=[str(operation) for operation in known.program],
-                        deviations=len(known.schedule),
-                        times=0,
-                        first_at=None,
-                        file=str(target.paths[signature]),
-                    )
-                )
-        gone = [signature for signature in target.gone if signature not in tally.found]
-        by_bug = self._bugs(target, bugs)
-        bug_of = {signature: bug.bug for bug in by_bug for signature in bug.symptoms}
-        bugs = [msgspec.structs.replace(failure, bug=bug_of[failure.signature]) for failure in bugs]
-        there = set(bug_of.values())
-        gone_bugs = dict.fromkeys(bug for s in gone if (bug := self._bug.get(s, s)) not in there)
-        return TargetSummary(
-            tally.target,
-            tally.executions,
-            tally.programs,
-            dict(tally.broken),
-            bugs,
-            gone,
-            dict(sorted(tally.proven.items())),
-            _doubts(tally),
-            by_bug,
-            list(gone_bugs),
-            {promise: times for promise in PROMISES if (times := tally.exercised[promise])},
-            self._unexercised(tally),
-            ReachSummary.of(tally.reached),
-            self.plan.seconds is not None and tally.programs > 0 and tally.rounds == 0,
+        return RunSummary(
+            self.plan.seed, self.plan.users, [self._known.summary(target, self.plan) for target in self._targets]
         )
-
-    def _unexercised(self, tally: Tally) -> dict[str, str]:
-        """The promises that no program could have broken, and why."""
-        return {
-            promise: tally.impossible.get(promise) or f"there was no program in which {OCCASIONS[promise].words}"
-            for promise in PROMISES
-            if tally.programs and promise in self.plan.promises and not tally.exercised[promise]
-        }
-
-
-PLACES = 3
-"""Places of a cause that a run names."""
-
-
-def _cause_summary(signature: str, cause: Cause, programs: Mapping[str, Program]) -> CauseSummary:
-    places = list(places_in_words(cause.places, PLACES))
-    said = counterfactual(cause, programs[signature])
-    return CauseSummary(cause.reason.value, why(cause), places, said, cause.executions)
-
-
-def _doubts(tally: Tally) -> dict[str, int]:
-    """Return how often something was not believed, by the reason."""
-    reasons: dict[str, int] = {}
-    for signature, times in tally.doubts.items():
-        reason = tally.doubtful[signature]
-        reasons[reason] = reasons.get(reason, 0) + times
-    return reasons
 
 
 def _name(target: Target | str) -> str:
