@@ -16,7 +16,8 @@ from random import Random
 import anyio
 import anyio.to_thread
 
-from ...models.isolation.outside import Grade, Outside, OutsideIndex, Proven, judge_from_outside
+from ...models.isolation.outside import Grade, Proven, judge_from_outside
+from ...models.isolation.outside_index import Outside, OutsideIndex
 from ..core.history import History, Outcome, RowKind
 from ..core.program import Operation, Program
 from ..targets.adapter import Target

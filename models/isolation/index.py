@@ -17,6 +17,7 @@ from ...fuzzer.targets.adapter import Target
 from ...fuzzer.targets.own import Own
 from ...fuzzer.targets.policy import Policy
 from ...fuzzer.targets.traits import WireTraits
+from .heartbeats import late_beats
 from .records import Connection, Delivery, Event, Invocation
 from .spans import NEVER, Span
 
@@ -24,14 +25,6 @@ __all__ = ("HistoryIndex",)
 
 ENDS_ITS_OWN = LEAVING | {"log_out", "expire"}
 """Operations after which a connection is nobody's any more."""
-
-BEHIND = 5.0
-"""Seconds for which frames of a connection may be held up, and a heartbeat with them, before servers give it up: most
-have patience for 20."""
-
-TRAFFIC = frozenset({"pong", "bytes", "frame"})
-"""Kinds of pending events behind which a heartbeat of the same connection may lie."""
-
 
 Method = Callable[[Any, int, float, int | None, Connection | None, Detail], None]
 
@@ -85,37 +78,10 @@ class HistoryIndex:
 
     @cached_property
     def beats_late(self) -> dict[str, int]:
-        """Connection -> the row at which a heartbeat, or its answer, may have been on its way for too long.
-
-        From then on the server may have given it up: some do so without closing it for a while.  One that is seen to be
-        under way is late after the delay; one that may lie behind other frames, after `BEHIND`.  Where the
-        clock moved while nothing was under way, which no row says, what is under way later began to wait later.
-        """
+        """Connection -> the row at which a heartbeat, or its answer, may have been on its way for too long."""
         traits = self.target.traits
         hides = isinstance(traits, WireTraits) and traits.wire.has_heartbeats
-        late: dict[str, int] = {}
-        waits: dict[tuple[str, bool], float] = {}
-        moved = 0.0
-        for row in self.marks.get(RowKind.CLOCK, ()):
-            pending, began = self.history[row].detail, self.history[row].time
-            if began > moved:
-                waits.clear()
-            moved = self._moved_to(row)
-            keys = [key for key in pending if isinstance(key, tuple)] if isinstance(pending, tuple) else []
-            names = {(str(key[-1]), True) for key in keys if key[0] == "pong"}
-            names |= {(str(key[-1]), False) for key in keys if hides and key[0] in TRAFFIC}
-            waits = {one: waits.get(one, 0.0) + moved - began for one in names}
-            for (name, seen), waited in waits.items():
-                if round(waited, 3) > (self.policy.delay if seen else BEHIND):
-                    late.setdefault(name, row)
-        return late
-
-    def _moved_to(self, row: int) -> float:
-        """The time to which the clock was moved at a row that says so; the same, where the history ends there."""
-        after = row + 1
-        if after < len(self.history) and self.history[after].kind == RowKind.BUSY:  # said before it moves, too
-            after += 1
-        return self.history[min(after, len(self.history) - 1)].time
+        return late_beats(self.history, self.marks.get(RowKind.CLOCK, ()), self.policy.delay, hides)
 
     def missed_beat(self, connection: Connection, until: int) -> bool:
         """Whether the server may have given a connection up by a row, though it is open and reads."""

@@ -14,16 +14,8 @@ from crosswire.fuzzer.targets.adapter import Target
 from crosswire.fuzzer.targets.json_wire import JsonWire
 from crosswire.fuzzer.targets.policy import Policy
 from crosswire.fuzzer.targets.traits import WireTraits
-from crosswire.models.isolation.outside import (
-    CHECKS,
-    CROWDED,
-    NEVER_JUDGED,
-    Grade,
-    Need,
-    Outside,
-    OutsideIndex,
-    judge_from_outside,
-)
+from crosswire.models.isolation.outside import CHECKS, NEVER_JUDGED, Grade, judge_from_outside
+from crosswire.models.isolation.outside_index import CROWDED, Need, Outside, OutsideIndex
 
 from .story import Story
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from crosswire.models.isolation.outside import CHECKS, CROWDED, NEVER_JUDGED
+from crosswire.models.isolation.outside import CHECKS, NEVER_JUDGED
+from crosswire.models.isolation.outside_index import CROWDED
 
 from ..command import crosswire
 from .live import ROOT
