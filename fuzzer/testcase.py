@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from hypothesis import HealthCheck, Phase, event, settings
 
-from ..strategies.machine import machine_for
+from ..strategies.rules import machine_for
 from .campaigns.audience import find_audience
 from .campaigns.explore import explore
 from .core.program import Program

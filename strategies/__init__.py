@@ -1,5 +1,6 @@
 """Hypothesis strategies: the stateful machines that generate programs for a target."""
 
-from .machine import Check, ProgramMachine, machine_for
+from .machine import Check, ProgramMachine
+from .rules import machine_for
 
 __all__ = ("Check", "ProgramMachine", "machine_for")

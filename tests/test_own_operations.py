@@ -40,8 +40,8 @@ from crosswire.fuzzer.targets.own import Audience
 from crosswire.fuzzer.targets.presence import Seen
 from crosswire.fuzzer.world import InOrder, latency
 from crosswire.strategies.constants import no_local_constants
-from crosswire.strategies.machine import machine_for
 from crosswire.strategies.openings import openings
+from crosswire.strategies.rules import machine_for
 
 
 class Board(Adapter):

@@ -13,9 +13,10 @@ from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 from ...models.isolation import exercised
-from ...strategies.machine import ProgramMachine, machine_for
+from ...strategies.machine import ProgramMachine
 from ...strategies.mutation import Corpus
 from ...strategies.openings import openings
+from ...strategies.rules import machine_for
 from ...strategies.writing import unheard, write_programs
 from ..core.choices import PROMISES
 from ..core.program import Program

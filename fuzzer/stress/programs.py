@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from ...strategies.machine import machine_for
+from ...strategies.rules import machine_for
 from ...strategies.writing import unheard, write_programs
 from ..core.program import Operation, Program
 from ..targets.adapter import Target

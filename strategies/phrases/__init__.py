@@ -1,0 +1,68 @@
+"""What users do to each other, as one step: the situations in which servers fail, each written by one function.
+
+Bugs of concurrency need two or three operations that meet: one user speaks while another leaves, a login is cancelled
+beside another.  Written one operation at a time, at random, they hardly ever meet; the openings and the rules of the
+machine write them as wholes, by the functions here, and leave it to schedules how they meet.  Users and connections
+are given by number, which any script can make something of.
+"""
+
+from .comings import (
+    back_for_long,
+    come_and_go,
+    come_and_go_on_two_days,
+    cut_off,
+    keep_and_fetch,
+    leave_meanwhile,
+    reconnect_meanwhile,
+    second_tab,
+)
+from .logins import cleaned_up, expired, log_in_again, log_in_together, login_ended, refused_and_spoken
+from .rooms import change_ones_mind, in_two_rooms, moved
+from .speaking import (
+    SLOW_FOR,
+    Said,
+    again_and_again,
+    burst,
+    cancelled,
+    concern,
+    concurrently,
+    flood_the_slow,
+    on_the_heels,
+    shut_down_meanwhile,
+    stay_busy,
+    two_runs,
+    while_stalled,
+)
+
+__all__ = (
+    "SLOW_FOR",
+    "Said",
+    "again_and_again",
+    "back_for_long",
+    "burst",
+    "cancelled",
+    "change_ones_mind",
+    "cleaned_up",
+    "come_and_go",
+    "come_and_go_on_two_days",
+    "concern",
+    "concurrently",
+    "cut_off",
+    "expired",
+    "flood_the_slow",
+    "in_two_rooms",
+    "keep_and_fetch",
+    "leave_meanwhile",
+    "log_in_again",
+    "log_in_together",
+    "login_ended",
+    "moved",
+    "on_the_heels",
+    "reconnect_meanwhile",
+    "refused_and_spoken",
+    "second_tab",
+    "shut_down_meanwhile",
+    "stay_busy",
+    "two_runs",
+    "while_stalled",
+)
