@@ -4,7 +4,7 @@
 
 The standing managers, the examples and the tests' own wrong servers are fuzzed; each minimal finding is put down to a
 known bug by what it looks like, and to the lines that a repair changes, both written down by hand (`benchmarks.truth`,
-`benchmarks.defects`).  Findings that look like no known bug, or like several, are left out of the figures and counted.
+`benchmarks.known`).  Findings that look like no known bug, or like several, are left out of the figures and counted.
 
 *Precision* and *recall* are over pairs of findings of one target: of the pairs put together, how many are of one bug;
 of the pairs of one bug, how many are put together.  Homogeneity and completeness are Rosenberg and Hirschberg's
@@ -35,7 +35,7 @@ from crosswire.fuzzer.findings.finding import Finding
 from crosswire.fuzzer.findings.regression import replayed
 from crosswire.fuzzer.targets.resolve import resolve
 
-from .defects import DEFECTS, Looks
+from .known import DEFECTS, Looks
 from .report import arguments, machine, middle, table, write
 from .truth import FAULTY, SERVERS, Fault, Server, is_faulty
 from .twins import write_twin

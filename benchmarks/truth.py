@@ -1,7 +1,7 @@
 """Wrong servers whose bugs are known: which there are, what their findings look like, and which lines are at fault.
 
 Written down by hand, from the source; a line is given by its function and by part of what it says, or by its function
-alone.  The examples' and the tests' own servers are here; the standing managers' defects are in `benchmarks.defects`,
+alone.  The examples' and the tests' own servers are here; the standing managers' defects are in `benchmarks.known`,
 and what a repair of each changes is here too.
 """
 
@@ -13,7 +13,7 @@ from crosswire.fuzzer.core.history import Failure, RowKind
 from crosswire.fuzzer.core.source import Line
 from crosswire.fuzzer.findings.finding import Finding
 
-from .defects import Looks, Proof
+from .known import Looks, Proof
 
 __all__ = ("FAULTY", "SERVERS", "Bug", "Fault", "Server", "is_faulty")
 

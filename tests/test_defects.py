@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.defects import DEFECTS, hunt
+from benchmarks.defects import hunt
+from benchmarks.known import DEFECTS
 from crosswire.fuzzer.core.program import Kind, Operation, Program
 from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.findings.finding import Finding, judged

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import situations as s
 from benchmarks.club import Club
-from benchmarks.situations import Story, told
+from benchmarks.stories import Story, told
 from crosswire.fuzzer.campaigns.campaign import Plan
 from crosswire.fuzzer.campaigns.rounds import run_round
 from crosswire.fuzzer.core.history import RowKind
