@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from crosswire.fuzzer.core.history import Aim, Content, Detail, EventId, Mention, Outcome, Row, RowKind
+from crosswire.fuzzer.core.history import Aim, Content, Detail, EventId, Failure, Mention, Outcome, Row, RowKind
 from crosswire.fuzzer.core.program import CRITICAL_EVENTS, Kind, Operation, Program
+from crosswire.fuzzer.core.stacks import Place
 from crosswire.fuzzer.targets.adapter import Adapter, Client, Event, Target
 from crosswire.fuzzer.targets.json_wire import JsonWire
 from crosswire.fuzzer.targets.policy import Policy
@@ -16,11 +17,27 @@ from crosswire.models.isolation import judge, withheld
 from crosswire.models.isolation.index import HistoryIndex
 from crosswire.models.isolation.violations import Violation
 
-__all__ = ("Plain", "Story", "kinds", "served", "managed")
+__all__ = (
+    "KEY_ERROR",
+    "NOBODY",
+    "SOMEWHERE",
+    "WIRE",
+    "Plain",
+    "Story",
+    "circumstances",
+    "emit",
+    "kinds",
+    "managed",
+    "refused",
+    "served",
+)
 
 WIRE = JsonWire(ready={"type": "ready"}, refused={"type": "denied"}, authenticates=True, logout={"type": "logout"})
 
 NOBODY = Outcome.INDETERMINATE
+
+SOMEWHERE = Place("Hub.send", "hub.py", 7)
+KEY_ERROR = Failure("KeyError: 'u1'", SOMEWHERE, "KeyError")
 
 
 class Plain(Adapter):
@@ -188,6 +205,20 @@ def _with(story: Story, users: tuple[str, ...]) -> Story:
         said = user if isinstance(story.target.traits, WireTraits) else None
         story.connect(f"c{number}", user, said=said)
     return story
+
+
+def emit(story: Story, *heard: str, to: str = "u1", said: Detail = None, kind: RowKind = RowKind.RETURNED) -> Story:
+    """u0 emits, and some hear it, or nobody; over c0 where clients speak for themselves."""
+    over = "c0" if story.target.traits.by_wire else None
+    number = story.begin("emit", over, "u0", to=to)
+    for name in heard:
+        story.hears(name, number)
+    return story.end(number, NOBODY if over else said, kind).rest()
+
+
+def refused(story: Story, *, said: Any = False, kind: RowKind = RowKind.RETURNED) -> Story:
+    """One more connection is asked for, and not given."""
+    return story.end(story.begin("connect", "c9", "u9"), said, kind).rest()
 
 
 def kinds(story: Story, **policy: Any) -> list[str]:

@@ -14,103 +14,12 @@ from crosswire.fuzzer.targets.policy import Policy
 from crosswire.fuzzer.targets.traits import WireTraits
 from crosswire.models.isolation.records import Connection
 
-from .story import NOBODY, WIRE, Plain, Story, circumstances, kinds, managed, served
+from .story import NOBODY, WIRE, Plain, Story, circumstances, emit, kinds, managed, served
 
 
 class Tells(Plain):
     @operation(audience="user")
     def tell(self, client: Client, event: Event) -> Any: ...
-
-
-def emit(story: Story, *heard: str, to: str = "u1", said: object = None) -> Story:
-    """u0 emits, and some hear it; over c0 where clients speak for themselves."""
-    over = "c0" if story.target.traits.by_wire else None
-    number = story.begin("emit", over, "u0", to=to)
-    for name in heard:
-        story.hears(name, number)
-    return story.end(number, NOBODY if over else said, RowKind.RETURNED).rest()  # type: ignore[arg-type]
-
-
-# -- failures that are reported ------------------------------
-
-
-def test_what_was_sent_after_a_failure_had_not_been_sent_then() -> None:
-    story = managed("u0", "u1")
-    number = story.done("emit", None, "u0", to="u1", said=False)
-    story.hears("c1", number).rest().mark(RowKind.REGISTRY, ("c0",))
-    assert kinds(story) == ["MissingEntry"]
-
-
-def test_a_failure_is_honest_where_one_of_two_had_not_read_yet() -> None:
-    story = managed("u0", "u1", "u1")
-    number = story.begin("emit", None, "u0", to="u1")
-    story.hears("c1", number).send("c2", number).end(number, False).receive("c2").rest()
-    assert kinds(story) == []
-    assert story.excused() == ["unread_at_failure"]
-
-
-def test_a_failure_is_honest_where_what_was_sent_was_never_read() -> None:
-    story = managed("u0", "u1")
-    number = story.begin("emit", None, "u0", to="u1")
-    story.send("c1", number).end(number, False)
-    assert kinds(story) == []
-
-
-def test_strangers_who_hear_it_make_no_failure_honest() -> None:
-    story = emit(managed("u0", "u1", "u2"), "c1", "c2", said=False)
-    assert sorted(kinds(story)) == ["CrossUserLeak", "FalseFailure"]
-
-
-# -- what excuses a loss ------------------------------
-
-
-def test_who_says_it_in_one_of_its_rooms_is_heard_there() -> None:
-    story = served()
-    story.connect("c0", "u0", said=NOBODY, detail=Aim(rooms=("r0",)))
-    story.connect("c1", "u1", detail=Aim(rooms=("r0",)))
-    story.rest()
-    number = story.begin("emit_to_room", "c0", "u0", room="r0", detail=Aim(rooms=("r0", "r1")))
-    assert kinds(story.end(number, NOBODY).rest()) == ["LostEvent"]
-
-
-def test_what_is_lost_fills_no_backlog_itself() -> None:
-    story = served("u0", "u1")
-    number = story.begin("emit", "c0", "u0", to="u1")
-    story.send("c1", number).end(number, NOBODY).rest()
-    assert kinds(story, backlog=1) == ["LostEvent"]
-
-
-def test_what_another_of_its_hearers_has_read_lies_before_this_one_all_the_same() -> None:
-    story = served("u0", "u1", "u1")
-    other = story.begin("emit", "c0", "u0", to="u1")
-    story.hears("c2", other).send("c1", other).end(other, NOBODY)
-    number = story.begin("emit", "c0", "u0", to="u1")
-    story.receive("c1").hears("c2", number).end(number, NOBODY).rest()
-    assert kinds(story, backlog=1) == []
-    assert story.excused(backlog=1) == ["beyond_backlog"]
-
-
-def test_a_later_room_moves_nobody_before() -> None:
-    story = served("u0", "u1")
-    for name in ("c0", "c1"):
-        story.done("join", name, room="r0")
-    number = story.begin("emit_to_room", "c0", "u0", room="r0")
-    story.end(number, NOBODY).rest()
-    story.done("join", "c1", room="r1")
-    assert kinds(story, one_room=True) == ["LostEvent"]
-
-
-def test_what_is_said_later_counts_towards_no_rate() -> None:
-    story = emit(emit(managed("u0", "u1")), "c1")
-    assert kinds(story, rate=(1, 10.0)) == ["LostEvent"]
-
-
-def test_what_has_not_ended_counts_towards_a_rate_however_long_ago() -> None:
-    story = managed("u0", "u1")
-    story.begin("emit", None, "u0", to="u2")
-    emit(story.wait(100.0))
-    assert kinds(story, rate=(1, 10.0)) == []
-    assert story.excused(rate=(1, 10.0)) == ["beyond_rate"]
 
 
 # -- what came instead ------------------------------
@@ -281,24 +190,6 @@ def test_a_login_that_broke_off_may_have_heard_something() -> None:
     assert kinds(emit(story, "c1")) == kinds(emit(story)) == []
 
 
-def test_a_heartbeat_that_was_late_excuses_what_is_kept_and_what_is_said_of_who_is_there() -> None:
-    for pong, excused in ((("pong", 0, "c1"), True), (("pong", 0, "c0"), False)):
-        story = managed("u0", "u1").mark(RowKind.CLOCK, (pong,)).wait(5.0).rest()
-        story.mark(RowKind.REGISTRY, ("c0",)).mark(RowKind.ACTIVE, ("u0",))
-        if excused:
-            assert kinds(story) == [] and set(story.excused()) == {"missed_beat"}
-        else:
-            assert kinds(story) == ["MissingEntry", "WrongAnswer"]
-
-
-def test_whatever_a_farewell_returns_who_has_gone_is_gone() -> None:
-    story = managed("u0", "u1")
-    number = story.begin("disconnect", "c1")
-    story.row(RowKind.GONE, number, "c1", "disconnect")
-    story.end(number, False).rest().mark(RowKind.REGISTRY, ("c0", "c1"))
-    assert kinds(story) == ["GhostEntry"]
-
-
 class TellsTwoSteps(Tells):
     def authenticate(self, client: Client, token: str) -> Any: ...
 
@@ -410,37 +301,6 @@ def test_whose_token_has_ended_may_be_turned_away() -> None:
         assert kinds(story) == want
 
 
-def late(story: Story, name: str) -> Story:
-    """A heartbeat of a connection is under way for too long."""
-    return story.mark(RowKind.CLOCK, (("pong", 0, name),)).wait(5.0).rest()
-
-
-@pytest.mark.parametrize(
-    ("beat", "told", "active", "want"),
-    [
-        ("", "c1", ("u0",), []),
-        ("", "c1", ("u1",), ["WrongAnswer"]),
-        ("", "c1", ("u0", "u2"), ["WrongAnswer"]),
-        ("c1", "c1", ("u1", "u2"), []),
-        ("", None, ("u0",), ["WrongAnswer"]),
-    ],
-)
-def test_who_is_told_need_not_be_told_of_itself(
-    beat: str, told: str | None, active: tuple[str, ...], want: list[str]
-) -> None:
-    story = managed("u0", "u1")
-    story.done("emit", None, "u0", to="u2")
-    if beat:
-        late(story, beat)
-    assert kinds(story.rest().mark(RowKind.ACTIVE, active, told)) == want
-
-
-def test_one_tab_that_was_in_time_is_enough_to_be_there() -> None:
-    for beat in ("c1", "c2"):
-        story = late(managed("u0", "u1", "u1"), beat)
-        assert kinds(story.mark(RowKind.ACTIVE, ("u0",))) == ["WrongAnswer"]
-
-
 def test_only_a_login_hangs_up_on_itself() -> None:
     story = Story(Target("tells", Tells, Tells))
     for number in range(2):
@@ -448,16 +308,6 @@ def test_only_a_login_hangs_up_on_itself() -> None:
     number = story.begin("act", "c0", "u0", name="tell", to="u1", detail=Aim("u1"))
     story.mark(RowKind.CLOSED, "closed with 1000", "c0", number).end(number).rest()
     assert list(circumstances(story)) == ["tell, it reported success, nobody got it"]
-
-
-def test_a_doubt_after_an_end_leaves_it_open_who_is_there() -> None:
-    story = managed("u0", "u1", idle=10.0)
-    story.done("log_out", "c1")
-    assert kinds(story.rest().mark(RowKind.ACTIVE, ("u0", "u1"))) == ["WrongAnswer"]
-    story = managed("u0", "u1", idle=10.0)
-    story.done("log_out", "c1")
-    story.done("sweep")
-    assert kinds(story.rest().mark(RowKind.ACTIVE, ("u0", "u1"))) == []
 
 
 def test_who_shows_another_users_token_need_not_be_served_as_that_one() -> None:

@@ -55,6 +55,13 @@ def test_what_was_sent_twice_and_read_once_is_once() -> None:
     assert kinds(story) == []
 
 
+def test_what_was_not_read_is_no_third_time() -> None:
+    story = served("u0", "u0")
+    number = story.begin("emit", "c0", "u0", to="u0")
+    story.hears("c1", number).hears("c1", number).send("c1", number).end(number, NOBODY).rest()
+    assert kinds(story) == [] and "told_twice_over" in story.excused()
+
+
 # -- the state of things, told anew ------------------------------
 
 

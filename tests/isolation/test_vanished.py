@@ -17,8 +17,8 @@ from crosswire.fuzzer.targets import Client, Policy, application
 from crosswire.fuzzer.targets.adapter import Target
 from crosswire.fuzzer.targets.traits import WireTraits
 
+from .managers import Chat, connect, verdicts
 from .story import WIRE, Story, kinds, managed
-from .test_managed import Chat, connect, verdicts
 from .test_served import EVERYBODY
 from .test_served import connect as comes
 

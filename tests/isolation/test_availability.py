@@ -1,0 +1,359 @@
+"""Availability: whoever has a right to come is let in, and nobody is hung up on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from crosswire.fuzzer.core.history import Farewell, RowKind
+
+from .story import KEY_ERROR, NOBODY, Story, circumstances, kinds, managed, refused, served
+
+
+@pytest.mark.parametrize("moment", ["before", "while", "after"])
+def test_a_busy_machine_is_nobodys_fault(moment: str) -> None:
+    want = [] if moment == "while" else ["Refused"]
+    story = managed()
+    if moment == "before":
+        story.mark(RowKind.BUSY, 0.2)
+    login = story.begin("connect", "c0", "u0")
+    if moment == "while":
+        story.mark(RowKind.BUSY, 0.2)
+    story.end(login, False)
+    if moment == "after":
+        story.mark(RowKind.BUSY, 0.2)
+    assert kinds(story) == want
+    story = served("u0")
+    if moment == "while":
+        story.mark(RowKind.BUSY, 0.2)
+    story.closed("c0")
+    if moment == "after":
+        story.mark(RowKind.BUSY, 0.2)
+    assert kinds(story) == ([] if moment == "while" else ["Dropped"])
+
+
+def test_users_are_let_in() -> None:
+    assert kinds(refused(managed("u0"))) == ["Refused"]
+    assert list(circumstances(refused(managed("u0")))) == ["it reported failure"]
+    assert kinds(refused(managed("u0"), said=KEY_ERROR, kind=RowKind.RAISED)) == ["Refused"]
+    assert kinds(refused(managed("u0"), said=None)) == []
+    assert kinds(refused(managed("u0"), said=None, kind=RowKind.CANCELLED)) == []
+
+
+def test_what_the_server_said_is_the_circumstance() -> None:
+    story = served("u0")
+    login = story.begin("connect", "c1", "u1")
+    story.closed("c1", "HTTP 503").end(login, False)
+    assert list(circumstances(story)) == ["HTTP 503"]
+    story = served("u0")
+    login = story.begin("connect", "c1", "u1")
+    story.end(login, False).closed("c1", "closed with 1000")
+    assert list(circumstances(story)) == ["it reported failure"]
+
+
+def test_what_a_manager_closed_is_no_reason() -> None:
+    story = managed("u0")
+    login = story.begin("connect", "c1", "u1")
+    story.closed("c1", "1008").end(login, False)
+    assert list(circumstances(story)) == ["it reported failure"]
+
+
+def test_whose_bytes_were_late_may_be_hung_up_on() -> None:
+    for key, want in ((("bytes", "c0"), []), (("bytes", "c1"), ["Dropped"])):
+        story = served("u0", "u1").mark(RowKind.CLOCK, (key,)).closed("c0")
+        assert kinds(story) == want
+
+
+def test_bad_tokens_are_refused_with_reason() -> None:
+    for token in ("invalid", "u1"):
+        story = managed()
+        story.connect("c0", "u0", token=token, said=False)
+        assert kinds(story) == []
+
+
+def test_a_login_in_two_steps_is_refused_by_none() -> None:
+    for said, want in ((None, ["Refused"]), (False, ["Refused"]), ("u0", [])):
+        story = managed(two_steps=True)
+        story.done("connect", "c0", "u0")
+        story.done("authenticate", "c0", said=said)
+        assert kinds(story) == want
+    story = managed(two_steps=True)
+    story.done("connect", "c0", "u0")
+    story.done("authenticate", "c0", said="u0")
+    story.done("authenticate", "c0", said=None)
+    assert kinds(story) == []
+
+
+def test_who_left_was_not_refused() -> None:
+    story = served("u0")
+    login = story.begin("connect", "c1", "u1")
+    leaving = story.begin("abort", "c1")
+    story.mark(RowKind.GONE, "abort", "c1", leaving).end(login, False).end(leaving, NOBODY)
+    assert kinds(story) == []
+    story = served("u0")
+    login = story.begin("connect", "c1", "u1")
+    story.end(login, False)
+    assert kinds(story.leave("c1")) == ["Refused"]
+
+
+def test_after_a_cancellation_or_a_shut_down_nothing_is_available() -> None:
+    story = managed()
+    login = story.begin("connect", "c0", "u0")
+    story.done("cancel", "c0", detail=login)
+    assert kinds(refused(story.end(login))) == []
+    story = managed("u0")
+    story.done("shut_down")
+    assert kinds(refused(story)) == []
+
+
+@pytest.mark.parametrize(("policy", "users"), [({"per_user": 2}, ("u9", "u9")), ({"connections": 2}, ("u0", "u9"))])
+def test_beyond_the_limits_users_may_be_refused(policy: dict[str, Any], users: tuple[str, ...]) -> None:
+    name = "user_limit" if "per_user" in policy else "server_limit"
+    assert kinds(refused(managed(*users)), **policy) == []
+    assert refused(managed(*users)).excused(**policy) == [name]
+    assert kinds(refused(managed(users[0])), **policy) == ["Refused"]
+    assert "per_user" in refused(managed("u9")).judged()[0].message
+    gone = managed(*users)
+    gone.leave("c0")
+    assert kinds(refused(gone), **policy) == ["Refused"]
+    assert kinds(refused(managed(*users).closed("c0")), **policy) == ["Refused"]
+    leaving = managed(*users)
+    number = leaving.begin("disconnect", "c0")
+    assert kinds(refused(leaving).end(number), **policy) == []
+    later = refused(managed(users[0]))
+    later.connect("c1", users[1], said=None)
+    assert kinds(later, **policy) == ["Refused"]
+
+
+def late_login(silence: float, asks: float = 0.0) -> Story:
+    """A client connects, says nothing for a while, and is then refused a login that takes some time."""
+    story = managed(two_steps=True)
+    story.done("connect", "c0", "u0")
+    login = story.wait(silence).begin("authenticate", "c0")
+    return story.wait(asks).end(login, False)
+
+
+@pytest.mark.parametrize(("policy", "name"), [({"session": 1.0}, "session_over"), ({"idle": 1.0}, "silent")])
+def test_who_has_waited_for_too_long_may_be_refused_a_login(policy: dict[str, Any], name: str) -> None:
+    for silence, asks in ((1.0, 0.0), (0.0, 1.0)):
+        assert kinds(late_login(silence, asks)) == ["Refused"]
+        assert kinds(late_login(silence, asks), **policy) == []
+        assert late_login(silence, asks).excused(**policy) == [name]
+    assert kinds(late_login(0.4, 0.5), **policy) == ["Refused"]
+
+
+def test_after_a_cancellation_a_server_may_hang_up() -> None:
+    story = served("u0", "u1")
+    number = story.begin("emit", "c1", "u1", to="u9")
+    story.done("cancel", "c1", detail=number)
+    assert kinds(story.end(number, NOBODY).closed("c0")) == []
+
+
+def test_a_refusal_counts_the_users_other_connections() -> None:
+    assert (
+        "with 0 other connections of that user and a limit of 2" in refused(managed("u0")).judged(per_user=2)[0].message
+    )
+    assert "a limit" not in refused(managed("u9")).judged()[0].message
+
+
+def test_others_of_other_users_do_not_count() -> None:
+    assert kinds(refused(managed("u0", "u0")), per_user=2) == ["Refused"]
+
+
+@pytest.mark.parametrize("kind", ["clean_up", "sweep", "expire"])
+def test_what_the_server_ends_meanwhile_may_be_refused(kind: Any) -> None:
+    story = managed("u0")
+    login = story.begin("connect", "c9", "u9")
+    ending = story.begin(kind, "c0" if kind == "expire" else None, "u9" if kind == "clean_up" else None)
+    story.end(login, False).end(ending).rest()
+    assert kinds(story) == []
+    assert story.excused() == ["ended_by_server"]
+    story = managed("u0").closed("c0")
+    story.done(kind, "c0" if kind == "expire" else None, "u0" if kind == "clean_up" else None)
+    assert kinds(refused(story)) == ["Refused"]
+
+
+def test_who_does_not_read_may_be_given_up() -> None:
+    story = managed()
+    login = story.begin("connect", "c0", "u0")
+    story.stall("c0").end(login, False)
+    assert kinds(story) == []
+    assert story.excused() == ["did_not_read"]
+    story = managed()
+    login = story.begin("connect", "c0", "u0")
+    story.stall("c0").resume("c0").end(login, False)
+    assert kinds(story) == []
+    story = managed()
+    login = story.begin("connect", "c0", "u0")
+    assert kinds(story.end(login, False).stall("c0")) == ["Refused"]
+
+
+def test_who_waits_for_something_of_its_own_may_be_refused() -> None:
+    story = managed()
+    login = story.begin("connect", "c0", "u0")
+    story.mark(RowKind.CLOCK, (("latency", "db", login),)).end(login, False)
+    assert kinds(story) == []
+    assert story.excused() == ["waits_for_itself"]
+
+
+def test_a_server_does_not_hang_up_on_who_did_nothing_wrong() -> None:
+    assert kinds(served("u0").closed("c0")) == ["Dropped"]
+    assert list(circumstances(served("u0").closed("c0"))) == ["closed with 1000"]
+    assert kinds(managed("u0").closed("c0")) == []
+    assert "c1 had left before" in served("u0", "u1").leave("c1").closed("c0").judged()[0].message
+    assert "left before" not in served("u0", "u1").closed("c0").leave("c1").judged()[0].message
+
+
+def test_a_server_may_hang_up_on_who_leaves_or_was_slow() -> None:
+    story = served("u0")
+    leaving = story.begin("disconnect", "c0")
+    assert kinds(story.closed("c0").end(leaving, NOBODY)) == []
+    story = served("u0")
+    login = story.begin("connect", "c1", "u1")
+    assert kinds(story.closed("c1").end(login, "u1")) == []
+    story = served("u0", "u1")
+    number = story.begin("emit", "c1", "u1", to="u0")
+    story.send("c0", number).wait(5.0)
+    story.receive("c0").end(number, NOBODY).closed("c0")
+    assert "Dropped" not in kinds(story)
+    story = served("u0")
+    story.done("shut_down")
+    assert kinds(story.closed("c0")) == []
+
+
+@pytest.mark.parametrize(
+    ("policy", "name"),
+    [
+        ({"session": 1.0}, "session_over"),
+        ({"session": 9.0}, None),
+        ({"idle": 1.0}, "silent"),
+        ({"idle": 9.0}, None),
+        ({}, None),
+    ],
+)
+def test_sessions_and_idle_clients_may_be_ended(policy: dict[str, Any], name: str | None) -> None:
+    story = served("u0").wait(1.0).closed("c0")
+    assert kinds(story, **policy) == ([] if name else ["Dropped"])
+    assert story.excused(**policy) == ([name] if name else [])
+
+
+@pytest.mark.parametrize("came_in", [True, False])
+def test_who_has_spoken_lately_is_not_idle(came_in: bool) -> None:
+    """What it said may still be on its way: then the server has heard nothing."""
+    story = served("u0").wait(0.9)
+    story.done("emit", "c0", "u0", to="u9", said=NOBODY)
+    if came_in:
+        story.rest()
+    story.wait(0.9).closed("c0")
+    assert kinds(story, idle=1.0) == (["Dropped"] if came_in else [])
+    assert kinds(story, session=1.0) == []
+
+
+@pytest.mark.parametrize(("second_asks", "excused"), [("meanwhile", True), ("before", False), ("after", False)])
+def test_of_two_who_log_in_at_once_either_may_be_the_newcomer(second_asks: str, excused: bool) -> None:
+    """An older one is closed for a newcomer: which of the two that is, the server decides."""
+    story = served("u0") if second_asks == "before" else served()
+    name = "c0" if second_asks == "before" else "c1"
+    number = story.begin("connect", "c5", "u0", token="valid")
+    if second_asks == "meanwhile":
+        other = story.begin("connect", "c1", "u0", token="valid")
+        story.end(other, "u0")
+    story.closed("c5", "closed with 4002: taken over").end(number, False)
+    if second_asks == "after":
+        story.connect(name, "u0")
+    assert kinds(story, per_user=1, at_limit="close") == ([] if excused else ["Refused"])
+    assert story.excused(per_user=1, at_limit="close") == (["overtaken"] if excused else [])
+    assert kinds(story, per_user=1, at_limit="refuse") == (["Refused"] if second_asks == "after" else [])
+
+
+def test_what_is_said_after_does_not_count() -> None:
+    story = served("u0").wait(1.5).closed("c0")
+    story.begin("emit", "c0", "u0", to="u9")
+    assert kinds(story, idle=1.0) == []
+
+
+def test_what_others_say_does_not_count() -> None:
+    story = served("u0", "u1").wait(1.5)
+    story.begin("emit", "c1", "u1", to="u9")
+    assert kinds(story.closed("c0"), idle=1.0, delay=9.0) == []
+
+
+def test_who_lapsed_later_was_dropped_for_nothing() -> None:
+    story = served("u0", "u1", delay=9.0)
+    number = story.begin("emit", "c1", "u1", to="u0")
+    story.send("c0", number).wait(9.0).receive("c0").closed("c0").end(number, NOBODY)
+    assert "Dropped" not in kinds(story, delay=9.0)
+
+
+def test_whoever_was_quiet_for_long_may_have_missed_a_heartbeat() -> None:
+    assert kinds(served("u0").wait(1.5).closed("c0")) == []
+    assert served("u0").wait(1.5).closed("c0").excused() == ["quiet_for_long"]
+    assert kinds(served("u0").wait(1.5).closed("c0"), delay=2.0) == ["Dropped"]
+
+
+MALFORMED = Farewell.of(1003, "malformed")
+
+
+@pytest.mark.parametrize(
+    ("why", "excused"),
+    [
+        *((Farewell.of(code), True) for code in (1002, 1003, 1007, 1008, 1009, 4000, 4001, 4999)),
+        *((Farewell.of(code), False) for code in (1000, 1001, 1006, 1011, 1013, 3000, 3999, 5000)),
+        (MALFORMED, True),
+        (Farewell("the connection was dropped"), False),
+        (Farewell("closed with 1003: said the server"), False),
+    ],
+)
+def test_an_action_may_be_answered_by_hanging_up(why: Farewell, excused: bool) -> None:
+    story = served("u0", "u1")
+    action = story.begin("act", "c0", "u0", name="nonsense")
+    story.closed("c0", why).end(action, NOBODY).rest()
+    assert kinds(story) == ([] if excused else ["Dropped"])
+    assert story.excused() == (["action_refused"] if excused else [])
+
+
+@pytest.mark.parametrize(
+    ("steps", "want"),
+    [
+        (("act",), []),
+        (("act", "answered"), []),
+        (("act", "emit"), []),
+        (("act", "stall"), []),
+        (("emit", "act"), []),
+        (("emit",), ["Dropped"]),
+        (("act of another",), ["Dropped"]),
+        (("act", "answered", "emit"), ["Dropped"]),
+        (("act", "answered", "rest"), ["Dropped"]),
+        (("act", "rest", "emit"), ["Dropped"]),
+    ],
+)
+def test_only_an_action_that_may_be_what_is_answered_excuses_it(steps: tuple[str, ...], want: list[str]) -> None:
+    story = served("u0", "u1", "u2")
+    under_way: list[int] = []
+    for step in steps:
+        if step == "act":
+            under_way.append(story.begin("act", "c0", "u0", name="nonsense"))
+        elif step == "act of another":
+            under_way.append(story.begin("act", "c1", "u1", name="nonsense"))
+        elif step == "emit":
+            under_way.append(story.begin("emit", "c0", "u0", to="u9"))
+        elif step == "stall":
+            story.done("stall", "c0")
+        elif step == "answered":
+            story.end(under_way.pop())
+        elif step == "rest":
+            for number in under_way:
+                story.end(number, NOBODY)
+            under_way.clear()
+            story.rest()
+    story.closed("c0", MALFORMED)
+    for number in under_way:
+        story.end(number, NOBODY)
+    assert [kind for kind in kinds(story) if kind == "Dropped"] == want
+
+
+def test_whoever_stalled_may_be_hung_up_on() -> None:
+    story = served("u0").stall("c0").resume("c0").closed("c0")
+    assert kinds(story) == []
+    assert story.excused() == ["did_not_read"]

@@ -1,0 +1,268 @@
+"""Policies that adapters declare: each is kept by one and broken by another."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from typing import Any
+
+import pytest
+
+from crosswire.fuzzer.core.program import Operation
+from crosswire.fuzzer.targets import Adapter, Client, Event, Limits, Policy
+
+from .managers import ONE, PAUSE, SETTLE, Chat, connect, emit, verdicts
+
+
+class Full(Chat):
+    """So many connections in all, and not one more."""
+
+    most = 1
+
+    async def connect(self, client: Client) -> Any:
+        if sum(map(len, self.tabs.values())) >= self.most:
+            return False
+        return await super().connect(client)
+
+
+class Closed(Full):
+    most = 0
+
+
+class FullForEach(Full):
+    async def connect(self, client: Client) -> Any:
+        if len(self.tabs[client.user]) >= self.most:
+            return False
+        return await Chat.connect(self, client)
+
+
+class ThreeOnly(Chat):
+    heard = 3
+
+    async def emit(self, event: Event) -> Any:
+        self.heard -= 1
+        if self.heard >= 0:
+            await super().emit(event)
+
+
+class Crowded(Chat):
+    """Sends nothing more to whoever has a frame lying."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.busy: set[str] = set()
+
+    async def send(self, client: Client, event: Event) -> None:
+        if client.id not in self.busy:
+            self.busy.add(client.id)
+            await super().send(client, event)
+            self.busy.discard(client.id)
+
+
+class Forgets(Chat):
+    """Whoever does not read for five seconds is forgotten with its socket open."""
+
+    async def send(self, client: Client, event: Event) -> None:
+        try:
+            await asyncio.wait_for(super().send(client, event), 5.0)
+        except TimeoutError:
+            await self.disconnect(client)
+
+
+class Stutters(Chat):
+    async def send(self, client: Client, event: Event) -> None:
+        await super().send(client, event)
+        await super().send(client, event)
+
+
+class Drops(Chat):
+    async def emit(self, event: Event) -> Any:
+        return None
+
+
+class Refuses(Chat):
+    async def emit(self, event: Event) -> Any:
+        return False
+
+
+class NeverSure(Chat):
+    async def emit(self, event: Event) -> Any:
+        await super().emit(event)
+        return False
+
+
+class Keeps(Chat):
+    """Keeps for the absent, and hands it to the next tab."""
+
+    policy = Policy(kept="next")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: dict[str, list[Event]] = defaultdict(list)
+
+    def missed(self, user: str) -> list[Event]:
+        return self.kept.pop(user, [])
+
+    async def connect(self, client: Client) -> Any:
+        await super().connect(client)
+        for event in self.missed(client.user):
+            await self.send(client, event)
+
+    async def emit(self, event: Event) -> Any:
+        if not self.tabs[event.to or ""]:
+            self.kept[event.to or ""].append(event)
+        await super().emit(event)
+
+
+class KeepsForEach(Keeps):
+    def missed(self, user: str) -> list[Event]:
+        return self.kept[user]
+
+
+class KeepsNothing(Keeps):
+    def missed(self, user: str) -> list[Event]:
+        return []
+
+
+class OneAtATime(Chat):
+    """A lock for each user, held while something is sent to one of the user's connections."""
+
+    shared = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    def lock(self, user: str) -> asyncio.Lock:
+        return self.locks["everybody" if self.shared else user]
+
+    async def connect(self, client: Client) -> Any:
+        async with self.lock(client.user):
+            await super().connect(client)
+
+    async def emit(self, event: Event) -> Any:
+        async with self.lock(event.to or ""):
+            await super().emit(event)
+
+
+class OneForAll(OneAtATime):
+    shared = True
+
+
+class StaysIn(Chat):
+    """There is no log-out: the socket stays the user's."""
+
+    async def log_out(self, client: Client) -> Any:
+        return None
+
+
+class Lingers(Chat):
+    """A task for each client outlives it by so long."""
+
+    seconds = 40.0
+
+    async def connect(self, client: Client) -> Any:
+        await super().connect(client)
+        self.tasks.append(asyncio.create_task(self.linger()))
+
+    async def linger(self) -> None:
+        await asyncio.sleep(self.seconds)
+
+    def shut_down(self) -> None:
+        self.tabs.clear()
+
+
+class LingersForLong(Lingers):
+    seconds = 4000.0
+
+
+TWO = (connect(0, "u0"), SETTLE, connect(1, "u0"), SETTLE)
+FOUR = (connect(0, "u0"), *(emit("u1", "u0") for _ in range(4)), SETTLE)
+BURST = (connect(0, "u0"), SETTLE, emit("u1", "u0"), emit("u2", "u0"), SETTLE)
+STALLS = (connect(0, "u0"), SETTLE, Operation("stall", "c0"), emit("u1", "u0"), PAUSE, emit("u2", "u0"), SETTLE)
+ABSENT = (emit("u1", "u0"), SETTLE, connect(0, "u0"), SETTLE, connect(1, "u0"), SETTLE)
+TAB = (connect(0, "u0"), SETTLE, Operation("stall", "c0"), emit("u1", "u0"), connect(1, "u0"), SETTLE)
+OTHER = (connect(0, "u0"), SETTLE, Operation("stall", "c0"), emit("u1", "u0"), connect(1, "u2"), SETTLE)
+LOGS_OUT = (connect(0, "u0"), SETTLE, Operation("log_out", "c0"), emit("u1", "u0"), SETTLE)
+
+
+@pytest.mark.parametrize(
+    ("policy", "keeps", "breaks", "program", "violation"),
+    [
+        ({"connections": 1}, Full, Closed, TWO, "Refused"),
+        ({"per_user": 1}, FullForEach, Closed, TWO, "Refused"),
+        ({"rate": (3, 60.0)}, ThreeOnly, Drops, FOUR, "LostEvent"),
+        ({"backlog": 1}, Crowded, Drops, BURST, "LostEvent"),
+        ({"slow": "forgotten"}, Forgets, Drops, STALLS, "LostEvent"),
+        ({"delivery": "at least once"}, Stutters, Drops, ONE, "DuplicateEvent"),
+        ({"delivery": "at most once"}, Drops, Stutters, ONE, "LostEvent"),
+        ({"kept": "each"}, KeepsForEach, KeepsNothing, ABSENT, "OfflineDuplicate"),
+        ({"tabs_wait": True}, OneAtATime, OneForAll, TAB, "HeldUp"),
+        ({"logs_out": False}, StaysIn, Drops, LOGS_OUT, "LateDelivery"),
+        ({"may_refuse": True}, Refuses, Drops, ONE, "LostEvent"),
+        ({"failure": "unknown"}, NeverSure, Drops, ONE, "FalseFailure"),
+        ({"grace": 60.0}, Lingers, LingersForLong, ONE, "LeftBehind"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_a_policy_is_kept_by_one_and_broken_by_another(
+    policy: dict[str, Any], keeps: type[Adapter], breaks: type[Adapter], program: tuple[Operation, ...], violation: str
+) -> None:
+    assert violation in verdicts(keeps, program), "undeclared, the strict promise holds"
+    assert verdicts(keeps, program, **policy) == set()
+    if policy == {"logs_out": False}:
+        program = ONE  # without a log-out, whoever drops loses
+    assert verdicts(breaks, OTHER if breaks is OneForAll else program, **policy)
+
+
+def test_a_lasting_stall_holds_nobody_else_up_with_no_timer_at_all() -> None:
+    assert "HeldUp" in verdicts(OneForAll, OTHER)
+    assert verdicts(OneAtATime, OTHER) == set()
+
+
+def test_kept_once_is_kept() -> None:
+    assert verdicts(Keeps, ABSENT) == set()
+    assert verdicts(KeepsNothing, ABSENT) == {"OfflineLoss"}
+    assert verdicts(Chat, ABSENT) == set()
+
+
+class Idle(Chat):
+    """Ends who has been silent for a minute and a half."""
+
+    policy = Policy(idle=80.0)
+
+    async def connect(self, client: Client) -> Any:
+        await super().connect(client)
+        self.tasks.append(asyncio.create_task(self.end(client)))
+
+    async def end(self, client: Client) -> None:
+        await asyncio.sleep(50.0)
+        await self.disconnect(client)
+
+    def registry(self) -> list[Client]:
+        return [client for mine in self.tabs.values() for client in mine]
+
+
+def test_a_session_and_silence_have_an_end_where_declared() -> None:
+    program = (connect(0, "u0"), SETTLE, PAUSE, emit("u1", "u0"), SETTLE)
+    assert verdicts(Idle, program) == set()
+    assert {"LostEvent", "MissingEntry"} <= verdicts(Idle, program, idle=None)
+    assert verdicts(Idle, program, idle=None, session=80.0) == set()
+    assert {"LostEvent", "MissingEntry"} <= verdicts(Idle, program, idle=None, session=800.0)
+
+
+def test_limits_and_policy_and_offline_delivery_are_one() -> None:
+    class Old(Chat):
+        limits = Limits(connections_per_user=2)
+
+    class Older(Old):
+        offline_delivery = True
+
+    class New(Chat):
+        policy = Policy(kept="each")
+
+    assert Old.policy == Policy(per_user=2, at_limit="either", rest=30.0)
+    assert Older.policy == Policy(per_user=2, at_limit="either", rest=30.0, kept="each")
+    assert New.offline_delivery
+    assert New.policy.rest == 30.0
+    assert not Chat.offline_delivery
