@@ -5,7 +5,7 @@ VENV := .venv
 EXTRA := dev
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
-ENGINE := tests/world tests/search tests/test_execution.py tests/test_minimise.py tests/test_isolation.py tests/test_clients.py
+ENGINE := tests/world tests/search tests/test_execution.py tests/test_minimise.py tests/test_isolation.py tests/test_clients.py tests/test_asgi.py
 SOURCES := $(sort $(shell find fuzzer models strategies -name '*.py' -o -name '*.jinja' -o -name py.typed))
 
 .PHONY: fuzz test engine lint format notebooks docs baseline clean help

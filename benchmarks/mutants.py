@@ -43,7 +43,7 @@ MODEL = ROOT / "models" / "isolation"
 PACKAGE = "crosswire.models.isolation"
 TESTS = ROOT / "tests" / "isolation"
 
-SLOW = ("test_managed", "test_served")
+SLOW = ("test_managed", "test_policies", "test_served")
 """Tests that execute servers: asked last, since those of written histories cost a hundredth."""
 
 QUIET = (

@@ -12,28 +12,21 @@ import socket
 import subprocess
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crosswire.fuzzer.search import RandomWalk
 from crosswire.fuzzer.world import OutsideWorldError, WorldLoop, latency
 
-Main = Callable[[list[Any]], Coroutine[Any, Any, None]]
+from .parity import Main, on_world
 
 
 def on_stock(main: Main) -> list[Any]:
     log: list[Any] = []
     asyncio.run(main(log))
-    return log
-
-
-def on_world(main: Main, seed: int | None = None) -> list[Any]:
-    log: list[Any] = []
-    WorldLoop().run_coroutine(main(log), RandomWalk(seed) if seed is not None else None)
     return log
 
 
