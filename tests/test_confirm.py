@@ -13,7 +13,7 @@ from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
 from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.drivers.served import served_driver
 from crosswire.fuzzer.engine.execution import Worker
-from crosswire.fuzzer.findings.confirm import confirm
+from crosswire.fuzzer.findings.confirm import NOT_TRIED, confirm
 from crosswire.fuzzer.findings.counterexample import load
 from crosswire.fuzzer.findings.finding import judged
 from crosswire.fuzzer.findings.regression import replayed
@@ -169,11 +169,14 @@ def test_what_does_not_show_is_not_confirmed() -> None:
     assert "everything happened as when found" in said.detail
 
 
-def test_a_confirmation_without_time_says_so() -> None:
+def test_a_confirmation_without_time_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With less than it may take nothing is decided; with all of it, that is all that can be said."""
     target = Target("calm", Calm, Calm)
     program = Program((Operation("connect", "c0", "u0"), Operation("emit", user="u0", to="u0")))
     execution = Worker(target).run(program, InOrder())
-    said = confirm(target, execution, "LostEvent-00000000", seconds=0.0)
+    assert confirm(target, execution, "LostEvent-00000000", seconds=0.0) is NOT_TRIED
+    monkeypatch.setattr("crosswire.fuzzer.findings.confirm.SECONDS", 0.0)
+    said = confirm(target, execution, "LostEvent-00000000")
     assert said.verdict == "not confirmable"
     assert "ran out of time" in said.detail
 
