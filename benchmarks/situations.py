@@ -15,6 +15,7 @@ from itertools import combinations
 
 from crosswire.fuzzer.campaigns.rounds import Plan
 from crosswire.fuzzer.core.history import RowKind
+from crosswire.fuzzer.core.program import LEAVING
 from crosswire.fuzzer.targets.adapter import Target
 from crosswire.fuzzer.targets.resolve import resolve
 from crosswire.models.managers.targets import TARGETS
@@ -266,6 +267,16 @@ def spoken_among_members(story: Story) -> bool:
     )
 
 
+def place_changed(story: Story) -> bool:
+    """A client joins a room while another is leaving it, or the server."""
+    joins = [j for j in story.of("join") if j.outcome == RowKind.RETURNED]
+    return any(
+        j.overlaps(x) and j.op.connection != x.op.connection and x.op.room in (None, j.op.room)
+        for j in joins
+        for x in story.of("leave", *LEAVING)
+    )
+
+
 def own_meanwhile(story: Story) -> bool:
     """An operation of the target's own while something else is under way."""
     return any(a.overlaps(s) for a in story.of("act") for s in story.spans.values() if s is not a)
@@ -344,6 +355,7 @@ SITUATIONS: tuple[Situation, ...] = (
     Situation(expired_then_spoken, _offered("expire")),
     Situation(room_left_meanwhile, _offered("join")),
     Situation(spoken_among_members, _offered("join")),
+    Situation(place_changed, _offered("join")),
     Situation(own_meanwhile, _offered("act")),
     Situation(shut_down_meanwhile, _offered("shut_down")),
 )

@@ -159,6 +159,14 @@ def meanwhile(vocabulary: Vocabulary) -> dict[str, Any]:
         rules["in_two_rooms"] = rule(
             speech=st.sampled_from(vocabulary.in_rooms), connection=which, first=which, how=perhaps
         )(in_two_rooms)
+
+        def change_places(self: ProgramMachine, leaver: int, comer: int, room: int, how: Kind) -> None:
+            phrases.change_places(self.script, leaver, comer, room, how)
+
+        ways: tuple[Kind, ...] = ("leave",) * 2 if vocabulary.offers("leave") else ()
+        rules["change_places"] = rule(
+            leaver=which, comer=which, room=which, how=st.sampled_from((*ways, *vocabulary.leaving))
+        )(change_places)
         there = st.tuples(st.sampled_from(vocabulary.in_rooms), which, which)
         leaves = st.booleans() if vocabulary.offers("leave") else st.just(False)
         rules["moved"] = rule(connection=which, room=which, said=there, leaves=leaves, slow=st.booleans())(moved)

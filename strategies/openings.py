@@ -209,6 +209,9 @@ def _by_the_server(vocabulary: Vocabulary, speech: Speech) -> Iterator[Opening]:
             yield partial(scenes.in_two_rooms, speech=said, how=how)
         for leaves in parting:
             yield partial(scenes.changes_its_mind, speech=said, leaves=leaves)
+        ways: tuple[Kind, ...] = ("leave",) if vocabulary.offers("leave") else ()
+        for how, alone in product((*ways, *vocabulary.leaving[:2]), (False, True)):
+            yield partial(scenes.changes_places, speech=said, how=how, alone=alone)
     if vocabulary.offers("shut_down"):
         yield partial(scenes.shut_down, speech=speech, slow=False)
         for said in vocabulary.speeches:

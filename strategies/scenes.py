@@ -20,6 +20,7 @@ __all__ = (
     "burst",
     "cancelled",
     "changes_its_mind",
+    "changes_places",
     "cleaned_up",
     "comes_and_goes",
     "conversation",
@@ -252,6 +253,18 @@ def changes_its_mind(script: Script, speech: Speech, leaves: bool) -> None:
     phrases.change_ones_mind(script, 1, 1, leaves)
     for number in range(2):
         script.say(speech, 2 * number, number)
+
+
+def changes_places(script: Script, speech: Speech, how: Kind, alone: bool) -> None:
+    """Somebody goes into a room as another leaves it, who may have been alone there; then it is spoken in."""
+    _arrive_for(script, *((0,) if alone else (0, 0)))
+    phrases.change_places(script, 0, 1, 0, how)
+    if alone:
+        script.add("join", connection="c2", room=script.vocabulary.room(0))
+        script.settle()
+    for name in ("c2", "c1"):
+        script.say(speech, script.speaker_at(name), 0)
+        script.settle()
 
 
 def shut_down(script: Script, speech: Speech, slow: bool) -> None:

@@ -17,7 +17,7 @@ from .comings import (
     second_tab,
 )
 from .logins import cleaned_up, expired, log_in_again, log_in_together, login_ended, refused_and_spoken
-from .rooms import change_ones_mind, in_two_rooms, moved
+from .rooms import change_ones_mind, change_places, in_two_rooms, moved
 from .speaking import (
     SLOW_FOR,
     Said,
@@ -42,6 +42,7 @@ __all__ = (
     "burst",
     "cancelled",
     "change_ones_mind",
+    "change_places",
     "cleaned_up",
     "come_and_go",
     "come_and_go_on_two_days",

@@ -6,7 +6,7 @@ from ...fuzzer.core.program import Kind
 from ..script import Script, Speech
 from .speaking import Said, lagging
 
-__all__ = ("change_ones_mind", "in_two_rooms", "moved")
+__all__ = ("change_ones_mind", "change_places", "in_two_rooms", "moved")
 
 
 def moved(script: Script, which: int, room: int, said: Said, leaves: bool, *, slow: bool = False) -> None:
@@ -35,6 +35,21 @@ def change_ones_mind(script: Script, which: int, room: int, leaves: bool) -> Non
     name, room_of = script.connection(which), script.vocabulary.room
     script.add("join", connection=name, room=room_of(room))
     script.add("leave" if leaves else "join", connection=name, room=room_of(room if leaves else room + 1))
+    script.settle()
+
+
+def change_places(script: Script, leaver: int, comer: int, room: int, how: Kind) -> None:
+    """One client leaves a room, or for good, as another comes into it."""
+    going, coming = script.connection(leaver), script.connection(comer)
+    if going == coming:
+        coming = script.connection(comer + 1)
+    entered = script.vocabulary.room(room)
+    if how == "leave":
+        script.add("leave", connection=going, room=entered)
+    else:
+        script.leave(going, how)
+    if coming in script.here:
+        script.add("join", connection=coming, room=entered)
     script.settle()
 
 
