@@ -16,6 +16,7 @@ from typing import Any
 
 from .flow import END, RESET, Flow
 from .interface import World
+from .server import connection
 
 __all__ = ("Address", "InSocket")
 
@@ -157,6 +158,7 @@ class InSocket:
         assert end.there is not None and end.held is not None
         end.held.detach()
         end.held = None
+        connection.set(end.name)  # for the code that will serve it, which inherits the context
         return end.fd, end.there
 
     def connect(self, address: Any) -> int:
