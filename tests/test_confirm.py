@@ -169,6 +169,40 @@ def test_what_does_not_show_is_not_confirmed() -> None:
     assert "everything happened as when found" in said.detail
 
 
+TORNADO = """
+import tornado.web, tornado.websocket
+
+here = set()
+
+class Chat(tornado.websocket.WebSocketHandler):
+    def open(self):
+        here.add(self)
+    def on_close(self):
+        here.discard(self)
+    async def on_message(self, message):
+        raise ValueError(message)
+
+def app():
+    return tornado.web.Application([(r"/ws", Chat)])
+"""
+
+
+def test_a_server_on_a_socket_of_its_own_is_not_met_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own_socket.py").write_text(TORNADO)
+    monkeypatch.chdir(tmp_path)
+    target = resolve("own_socket:app?wire=text")
+    worker = Worker(target)
+    with worker.session():
+        program = Program((Operation("connect", "c0", "u0"), Operation("settle"), Operation("broadcast", "c0", "u0")))
+        shown = judged(worker, worker.run(program, InOrder()))
+    error = next(violation for violation in shown.violations if violation.kind == "UnhandledError")
+    said = confirm(target, shown.execution, error.signature(target.name), ENOUGH)
+    assert said.verdict == "not confirmable"
+    assert "listens on a socket that it made itself" in said.detail
+
+
 def test_a_confirmation_without_time_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """With less than it may take nothing is decided; with all of it, that is all that can be said."""
     target = Target("calm", Calm, Calm)

@@ -140,6 +140,8 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
         self.until = float("inf")
         """When to give up, by the real clock (`time.perf_counter`)."""
         self.out_of_time = False
+        self.nowhere = False
+        """Whether a client of the last execution came while nothing had listened yet by way of the loop."""
         self.backlog: dict[str, int] = {}
         """After an execution: the size in bytes of each backlog that a client was given."""
         self.idle = bool
@@ -236,6 +238,7 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
     def listening_at(self, port: int | None) -> tuple[str, int] | None:
         """Where the server really listens that was to listen on ``port``, or the first of all; None where none does."""
         within = self.listener(port)
+        self.nowhere = self.nowhere or not self._within
         server = self._within.get(within.address[1]) if within is not None else None
         if server is None or not server.sockets:
             return None
@@ -301,6 +304,7 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
 
     def run_world(self, context: Context, first: Callable[..., object], *args: Any) -> None:
         """Run ``first(*args)`` and all that follows from it in ``context``, until nothing can happen any more."""
+        self.nowhere = False
         self.call_soon(first, *args, context=context)
         self.gated = True
         self.entropy.enter()

@@ -58,6 +58,7 @@ class StockTrio(TrioWorld):
         self.until = float("inf")
         """When to give up, by the real clock (`time.perf_counter`)."""
         self.out_of_time = False
+        self.nowhere = False
         self.backlogs: frozenset[str] = frozenset()
         self.backlog: dict[str, int] = {}
         self._given = Given(self._turned)
