@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 
 from ...fuzzer.core.history import Content, EventId
 from . import violations as v
@@ -58,6 +59,20 @@ def told_twice_over(index: HistoryIndex, b: Breach) -> bool:
     return event.to == event.emitter.identity == c.identity and times == 2
 
 
+def shown_on_joining(index: HistoryIndex, b: Breach) -> bool:
+    """Whoever goes into a room once more is shown once more what had been said there before."""
+    event, c = b.event, b.connection
+    if event is None or c is None:
+        return False
+    joins = [
+        act.began
+        for act in index.invocations.values()
+        if act.op.kind == "join" and act.op.connection == c.name and act.op.room in event.rooms
+    ]
+    got = sorted((d.received, d.sent) for d in event.deliveries if d.connection.name == c.name and d.received != NEVER)
+    return all(any(before < began < sent for began in joins) for (before, _), (_, sent) in pairwise(got))
+
+
 def told_anew(index: HistoryIndex, b: Breach) -> bool:
     """It came again within the state of things, as it is sent anew whenever something happens.
 
@@ -101,4 +116,4 @@ def _frames(index: HistoryIndex, c: Connection) -> dict[int, tuple[str, frozense
     return frames
 
 
-CHECKS = (Check(duplicates, (quoted, told_twice_over, told_anew, at_least_once)),)
+CHECKS = (Check(duplicates, (quoted, told_twice_over, shown_on_joining, told_anew, at_least_once)),)

@@ -104,3 +104,53 @@ def test_another_kind_of_frame_is_another_thing() -> None:
     for number in said:
         story.end(number, NOBODY)
     assert kinds(story.rest()) == ["DuplicateEvent"]
+
+
+# -- what is shown on joining ------------------------------
+
+
+def in_room() -> tuple[Story, int]:
+    """Two are in a room, and one says something there that the other hears."""
+    story = served("u0", "u1")
+    for name in ("c0", "c1"):
+        story.done("join", name, room="r0")
+    number = story.begin("emit_to_room", "c0", "u0", room="r0")
+    story.hears("c0", number).hears("c1", number).end(number, NOBODY)
+    return story, number
+
+
+def test_who_joins_once_more_is_shown_what_was_said() -> None:
+    story, number = in_room()
+    joining = story.begin("join", "c1", room="r0")
+    story.hears("c1", number).end(joining).rest()
+    assert kinds(story) == []
+    assert story.excused() == ["shown_on_joining"]
+
+
+def test_it_is_shown_once_for_each_time_it_was_joined() -> None:
+    story, number = in_room()
+    joining = story.begin("join", "c1", room="r0")
+    story.hears("c1", number).hears("c1", number).end(joining).rest()
+    assert kinds(story) == ["DuplicateEvent"]
+
+
+def test_who_joined_another_room_is_shown_nothing_of_this_one() -> None:
+    story, number = in_room()
+    joining = story.begin("join", "c1", room="r1")
+    story.hears("c1", number).end(joining).rest()
+    assert "DuplicateEvent" in kinds(story)
+
+
+def test_what_came_before_somebody_joined_once_more_is_no_history() -> None:
+    """Neither what was on its way already, nor what is shown and then comes as said just now."""
+    story, number = in_room()
+    story.send("c1", number)
+    joining = story.begin("join", "c1", room="r0")
+    story.receive("c1").end(joining).rest()
+    assert kinds(story) == ["DuplicateEvent"]
+    story = served("u0", "u1")
+    story.done("join", "c0", room="r0")
+    joining = story.begin("join", "c1", room="r0")
+    number = story.begin("emit_to_room", "c0", "u0", room="r0")
+    story.hears("c0", number).hears("c1", number).hears("c1", number).end(joining).end(number, NOBODY).rest()
+    assert kinds(story) == ["DuplicateEvent"]
