@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from itertools import pairwise
 
 from ...fuzzer.core.history import Content, EventId
 from . import violations as v
@@ -60,17 +59,27 @@ def told_twice_over(index: HistoryIndex, b: Breach) -> bool:
 
 
 def shown_on_joining(index: HistoryIndex, b: Breach) -> bool:
-    """Whoever goes into a room once more is shown once more what had been said there before."""
+    """Whoever goes into a room once more is shown once more what had been said there, whether heard by then or not.
+
+    Not by the join that made it a member: what that shows and what comes from then on are to fit together.
+    """
     event, c = b.event, b.connection
     if event is None or c is None:
         return False
-    joins = [
+    got = sorted((d.received, d.sent) for d in event.deliveries if d.connection.name == c.name and d.received != NEVER)
+    heard = got[0][0]
+    again = [
         act.began
         for act in index.invocations.values()
         if act.op.kind == "join" and act.op.connection == c.name and act.op.room in event.rooms
+        if heard < act.began or c.must_be_member(act.op.room or "", act.began - 1, act.began)
     ]
-    got = sorted((d.received, d.sent) for d in event.deliveries if d.connection.name == c.name and d.received != NEVER)
-    return all(any(before < began < sent for began in joins) for (before, _), (_, sent) in pairwise(got))
+    for _, sent in got[1:]:
+        shown = next((began for began in again if began < sent), None)
+        if shown is None:
+            return False
+        again.remove(shown)
+    return True
 
 
 def told_anew(index: HistoryIndex, b: Breach) -> bool:

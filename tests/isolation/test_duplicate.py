@@ -127,6 +127,16 @@ def test_who_joins_once_more_is_shown_what_was_said() -> None:
     assert story.excused() == ["shown_on_joining"]
 
 
+def test_what_is_said_while_somebody_joins_once_more_is_heard_and_shown() -> None:
+    story = served("u0", "u1")
+    for name in ("c0", "c1"):
+        story.done("join", name, room="r0")
+    number = story.begin("emit_to_room", "c0", "u0", room="r0")
+    joining = story.begin("join", "c1", room="r0")
+    story.hears("c0", number).hears("c1", number).hears("c1", number).end(number, NOBODY).end(joining).rest()
+    assert kinds(story) == []
+
+
 def test_it_is_shown_once_for_each_time_it_was_joined() -> None:
     story, number = in_room()
     joining = story.begin("join", "c1", room="r0")
