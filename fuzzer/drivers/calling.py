@@ -33,6 +33,8 @@ class Calling(Driver):
         """connections whose login is done, and nobody has begun to end it"""
         self.signed_off: set[str] = set()
         """connections that have logged out by an operation of the target's, with their sockets open"""
+        self.shutting_down = False
+        """a server does so once, and lets nobody in from then on"""
 
     @abstractmethod
     def _task(self, number: int, lane: Lane, method: Callable[..., Any], args: tuple[Any, ...]) -> None:
@@ -57,7 +59,7 @@ class Calling(Driver):
 
     def do_connect(self, number: int, op: Operation, lane: Lane) -> None:
         assert op.connection is not None and op.user is not None
-        if op.connection in self.clients:
+        if op.connection in self.clients or self.shutting_down:
             self.skip(number)
             return
         websocket = self.websocket(op.connection)
@@ -233,6 +235,10 @@ class Calling(Driver):
         self._invoke(number, lane, self.adapter.clean_up, op.user)  # type: ignore[attr-defined]
 
     def do_shut_down(self, number: int, op: Operation, lane: Lane) -> None:
+        if self.shutting_down:
+            self.skip(number)
+            return
+        self.shutting_down = True
         self._dismiss(None)
         self._invoke(number, lane, self.adapter.shut_down)  # type: ignore[attr-defined]
 

@@ -129,6 +129,8 @@ class ManagerDriver(Calling):
                 self.moving_to = self.loop.time() + LONG
                 return True
             return False
+        if self.shutting_down:
+            return False
         self.operations.append(Operation("shut_down"))
         self.lanes["server"] = lane = Lane((len(self.operations) - 1,))
         self.offer(lane)

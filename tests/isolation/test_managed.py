@@ -221,3 +221,25 @@ def test_what_start_began_is_cancelled_with_the_program() -> None:
             self.tabs.clear()
 
     assert verdicts(Ends, ONE) == set()
+
+
+def test_a_server_shuts_down_once_and_lets_nobody_in_from_then_on() -> None:
+    class Once(Chat):
+        async def shut_down(self) -> None:
+            for task in self.tasks:  # whoever comes later has begun tasks that nobody ends
+                task.cancel()
+            self.tasks = None  # type: ignore[assignment]  # and a second time fails
+
+        async def connect(self, client: Client) -> Any:
+            self.tasks.append(asyncio.create_task(asyncio.sleep(3600)))
+            return await super().connect(client)
+
+    class Never(Chat):
+        async def shut_down(self) -> None:
+            await asyncio.Event().wait()
+
+    program = connect(0, "u0"), SETTLE, Operation("shut_down"), SETTLE, connect(1, "u1"), Operation("shut_down"), SETTLE
+    assert verdicts(Once, program) == set()
+    rows = history(Once, *program)
+    assert [row.operation for row in rows if row.kind == RowKind.SKIPPED] == [4, 5]
+    assert verdicts(Never, program) == {"Stuck"}
