@@ -159,6 +159,8 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float], night: float | N
     for speech in speeches:
         yield partial(scenes.slow, speech=speech, resumes=False, tab="connect")
         yield partial(scenes.slow, speech=speech, resumes=True, tab=None)
+    for speech, (which, other) in product(speeches[:2], ((1, 3), (3, 1))):
+        yield partial(scenes.two_slow, speech=speech, which=which, other=other)
     for speech in speeches:
         if scenes.for_one(speech):
             yield partial(scenes.cut_off, speech=speech)

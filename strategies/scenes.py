@@ -42,6 +42,7 @@ __all__ = (
     "shut_down",
     "slow",
     "slow_link",
+    "two_slow",
 )
 
 CLIENTS = 3
@@ -213,6 +214,14 @@ def slow(script: Script, speech: Speech, resumes: bool, tab: Kind | None, second
     """One client stops reading while the others speak, to it and to each other."""
     _arrive(script)
     phrases.while_stalled(script, 1, [(speech, 0, 1), (speech, 1, 2), (speech, 1, 0)], resumes, tab, seconds)
+
+
+def two_slow(script: Script, speech: Speech, which: int, other: int) -> None:
+    """Two tabs of one user do not read when something is said to both; one vanishes, the other reads on."""
+    _arrive(script)
+    script.arrive("u1")
+    script.settle()
+    phrases.two_stalled(script, which, other, (speech, 1 if of_oneself(speech) else 0, 1), "abort")
 
 
 def cancelled(script: Script, speech: Speech, slow: int | None) -> None:

@@ -278,7 +278,11 @@ class AsgiLink(Link):
         self._wake()
 
     async def _deliver(self, frame: Frame) -> None:
-        """Hand a frame to the network; on a congested link, or to a client that stalls, wait until it was taken."""
+        """Hand a frame to the network; on a congested link, or to a client that stalls, wait until it was taken.
+
+        Who waits for a client that has stopped reading has not written yet: uvicorn waits until it can write.  On a
+        congested link it has, as with servers that write and wait then.
+        """
         if self._gone:
             return  # nobody has told the server yet
         heartbeat = self.peer.written(frame)
@@ -286,9 +290,14 @@ class AsgiLink(Link):
             self.peer.received(frame)
             return
         sent: asyncio.Future[None] = self._loop.create_future()
-        self._outgoing.append((frame, heartbeat, sent))
+        waiting = frame, heartbeat, sent
+        self._outgoing.append(waiting)
         self._show()
-        await sent
+        try:
+            await sent
+        finally:
+            if self.stalled and waiting in self._outgoing:  # it was cancelled
+                self._outgoing.remove(waiting)
 
     def _show(self) -> None:
         if self._frame is None and self._outgoing and not self.stalled:

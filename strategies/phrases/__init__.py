@@ -31,6 +31,7 @@ from .speaking import (
     shut_down_meanwhile,
     stay_busy,
     two_runs,
+    two_stalled,
     while_stalled,
 )
 
@@ -65,5 +66,6 @@ __all__ = (
     "shut_down_meanwhile",
     "stay_busy",
     "two_runs",
+    "two_stalled",
     "while_stalled",
 )

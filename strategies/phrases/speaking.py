@@ -21,6 +21,7 @@ __all__ = (
     "shut_down_meanwhile",
     "stay_busy",
     "two_runs",
+    "two_stalled",
     "while_stalled",
 )
 
@@ -101,6 +102,18 @@ def while_stalled(
             script.leave(other, tab)
     if resumes:
         script.add("unstall", connection=name)
+
+
+def two_stalled(script: Script, which: int, other: int, said: Said, how: Kind) -> None:
+    """Two clients stop reading, and something is said to both; one of them leaves, and the other reads on."""
+    leaver, reader = script.connection(which), script.connection(other)
+    for name in (leaver, reader):
+        script.add("stall", connection=name)
+    speech, speaker, to = said
+    script.say(speech, speaker, to)
+    script.leave(leaver, how)
+    script.add("unstall", connection=reader)
+    script.settle()
 
 
 def shut_down_meanwhile(script: Script, said: Sequence[Said], *, slow: bool = False) -> None:
