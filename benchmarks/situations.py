@@ -126,6 +126,17 @@ def stalled_and_others_speak(story: Story) -> bool:
     return False
 
 
+def two_stalled_one_gone(story: Story) -> bool:
+    """Something is said while two clients do not read, and one of them leaves before it reads again."""
+    return any(
+        one != other and max(a, b) < s.began and story.lives[one].left < min(until, after)
+        for a, until, one in story.stalls
+        for b, after, other in story.stalls
+        for s in story.speeches
+        if s.began < story.lives[one].left
+    )
+
+
 def reconnect_meanwhile(story: Story) -> bool:
     """A user's client leaves and another connects while an event from or for the user is under way."""
     return any(
@@ -340,6 +351,7 @@ SITUATIONS: tuple[Situation, ...] = (
     Situation(one_of_two_logins_ends),
     Situation(second_tab_meanwhile),
     Situation(stalled_and_others_speak),
+    Situation(two_stalled_one_gone),
     Situation(reconnect_meanwhile),
     Situation(broadcast_while_leaving, _offered("broadcast")),
     Situation(logged_out_meanwhile, _logs_out),

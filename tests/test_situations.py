@@ -97,7 +97,7 @@ PHRASES: dict[str, tuple[Write, Occurs]] = {
     "expired": (lambda x: phrases.expired(x, 0, EMIT), s.expired_then_spoken),
     "moved": (lambda x: phrases.moved(x, 0, 0, ("emit_to_room", 1, 0), leaves=False), s.room_left_meanwhile),
     "in two rooms": (lambda x: phrases.in_two_rooms(x, "emit_to_room", 1, 0, None), s.spoken_among_members),
-    "two stalled": (lambda x: phrases.two_stalled(x, 0, 1, EMIT, "abort"), s.stalled_and_others_speak),
+    "two stalled": (lambda x: phrases.two_stalled(x, 0, 1, EMIT, "abort"), s.two_stalled_one_gone),
     "changed places": (lambda x: phrases.change_places(x, 0, 1, 0, "leave"), s.place_changed),
     "shut down": (lambda x: phrases.shut_down_meanwhile(x, [EMIT, EMIT], slow=True), s.shut_down_meanwhile),
     "an operation of its own": (

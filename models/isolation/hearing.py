@@ -73,6 +73,18 @@ def would_be_closed(index: HistoryIndex, b: Breach) -> bool:
     return late and act.began < c.login.may_until
 
 
+def member_elsewhere(index: HistoryIndex, b: Breach) -> bool:
+    """Another connection of that user may have been in the room: where users are members, each of their tabs hears."""
+    c, event = b.connection, b.event
+    if c is None or event is None or not isinstance(b.violation, v.CrossUserLeak):
+        return False
+    return c.genuine and any(
+        o.genuine and o.user == c.user and o.name != c.name and o.may_be_member(room, event.by.began, b.until + 1)
+        for o in index.connections.values()
+        for room in event.rooms
+    )
+
+
 def still_ending(index: HistoryIndex, b: Breach) -> bool:
     """Another operation that ends the same login was under way when this one returned: it ends with the later."""
     c = b.connection
@@ -224,8 +236,8 @@ def answered(index: HistoryIndex, b: Breach) -> bool:
 
 
 CHECKS = (
-    Check(heard_by_strangers, (no_log_out, would_be_closed, still_ending)),
-    Check(heard_after_leaving, (under_way, in_line, clock_moved)),
+    Check(heard_by_strangers, (no_log_out, would_be_closed, still_ending, member_elsewhere)),
+    Check(heard_after_leaving, (under_way, in_line, clock_moved, member_elsewhere)),
     Check(heard_in_two_rooms, (other_tab_there,)),
     Check(spoken_by_strangers, (no_log_out,)),
     Check(frames_addressed, (answered,)),

@@ -344,3 +344,23 @@ def test_a_room_is_left_with_the_connection() -> None:
     story.leave("c1")
     number = story.begin("emit_to_room", None, "u0", room="a")
     assert kinds(story.end(number).rest()) == []
+
+
+def test_where_users_are_members_each_of_their_tabs_hears() -> None:
+    def heard_on_another_tab(leaves: bool, owner: str = "u1") -> Story:
+        """c1 of u1 is in a room, perhaps until before something is said there; c2, which never was, hears it."""
+        story = served("u0", "u1", owner)
+        for name in ("c0", "c1"):
+            story.done("join", name, room="a")
+        if leaves:
+            story.done("leave", "c1", room="a")
+            story.rest()
+        number = story.begin("emit_to_room", "c0", "u0", room="a")
+        if not leaves:
+            story.hears("c1", number)
+        return story.hears("c2", number).end(number, NOBODY).rest()
+
+    assert kinds(heard_on_another_tab(False)) == []
+    assert heard_on_another_tab(False).excused() == ["member_elsewhere"]
+    assert kinds(heard_on_another_tab(True)) == ["CrossUserLeak"]
+    assert kinds(heard_on_another_tab(False, "u2")) == ["CrossUserLeak"]
