@@ -30,7 +30,7 @@ from crosswire.fuzzer.cli.terminal import Guarded
 from crosswire.fuzzer.core.history import Failure, Row, RowKind
 from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.core.stacks import Place
-from crosswire.fuzzer.core.text import plain
+from crosswire.fuzzer.core.text import plain, said
 from crosswire.fuzzer.engine.execution import Execution
 from crosswire.fuzzer.engine.schedule import Schedule
 from crosswire.fuzzer.reports.github import step_summary, workflow_commands
@@ -188,3 +188,13 @@ def test_what_is_printed_gives_no_commands(written: tuple[str, ...], said: str) 
     for text in written:
         assert guarded.write(text) == len(text)
     assert out.getvalue() == said
+
+
+def test_where_an_object_lies_is_not_told() -> None:
+    """It lies elsewhere in each execution, and a finding would not be found again."""
+
+    class Row: ...
+
+    told = said(ValueError(f"cannot store {Row()!r} in 0xCAFE"))
+    assert told.endswith("Row object at 0x...> in 0xCAFE")
+    assert told == said(ValueError(f"cannot store {Row()!r} in 0xCAFE"))

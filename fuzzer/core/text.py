@@ -20,15 +20,22 @@ UNSHOWN = re.compile(
 )
 
 
+ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{8,16}\b")
+"""Where an object lies in memory, as its ``repr`` says: another place in each execution, and in each process."""
+
+
 def cut(text: str, longest: int = LONGEST) -> str:
     """Return the beginning of a text that is too long, and how long it was."""
     return text if len(text) <= longest else f"{text[:longest]}... ({len(text):,} characters)"
 
 
 def said(value: object) -> str:
-    """Return what a target's object says of itself, which can take any code of the target's; never raises."""
+    """Return what a target's object says of itself, which can take any code of the target's; never raises.
+
+    Without addresses: by them alone no two executions would say the same.
+    """
     try:
-        return cut(str(value))
+        return ADDRESS.sub("0x...", cut(str(value)))
     except RecursionError:
         return "<no text: RecursionError>"
     except Exception as error:
