@@ -93,6 +93,8 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float], night: float | N
         if scenes.for_one(speech):
             yield partial(scenes.absent, speech=speech, times=1, tabs=2, slow=False)
         yield partial(scenes.slow, speech=speech, resumes=False, tab="connect", seconds=phrases.SLOW_FOR)
+    for speech in vocabulary.spoken_in_rooms:
+        yield partial(scenes.slow_elsewhere, speech=speech)
     if vocabulary.logs_in_again:
         outs = (False, True) if vocabulary.offers("log_out") else (False,)
         for logs_out, tab in product(outs, (False, True)):

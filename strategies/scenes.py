@@ -41,6 +41,7 @@ __all__ = (
     "second_tab",
     "shut_down",
     "slow",
+    "slow_elsewhere",
     "slow_link",
     "two_slow",
 )
@@ -222,6 +223,17 @@ def two_slow(script: Script, speech: Speech, which: int, other: int) -> None:
     script.arrive("u1")
     script.settle()
     phrases.two_stalled(script, which, other, (speech, 1 if of_oneself(speech) else 0, 1), "abort")
+
+
+def slow_elsewhere(script: Script, speech: Speech) -> None:
+    """Somebody in one room does not read what is said there; then something is said in another."""
+    script.gathers = True
+    for number in range(2 * CLIENTS):
+        script.arrive(script.user(number))
+    script.settle()
+    script.add("stall", connection="c1")
+    script.say(speech, script.speaker_at("c0"), 0)
+    script.say(speech, script.speaker_at("c2"), 1)
 
 
 def cancelled(script: Script, speech: Speech, slow: int | None) -> None:

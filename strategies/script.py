@@ -17,7 +17,7 @@ from ..fuzzer.engine.schedule import Deliver
 from ..fuzzer.targets.adapter import Target
 from ..fuzzer.targets.own import Own
 from ..fuzzer.targets.traits import WireTraits
-from ..fuzzer.targets.wire import DEFAULT_ROOMS
+from ..fuzzer.targets.wire import DEFAULT_ROOMS, Login
 
 __all__ = ("SPEAKING", "Script", "Speech", "Vocabulary", "of_oneself")
 
@@ -89,10 +89,22 @@ class Vocabulary:
         return isinstance(traits, WireTraits) and traits.wire.rooms_at_connect
 
     @cached_property
+    def speaks_elsewhere(self) -> bool:
+        """Whether a client that connects to a room can say something in another."""
+        traits = self.target.traits
+        if not isinstance(traits, WireTraits) or len(self.rooms) < 2:
+            return False
+        inside, elsewhere = self.rooms[:2]
+        return elsewhere in traits.wire.spoken_in(Login("c0", "u0", "", "u0", inside), elsewhere)
+
+    @cached_property
     def in_rooms(self) -> tuple[Speech, ...]:
         """What can be said in rooms that clients join, where they are not in one from connecting on."""
-        if not self.offers("join") or self.enters:
-            return ()
+        return self.spoken_in_rooms if self.offers("join") and not self.enters else ()
+
+    @cached_property
+    def spoken_in_rooms(self) -> tuple[Speech, ...]:
+        """What can be said in rooms, however clients come into them."""
         own = (speech for speech in self.speeches if isinstance(speech, Own) and speech.audience == "room")
         return (*(("emit_to_room",) if self.offers("emit_to_room") else ()), *own)
 
@@ -181,6 +193,8 @@ class Script:
         self.owners[name] = user
         self.here.append(name)
         room = self._first_room(name) if self.vocabulary.enters else None
+        if room is not None:
+            self.rooms[name] = room
         token = "valid" if self.vocabulary.logs_in else token
         self.add("connect", connection=name, user=user, token=token, pace=pace, room=room)
         if not self.vocabulary.logs_in:
@@ -256,9 +270,15 @@ class Script:
         return user
 
     def _spoken_in(self, connection: str | None, to: int) -> str:
-        """The room that something is said in: mostly the one that the speaker is in, where that was gone into."""
+        """The room that something is said in: mostly the one that the speaker is in, where that was gone into.
+
+        Always, where it is the one that was connected to, and nothing can be said elsewhere.
+        """
         room = self.rooms.get(connection or "")
-        return room if self.gathers and room is not None and to % 4 < 3 else self.vocabulary.room(to)
+        if self.vocabulary.enters and room is not None and not self.vocabulary.speaks_elsewhere:
+            return room
+        mostly = self.gathers or self.vocabulary.enters
+        return room if mostly and room is not None and to % 4 < 3 else self.vocabulary.room(to)
 
     def _do(self, own: Own, speaker: int, to: int, times: int) -> str:
         """Somebody does one of the target's own operations, or the server does; who it was."""

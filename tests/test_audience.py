@@ -20,6 +20,7 @@ from crosswire.fuzzer.findings.regression import shown_by
 from crosswire.fuzzer.targets.adapter import Target
 from crosswire.fuzzer.targets.resolve import resolve
 from crosswire.fuzzer.targets.traits import WireTraits
+from crosswire.fuzzer.targets.wire import Login, Wire
 from crosswire.strategies.script import Script, Vocabulary
 
 CHAT = """
@@ -225,5 +226,21 @@ def test_programs_call_rooms_as_the_wire_does(chat: Path, rooms: Any, named: tup
     for user in ("u0", "u1", "u2"):
         script.connect(user)
     assert [op.room for op in script.operations] == [named[0], named[0], named[-1]]
-    script.say("emit_to_room", 0, 1)
+    for speaker, room in ((0, named[0]), (2, named[-1])):
+        script.say("emit_to_room", speaker, 1)
+        assert script.operations[-1].room == room  # it says nothing of a room, so it is the one that it is in
+    naming = replace(wire, to_room={"room": "{room}", "text": "{event}"})
+    script = Script(Vocabulary(replace(target, traits=replace(target.traits, wire=naming)), 3))
+    script.connect("u0")
+    script.say("emit_to_room", 0, 3)
     assert script.operations[-1].room == named[-1]
+
+
+def test_a_wire_of_ones_own_speaks_where_its_clients_are() -> None:
+    class Halls(Wire):
+        rooms = ("red", "blue")
+        rooms_at_connect = True
+
+    there = Login("c0", "u0", "token-u0", "u0", "red")
+    assert Halls().spoken_in(there, "blue") == ("red",)
+    assert Wire().spoken_in(there, "blue") == ("blue",)

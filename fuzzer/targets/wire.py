@@ -219,8 +219,11 @@ class Wire:
         raise NotImplementedError
 
     def spoken_in(self, login: Login, room: str | None) -> tuple[str, ...]:
-        """The rooms that `emit_to_room` reaches, if the program says ``room``."""
-        return self.enters(login) if room is None else (room,)
+        """The rooms that `emit_to_room` reaches, if the program says ``room``.
+
+        Where clients connect to a room, that one; a wire whose frames name another all the same says so here.
+        """
+        return self.enters(login) if room is None or self.rooms_at_connect else (room,)
 
     def read(self, frame: Frame, login: Login) -> Reading:
         """Read a frame that the client ``login`` received."""
