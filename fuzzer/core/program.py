@@ -119,6 +119,12 @@ class Operation:
         """What it is called: of the target's own operations the name, of the others the kind."""
         return self.name or self.kind
 
+    def identity(self, user: str) -> str | None:
+        """Whose the token is that a login as ``user`` shows; None where it is nobody's."""
+        if self.token in ("invalid", "expired"):
+            return None
+        return user if self.token in (None, "valid") else self.token
+
     def __str__(self) -> str:
         words: list[str] = [self.called]
         if self.connection is not None:

@@ -246,12 +246,12 @@ class Calling(Driver):
 def credentials(op: Operation, user: str | None = None) -> tuple[str, str | None]:
     """What a client shows at login, and whom that makes it."""
     user = op.user or user
+    assert user is not None
+    identity = op.identity(user)
     match op.token:
-        case None | "valid":
-            return f"token-{user}", user
         case "invalid":
-            return "invalid", None
+            return "invalid", identity
         case "expired":
-            return f"expired-{user}", None
-        case other:
-            return f"token-{other}", other
+            return f"expired-{user}", identity
+        case _:
+            return f"token-{identity}", identity

@@ -375,7 +375,8 @@ class Lockstep:
         self._started = self._asked = 0
 
     def _end_all(self) -> None:
-        before, outer = _active, _main
+        global _active, _main
+        before = _active, _main
         enter(self)
         logger = logging.getLogger("concurrent.futures")  # a pool's thread tells of the exception that ends it
         logger.disabled, silent = True, logger.disabled
@@ -387,14 +388,9 @@ class Lockstep:
                     self._abandon(member)
         finally:
             logger.disabled = silent
-            _restore(before, outer)
+            _active, _main = before
         self.due.clear()
         forget_workers(self.world)
-
-
-def _restore(active: Lockstep | None, main: int) -> None:
-    global _active, _main
-    _active, _main = active, main
 
 
 def _never() -> bool:

@@ -141,9 +141,9 @@ class HistoryIndex:
             user = op.user or c.user
             if c.login.may_from == NEVER:
                 c.login.begins(row)
-                c.user, c.identity = user, _identity(op, user)
+                c.user, c.identity = user, op.identity(user)
             else:
-                c = self.connections[c.name] = c.logs_in_again(row, user, _identity(op, user))
+                c = self.connections[c.name] = c.logs_in_again(row, user, op.identity(user))
                 self.sessions.append(c)
         elif kind in ENDS_ITS_OWN and c is not None:
             c.ends_at(row, kind)
@@ -161,9 +161,7 @@ class HistoryIndex:
 
     def _connects(self, row: int, time: float, op: Operation, detail: Detail) -> None:
         assert op.connection is not None and op.user is not None
-        c = self.connections[op.connection] = Connection(
-            op.connection, op.user, _identity(op, op.user), row, time, time
-        )
+        c = self.connections[op.connection] = Connection(op.connection, op.user, op.identity(op.user), row, time, time)
         self.sessions.append(c)
         for room in detail.rooms if isinstance(detail, Aim) else ():
             self._moves(c, room, True, row)
@@ -393,10 +391,3 @@ HistoryIndex.methods = {
     RowKind.STALLED: HistoryIndex._stalled,
     RowKind.RESUMED: HistoryIndex._resumed,
 }
-
-
-def _identity(op: Operation, user: str) -> str | None:
-    """Whose the token is that an operation shows."""
-    if op.token in ("invalid", "expired"):
-        return None
-    return user if op.token in (None, "valid") else op.token
