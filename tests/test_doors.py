@@ -24,7 +24,7 @@ from crosswire.fuzzer.cli.trust import places_of
 from crosswire.fuzzer.core.errors import CrosswireError, UsageError
 from crosswire.fuzzer.core.text import plain
 from crosswire.fuzzer.findings.counterexample import FORMAT, load, parsed, save
-from crosswire.fuzzer.store import Store
+from crosswire.fuzzer.store import Store, StressRuns
 from crosswire.fuzzer.store.schema import TABLES
 from crosswire.fuzzer.targets.json_wire import TEXT, JsonWire
 from crosswire.fuzzer.targets.socketio import SocketIOWire
@@ -175,13 +175,18 @@ def test_a_store_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, ta
         except (sqlite3.Error, UnicodeEncodeError):
             return
     with Store.open(folder, readonly=True) as store:
-        for read in (store.campaigns, store.counts, store.failures, store.samples, store.firsts):
+        campaigns = (store.campaigns, store.counts, store.failures, store.samples, store.firsts)
+        stressed = StressRuns(store)
+        for read in (*campaigns, stressed.runs, stressed.intervals, stressed.failures, stressed.violations):
             try:
                 rows = read()
             except CrosswireError as error:
                 one_line(error)
             else:
-                assert all(plain(row.target) == row.target for row in rows if hasattr(row, "target"))
+                shown = [
+                    getattr(row, name) for row in rows for name in ("target", "url", "message") if hasattr(row, name)
+                ]
+                assert all(plain(text) == text for text in shown)
         for number in (1, 2):
             try:
                 store.sightings(number)

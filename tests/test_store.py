@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing, suppress
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -18,8 +18,9 @@ from benchmarks.kills import kill_campaigns
 from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
 from crosswire.fuzzer.campaigns.events import Noted, Progressed
 from crosswire.fuzzer.campaigns.runs import Run
+from crosswire.fuzzer.cli.stored import prune_campaigns
 from crosswire.fuzzer.findings.counterexample import load
-from crosswire.fuzzer.store import Store, StoreError
+from crosswire.fuzzer.store import Store, StoreError, StressIntervalRow, StressRow, StressRuns
 from crosswire.fuzzer.store.opening import copied
 from crosswire.fuzzer.store.schema import MIGRATIONS, VERSION
 from crosswire.fuzzer.targets.state import Keeping
@@ -209,6 +210,54 @@ def test_an_older_file_is_migrated_and_a_newer_one_refused(tmp_path: Path) -> No
     connection.close()
     with pytest.raises(StoreError, match="upgrade crosswire"):
         Store.open(tmp_path)
+
+
+def stressed(status: str = "running") -> StressRow:
+    """A run against a live server in which nothing was measured."""
+    measured = {field.name: None if "_" in field.name else 0 for field in fields(StressRow)}
+    said = {"url": "ws://127.0.0.1:1", "wire": "json", "status": status, "plan": "{}", "environment": "{}"}
+    return StressRow(**{**measured, "started": time.time(), "ended": None, **said})  # type: ignore[arg-type]
+
+
+def test_a_store_from_before_live_servers_is_read_and_brought_up_to_date(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "crosswire.db", isolation_level=None)) as connection:
+        for number, statements in enumerate(MIGRATIONS[:3], 1):
+            for statement in statements:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {number}")
+        connection.execute("INSERT INTO campaigns VALUES (1, NULL, 1.0, 2.0, 'finished', 0, '{}', '{}')")
+    with Store.open(tmp_path, readonly=True) as store:
+        runs = StressRuns(store)
+        assert not any((runs.runs(), runs.intervals(), runs.failures(), runs.violations()))
+    with Store.open(tmp_path) as store:
+        assert StressRuns(store).begin(stressed()) == 1
+        assert [row.id for row in store.campaigns()] == [1]
+
+
+def test_a_run_against_a_live_server_is_running_until_its_process_is_gone_and_pruned_then(tmp_path: Path) -> None:
+    with Store.open(tmp_path) as store, Store.open(tmp_path) as other:
+        runs = StressRuns(store)
+        number = runs.begin(stressed())
+        interval = StressIntervalRow(number, 0.0, 1.0, 1.0, 5, 5, 5, 1, 0, 0.0, 0.0, *[None] * 10)
+        runs.write(replace(stressed(), id=number, said=5), [interval])
+        runs.write(replace(stressed(), id=number, said=7), [interval])
+        assert [(row.status, row.said) for row in StressRuns(other).runs()] == [("running", 7)]
+        assert StressRuns(other).intervals() == [interval]
+        assert StressRuns(other).prune([number]) == 0
+    with Store.open(tmp_path) as store:
+        runs = StressRuns(store)
+        assert [row.status for row in runs.runs()] == ["killed"]
+        done = runs.begin(stressed())
+        runs.write(replace(stressed("finished"), id=done), [], done=True)
+        assert [row.status for row in runs.runs()] == ["killed", "finished"]
+        assert runs.prune([number]) == 1
+        assert [row.id for row in runs.runs()] == [done] and runs.intervals() == []
+
+
+def test_keeping_more_campaigns_than_there_are_forgets_none(folder: Path) -> None:
+    prune_campaigns(folder, 5, None)
+    with Store.open(folder, readonly=True) as store:
+        assert len(store.campaigns()) == 1
 
 
 def test_pruning_forgets_counts_and_keeps_bugs(folder: Path) -> None:

@@ -236,7 +236,7 @@ def stress_server(
     allow_remote: Annotated[
         str | None, typer.Option(metavar="HOST", help="Another machine that is yours to stress, by name.")
     ] = None,
-    results: Annotated[Path, typer.Option(help="Folder for histories and counterexamples.")] = RESULTS,
+    results: Annotated[Path, typer.Option(help="Folder for the store, histories and counterexamples.")] = RESULTS,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Stress a live server, in any language; exit code 1 when a promise was broken, 2 when nothing was heard."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..campaigns.child import Care
 from ..campaigns.replays import replayed_apart
 from ..findings.counterexample import load
-from ..store import Store, StoreError
+from ..store import Store, StoreError, StressRuns
 from .trust import check_trust
 
 if TYPE_CHECKING:
@@ -23,7 +23,17 @@ def write_plots(results: Path, out: Path, files: list[Path], trusting: bool = Fa
 
     ``trusting``: whatever targets the files name may be run.
     """
-    from ..reports.plots import by_users, discovery_curve, heat_map, lanes_figure, over_time, survival_curves
+    from ..reports.plots import (
+        by_users,
+        discovery_curve,
+        failures_over_time,
+        heat_map,
+        lanes_figure,
+        latency_over_time,
+        over_time,
+        survival_curves,
+        traffic_over_time,
+    )
 
     figures: dict[str, Figure] = {}
     for path in files:
@@ -36,15 +46,23 @@ def write_plots(results: Path, out: Path, files: list[Path], trusting: bool = Fa
         figures[path.stem] = lanes_figure(outcome.execution, outcome.violation)
     if not files:
         with Store.open(results, readonly=True) as store:
-            campaigns = store.campaigns()
-            if not campaigns:
+            campaigns, stressed = store.campaigns(), StressRuns(store)
+            runs = stressed.runs()
+            if not campaigns and not runs:
                 raise StoreError(f"{results}: no campaign yet; crosswire run makes one")
-            counts = store.counts()
-            figures["failure-frequency"] = heat_map(counts)
-            figures["over-time"] = over_time(counts)
-            figures["users"] = by_users(counts)
-            figures["discovery"] = discovery_curve(store.samples(campaigns[-1].id))
-            figures["survival"] = survival_curves(store.firsts())
+            if campaigns:
+                counts = store.counts()
+                figures["failure-frequency"] = heat_map(counts)
+                figures["over-time"] = over_time(counts)
+                figures["users"] = by_users(counts)
+                figures["discovery"] = discovery_curve(store.samples(campaigns[-1].id))
+                figures["survival"] = survival_curves(store.firsts())
+            if runs:
+                last = runs[-1].id
+                intervals = stressed.intervals(last)
+                figures["stress-latency"] = latency_over_time(intervals)
+                figures["stress-failures"] = failures_over_time(intervals, stressed.failures(last))
+                figures["stress-traffic"] = traffic_over_time(intervals)
     return _saved(figures, out)
 
 

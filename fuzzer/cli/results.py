@@ -19,7 +19,7 @@ RESULTS = Path("results")
 
 @results_app.command("list")
 def list_(results: Folder = RESULTS) -> None:
-    """Campaigns, and every bug ever found."""
+    """Campaigns, every bug ever found, and runs against live servers."""
     from .stored import list_campaigns
 
     list_campaigns(results)
@@ -39,13 +39,13 @@ def compare(
 
 @results_app.command()
 def prune(
-    keep: Annotated[int | None, typer.Option(min=0, help="Keep the latest so many campaigns.")] = None,
+    keep: Annotated[int | None, typer.Option(min=0, help="Keep the latest so many, of either.")] = None,
     older_than: Annotated[
-        int | None, typer.Option(min=0, max=36500, help="Forget campaigns older than so many days.")
+        int | None, typer.Option(min=0, max=36500, help="Forget what began more than so many days ago.")
     ] = None,
     results: Folder = RESULTS,
 ) -> None:
-    """Forget the counts of old campaigns; bugs and their counterexamples stay."""
+    """Forget the counts of old campaigns, and old stress runs; bugs and all files stay."""
     from .stored import prune_campaigns
 
     prune_campaigns(results, keep, older_than)
@@ -57,7 +57,7 @@ def export(
     to: Annotated[Literal["csv", "parquet"], typer.Option(help="Format; Parquet needs crosswire[parquet].")] = "csv",
     results: Folder = RESULTS,
 ) -> None:
-    """Write the store's tables as files: campaigns, counts, failures, samples, firsts."""
+    """Write the store's tables as files: campaigns, counts, failures, samples, firsts; and of stress runs."""
     from .stored import export_tables
 
     export_tables(results, out, to)

@@ -9,21 +9,36 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from rich.console import Console
 from rich.table import Table
 
 from ..core.choices import PROMISES
 from ..statistics import differences, shares_by_promise
-from ..store import CampaignRow, CountRow, FailureRow, FirstRow, SampleRow, Store, StoreError
+from ..store import (
+    CampaignRow,
+    CountRow,
+    FailureRow,
+    FirstRow,
+    SampleRow,
+    Store,
+    StoreError,
+    StressFailureRow,
+    StressIntervalRow,
+    StressRow,
+    StressRuns,
+    StressViolationRow,
+)
 from .terminal import plain_console
+
+Begun = TypeVar("Begun", CampaignRow, StressRow)
 
 __all__ = ("compare_campaigns", "export_tables", "list_campaigns", "prune_campaigns")
 
 
 def list_campaigns(results: Path) -> None:
-    """Campaigns, and every bug ever found."""
+    """Campaigns, every bug ever found, and runs against live servers."""
     with Store.open(results, readonly=True) as store:
         totals: Counter[int] = Counter()
         for count in store.counts():
@@ -45,6 +60,25 @@ def list_campaigns(results: Path) -> None:
         console = _console()
         console.print(table)
         console.print(bugs)
+        runs = StressRuns(store)
+        if rows := runs.runs():
+            console.print(_live(rows, runs.violations()))
+
+
+def _live(rows: Sequence[StressRow], violations: Sequence[StressViolationRow]) -> Table:
+    """Runs against live servers: what was heard, how long it took, what was broken."""
+    headings = ("id", "server", "started", "status", "seed", "said", "heard", "p99 ms", "promises broken")
+    table = _table("Stress runs", headings)
+    for row in rows:
+        broken: Counter[str] = Counter()
+        for one in violations:
+            if one.run == row.id:
+                broken[one.violation] += one.times
+        p99 = "" if row.event_p99 is None else f"{row.event_p99:,.1f}"
+        said = ", ".join(f"{kind} {times:,}" for kind, times in broken.items())
+        cells = (row.id, row.url, _when(row.started), row.status, row.seed, f"{row.said:,}", f"{row.heard:,}", p99)
+        table.add_row(*map(str, cells), said)
+    return table
 
 
 def compare_campaigns(results: Path, before: int, after: int) -> None:
@@ -75,20 +109,29 @@ def compare_campaigns(results: Path, before: int, after: int) -> None:
 
 
 def prune_campaigns(results: Path, keep: int | None, older_than: int | None) -> None:
-    """Forget the counts of old campaigns; bugs and their counterexamples stay."""
+    """Forget the counts of old campaigns, and old stress runs; bugs and all files stay."""
     if keep is None and older_than is None:
         raise StoreError("say what to prune: --keep N or --older-than DAYS")
     Store.open(results, readonly=True).close()
     with Store.open(results) as store:
-        rows = store.campaigns()
-        chosen = rows[: len(rows) - keep] if keep is not None else rows
-        if older_than is not None:
-            chosen = [row for row in chosen if row.started < time.time() - older_than * 86400]
+        chosen = _old(store.campaigns(), keep, older_than)
         print(f"{store.prune(row.id for row in chosen)} campaigns forgotten")
+        stressed = StressRuns(store)
+        if runs := stressed.runs():
+            old = _old(runs, keep, older_than)
+            print(f"{stressed.prune(row.id for row in old)} stress runs forgotten")
+
+
+def _old(rows: Sequence[Begun], keep: int | None, older_than: int | None) -> Sequence[Begun]:
+    """Those of rows, the oldest first, that are to be forgotten."""
+    chosen = rows[: max(0, len(rows) - keep)] if keep is not None else rows
+    if older_than is not None:
+        chosen = [row for row in chosen if row.started < time.time() - older_than * 86400]
+    return chosen
 
 
 def export_tables(results: Path, out: Path, to: Literal["csv", "parquet"]) -> None:
-    """Write the store's tables as files: campaigns, counts, failures, samples, firsts."""
+    """Write the store's tables as files: what campaigns counted and found, and runs against live servers."""
     with Store.open(results, readonly=True) as store:
         tables: dict[str, tuple[type[Any], Sequence[Any]]] = {
             "campaigns": (CampaignRow, store.campaigns()),
@@ -97,6 +140,12 @@ def export_tables(results: Path, out: Path, to: Literal["csv", "parquet"]) -> No
             "samples": (SampleRow, store.samples()),
             "firsts": (FirstRow, store.firsts()),
         }
+        stressed = StressRuns(store)
+        if runs := stressed.runs():
+            tables["stress_runs"] = StressRow, runs
+            tables["stress_intervals"] = StressIntervalRow, stressed.intervals()
+            tables["stress_failures"] = StressFailureRow, stressed.failures()
+            tables["stress_violations"] = StressViolationRow, stressed.violations()
     out.mkdir(parents=True, exist_ok=True)
     for name, (kind, rows) in tables.items():
         columns = [field.name for field in fields(kind) if field.name != "broken"]

@@ -16,11 +16,13 @@ from ..core.errors import UsageError
 from ..core.text import cut, plain
 from ..engine.execution import Worker
 from ..findings.causes import in_lines
+from ..store import Store
 from ..stress.address import REMOTE_CLIENTS, REMOTE_RATE, descriptors_for, look_up, wire_for
+from ..stress.kept import Kept
 from ..stress.programs import CAST
 from ..stress.reproduce import Attempt, reproduce, target_for
 from ..stress.round import Plan
-from ..stress.run import Broken, Result, Settings, stress
+from ..stress.run import Broken, Result, Settings, check, stress
 from ..stress.traffic import Load
 from ..stress.traits import live_target
 from ..targets.places import load_module, module_and_name
@@ -110,12 +112,24 @@ def run_stress(settings: Settings, as_json: bool, application: str | None = None
     ``application`` is where the server's code can be imported: what was found is looked for there.
     """
     target = resolve(target_for(application, settings.wire_name)) if application is not None else None
-    result = stress(settings, _progress)
+    check(settings)
     attempts: dict[str, Attempt] = {}
-    if target is not None and not result.interrupted:
-        folder = settings.results / "counterexamples"
-        for kind, one in _first_of_each(result).items():
-            attempts[kind] = reproduce(Worker(target), one.played, one.proven, folder, settings.plan.seed)
+    with Store.open(settings.results) as store:
+        for note in store.notes:
+            print(plain(note), file=sys.stderr)
+        kept = Kept(store, settings)
+
+        def told(result: Result) -> None:
+            _progress(result)
+            kept.round(result)
+
+        result = stress(settings, told)
+        if target is not None and not result.interrupted:
+            for key, one in _first_of_each(result).items():
+                attempts[key] = reproduce(
+                    Worker(target), one.played, one.proven, store.counterexamples, settings.plan.seed
+                )
+        kept.end(result, attempts)
     if as_json:
         print(json.dumps(_as_data(settings, result, attempts), indent=2))
     else:
@@ -126,12 +140,12 @@ def run_stress(settings: Settings, as_json: bool, application: str | None = None
 
 
 def _first_of_each(result: Result) -> dict[str, Broken]:
-    """The first violation of each kind, the kinds that were seen first in front."""
-    first: dict[str, Broken] = {}
-    for one in result.broken.values():
-        first.setdefault(one.proven.violation.kind, one)
+    """The first violation of each kind by its key, the kinds that were seen first in front."""
+    first: dict[str, str] = {}
+    for key, one in result.broken.items():
+        first.setdefault(one.proven.violation.kind, key)
     first.pop("KillsProcess", None)  # how a process ended is no history
-    return dict(list(first.items())[:REPRODUCED])
+    return {key: result.broken[key] for key in list(first.values())[:REPRODUCED]}
 
 
 def _silence(result: Result) -> str:
@@ -146,10 +160,10 @@ def _silence(result: Result) -> str:
 
 def _progress(result: Result) -> None:
     """Say how far it has come."""
-    last = result.rounds[-1]
+    last = result.last
     p99 = last.delivery.percentiles().get("p99")
     line = (
-        f"round {len(result.rounds)}: {last.said:,} said, {last.heard:,} heard, "
+        f"round {result.rounds}: {last.said:,} said, {last.heard:,} heard, "
         f"{f'p99 {p99:g} ms' if p99 is not None else 'no latency'}, {sum(last.errors.values()):,} errors"
         f"; {sum(one.times for one in result.broken.values()):,} violations so far"
     )
@@ -160,7 +174,7 @@ def _print(settings: Settings, result: Result, attempts: Mapping[str, Attempt]) 
     figures, console = result.figures, plain_console()
     heard = f"{figures.heard:,} heard ({figures.heard / max(figures.seconds, 1e-9):,.0f} a second of traffic)"
     lines = [
-        f"{settings.url}: {result.seconds:.0f} s, {len(result.rounds)} rounds, {result.rested} of them came to rest",
+        f"{settings.url}: {result.seconds:.0f} s, {result.rounds} rounds, {result.rested} of them came to rest",
         f"{figures.said:,} events said, {heard}, {figures.owed:,} owed for certain and looked for",
         f"{figures.connects:,} connects, {figures.left:,} departures",
         f"own lag {figures.lag * 1000:.0f} ms at most, server away {figures.away:.1f} s; "
@@ -186,7 +200,8 @@ def _print(settings: Settings, result: Result, attempts: Mapping[str, Attempt]) 
         console.print(plain_text("no promise was broken" if figures.heard else "nothing was judged"))
     for path in result.files:
         console.print(plain_text(f"history: {path}"))
-    for kind, attempt in attempts.items():
+    for key, attempt in attempts.items():
+        kind = result.broken[key].proven.violation.kind
         cuts = f"cut from {attempt.operations:,} operations to {' and '.join(map(str, attempt.cuts)) or 'none'}"
         console.print(plain_text(f"{kind}: {cuts}; {attempt.executions:,} executions in the world"))
         for found in attempt.found:
@@ -209,14 +224,23 @@ def _as_data(settings: Settings, result: Result, attempts: Mapping[str, Attempt]
         "seed": settings.plan.seed,
         "exit_code": result.code,
         "seconds": round(result.seconds, 3),
-        "rounds": [
+        "rounds": result.rounds,
+        "intervals": [
             {
+                "at_seconds": at,
+                "seconds": result.course.seconds,
                 "said": one.said,
                 "heard": one.heard,
+                "connects": one.connects,
+                "departures": one.left,
                 "errors": sum(one.errors.values()),
+                "violations": sum(one.violations.values()),
+                "own_lag_ms": round(one.lag * 1000, 3),
+                "away_seconds": round(one.away, 3),
                 "delivery_ms": one.delivery.percentiles(),
+                "connect_ms": one.connecting.percentiles(),
             }
-            for one in result.rounds
+            for at, one in result.course.intervals
         ],
         "rested": result.rested,
         "said": figures.said,
@@ -234,7 +258,9 @@ def _as_data(settings: Settings, result: Result, attempts: Mapping[str, Attempt]
         "judging_seconds": round(figures.judging, 3),
         "violations": [_violation(one) for one in result.broken.values()],
         "histories": [str(path) for path in result.files],
-        "reproduced": {kind: _attempt(attempt) for kind, attempt in attempts.items()},
+        "reproduced": {
+            result.broken[key].proven.violation.kind: _attempt(attempt) for key, attempt in attempts.items()
+        },
         "never_judged": list(NEVER_JUDGED),
     }
 

@@ -27,8 +27,18 @@ from ..engine.execution import TargetError
 from ..findings.causes import in_lines
 from ..findings.counterexample import parsed
 from ..statistics import Discovery, Frequency, discovery, shares_by_promise, wilson
-from ..store import FailureRow, SampleRow, Store
-from .plots import by_users, discovery_curve, heat_map, lanes_figure, over_time, survival_curves
+from ..store import FailureRow, SampleRow, Store, StressRow, StressRuns, StressViolationRow
+from .plots import (
+    by_users,
+    discovery_curve,
+    failures_over_time,
+    heat_map,
+    lanes_figure,
+    latency_over_time,
+    over_time,
+    survival_curves,
+    traffic_over_time,
+)
 from .words import tracebacks
 
 __all__ = ("environment_in_words", "html_report", "regression_test")
@@ -64,6 +74,11 @@ def html_report(store: Store, check: Callable[[str, str], None]) -> str:
     environment.filters["environment"] = environment_in_words
     template = environment.from_string(files(__package__).joinpath("report.html.jinja").read_text(encoding="utf-8"))
     samples = [sample for sample in store.samples() if sample.campaign == last.get(sample.target)]
+    stressed = StressRuns(store)
+    runs = stressed.runs()
+    violations: dict[int, list[StressViolationRow]] = {}
+    for one in stressed.violations():
+        violations.setdefault(one.run, []).append(one)
     plots = [("How often each target breaks each promise, in its last campaign", heat_map(latest))]
     if len(totals) > 1:
         plots.append(("How often from campaign to campaign", over_time(counts)))
@@ -73,6 +88,11 @@ def html_report(store: Store, check: Callable[[str, str], None]) -> str:
         ("Which strategy fails targets soonest", survival_curves(store.firsts())),
     ]
     return template.render(
+        runs=runs,
+        violations_of=violations,
+        live=[_live(stressed, row, number) for number, row in enumerate({row.url: row for row in runs}.values())],
+        stress_folder=store.folder / "stress",
+        counterexamples=store.counterexamples,
         campaigns=campaigns,
         totals=totals,
         executions=sum(totals.values()),
@@ -120,6 +140,22 @@ def _hopes(samples: Iterable[SampleRow]) -> list[_Hope]:
         )
         for target, s in sorted(ends.items())
     ]
+
+
+def _live(stressed: StressRuns, row: StressRow, number: int) -> dict[str, object]:
+    """The pictures of a run against a live server, and the errors it met."""
+    intervals, failures = stressed.intervals(row.id), stressed.failures(row.id)
+    errors: dict[str, int] = {}
+    for failure in failures:
+        if not failure.grade:
+            errors[failure.failure] = errors.get(failure.failure, 0) + failure.times
+    plots = [
+        ("How long events took", latency_over_time(intervals)),
+        ("What failed", failures_over_time(intervals, failures)),
+        ("How much was done", traffic_over_time(intervals)),
+    ]
+    pictures = [(title, _svg(drawn, f"s{number}-{place}")) for place, (title, drawn) in enumerate(plots)]
+    return {"row": row, "errors": errors, "plots": pictures}
 
 
 def _count(number: int, noun: str) -> str:

@@ -27,10 +27,21 @@ from ..findings.counterexample import load
 from ..findings.tally import Found, Tally
 from .opening import StoreError, check_ours, holder, to_read
 from .recovery import alive, campaign_lock, damage, salvage, set_aside, unknown_counterexamples
-from .rows import CampaignRow, CountRow, FailureRow, FirstRow, SampleRow, SightingRow
+from .rows import (
+    CampaignRow,
+    CountRow,
+    FailureRow,
+    FirstRow,
+    SampleRow,
+    SightingRow,
+    StressFailureRow,
+    StressIntervalRow,
+    StressRow,
+    StressViolationRow,
+)
 from .schema import VERSION, migrate
 
-__all__ = ("Store", "StoreError", "environment")
+__all__ = ("BRIEFLY", "BUSY", "Store", "StoreError", "environment")
 
 BUSY = 30.0
 """Seconds to wait for another process that writes, where nothing can be done in the meantime."""
@@ -54,7 +65,19 @@ def environment() -> dict[str, str]:
     return found
 
 
-RowType = TypeVar("RowType", CampaignRow, CountRow, FailureRow, FirstRow, SampleRow, SightingRow)
+RowType = TypeVar(
+    "RowType",
+    CampaignRow,
+    CountRow,
+    FailureRow,
+    FirstRow,
+    SampleRow,
+    SightingRow,
+    StressRow,
+    StressIntervalRow,
+    StressFailureRow,
+    StressViolationRow,
+)
 
 
 class Store:
@@ -65,10 +88,10 @@ class Store:
         self.folder = folder
         self.notes = list(notes)
         """What was recovered when the store was opened, in sentences for the user."""
-        self._locks: dict[int, Any] = {}
+        self._locks: dict[int | str, Any] = {}
         self._epoch = time.time() - time.perf_counter()
 
-    def _now(self) -> float:
+    def now(self) -> float:
         """Seconds since the epoch; ``time.time`` is the world's while a worker's session lasts."""
         return self._epoch + time.perf_counter()
 
@@ -138,11 +161,11 @@ class Store:
     def close(self) -> None:
         """Close the file and let go of the campaigns that are still held."""
         for campaign in list(self._locks):
-            self._release(campaign)
+            self.release(campaign)
         self._db.close()
 
     @contextmanager
-    def _writing(self, seconds: float = BUSY) -> Iterator[sqlite3.Connection]:
+    def writing(self, seconds: float = BUSY) -> Iterator[sqlite3.Connection]:
         """Write in one transaction, waiting for others for so long."""
         try:
             self._db.execute(f"PRAGMA busy_timeout = {seconds * 1000:.0f}")
@@ -161,7 +184,7 @@ class Store:
     def _recover(self) -> None:
         for row in self.campaigns():
             if row.status == "running" and not alive(self.folder, row.id):
-                with self._writing() as db:
+                with self.writing() as db:
                     db.execute("UPDATE campaigns SET status = 'killed' WHERE id = ?", (row.id,))
                 (kept,) = self._db.execute(
                     "SELECT coalesce(sum(executions), 0) FROM executions WHERE campaign = ?", (row.id,)
@@ -182,29 +205,30 @@ class Store:
 
     def begin(self, profile: str | None, seed: int, plan: dict[str, Any]) -> int:
         """Enter a campaign; gives its number.  Until `end` it counts as running while this process lives."""
-        with self._writing() as db:
+        with self.writing() as db:
             cursor = db.execute(
                 "INSERT INTO campaigns (profile, started, status, seed, plan, environment) VALUES (?, ?, ?, ?, ?, ?)",
-                (profile, self._now(), "running", seed, json.dumps(plan), json.dumps(environment())),
+                (profile, self.now(), "running", seed, json.dumps(plan), json.dumps(environment())),
             )
             assert cursor.lastrowid is not None
             campaign = cursor.lastrowid
-            self._hold(campaign)  # before others can see the row
+            self.hold(campaign)  # before others can see the row
         return campaign
 
     def resume(self, campaign: int) -> None:
         """Take up a campaign that did not finish."""
-        self._hold(campaign)
-        with self._writing() as db:
+        self.hold(campaign)
+        with self.writing() as db:
             db.execute("UPDATE campaigns SET status = 'running', ended = NULL WHERE id = ?", (campaign,))
 
     def end(self, campaign: int, status: str) -> None:
         """Close a campaign's row: ``finished``, ``interrupted`` or ``failed``."""
-        with self._writing() as db:
-            db.execute("UPDATE campaigns SET status = ?, ended = ? WHERE id = ?", (status, self._now(), campaign))
-        self._release(campaign)
+        with self.writing() as db:
+            db.execute("UPDATE campaigns SET status = ?, ended = ? WHERE id = ?", (status, self.now(), campaign))
+        self.release(campaign)
 
-    def _hold(self, campaign: int) -> None:
+    def hold(self, campaign: int | str) -> None:
+        """Have a campaign, or what else has a name, count as running for as long as this process lives."""
         try:
             lock = campaign_lock(self.folder, campaign)
             lock.acquire(timeout=0)
@@ -213,7 +237,8 @@ class Store:
             raise StoreError(f"campaign {campaign} is held by {by}, or cannot be held: {error}") from None
         self._locks[campaign] = lock
 
-    def _release(self, campaign: int) -> None:
+    def release(self, campaign: int | str) -> None:
+        """Have it count as running no more."""
         lock = self._locks.pop(campaign, None)
         if lock is not None:
             lock.release()
@@ -223,7 +248,7 @@ class Store:
         """Write a target's totals, in one transaction; those that are not ``done`` are written again anyway."""
         target = tally.target
         seen = [found.programs for found in tally.found.values()]
-        with self._writing(BUSY if done else BRIEFLY) as db:
+        with self.writing(BUSY if done else BRIEFLY) as db:
             db.execute(
                 "INSERT OR REPLACE INTO progress VALUES (?, ?, ?, ?, ?, ?)",
                 (campaign, target, tally.rounds, tally.programs, tally.seconds, done),
@@ -257,7 +282,7 @@ class Store:
             (campaign, found.signature, target, found.times, found.at_execution, found.at_seconds, found.programs),
         )
         db.execute(
-            "UPDATE failures SET last_seen = ?, gone_since = NULL WHERE signature = ?", (self._now(), found.signature)
+            "UPDATE failures SET last_seen = ?, gone_since = NULL WHERE signature = ?", (self.now(), found.signature)
         )
         db.executemany(
             "INSERT OR IGNORE INTO firsts VALUES (?, ?, ?, ?, ?)",
@@ -266,8 +291,8 @@ class Store:
 
     def failure(self, campaign: int, target: str, found: Found, path: Path) -> None:
         """Enter a bug whose counterexample has just been saved, or a smaller counterexample of it."""
-        with self._writing() as db:
-            self._enter(path, self._now(), db)
+        with self.writing() as db:
+            self._enter(path, self.now(), db)
             self._sighting(db, campaign, target, found)
 
     def _enter(self, path: Path, when: float, db: sqlite3.Connection | None = None) -> None:
@@ -283,13 +308,17 @@ class Store:
         if db is not None:
             db.execute(statement, row + more)
         else:
-            with self._writing() as own:
+            with self.writing() as own:
                 own.execute(statement, row + more)
+
+    def enter(self, path: Path) -> None:
+        """Enter a counterexample's file that no campaign has found."""
+        self._enter(path, self.now())
 
     def replayed(self, signature: str, shows: bool) -> None:
         """Note the outcome of replaying a known counterexample."""
-        now = self._now()
-        with self._writing() as db:
+        now = self.now()
+        with self.writing() as db:
             if shows:
                 db.execute("UPDATE failures SET last_seen = ?, gone_since = NULL WHERE signature = ?", (now, signature))
             else:
@@ -301,7 +330,7 @@ class Store:
         """Enter that findings are symptoms of one bug: that of the one found first."""
         marks = ", ".join("?" * len(signatures))
         oldest = f"SELECT coalesce(bug, signature) FROM failures WHERE signature IN ({marks}) ORDER BY first_seen, 1"
-        with self._writing() as db:
+        with self.writing() as db:
             named = [name for (name,) in db.execute(oldest, tuple(signatures))]
             if len(named) > 1:
                 others = ", ".join("?" * len(named))
@@ -335,7 +364,7 @@ class Store:
 
     def prune(self, campaigns: Iterable[int]) -> int:
         """Forget campaigns' counts; failures and their counterexamples stay.  Gives how many campaigns went."""
-        with self._writing() as db:
+        with self.writing() as db:
             gone = [
                 db.execute("DELETE FROM campaigns WHERE id = ? AND status <> 'running'", (number,)).rowcount
                 for number in campaigns
@@ -344,7 +373,8 @@ class Store:
 
     # -- reading ------------------------------
 
-    def _rows(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Return what a query gives; raises `StoreError`."""
         try:
             return self._db.execute(query, parameters).fetchall()
         except sqlite3.Error as error:
@@ -354,30 +384,30 @@ class Store:
     def campaigns(self) -> list[CampaignRow]:
         """All campaigns, oldest first."""
         columns = "id, profile, started, ended, status, seed, plan, environment"
-        return self._typed(CampaignRow, self._rows(f"SELECT {columns} FROM campaigns ORDER BY id"))
+        return self.typed(CampaignRow, self.rows(f"SELECT {columns} FROM campaigns ORDER BY id"))
 
     def counts(self, campaigns: Iterable[int] | None = None) -> list[CountRow]:
         """What was counted, of some campaigns or all."""
         wanted = None if campaigns is None else set(campaigns)
         broken: defaultdict[tuple[Any, ...], dict[str, int]] = defaultdict(dict)
-        for campaign, target, promise, strategy, users, length, times in self._rows("SELECT * FROM broken"):
+        for campaign, target, promise, strategy, users, length, times in self.rows("SELECT * FROM broken"):
             broken[campaign, target, strategy, users, length][promise] = times
-        rows = self._rows("SELECT * FROM executions ORDER BY campaign, target, strategy, users, length")
+        rows = self.rows("SELECT * FROM executions ORDER BY campaign, target, strategy, users, length")
         chosen = [(*row, broken.get(row[:5], {})) for row in rows if wanted is None or row[0] in wanted]
-        return self._typed(CountRow, chosen)
+        return self.typed(CountRow, chosen)
 
     def failures(self) -> list[FailureRow]:
         """Every finding ever made, by target and signature."""
-        columns = {row[1] for row in self._rows("PRAGMA table_info(failures)")}
+        columns = {row[1] for row in self.rows("PRAGMA table_info(failures)")}
         bug = "coalesce(bug, f.signature)" if "bug" in columns else "f.signature"  # an older store that is only read
-        rows = self._rows(
+        rows = self.rows(
             "SELECT f.signature, f.target, promise, violation, message, operations, deviations, file, "
             "counterexample, first_seen, last_seen, "
             "coalesce((SELECT sum(times) FROM sightings s WHERE s.signature = f.signature), 0), gone_since, "
             f"{bug} "
             "FROM failures f ORDER BY f.target, f.signature"
         )
-        return self._typed(FailureRow, rows)
+        return self.typed(FailureRow, rows)
 
     def sightings(self, campaign: int) -> list[SightingRow]:
         """What a campaign saw, in order of first sight."""
@@ -385,7 +415,7 @@ class Store:
         programs = self._programs("sightings")
         where = "campaign = ? ORDER BY target, at_execution, signature"
         query = f"SELECT {columns}, {programs} FROM sightings WHERE {where}"
-        return self._typed(SightingRow, self._rows(query, (campaign,)))
+        return self.typed(SightingRow, self.rows(query, (campaign,)))
 
     def samples(self, campaign: int | None = None) -> list[SampleRow]:
         """The discovery curves, of one campaign or all."""
@@ -394,24 +424,24 @@ class Store:
         query = (
             f"SELECT {columns}, {self._programs('samples')} FROM samples {where} ORDER BY campaign, target, executions"
         )
-        return self._typed(SampleRow, self._rows(query, parameters))
+        return self.typed(SampleRow, self.rows(query, parameters))
 
     def _programs(self, table: str) -> str:
         """The column of programs; an older store that is only read has none."""
-        there = {row[1] for row in self._rows(f"PRAGMA table_info({table})")}
+        there = {row[1] for row in self.rows(f"PRAGMA table_info({table})")}
         return "programs" if "programs" in there else "0"
 
     def firsts(self) -> list[FirstRow]:
         """First sightings by strategy; strategies that showed nothing of a target as censored rows."""
-        rows = self._typed(FirstRow, self._rows("SELECT * FROM firsts ORDER BY 1, 2, 3, 4"))
+        rows = self.typed(FirstRow, self.rows("SELECT * FROM firsts ORDER BY 1, 2, 3, 4"))
         showed = {(row.campaign, row.target, row.strategy) for row in rows}
-        totals = self._rows(
+        totals = self.rows(
             "SELECT campaign, target, strategy, sum(executions) FROM executions GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
         )
         silent = [(row[0], row[1], row[2], None, row[3]) for row in totals if row[:3] not in showed]
-        return rows + self._typed(FirstRow, silent)
+        return rows + self.typed(FirstRow, silent)
 
-    def _typed(self, kind: type[RowType], rows: Iterable[Sequence[Any]]) -> list[RowType]:
+    def typed(self, kind: type[RowType], rows: Iterable[Sequence[Any]]) -> list[RowType]:
         """Return rows as what they are; a file can hold anything in any column."""
         names = [field.name for field in fields(kind)]
         try:

@@ -19,14 +19,14 @@ STALE = 3600.0
 """Seconds after which a half-written file beside the counterexamples belongs to nobody."""
 
 
-def campaign_lock(folder: Path, campaign: int) -> FileLock:
+def campaign_lock(folder: Path, campaign: int | str) -> FileLock:
     """What a running campaign holds; the operating system lets go of it however the process ends."""
     locks = folder / "running"
     locks.mkdir(parents=True, exist_ok=True)
     return FileLock(locks / f"{campaign}.lock")
 
 
-def alive(folder: Path, campaign: int) -> bool:
+def alive(folder: Path, campaign: int | str) -> bool:
     """Whether the process of a campaign is still there."""
     if not (folder / "running" / f"{campaign}.lock").exists():
         return False

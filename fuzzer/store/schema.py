@@ -57,11 +57,41 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE sightings ADD COLUMN programs INTEGER NOT NULL DEFAULT 0",
         "ALTER TABLE samples ADD COLUMN programs INTEGER NOT NULL DEFAULT 0",
     ),
+    (
+        """CREATE TABLE stress_runs (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, url TEXT NOT NULL, wire TEXT NOT NULL, started REAL NOT NULL,
+            ended REAL, status TEXT NOT NULL, seed INTEGER NOT NULL, plan TEXT NOT NULL, environment TEXT NOT NULL,
+            seconds REAL NOT NULL, traffic REAL NOT NULL, rounds INTEGER NOT NULL, rested INTEGER NOT NULL,
+            said INTEGER NOT NULL, frames INTEGER NOT NULL, heard INTEGER NOT NULL, owed INTEGER NOT NULL,
+            connects INTEGER NOT NULL, departures INTEGER NOT NULL, lag REAL NOT NULL, away REAL NOT NULL,
+            processor REAL NOT NULL, judging REAL NOT NULL,
+            event_p50 REAL, event_p90 REAL, event_p99 REAL, event_p999 REAL, event_max REAL,
+            connect_p50 REAL, connect_p90 REAL, connect_p99 REAL, connect_p999 REAL, connect_max REAL)""",
+        """CREATE TABLE stress_intervals (
+            run INTEGER NOT NULL REFERENCES stress_runs ON DELETE CASCADE, at REAL NOT NULL, seconds REAL NOT NULL,
+            traffic REAL NOT NULL, said INTEGER NOT NULL, frames INTEGER NOT NULL, heard INTEGER NOT NULL,
+            connects INTEGER NOT NULL, departures INTEGER NOT NULL, lag REAL NOT NULL, away REAL NOT NULL,
+            event_p50 REAL, event_p90 REAL, event_p99 REAL, event_p999 REAL, event_max REAL,
+            connect_p50 REAL, connect_p90 REAL, connect_p99 REAL, connect_p999 REAL, connect_max REAL,
+            PRIMARY KEY (run, at)) WITHOUT ROWID""",
+        """CREATE TABLE stress_failures (
+            run INTEGER NOT NULL REFERENCES stress_runs ON DELETE CASCADE, at REAL NOT NULL, failure TEXT NOT NULL,
+            grade TEXT NOT NULL, times INTEGER NOT NULL, PRIMARY KEY (run, at, failure, grade)) WITHOUT ROWID""",
+        """CREATE TABLE stress_violations (
+            run INTEGER NOT NULL REFERENCES stress_runs ON DELETE CASCADE, violation TEXT NOT NULL,
+            promise TEXT NOT NULL, circumstance TEXT NOT NULL, grade TEXT NOT NULL, proof TEXT NOT NULL,
+            message TEXT NOT NULL, times INTEGER NOT NULL, round INTEGER NOT NULL, at_seconds REAL NOT NULL,
+            at_events INTEGER NOT NULL, history TEXT, reproduced TEXT, reruns INTEGER NOT NULL,
+            failed INTEGER NOT NULL, PRIMARY KEY (run, violation, circumstance, grade)) WITHOUT ROWID""",
+    ),
 )
 
 VERSION = len(MIGRATIONS)
 
-TABLES = ("campaigns", "progress", "executions", "broken", "failures", "sightings", "firsts", "samples")
+TABLES = (
+    *("campaigns", "progress", "executions", "broken", "failures", "sightings", "firsts", "samples"),
+    *("stress_runs", "stress_intervals", "stress_failures", "stress_violations"),
+)
 """In an order in which rows can be copied: what is referred to comes first."""
 
 

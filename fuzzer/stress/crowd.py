@@ -70,7 +70,9 @@ class Crowd(Speaking):
         assert isinstance(target.traits, WireTraits)
         self.target, self.wire, self.hub, self.address, self.random = target, target.traits.wire, hub, address, random
         self.started, self.base = started, base
-        self.figures = Figures()
+        self.pages: list[tuple[float, Figures]] = []
+        """when, and what was measured from then on until the next"""
+        self.turn_page()
         self.operations: list[Operation] = []
         self.history: list[Row] = []
         self.frames: list[Sent] = []
@@ -102,6 +104,16 @@ class Crowd(Speaking):
 
     # -- what is written down ------------------------------
 
+    def turn_page(self) -> None:
+        """Begin to measure anew; what was measured is kept apart."""
+        self.figures = Figures()
+        self.pages.append((time.perf_counter(), self.figures))
+
+    @property
+    def lag(self) -> float:
+        """By how much the clients were late at most, in seconds."""
+        return max(figures.lag for _, figures in self.pages)
+
     def record(self, kind: RowKind, number: int | None, connection: str | None, detail: Detail) -> None:
         now = time.perf_counter()
         if kind is RowKind.RECEIVED:
@@ -114,6 +126,8 @@ class Crowd(Speaking):
         elif kind is RowKind.CLOSED:
             self.figures.errors[_kind_of(detail)] += 1
             self._comes_back(self.clients[connection or ""])
+        elif kind is RowKind.GONE:
+            self.figures.left += 1
         elif kind is RowKind.RESUMED:
             self.resumed[connection or ""] = now
         self.history.append(Row(now - self.started, kind, number, connection, detail))

@@ -6,34 +6,46 @@ from collections import Counter
 from dataclasses import dataclass, field
 from math import frexp
 
-__all__ = ("PERCENTILES", "Figures", "Histogram")
+from ...models.isolation.outside import Grade
+
+__all__ = ("PERCENTILES", "Course", "Figures", "Histogram")
 
 PERCENTILES = (50.0, 90.0, 99.0, 99.9, 100.0)
 
 BUCKETS = 1024
 """For each power of two: a value is known to a thousandth, however many there are."""
 
+COARSE = 128
+"""The same in each interval of a run: to a hundredth."""
+
+MOST = 256
+"""Intervals of a run; one that takes longer has longer ones."""
+
 
 class Histogram:
     """How often each value was recorded, in buckets as wide as their values are large.
 
     After HdrHistogram (Tene, 2012): constant relative precision, and a size that does not grow with what is recorded.
+    ``buckets`` there are for each power of two.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, buckets: int = BUCKETS) -> None:
         self._counts: dict[int, int] = {}
+        self._buckets = buckets
         self.total = 0
 
     def record(self, seconds: float) -> None:
         mantissa, exponent = frexp(seconds)
-        bucket = exponent * BUCKETS + int(mantissa * BUCKETS * 2) - BUCKETS if seconds > 0 else -64 * BUCKETS
+        count = self._buckets
+        bucket = exponent * count + int(mantissa * count * 2) - count if seconds > 0 else -64 * count
         self._counts[bucket] = self._counts.get(bucket, 0) + 1
         self.total += 1
 
     def add(self, other: Histogram) -> None:
-        """Take in what another one has recorded."""
+        """Take in what another one has recorded, which is as fine as this one, or finer."""
+        fold = other._buckets // self._buckets
         for bucket, count in other._counts.items():
-            self._counts[bucket] = self._counts.get(bucket, 0) + count
+            self._counts[bucket // fold] = self._counts.get(bucket // fold, 0) + count
         self.total += other.total
 
     def percentile(self, per_cent: float) -> float | None:
@@ -42,8 +54,8 @@ class Histogram:
         for bucket in sorted(self._counts):
             seen += self._counts[bucket]
             if seen >= wanted:
-                exponent, place = divmod(bucket, BUCKETS)
-                return float((place + BUCKETS + 1) / (BUCKETS * 2) * 2.0**exponent)
+                exponent, place = divmod(bucket, self._buckets)
+                return float((place + self._buckets + 1) / (self._buckets * 2) * 2.0**exponent)
         return None
 
     def percentiles(self) -> dict[str, float]:
@@ -54,7 +66,7 @@ class Histogram:
 
 @dataclass(slots=True)
 class Figures:
-    """The counts of a round, or of all rounds; times in seconds."""
+    """The counts of a second of a round, of a round, or of all rounds; times in seconds."""
 
     seconds: float = 0.0
     """Of traffic."""
@@ -63,7 +75,7 @@ class Figures:
     """Received."""
     connects: int = 0
     left: int = 0
-    """Clients that left, one way or the other, while there was traffic."""
+    """Clients that left, one way or the other."""
     heard: int = 0
     """Events received, each connection counted: what isolation, order and duplicates are judged by."""
     owed: int = 0
@@ -79,6 +91,8 @@ class Figures:
     """From when an event was to be said until it was received, less what a client did not read."""
     connecting: Histogram = field(default_factory=Histogram)
     errors: Counter[str] = field(default_factory=Counter)
+    violations: Counter[tuple[str, Grade]] = field(default_factory=Counter)
+    """By kind, and how far they are proven."""
 
     def add(self, other: Figures) -> None:
         for name in ("seconds", "said", "frames", "connects", "left", "heard", "owed", "away", "judging", "processor"):
@@ -87,3 +101,34 @@ class Figures:
         self.delivery.add(other.delivery)
         self.connecting.add(other.connecting)
         self.errors.update(other.errors)
+        self.violations.update(other.violations)
+
+
+class Course:
+    """How figures went in the course of a run: in intervals of ``seconds``, that grow where there are too many."""
+
+    def __init__(self) -> None:
+        self.seconds = 1.0
+        self._intervals: dict[int, Figures] = {}
+
+    def at(self, moment: float) -> Figures:
+        """Return the figures of the interval in which a moment lies, in seconds from the run's beginning."""
+        while moment >= MOST * self.seconds:
+            before, self._intervals = self._intervals, {}
+            self.seconds *= 2
+            for number, figures in before.items():
+                self._of(number // 2).add(figures)
+        return self._of(int(moment / self.seconds))
+
+    def _of(self, number: int) -> Figures:
+        if number not in self._intervals:
+            self._intervals[number] = Figures(delivery=Histogram(COARSE), connecting=Histogram(COARSE))
+        return self._intervals[number]
+
+    @property
+    def intervals(self) -> list[tuple[float, Figures]]:
+        """All intervals up to the last in which anything was measured, each with the second in which it begins."""
+        return [
+            (number * self.seconds, self._intervals.get(number, Figures()))
+            for number in range(max(self._intervals, default=-1) + 1)
+        ]

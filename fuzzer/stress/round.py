@@ -67,8 +67,8 @@ class Plan:
 class Watch:
     """Looks after the clients, the server and the clock while a round lasts."""
 
-    def __init__(self, crowd: Crowd, within: float) -> None:
-        self.crowd, self.within = crowd, within
+    def __init__(self, crowd: Crowd, within: float, began: float) -> None:
+        self.crowd, self.within, self.began = crowd, within, began
         self.undecided = 0.0
         """When silence last said nothing: the server did not answer, or the clients were late."""
         self._asked: list[SocketLink] = []
@@ -79,6 +79,8 @@ class Watch:
             began = time.perf_counter()
             await anyio.sleep(TICK)
             now = time.perf_counter()
+            if int(began - self.began) != int(now - self.began):
+                self.crowd.turn_page()
             late = now - began - TICK
             self.crowd.figures.lag = max(self.crowd.figures.lag, late)
             if late > LATE:
@@ -121,9 +123,13 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What the rounds before have left: how far markers and connections are counted, and who was let in."""
+    """What the rounds before have left: how far markers and connections are counted, and who was let in.
+
+    ``began`` is when the first of them did; what is measured is kept apart by the seconds since then.
+    """
 
     base: int
+    began: float
     names: int = 0
     known: frozenset[str] = frozenset()
 
@@ -137,6 +143,9 @@ class Played:
     history: History
     proven: list[Proven]
     figures: Figures
+    pages: list[tuple[float, Figures]]
+    """The same by the second: when each of them began."""
+    started: float
     rested: bool
     """Everything had come to rest: what has not arrived is judged against the declared time."""
     spoken: frozenset[int]
@@ -170,7 +179,7 @@ async def _played(
     written = programs.of((plan.seed << 20) + number)
     hub = Hub()
     crowd = Crowd(target, hub, address, time.perf_counter(), past.base, past.names, random)
-    traffic, watch = Traffic(crowd, plan.load, written, random), Watch(crowd, plan.within)
+    traffic, watch = Traffic(crowd, plan.load, written, random), Watch(crowd, plan.within, past.began)
     processor = time.process_time()
     outside = Outside(plan.ordered, plan.within, False, past.known, plan.local)
     try:
@@ -182,21 +191,23 @@ async def _played(
                 await traffic.arrive(ARRIVAL)
                 await traffic.go_on(plan.seconds)
                 rested = await _rest(crowd, watch, plan, outside)
-                outside = replace(outside, rested=rested and crowd.figures.lag < LAG, known=past.known | crowd.known)
+                outside = replace(outside, rested=rested and crowd.lag < LAG, known=past.known | crowd.known)
             crowd.history += crowd.at_rest(outside.rested)
             crowd.quiet = crowd.ending = True
             began = time.process_time()
-            found, crowd.figures.owed = await _judged(crowd, outside, tuple(crowd.history))
-            crowd.figures.judging = time.process_time() - began
+            found, owed = await _judged(crowd, outside, tuple(crowd.history))
+            judging = time.process_time() - began
             tasks.cancel_scope.cancel()
     finally:
         crowd.shut()
         hub.close()
-    crowd.figures.processor = time.process_time() - processor
+    figures = Figures(owed=owed, judging=judging, processor=time.process_time() - processor)
+    for _, page in crowd.pages:
+        figures.add(page)
     program, history = Program(tuple(crowd.operations)), tuple(crowd.history)
-    after = Past(past.base + len(crowd.operations), crowd.names, past.known | crowd.known)
+    after = Past(past.base + len(crowd.operations), past.began, crowd.names, past.known | crowd.known)
     spoken = frozenset(event.number for event in crowd.made.values())
-    return Played(number, program, history, found, crowd.figures, outside.rested, spoken, after)
+    return Played(number, program, history, found, figures, crowd.pages, crowd.started, outside.rested, spoken, after)
 
 
 async def _cancelled_by(stop: anyio.Event, scope: anyio.CancelScope) -> None:

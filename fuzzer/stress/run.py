@@ -16,13 +16,13 @@ from ..core.errors import UsageError
 from ..targets.adapter import Target
 from ..targets.wire import Wire
 from .address import Spot
-from .figures import Figures
+from .figures import Course, Figures
 from .programs import Programs
 from .round import Past, Plan, Played, play
 from .saved import save
 from .serving import Server, listens
 
-__all__ = ("Broken", "Result", "Settings", "stress")
+__all__ = ("Broken", "Result", "Settings", "check", "stress")
 
 SHORTEST = 0.5
 """Seconds of traffic that are worth a round."""
@@ -47,6 +47,13 @@ class Settings:
     first: bool = False
     """Stop at the first violation."""
     results: Path = Path("results")
+    started: float = field(default_factory=time.time)
+    """By the clock on the wall."""
+
+    @property
+    def stamp(self) -> str:
+        """What the run's files are called by."""
+        return time.strftime("%Y%m%d-%H%M%S", time.localtime(self.started))
 
 
 @dataclass(slots=True)
@@ -60,6 +67,8 @@ class Broken:
     said: int
     """How many events had been said by then."""
     played: Played
+    file: Path | None = None
+    """Where the history of that round was saved."""
     times: int = 1
 
 
@@ -68,7 +77,10 @@ class Result:
     """What a run gave."""
 
     figures: Figures = field(default_factory=Figures)
-    rounds: list[Figures] = field(default_factory=list)
+    course: Course = field(default_factory=Course)
+    last: Figures = field(default_factory=Figures)
+    """Of the last round."""
+    rounds: int = 0
     rested: int = 0
     """Rounds that came to rest."""
     broken: dict[str, Broken] = field(default_factory=dict)
@@ -84,10 +96,15 @@ class Result:
         return 1 if self.broken else 2 if not self.figures.heard else 0
 
 
-def stress(settings: Settings, told: Callable[[Result], None] = lambda result: None) -> Result:
-    """Play rounds until the time is up; ``told`` after each.  Raises `UsageError` where there is no server."""
+def check(settings: Settings) -> None:
+    """See that there is a server, or that one will be started; raises `UsageError`."""
     if settings.command is None and not listens(settings.spot.address):
         raise UsageError(f"nothing listens at {settings.spot.address.host}")
+
+
+def stress(settings: Settings, told: Callable[[Result], None] = lambda result: None) -> Result:
+    """Play rounds until the time is up; ``told`` after each.  Raises `UsageError` where there is no server."""
+    check(settings)
     try:
         return anyio.run(_run, settings, told, backend=settings.backend)
     except BaseExceptionGroup as group:  # tasks raise in groups, and it is one thing that went wrong
@@ -105,7 +122,8 @@ async def _run(settings: Settings, told: Callable[[Result], None]) -> Result:
     stop = anyio.Event()
     async with anyio.create_task_group() as tasks:
         await tasks.start(_listen, stop, result)
-        past = Past(base=int(time.time()) % 1_000_000 * 1_000_000)  # a server may still send what another run has said
+        base = int(time.time()) % 1_000_000 * 1_000_000  # a server may still send what another run has said
+        past = Past(base, began)
         programs = Programs(settings.target)
         number = 0
         while not stop.is_set():
@@ -115,7 +133,8 @@ async def _run(settings: Settings, told: Callable[[Result], None]) -> Result:
             plan = replace(settings.plan, seconds=max(SHORTEST, min(settings.plan.seconds, left)))
             played = await _round(settings, programs, plan, number, past, stop)
             past, number = played.after, number + 1
-            _take(settings, result, played, time.perf_counter() - began)
+            result.seconds = time.perf_counter() - began
+            _take(settings, result, played, played.started - began)
             told(result)
         tasks.cancel_scope.cancel()
     result.seconds = time.perf_counter() - began
@@ -154,25 +173,33 @@ async def _round(
     return played
 
 
-def _take(settings: Settings, result: Result, played: Played, now: float) -> None:
-    """Count what a round gave, and keep the first of each kind of violation."""
+def _take(settings: Settings, result: Result, played: Played, since: float) -> None:
+    """Count what a round gave that began at that second of the run, and keep the first of each kind of violation."""
     said_before = result.figures.said
-    took = played.history[-1].time if played.history else 0.0
     result.figures.add(played.figures)
-    result.rounds.append(played.figures)
+    result.last = played.figures
+    result.rounds += 1
     result.rested += played.rested
+    for moment, page in played.pages:
+        result.course.at(since + moment - played.started).add(page)
+    file = None
+    if (played.proven or result.interrupted) and len(result.files) < KEPT:
+        folder = settings.results / "stress"
+        file = folder / f"stress-{settings.stamp}-round{played.number}.json.gz"
+        save(file, settings.url, settings.wire_name, settings.plan.seed, played)
+        result.files.append(file)
     for one in played.proven:
         violation = one.violation
+        last = violation.evidence[-1] if violation.evidence else 0
+        at = since + (played.history[last].time if played.history else 0.0)
+        counted = violation.kind, one.grade
+        result.course.at(at).violations[counted] += 1
+        result.figures.violations[counted] += 1
         key = f"{violation.kind}|{violation.circumstance}|{one.grade}"
         known = result.broken.get(key)
         if known is not None:
             known.times += 1
             continue
-        last = violation.evidence[-1] if violation.evidence else 0
         numbers = (row.operation for row in played.history[: last + 1] if row.kind == "invoked")
         said = sum(number is not None and number in played.spoken for number in numbers)
-        at = now - took + (played.history[last].time if played.history else 0.0)
-        result.broken[key] = Broken(one, played.number, at, said_before + said, played)
-    if (played.proven or result.interrupted) and len(result.files) < KEPT:
-        folder = settings.results / "stress"
-        result.files.append(save(folder, settings.url, settings.wire_name, settings.plan.seed, played))
+        result.broken[key] = Broken(one, played.number, at, said_before + said, played, file)

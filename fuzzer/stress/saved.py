@@ -17,9 +17,9 @@ FORMAT = 1
 """The version of the file format."""
 
 
-def save(folder: Path, url: str, wire: str, seed: int, played: Played) -> Path:
-    """Write a round down as ``<folder>/stress-seed<seed>-round<number>.json.gz``; gives its path."""
-    folder.mkdir(parents=True, exist_ok=True)
+def save(path: Path, url: str, wire: str, seed: int, played: Played) -> None:
+    """Write a round down, compressed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     content = {
         "crosswire-stress": FORMAT,
         "url": url,
@@ -41,7 +41,5 @@ def save(folder: Path, url: str, wire: str, seed: int, played: Played) -> Path:
         "program": [said_of(asdict(op)) for op in played.program.operations],
         "history": [json.loads(line) for line in to_json(played.history).splitlines()],
     }
-    path = folder / f"stress-seed{seed}-round{played.number}.json.gz"
     with gzip.open(path, "wt", encoding="utf-8") as file:
         json.dump(content, file, separators=(",", ":"))
-    return path

@@ -104,8 +104,8 @@ class Traffic:
             else:
                 ends = min(due, began + seconds, crowd.turn())
                 await anyio.sleep(max(0.0, ends - time.perf_counter()))
-            now = time.perf_counter()
-        crowd.figures.seconds += now - began
+            before, now = now, time.perf_counter()
+            crowd.figures.seconds += now - before
 
     # -- what is said ------------------------------
 
@@ -168,7 +168,6 @@ class Traffic:
             if not client.link.stalled:
                 self.crowd.do(Operation(kind, name, seconds=self.random.choice(STALLS)), client.lane)
             return
-        self.crowd.figures.left += 1
         self.crowd.do(Operation(kind, name), client.lane)
         self.crowd.later(self.random.choice(AWAY), self.crowd.arrive, user)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 import os
@@ -12,10 +13,18 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from crosswire.fuzzer.cli.plotting import write_plots
+from crosswire.fuzzer.cli.stored import export_tables
+from crosswire.fuzzer.cli.trust import check_trust
+from crosswire.fuzzer.reports.html import html_report
+from crosswire.fuzzer.store import Store, StressRuns
+
 from ..command import crosswire
+from ..test_report import Tables
 from .live import ROOT, chat, connections, free_port, listening, served
 
 SHORT = ("--for", "1s", "--within", "1s", "--users", "20", "--rate", "200", "--seed", "1")
@@ -25,11 +34,19 @@ def typed(port: int, *options: str) -> tuple[str, ...]:
     return ("stress", f"ws://127.0.0.1:{port}/ws", "--wire", "examples.wires:websockets_chat", *SHORT, *options)
 
 
-def test_a_leak_as_json_from_a_server_that_it_starts_itself(tmp_path: Path) -> None:
-    port = free_port()
+@pytest.fixture(scope="module")
+def leaky(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    """The results of a run against a server with a leak that the command starts itself, and what it printed."""
+    port, folder = free_port(), tmp_path_factory.mktemp("leaky")
     start = shlex.join(chat("leak", port))
-    done = crosswire(*typed(port, "--start", start, "--json", "--results", str(tmp_path)), cwd=ROOT, expect=1)
-    data = json.loads(done.stdout)
+    done = crosswire(*typed(port, "--start", start, "--json", "--results", str(folder)), cwd=ROOT, expect=1)
+    assert not listening(port), "the server is ended with the round"
+    assert "round 1:" in done.stderr
+    return folder, json.loads(done.stdout)
+
+
+def test_a_leak_as_json_with_its_history(leaky: tuple[Path, Any]) -> None:
+    _, data = leaky
     assert data["exit_code"] == 1
     leak = next(one for one in data["violations"] if one["violation"] == "CrossUserLeak")
     assert leak["grade"] == "certain" and leak["times"] >= 1 and leak["first_evidence_events"] >= 1
@@ -39,8 +56,56 @@ def test_a_leak_as_json_from_a_server_that_it_starts_itself(tmp_path: Path) -> N
         saved = json.load(file)
     evidence = [saved["history"][row] for row in saved["violations"][0]["evidence"]]
     assert evidence[-1][1] == "received"
-    assert not listening(port), "the server is ended with the round"
-    assert "round 1:" in done.stderr
+
+
+def test_the_store_has_the_run(leaky: tuple[Path, Any]) -> None:
+    folder, data = leaky
+    with Store.open(folder, readonly=True) as store:
+        runs = StressRuns(store)
+        (row,) = runs.runs()
+        intervals, failures, violations = runs.intervals(), runs.failures(row.id), runs.violations(row.id)
+    assert (row.status, row.url, row.rounds) == ("finished", data["url"], 1)
+    assert row.ended is not None and row.ended - row.started >= row.seconds - 0.1
+    for name in ("said", "frames", "heard", "owed", "connects", "departures"):
+        assert getattr(row, name) == data[name], name
+    for name in ("said", "heard", "connects", "departures"):
+        assert sum(getattr(interval, name) for interval in intervals) == data[name], name
+    assert [row.event_p50, row.event_p99, row.event_max] == [
+        data["delivery_ms"][name] for name in ("p50", "p99", "max")
+    ]
+    assert max(interval.event_max or 0.0 for interval in intervals) == pytest.approx(row.event_max, rel=0.01)
+    times = {one.violation: 0 for one in violations}
+    for one in violations:
+        times[one.violation] += one.times
+    assert times == {
+        kind: sum(row.times for row in failures if row.grade and row.failure == kind)
+        for kind in {one["violation"] for one in data["violations"]}
+    }
+    assert {row.failure: row.times for row in failures if not row.grade} == data["errors"]
+    assert [str(folder / "stress" / str(violations[0].history))] == data["histories"]
+
+
+def test_the_run_is_listed_reported_drawn_and_exported(leaky: tuple[Path, Any], tmp_path: Path) -> None:
+    folder, data = leaky
+    with Store.open(folder, readonly=True) as store:
+        text = html_report(store, check_trust)
+    page = Tables()
+    page.feed(text)
+    assert "broken" not in page.tables, "there is no campaign to tell of"
+    (run,) = ([cell.strip() for cell in row] for row in page.tables["stress-runs"][1:])
+    assert run[1] == data["url"] and run[8:10] == [f"{data['said']:,}", f"{data['heard']:,}"]
+    latencies = {row[1].strip(): row[2].strip() for row in page.tables["stress-latencies"][1:]}
+    assert latencies["event"] == f"{data['delivery_ms']['p50']:,.1f}"
+    shown = [row[1].split()[0] for row in page.tables["stress-violations"][1:]]
+    assert sorted(shown) == sorted(one["violation"] for one in data["violations"])
+    assert text.count("<svg") == 3
+    written = write_plots(folder, tmp_path / "plots", [])
+    assert {path.stem for path in written} == {"stress-latency", "stress-failures", "stress-traffic"}
+    listed = crosswire("results", "list", "--results", str(folder), cwd=tmp_path, expect=0).stdout
+    assert data["url"] in listed and "CrossUserLeak" in listed
+    export_tables(folder, tmp_path / "tables", "csv")
+    with (tmp_path / "tables" / "stress_intervals.csv").open(encoding="utf-8") as file:
+        assert sum(int(row["said"]) for row in csv.DictReader(file)) == data["said"]
 
 
 def test_ctrl_c_closes_connections_and_keeps_the_history(tmp_path: Path) -> None:
@@ -61,6 +126,8 @@ def test_ctrl_c_closes_connections_and_keeps_the_history(tmp_path: Path) -> None
         assert process.returncode == 130
         assert not connections(port)
     assert b"heard" in out
+    with Store.open(tmp_path, readonly=True) as store:
+        assert [row.status for row in StressRuns(store).runs()] == ["interrupted"]
     assert list((tmp_path / "stress").glob("*.json.gz"))
 
 
@@ -91,9 +158,9 @@ def test_a_server_that_does_not_understand_is_no_success(tmp_path: Path) -> None
         (("ws://127.0.0.1:{free}/", "--start", "no-such-program"), "No such file"),
     ],
 )
-def test_what_cannot_be_is_said_in_one_line(arguments: tuple[str, ...], words: str) -> None:
+def test_what_cannot_be_is_said_in_one_line(arguments: tuple[str, ...], words: str, tmp_path: Path) -> None:
     port = str(free_port())
-    said = [argument.replace("{free}", port) for argument in arguments]
+    said = [*(argument.replace("{free}", port) for argument in arguments), "--results", str(tmp_path)]
     assert words.replace("{free}", port) in complaint(said)
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crosswire.fuzzer.stress.crowd import Crowd
-from crosswire.fuzzer.stress.figures import Figures, Histogram
+from crosswire.fuzzer.stress.figures import COARSE, MOST, Course, Figures, Histogram
 from crosswire.fuzzer.stress.hub import Hub
 from crosswire.fuzzer.stress.link import Address
 from crosswire.fuzzer.stress.traffic import Load, Traffic
@@ -54,6 +54,29 @@ def test_rounds_add_up_and_the_worst_lag_counts() -> None:
     part.errors["HTTP 503"] += 1
     total.add(part)
     assert (total.said, total.heard, total.lag, total.errors["HTTP 503"]) == (3, 3, 0.5, 1)
+
+
+@given(st.lists(SECONDS, min_size=1, max_size=100))
+def test_an_intervals_histogram_takes_in_a_finer_one_and_is_exact_to_a_hundredth(values: list[float]) -> None:
+    fine, coarse = Histogram(), Histogram(COARSE)
+    for value in values:
+        fine.record(value)
+    coarse.add(fine)
+    exact = float(np.percentile(values, 90, method="inverted_cdf"))
+    assert coarse.total == len(values) and coarse.percentile(90) == pytest.approx(exact, rel=1e-2)
+
+
+@given(st.lists(st.floats(0.0, 5000.0), min_size=1, max_size=60))
+def test_a_course_has_what_it_was_told_in_so_many_intervals_at_most(moments: list[float]) -> None:
+    course = Course()
+    for moment in moments:
+        course.at(moment).add(Figures(said=1, lag=moment))
+    intervals = course.intervals
+    assert len(intervals) <= MOST and sum(figures.said for _, figures in intervals) == len(moments)
+    for at, figures in intervals:
+        inside = [moment for moment in moments if at <= moment < at + course.seconds]
+        assert figures.said == len(inside) and figures.lag == max(inside, default=0.0)
+    assert course.seconds == 1.0 or max(moments) >= MOST * course.seconds / 2
 
 
 def test_users_with_names_of_their_own_are_no_more_than_frames_can_tell() -> None:
