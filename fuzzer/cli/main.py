@@ -232,6 +232,12 @@ def stress_server(
             help="The server's application: what was found is looked for in it, made small, and saved.",
         ),
     ] = None,
+    again: Annotated[
+        int,
+        typer.Option(
+            min=0, max=1000, help="Run the lanes of what was found alone against the live server, so many times."
+        ),
+    ] = 0,
     first: Annotated[bool, typer.Option("--first", help="Stop after the first round that broke a promise.")] = False,
     allow_remote: Annotated[
         str | None, typer.Option(metavar="HOST", help="Another machine that is yours to stress, by name.")
@@ -262,7 +268,7 @@ def stress_server(
         results=results,
     )
     end_in_order()
-    raise typer.Exit(run_stress(settings, as_json, application))
+    raise typer.Exit(run_stress(settings, as_json, application, again))
 
 
 @app.command()

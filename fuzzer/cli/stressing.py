@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from ..engine.execution import Worker
 from ..findings.causes import in_lines
 from ..store import Store
 from ..stress.address import REMOTE_CLIENTS, REMOTE_RATE, descriptors_for, look_up, wire_for
+from ..stress.again import Again, run_again
 from ..stress.kept import Kept
 from ..stress.programs import CAST
 from ..stress.reproduce import Attempt, reproduce, target_for
@@ -106,10 +108,11 @@ def _policy(name: str | None) -> Policy:
     return policy_of(found)
 
 
-def run_stress(settings: Settings, as_json: bool, application: str | None = None) -> int:
+def run_stress(settings: Settings, as_json: bool, application: str | None = None, again: int = 0) -> int:
     """Stress a server, tell what came of it, and return the exit code.
 
-    ``application`` is where the server's code can be imported: what was found is looked for there.
+    ``application`` is where the server's code can be imported: what was found is looked for there.  The lanes of what
+    was found are run ``again`` so many times against the live server, alone.
     """
     target = resolve(target_for(application, settings.wire_name)) if application is not None else None
     check(settings)
@@ -124,16 +127,20 @@ def run_stress(settings: Settings, as_json: bool, application: str | None = None
             kept.round(result)
 
         result = stress(settings, told)
+        reruns: dict[str, Again] = {}
+        for key, one in _first_of_each(result).items():
+            if again and not result.interrupted:
+                reruns[key] = run_again(settings, result, one, again, partial(_rerun, one.proven.violation.kind))
         if target is not None and not result.interrupted:
             for key, one in _first_of_each(result).items():
                 attempts[key] = reproduce(
                     Worker(target), one.played, one.proven, store.counterexamples, settings.plan.seed
                 )
-        kept.end(result, attempts)
+        kept.end(result, attempts, reruns)
     if as_json:
-        print(json.dumps(_as_data(settings, result, attempts), indent=2))
+        print(json.dumps(_as_data(settings, result, attempts, reruns), indent=2))
     else:
-        _print(settings, result, attempts)
+        _print(settings, result, attempts, reruns)
     if result.code == 2:
         print(plain(f"crosswire: {_silence(result)}"), file=sys.stderr)
     return result.code
@@ -170,7 +177,12 @@ def _progress(result: Result) -> None:
     print(plain(line), file=sys.stderr, flush=True)
 
 
-def _print(settings: Settings, result: Result, attempts: Mapping[str, Attempt]) -> None:
+def _rerun(kind: str, again: Again) -> None:
+    """Say how far the re-runs are."""
+    print(plain(f"{kind}, lanes alone: failed in {again.failed} of {again.times} re-runs"), file=sys.stderr, flush=True)
+
+
+def _print(settings: Settings, result: Result, attempts: Mapping[str, Attempt], reruns: Mapping[str, Again]) -> None:
     figures, console = result.figures, plain_console()
     heard = f"{figures.heard:,} heard ({figures.heard / max(figures.seconds, 1e-9):,.0f} a second of traffic)"
     lines = [
@@ -200,6 +212,13 @@ def _print(settings: Settings, result: Result, attempts: Mapping[str, Attempt]) 
         console.print(plain_text("no promise was broken" if figures.heard else "nothing was judged"))
     for path in result.files:
         console.print(plain_text(f"history: {path}"))
+    for key, again in reruns.items():
+        one = result.broken[key]
+        what = f"failed in {again.failed} of {again.times} re-runs against the live server"
+        cut_to = f"{len(again.program)} of {len(one.played.program):,} operations, {again.connections} clients alone"
+        console.print(plain_text(f"{one.proven.violation.kind}: {what}; {cut_to}"))
+        if again.file is not None:
+            console.print(plain_text(f"  program: {again.file}"))
     for key, attempt in attempts.items():
         kind = result.broken[key].proven.violation.kind
         cuts = f"cut from {attempt.operations:,} operations to {' and '.join(map(str, attempt.cuts)) or 'none'}"
@@ -216,7 +235,9 @@ def _print(settings: Settings, result: Result, attempts: Mapping[str, Attempt]) 
             console.print(plain_text("  not seen there"))
 
 
-def _as_data(settings: Settings, result: Result, attempts: Mapping[str, Attempt]) -> dict[str, Any]:
+def _as_data(
+    settings: Settings, result: Result, attempts: Mapping[str, Attempt], reruns: Mapping[str, Again]
+) -> dict[str, Any]:
     figures = result.figures
     return {
         "url": settings.url,
@@ -261,6 +282,7 @@ def _as_data(settings: Settings, result: Result, attempts: Mapping[str, Attempt]
         "reproduced": {
             result.broken[key].proven.violation.kind: _attempt(attempt) for key, attempt in attempts.items()
         },
+        "again": {result.broken[key].proven.violation.kind: _again(again) for key, again in reruns.items()},
         "never_judged": list(NEVER_JUDGED),
     }
 
@@ -278,6 +300,17 @@ def _violation(one: Broken) -> dict[str, Any]:
         "round": one.round,
         "first_evidence_seconds": round(one.at, 3),
         "first_evidence_events": one.said,
+    }
+
+
+def _again(again: Again) -> dict[str, Any]:
+    return {
+        "cuts": again.cuts,
+        "operations": len(again.program),
+        "connections": again.connections,
+        "times": again.times,
+        "failed": again.failed,
+        "program": str(again.file) if again.file is not None else None,
     }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from ..core.text import plain
 from ..store import Store, StoreError, StressFailureRow, StressIntervalRow, StressRow, StressRuns, StressViolationRow
 from ..store.database import environment
+from .again import Again
 from .figures import Figures
 from .reproduce import Attempt
 from .run import Result, Settings
@@ -30,17 +31,17 @@ class Kept:
         if self._id is None:
             self._id = self._runs.begin(self._row(result, "running", 0))
         with suppress(StoreError):  # it is written again after the next
-            self._runs.write(self._row(result, "running", self._id), list(_parts(result, self._id, {})))
+            self._runs.write(self._row(result, "running", self._id), list(_parts(result, self._id, {}, {})))
 
-    def end(self, result: Result, attempts: Mapping[str, Attempt]) -> None:
-        """Write what came of the run, with what was found in the world by the name of what was broken."""
+    def end(self, result: Result, attempts: Mapping[str, Attempt], reruns: Mapping[str, Again]) -> None:
+        """Write what came of the run, with what was found in the world and seen again, by what was broken."""
         if self._id is None:
             return
         for attempt in attempts.values():
             for found in attempt.found:
                 self._store.enter(found.path)
         status = "interrupted" if result.interrupted else "finished"
-        parts = list(_parts(result, self._id, attempts))
+        parts = list(_parts(result, self._id, attempts, reruns))
         self._runs.write(replace(self._row(result, status, self._id), ended=self._store.now()), parts, done=True)
 
     def _row(self, result: Result, status: str, number: int) -> StressRow:
@@ -91,7 +92,7 @@ def _measured(figures: Figures) -> dict[str, Any]:
 
 
 def _parts(
-    result: Result, run: int, attempts: Mapping[str, Attempt]
+    result: Result, run: int, attempts: Mapping[str, Attempt], reruns: Mapping[str, Again]
 ) -> Iterator[StressIntervalRow | StressFailureRow | StressViolationRow]:
     for at, figures in result.course.intervals:
         yield StressIntervalRow(run=run, at=at, seconds=result.course.seconds, **_measured(figures))
@@ -101,7 +102,7 @@ def _parts(
             yield StressFailureRow(run, at, error, "", times)
     for key, one in result.broken.items():
         violation, grade, proof = one.proven
-        attempt = attempts.get(key)
+        attempt, again = attempts.get(key), reruns.get(key)
         same = [found.path.name for found in attempt.found if found.same] if attempt is not None else []
         yield StressViolationRow(
             run=run,
@@ -117,6 +118,6 @@ def _parts(
             at_events=one.said,
             history=one.file.name if one.file is not None else None,
             reproduced=same[0] if same else None,
-            reruns=0,
-            failed=0,
+            reruns=again.times if again is not None else 0,
+            failed=again.failed if again is not None else 0,
         )

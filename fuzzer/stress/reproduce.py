@@ -28,7 +28,7 @@ from ..search import DEFAULT
 from ..targets.resolve import reached
 from .round import Played
 
-__all__ = ("CUTS", "Attempt", "Reproduced", "cut", "reproduce", "target_for")
+__all__ = ("CUTS", "Attempt", "Reproduced", "cut", "cuts", "reproduce", "target_for")
 
 CLOSE = 0.05
 """Seconds within which servers are mostly still busy with what was said."""
@@ -220,7 +220,7 @@ def reproduce(
     wanted = proven.violation.kind
     seen: dict[str, Finding] = {}
     with worker.session():
-        for program in _cuts(played, proven):
+        for program in cuts(played, proven):
             attempt.cuts.append(len(program))
             attempt.connections = len({op.connection for op in program.operations if op.connection is not None})
             _explore(worker, program, wanted, seen, attempt, seed, ends)
@@ -238,7 +238,7 @@ def reproduce(
     return attempt
 
 
-def _cuts(played: Played, proven: Proven) -> Iterator[Program]:
+def cuts(played: Played, proven: Proven) -> Iterator[Program]:
     """The cuts that differ, the smallest first."""
     before: Program | None = None
     for near, beside in CUTS:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -28,7 +28,7 @@ from .link import Address, SocketLink
 from .programs import Programs
 from .traffic import Load, Traffic
 
-__all__ = ("Past", "Plan", "Played", "play")
+__all__ = ("Past", "Plan", "Played", "Talk", "play", "traffic")
 
 TICK = 0.05
 """Seconds between two looks at the clock, at the server and at what takes too long."""
@@ -153,12 +153,28 @@ class Played:
     after: Past
 
 
+Talk = Callable[[Crowd], Awaitable[None]]
+"""What goes on in a round until it comes to rest."""
+
+
+def traffic(programs: Programs, plan: Plan, number: int) -> Talk:
+    """The talk of the round of that number: its programs, and the plan's load."""
+    written = programs.of((plan.seed << 20) + number)
+
+    async def talk(crowd: Crowd) -> None:
+        load = Traffic(crowd, plan.load, written, crowd.random)
+        await load.arrive(ARRIVAL)
+        await load.go_on(plan.seconds)
+
+    return talk
+
+
 async def play(
-    target: Target, programs: Programs, plan: Plan, address: Address, number: int, past: Past, stop: anyio.Event
+    target: Target, talk: Talk, plan: Plan, address: Address, number: int, past: Past, stop: anyio.Event
 ) -> Played:
     """Play the round of that number, and judge it; what was seen so far, once ``stop`` is set."""
     with _little_garbage():
-        return await _played(target, programs, plan, address, number, past, stop)
+        return await _played(target, talk, plan, address, number, past, stop)
 
 
 @contextmanager
@@ -173,13 +189,12 @@ def _little_garbage() -> Iterator[None]:
 
 
 async def _played(
-    target: Target, programs: Programs, plan: Plan, address: Address, number: int, past: Past, stop: anyio.Event
+    target: Target, talk: Talk, plan: Plan, address: Address, number: int, past: Past, stop: anyio.Event
 ) -> Played:
     random = Random((plan.seed << 20) + number)
-    written = programs.of((plan.seed << 20) + number)
     hub = Hub()
     crowd = Crowd(target, hub, address, time.perf_counter(), past.base, past.names, random)
-    traffic, watch = Traffic(crowd, plan.load, written, random), Watch(crowd, plan.within, past.began)
+    watch = Watch(crowd, plan.within, past.began)
     processor = time.process_time()
     outside = Outside(plan.ordered, plan.within, False, past.known, plan.local)
     try:
@@ -188,8 +203,7 @@ async def _played(
             tasks.start_soon(watch.run)
             with anyio.CancelScope() as scope:
                 tasks.start_soon(_cancelled_by, stop, scope)
-                await traffic.arrive(ARRIVAL)
-                await traffic.go_on(plan.seconds)
+                await talk(crowd)
                 rested = await _rest(crowd, watch, plan, outside)
                 outside = replace(outside, rested=rested and crowd.lag < LAG, known=past.known | crowd.known)
             crowd.history += crowd.at_rest(outside.rested)

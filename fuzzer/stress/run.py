@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 import anyio
 
@@ -18,11 +19,11 @@ from ..targets.wire import Wire
 from .address import Spot
 from .figures import Course, Figures
 from .programs import Programs
-from .round import Past, Plan, Played, play
+from .round import Past, Plan, Played, Talk, play, traffic
 from .saved import save
 from .serving import Server, listens
 
-__all__ = ("Broken", "Result", "Settings", "check", "stress")
+__all__ = ("Broken", "Result", "Settings", "check", "listen", "play_round", "run", "stress")
 
 SHORTEST = 0.5
 """Seconds of traffic that are worth a round."""
@@ -87,6 +88,8 @@ class Result:
     files: list[Path] = field(default_factory=list)
     interrupted: bool = False
     seconds: float = 0.0
+    after: Past | None = None
+    """What the last round has left."""
 
     @property
     def code(self) -> int:
@@ -105,9 +108,17 @@ def check(settings: Settings) -> None:
 def stress(settings: Settings, told: Callable[[Result], None] = lambda result: None) -> Result:
     """Play rounds until the time is up; ``told`` after each.  Raises `UsageError` where there is no server."""
     check(settings)
+    return run(_run, settings, told, backend=settings.backend)
+
+
+Given = TypeVar("Given")
+
+
+def run(act: Callable[..., Awaitable[Given]], *arguments: object, backend: str) -> Given:
+    """Run on a loop of its own; tasks raise in groups, and it is one thing that went wrong."""
     try:
-        return anyio.run(_run, settings, told, backend=settings.backend)
-    except BaseExceptionGroup as group:  # tasks raise in groups, and it is one thing that went wrong
+        return anyio.run(act, *arguments, backend=backend)
+    except BaseExceptionGroup as group:
         raise _first(group) from group
 
 
@@ -121,7 +132,7 @@ async def _run(settings: Settings, told: Callable[[Result], None]) -> Result:
     result, began = Result(), time.perf_counter()
     stop = anyio.Event()
     async with anyio.create_task_group() as tasks:
-        await tasks.start(_listen, stop, result)
+        await tasks.start(listen, stop, result)
         base = int(time.time()) % 1_000_000 * 1_000_000  # a server may still send what another run has said
         past = Past(base, began)
         programs = Programs(settings.target)
@@ -131,8 +142,9 @@ async def _run(settings: Settings, told: Callable[[Result], None]) -> Result:
             if (left < SHORTEST and number) or (settings.first and result.broken):
                 break
             plan = replace(settings.plan, seconds=max(SHORTEST, min(settings.plan.seconds, left)))
-            played = await _round(settings, programs, plan, number, past, stop)
+            played = await play_round(settings, traffic(programs, plan, number), plan, number, past, stop)
             past, number = played.after, number + 1
+            result.after = past
             result.seconds = time.perf_counter() - began
             _take(settings, result, played, played.started - began)
             told(result)
@@ -141,7 +153,7 @@ async def _run(settings: Settings, told: Callable[[Result], None]) -> Result:
     return result
 
 
-async def _listen(stop: anyio.Event, result: Result, *, task_status: anyio.abc.TaskStatus[None]) -> None:
+async def listen(stop: anyio.Event, result: Result, *, task_status: anyio.abc.TaskStatus[None]) -> None:
     """Have Ctrl-C end the round, which closes its connections and is judged as far as it went."""
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         task_status.started()
@@ -152,17 +164,15 @@ async def _listen(stop: anyio.Event, result: Result, *, task_status: anyio.abc.T
             stop.set()
 
 
-async def _round(
-    settings: Settings, programs: Programs, plan: Plan, number: int, past: Past, stop: anyio.Event
-) -> Played:
+async def play_round(settings: Settings, talk: Talk, plan: Plan, number: int, past: Past, stop: anyio.Event) -> Played:
     """Play a round, with a server of its own where there is a command that starts one."""
     target, address = settings.target, settings.spot.address
     if settings.command is None:
-        return await play(target, programs, plan, address, number, past, stop)
+        return await play(target, talk, plan, address, number, past, stop)
     server = Server(settings.command, address)
     try:
         await server.until_it_listens()
-        played = await play(target, programs, plan, address, number, past, stop)
+        played = await play(target, talk, plan, address, number, past, stop)
         code = server.ended
     finally:
         server.end()

@@ -18,7 +18,7 @@ FORMAT = 1
 
 
 def save(path: Path, url: str, wire: str, seed: int, played: Played) -> None:
-    """Write a round down, compressed."""
+    """Write a round down; compressed, where the file's name says so."""
     path.parent.mkdir(parents=True, exist_ok=True)
     content = {
         "crosswire-stress": FORMAT,
@@ -41,5 +41,8 @@ def save(path: Path, url: str, wire: str, seed: int, played: Played) -> None:
         "program": [said_of(asdict(op)) for op in played.program.operations],
         "history": [json.loads(line) for line in to_json(played.history).splitlines()],
     }
-    with gzip.open(path, "wt", encoding="utf-8") as file:
-        json.dump(content, file, separators=(",", ":"))
+    if path.suffix == ".gz":
+        with gzip.open(path, "wt", encoding="utf-8") as file:
+            json.dump(content, file, separators=(",", ":"))
+    else:
+        path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
