@@ -200,7 +200,7 @@ def run(
 
 @app.command("stress")
 def stress_server(
-    url: Annotated[str, typer.Argument(help="A live server: ws://127.0.0.1:8000/ws.")],
+    url: Annotated[str, typer.Argument(help="A live server: ws://127.0.0.1:8000/ws, or wss://.")],
     wire: Annotated[
         str, typer.Option(help=f"How clients speak to it: {', '.join(WIRES)}, or module:name of a Wire.")
     ] = "json",
@@ -242,6 +242,9 @@ def stress_server(
     allow_remote: Annotated[
         str | None, typer.Option(metavar="HOST", help="Another machine that is yours to stress, by name.")
     ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Of wss://: take whatever certificate the server shows.")
+    ] = False,
     results: Annotated[Path, typer.Option(help="Folder for the store, histories and counterexamples.")] = RESULTS,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
@@ -265,6 +268,7 @@ def stress_server(
         command=start,
         first=first,
         allow_remote=allow_remote,
+        insecure=insecure,
         results=results,
     )
     end_in_order()

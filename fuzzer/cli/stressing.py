@@ -60,10 +60,11 @@ def stress_settings(
     command: str | None,
     first: bool,
     allow_remote: str | None,
+    insecure: bool,
     results: Path,
 ) -> Settings:
     """Return the settings of a run; raises `UsageError` where they make no sense, or are not allowed."""
-    spot = look_up(url, allow_remote)
+    spot = look_up(url, allow_remote, insecure)
     if not spot.local and (users > REMOTE_CLIENTS or rate > REMOTE_RATE):
         raise UsageError(
             f"another machine is asked to bear {REMOTE_CLIENTS} users and {REMOTE_RATE:g} events a second at most"

@@ -16,6 +16,7 @@ from ..targets.applications import WIRES, wire_at
 from ..targets.json_wire import JsonWire
 from ..targets.wire import Wire
 from .link import Address
+from .tls import context_for
 
 __all__ = ("REMOTE_CLIENTS", "REMOTE_RATE", "Spot", "descriptors_for", "look_up", "wire_for")
 
@@ -35,17 +36,21 @@ class Spot:
     path: str
 
 
-def look_up(url: str, allowed: str | None) -> Spot:
-    """Look a server up; raises `UsageError` where it may not be stressed, or there is no such place."""
+def look_up(url: str, allowed: str | None, insecure: bool = False) -> Spot:
+    """Look a server up; ``insecure``: whatever certificate it shows.
+
+    Raises `UsageError` where it may not be stressed, or there is no such place.
+    """
     shown = repr(cut(url, 100))
     try:
         parts = urlsplit(url)
-        port = parts.port or 80
+        port = parts.port or (443 if parts.scheme == "wss" else 80)
     except ValueError as error:
         raise UsageError(f"{shown} is no URL: {error}") from None
-    if parts.scheme != "ws" or not parts.hostname:
-        hint = "; behind TLS it is not spoken to: name the port behind the proxy" if parts.scheme == "wss" else ""
-        raise UsageError(f"{shown}: name a server as ws://127.0.0.1:8000/ws{hint}")
+    if parts.scheme not in ("ws", "wss") or not parts.hostname:
+        raise UsageError(f"{shown}: name a server as ws://127.0.0.1:8000/ws, or wss://")
+    if insecure and parts.scheme == "ws":
+        raise UsageError(f"{shown} has no certificate that --insecure could leave unchecked: say wss://")
     host = parts.hostname
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -60,7 +65,8 @@ def look_up(url: str, allowed: str | None) -> Spot:
             f"{host} is another machine: stress what is yours, and say so with --allow-remote {host}"
             + (f" (and not {allowed})" if allowed is not None else "")
         )
-    return Spot(Address(family, sockaddr, parts.netloc.rpartition("@")[2]), local, _path(parts))
+    tls = context_for(insecure) if parts.scheme == "wss" else None
+    return Spot(Address(family, sockaddr, parts.netloc.rpartition("@")[2], tls, host), local, _path(parts))
 
 
 def _path(parts: SplitResult) -> str:

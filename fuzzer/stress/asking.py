@@ -30,7 +30,8 @@ class Asking:
         self.began_at = time.perf_counter()
         self._hub, self._address, self._heard, self._failed = hub, address, heard, failed
         self._exchange = Exchange(asked, address.host)
-        self._out = bytearray(self._exchange.sent)
+        self._cipher = address.cipher()
+        self._out = bytearray(self._exchange.sent if self._cipher is None else self._cipher.sent(self._exchange.sent))
         self._sock = socket.socket(address.family)
         self._sock.setblocking(False)
         self._sock.connect_ex(address.sockaddr)
@@ -44,7 +45,7 @@ class Asking:
                 del self._out[: self._sock.send(self._out)]
                 if not self._out:
                     self._hub.watch(self._sock, self, READ)
-            elif events & READ and self._exchange.take(self._sock.recv(CHUNK)):
+            elif events & READ and self._took(self._sock.recv(CHUNK)):
                 self.end()
         except BlockingIOError:
             pass
@@ -52,6 +53,16 @@ class Asking:
             self.end(trouble(error))
         except NoHttpError:
             self.end("no HTTP")
+
+    def _took(self, data: bytes) -> bool:
+        """Read what has come in; gives whether the answer is whole."""
+        if self._cipher is None or not data:
+            return self._exchange.take(data)
+        meant, answer = self._cipher.received(data)
+        if answer:
+            self._out += answer
+            self._hub.watch(self._sock, self, WRITE)
+        return bool(meant) and self._exchange.take(meant)
 
     def late(self, now: float) -> bool:
         """Give up a request that nobody answers; gives whether that was so."""

@@ -11,6 +11,7 @@ import errno
 import hashlib
 import os
 import socket
+import ssl
 import struct
 import time
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from ..core.history import Farewell, Refusal
 from ..core.program import Pace
 from .frames import BINARY, CLOSE, PING, PONG, TEXT, FrameError, decode, encode
 from .hub import READ, WRITE, Hub
+from .tls import Cipher
 
 __all__ = ("PATIENCE", "Address", "SocketLink", "trouble")
 
@@ -53,15 +55,26 @@ PINGS = 50
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a server listens: the address that was checked, and what it is called in requests."""
+    """Where a server listens: the address that was checked, and what it is called in requests.
+
+    ``tls`` is what clients trust where it speaks TLS, in the name that its certificate is for.
+    """
 
     family: socket.AddressFamily
     sockaddr: tuple[Any, ...]
     host: str
+    tls: ssl.SSLContext | None = None
+    name: str = ""
+
+    def cipher(self) -> Cipher | None:
+        """The TLS of a new connection; None where there is none."""
+        return None if self.tls is None else Cipher(self.tls, self.name)
 
 
 def trouble(error: OSError) -> str:
-    """Return what the system calls an error: ``ECONNRESET``."""
+    """Return what the system calls an error, ``ECONNRESET``, or what is wrong with TLS."""
+    if isinstance(error, ssl.SSLError):
+        return error.reason or type(error).__name__
     return errno.errorcode.get(error.errno or 0, type(error).__name__)
 
 
@@ -95,6 +108,7 @@ class SocketLink(Link):
         """Seconds that the last answered ping took."""
         self._hub, self._address, self._told_open, self._failed = hub, address, told_open, failed
         self._sock: socket.socket | None = None
+        self._cipher = address.cipher()
         self._key = ""
         self._request = Request()
         self._in, self._out, self._parts = bytearray(), bytearray(), bytearray()
@@ -257,6 +271,9 @@ class SocketLink(Link):
 
     def _write(self, data: bytes) -> None:
         """Send what the kernel takes; the rest goes out when it takes more."""
+        self._put(data if self._cipher is None else self._cipher.sent(data))
+
+    def _put(self, data: bytes) -> None:
         sock = self._sock
         if sock is None:
             return
@@ -284,6 +301,10 @@ class SocketLink(Link):
         if not data:
             self._broke("")
             return
+        if self._cipher is not None:
+            data, answer = self._cipher.received(data)
+            if answer:
+                self._put(answer)
         self._in += data
         if self.state == "shaking":
             self._shake()

@@ -22,6 +22,7 @@ from .programs import Programs
 from .round import Past, Plan, Played, Talk, play, traffic
 from .saved import save
 from .serving import Server, listens
+from .tls import trusted
 
 __all__ = ("Broken", "Result", "Settings", "check", "listen", "play_round", "run", "stress")
 
@@ -100,9 +101,18 @@ class Result:
 
 
 def check(settings: Settings) -> None:
-    """See that there is a server, or that one will be started; raises `UsageError`."""
-    if settings.command is None and not listens(settings.spot.address):
-        raise UsageError(f"nothing listens at {settings.spot.address.host}")
+    """See that there is a server that can be trusted, or that one will be started; raises `UsageError`."""
+    if settings.command is None:
+        if not listens(settings.spot.address):
+            raise UsageError(f"nothing listens at {settings.spot.address.host}")
+        _see_certificate(settings)
+
+
+def _see_certificate(settings: Settings) -> None:
+    """Raise `UsageError` where the server is to speak TLS, and does not, or not in its own name."""
+    address = settings.spot.address
+    if address.tls is not None:
+        trusted(address.tls, address.family, address.sockaddr, address.name)
 
 
 def stress(settings: Settings, told: Callable[[Result], None] = lambda result: None) -> Result:
@@ -172,6 +182,7 @@ async def play_round(settings: Settings, talk: Talk, plan: Plan, number: int, pa
     server = Server(settings.command, address)
     try:
         await server.until_it_listens()
+        _see_certificate(settings)
         played = await play(target, talk, plan, address, number, past, stop)
         code = server.ended
     finally:

@@ -80,8 +80,8 @@ def served(command: list[str], port: int) -> Iterator[subprocess.Popen[bytes]]:
 
 def settings_for(port: int, wire: str, folder: Path, **said: Any) -> Settings:
     """A short run: one round, with a declared time of a second."""
-    url = f"ws://127.0.0.1:{port}"
-    spot = look_up(url, None)
+    url = f"{said.pop('scheme', 'ws')}://127.0.0.1:{port}"
+    spot = look_up(url, None, said.pop("insecure", False))
     spoken = wire_for(wire, spot, url)
     load = Load(clients=said.pop("clients", 30), rate=said.pop("rate", 300.0))
     plan = Plan(load, seconds=said.pop("seconds", 1.0), within=said.pop("within", 0.6), seed=said.pop("seed", 1))

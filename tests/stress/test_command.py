@@ -143,7 +143,8 @@ def test_a_server_that_does_not_understand_is_no_success(tmp_path: Path) -> None
     [
         (("ws://127.0.0.1:{free}/ws",), "nothing listens at 127.0.0.1:{free}"),
         (("http://127.0.0.1:{free}/",), "name a server as ws://"),
-        (("wss://127.0.0.1:{free}/",), "behind TLS"),
+        (("wss://127.0.0.1:{free}/",), "nothing listens"),
+        (("ws://127.0.0.1:{free}/", "--insecure"), "no certificate"),
         (("ws://0.0.0.0:{free}/",), "is where servers listen"),
         (("ws://127.0.0.1:99999/",), "is no URL"),
         (("ws://nowhere.invalid:{free}/",), "is not known"),
