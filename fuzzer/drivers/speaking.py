@@ -99,9 +99,12 @@ class Speaking:
 
     def event(self, number: int, op: Operation) -> str:
         """The marker of an operation's event, known by its id from now on."""
-        for step in ("", *CRITICAL_EVENTS) if op.kind == "run_agent" else ("",):
-            self.made[str(EventId(self.base + number, step))] = EventId(number, step)
-        return f"cw-{EventId(self.base + number)}"
+        text = str(EventId(self.base + number))
+        self.made[text] = EventId(number)
+        if op.kind == "run_agent":
+            for step in CRITICAL_EVENTS:
+                self.made[str(EventId(self.base + number, step))] = EventId(number, step)
+        return f"cw-{text}"
 
     def done(self, text: str) -> None:
         """The server confirms that an event was emitted."""

@@ -58,8 +58,8 @@ class Asking:
         """Read what has come in; gives whether the answer is whole."""
         if self._cipher is None or not data:
             return self._exchange.take(data)
-        meant, answer = self._cipher.received(data)
-        if answer:
+        meant = self._cipher.received(data)
+        if answer := self._cipher.sent(b""):
             self._out += answer
             self._hub.watch(self._sock, self, WRITE)
         return bool(meant) and self._exchange.take(meant)

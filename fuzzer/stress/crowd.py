@@ -83,6 +83,9 @@ class Crowd(Speaking):
         self.parted: set[str] = set()
         self.emitting: dict[int, str] = {}
         self.asking: dict[int, str] = {}
+        self._methods: dict[str, Callable[[int, Operation, Lane], None]] = {
+            name.removeprefix("do_"): getattr(self, name) for name in dir(self) if name.startswith("do_")
+        }
         self.names = names
         """How many connections there have been."""
         self.intended: dict[int, float] = {}
@@ -123,14 +126,18 @@ class Crowd(Speaking):
                 self._arrived(now, connection or "", detail)
             elif detail.recipient is None:
                 return
-        elif kind is RowKind.CLOSED:
+        elif kind is not RowKind.INVOKED:  # these two are nearly all
+            self._count(kind, now, connection or "", detail)
+        self.history.append(Row(now - self.started, kind, number, connection, detail))
+
+    def _count(self, kind: RowKind, now: float, connection: str, detail: Detail) -> None:
+        if kind is RowKind.CLOSED:
             self.figures.errors[_kind_of(detail)] += 1
-            self._comes_back(self.clients[connection or ""])
+            self._comes_back(self.clients[connection])
         elif kind is RowKind.GONE:
             self.figures.left += 1
         elif kind is RowKind.RESUMED:
-            self.resumed[connection or ""] = now
-        self.history.append(Row(now - self.started, kind, number, connection, detail))
+            self.resumed[connection] = now
 
     def _arrived(self, now: float, connection: str, content: Content) -> None:
         self.heard = now
@@ -169,8 +176,7 @@ class Crowd(Speaking):
     def do(self, op: Operation, lane: Lane, due: float | None = None) -> int:
         """Begin an operation; gives its number."""
         number = self.begins(op, time.perf_counter() if due is None else due)
-        method: Callable[[int, Operation, Lane], None] = getattr(self, f"do_{op.kind}")
-        method(number, op, lane)
+        self._methods[op.kind](number, op, lane)
         return number
 
     def later(self, seconds: float, act: Callable[..., object], *arguments: object) -> None:

@@ -7,7 +7,6 @@ message costs a client.  No extensions are offered, so reserved bits are an erro
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 from ..core.errors import CrosswireError
 
@@ -26,17 +25,24 @@ class FrameError(CrosswireError):
     """What came in is no frame that a server may send."""
 
 
-class Piece(NamedTuple):
-    """A frame: its opcode, whether it is the last of its message, and what it carries."""
+Piece = tuple[int, bool, bytes]
+"""A frame: its opcode, whether it is the last of its message, and what it carries."""
 
-    opcode: int
-    final: bool
-    payload: bytes
+_keys = bytearray()
+"""Masking keys that nobody has used yet: asking the system for each costs more than masking."""
+
+
+def _key() -> bytes:
+    if not _keys:
+        _keys.extend(os.urandom(1 << 12))
+    key = bytes(_keys[-4:])
+    del _keys[-4:]
+    return key
 
 
 def encode(payload: bytes, opcode: int) -> bytes:
     """Return a whole message as one masked frame."""
-    size, key = len(payload), os.urandom(4)
+    size, key = len(payload), _key()
     if size < 126:
         head = bytes((0x80 | opcode, 0x80 | size))
     elif size < 1 << 16:
@@ -49,7 +55,8 @@ def encode(payload: bytes, opcode: int) -> bytes:
 
 def decode(buffer: bytes | bytearray) -> tuple[list[Piece], int]:
     """Return the whole frames at the beginning of a buffer, and how many bytes they take; raises `FrameError`."""
-    pieces, at, end = [], 0, len(buffer)
+    pieces: list[Piece] = []
+    at, end = 0, len(buffer)
     while end - at >= 2:
         first, second = buffer[at], buffer[at + 1]
         opcode, size, start = first & 0x0F, second & 0x7F, at + 2
@@ -64,6 +71,6 @@ def decode(buffer: bytes | bytearray) -> tuple[list[Piece], int]:
                 raise FrameError(f"a frame of {size:,} bytes, more than {LARGEST:,}")
         if end < start + size:
             break
-        pieces.append(Piece(opcode, first > 0x7F, bytes(buffer[start : start + size])))
+        pieces.append((opcode, first > 0x7F, bytes(buffer[start : start + size])))
         at = start + size
     return pieces, at

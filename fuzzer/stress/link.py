@@ -271,11 +271,10 @@ class SocketLink(Link):
 
     def _write(self, data: bytes) -> None:
         """Send what the kernel takes; the rest goes out when it takes more."""
-        self._put(data if self._cipher is None else self._cipher.sent(data))
-
-    def _put(self, data: bytes) -> None:
+        if self._cipher is not None:
+            data = self._cipher.sent(data)
         sock = self._sock
-        if sock is None:
+        if sock is None or not data:
             return
         if not self._out:
             try:
@@ -302,14 +301,16 @@ class SocketLink(Link):
             self._broke("")
             return
         if self._cipher is not None:
-            data, answer = self._cipher.received(data)
-            if answer:
-                self._put(answer)
+            data = self._cipher.received(data)
+            self._write(b"")  # what TLS has to say to it
+        if self.state == "open" and not self._in:  # most of the time, and spares copies
+            self._take(data)
+            return
         self._in += data
         if self.state == "shaking":
             self._shake()
         if self.state in ("open", "closing"):
-            self._take()
+            self._take(self._in)
 
     def _broke(self, why: str) -> None:
         """The connection has ended without a close frame."""
@@ -354,13 +355,16 @@ class SocketLink(Link):
         self._told_open(self.opened_at - self.began_at)
         self.peer.opened()
 
-    def _take(self) -> None:
+    def _take(self, data: bytes | bytearray) -> None:
         try:
-            pieces, used = decode(self._in)
+            pieces, used = decode(data)
         except FrameError as error:
             self._leave(Farewell(str(error)))
             return
-        del self._in[:used]
+        if data is self._in:
+            del self._in[:used]
+        elif used < len(data):
+            self._in += data[used:]
         for opcode, final, payload in pieces:
             if opcode == CLOSE:
                 code = int.from_bytes(payload[:2], "big") if len(payload) > 1 else 1005

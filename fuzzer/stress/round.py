@@ -28,7 +28,7 @@ from .link import Address, SocketLink
 from .programs import Programs
 from .traffic import Load, Traffic
 
-__all__ = ("Past", "Plan", "Played", "Talk", "play", "traffic")
+__all__ = ("Past", "Plan", "Played", "Talk", "little_garbage", "play", "traffic")
 
 TICK = 0.05
 """Seconds between two looks at the clock, at the server and at what takes too long."""
@@ -50,6 +50,10 @@ UNREST = 30.0
 
 SAID_AGAIN = 50
 """Ways on which something is said once more, to see whether it overtakes what is missing."""
+
+
+SELDOM = 100_000
+"""Objects that are made before the collector looks for circles among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,18 +177,21 @@ async def play(
     target: Target, talk: Talk, plan: Plan, address: Address, number: int, past: Past, stop: anyio.Event
 ) -> Played:
     """Play the round of that number, and judge it; what was seen so far, once ``stop`` is set."""
-    with _little_garbage():
+    with little_garbage():
         return await _played(target, talk, plan, address, number, past, stop)
 
 
 @contextmanager
-def _little_garbage() -> Iterator[None]:
-    """Have the collector look at a round's own objects only: they are many, they stay, and the rest is none of it."""
+def little_garbage() -> Iterator[None]:
+    """Have the collector look seldom, and at a round's own objects only: they are many, and they stay."""
+    before = gc.get_threshold()
     gc.collect()
     gc.freeze()
+    gc.set_threshold(SELDOM, *before[1:])
     try:
         yield
     finally:
+        gc.set_threshold(*before)
         gc.unfreeze()
 
 

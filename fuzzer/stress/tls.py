@@ -60,8 +60,8 @@ class Cipher:
         self._go_on()
         return self._out.read()
 
-    def received(self, data: bytes) -> tuple[bytes, bytes]:
-        """Return what was meant by bytes that came in, and what goes out for them."""
+    def received(self, data: bytes) -> bytes:
+        """Return what was meant by bytes that came in; what goes out for them is what is `sent` next."""
         self._in.write(data)
         self._go_on()
         meant = bytearray()
@@ -69,7 +69,7 @@ class Cipher:
             with suppress(ssl.SSLWantReadError, ssl.SSLZeroReturnError):
                 while piece := self._object.read(CHUNK):
                     meant += piece
-        return bytes(meant), self._out.read()
+        return bytes(meant)
 
     def _go_on(self) -> None:
         if not self._shaken:

@@ -7,7 +7,7 @@ one is the target's own affair.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from ..core.history import Content, EventId, Mention
 from ..core.jsons import read_json
 from ..core.program import CRITICAL_EVENTS
 
-__all__ = ("FIELDS", "Fields", "Said", "carries_any", "in_objects", "in_payload", "markers", "objects")
+__all__ = ("FIELDS", "Fields", "Said", "carries_any", "in_objects", "in_payload", "markers")
 
 MARKER = re.compile(r"cw-(e\d+)", re.IGNORECASE)
 MARKER_IN_BYTES = re.compile(rb"cw-(e\d+)", re.IGNORECASE)
@@ -38,11 +38,11 @@ class Fields:
 FIELDS = Fields()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Said:
-    """An object in a frame: its own texts, a step of an agent's run that it or one around it names, and its fields."""
+    """An object in a frame that has an event among its texts: the step of an agent's run that it or one around it
+    names, and its fields."""
 
-    texts: tuple[str, ...]
     step: str = ""
     sender: str | None = None
     recipient: str | None = None
@@ -50,32 +50,7 @@ class Said:
     run: str | None = None
 
 
-def objects(data: Any, fields: Fields = FIELDS, step: str = "") -> Iterator[Said]:
-    """Every object in JSON-able data that has texts of its own, outermost first."""
-    if isinstance(data, str):
-        yield Said((data,), step)
-    elif isinstance(data, dict) or isinstance(data, Mapping):  # noqa: SIM101 - most are dicts, and the other asks an ABC
-        texts = tuple([value for value in data.values() if isinstance(value, str)])
-        if texts:
-            step = _step(texts) or step
-            yield Said(
-                texts,
-                step,
-                _first(data, fields.sender, fields.user),
-                _first(data, fields.recipient, fields.user),
-                _first(data, fields.room),
-                _first(data, fields.run),
-            )
-        if len(texts) < len(data):
-            for value in data.values():
-                if not isinstance(value, str) and isinstance(value, Mapping | list | tuple):
-                    yield from objects(value, fields, step)
-    elif isinstance(data, list | tuple):
-        for value in data:
-            yield from objects(value, fields, step)
-
-
-def _step(texts: tuple[str, ...]) -> str:
+def _step(texts: Sequence[str]) -> str:
     """The step of an agent's run that one of several texts names; "" where none does."""
     for name in CRITICAL_EVENTS:
         for text in texts:
@@ -97,13 +72,42 @@ def _first(
 
 
 def in_objects(data: Any, fields: Fields = FIELDS) -> dict[str, Said]:
-    """The events in JSON-able data, as in the markers, each with the object that it is in."""
+    """The events in JSON-able data, as in the markers, each with the outermost object that it is a text of."""
     found: dict[str, Said] = {}
-    for said in objects(data, fields):
-        for text in said.texts:
-            for event in map(str.lower, MARKER.findall(text)):
-                found.setdefault(f"{event}.{said.step}" if said.step else event, said)
+    _collect(data, fields, "", found)
     return found
+
+
+def _collect(data: Any, fields: Fields, step: str, found: dict[str, Said]) -> None:
+    if isinstance(data, dict) or isinstance(data, Mapping):  # noqa: SIM101 - most are dicts, and the other asks an ABC
+        texts = [value for value in data.values() if isinstance(value, str)]
+        step = _step(texts) or step
+        said: Said | None = None
+        for text in texts:
+            if "cw-e" in text.lower():
+                if said is None:
+                    said = Said(
+                        step,
+                        _first(data, fields.sender, fields.user),
+                        _first(data, fields.recipient, fields.user),
+                        _first(data, fields.room),
+                        _first(data, fields.run),
+                    )
+                _note(text, said, found)
+        if len(texts) < len(data):
+            for value in data.values():
+                if not isinstance(value, str):
+                    _collect(value, fields, step, found)
+    elif isinstance(data, str):
+        _note(data, Said(step), found)
+    elif isinstance(data, list | tuple):
+        for value in data:
+            _collect(value, fields, step, found)
+
+
+def _note(text: str, said: Said, found: dict[str, Said]) -> None:
+    for event in MARKER.findall(text):
+        found.setdefault(f"{event.lower()}.{said.step}" if said.step else event.lower(), said)
 
 
 def carries_any(frame: Frame) -> bool:

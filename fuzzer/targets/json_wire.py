@@ -23,7 +23,7 @@ from .frames import FIELDS, Fields, carries_any, in_objects, markers
 from .login import Http, HttpLogin, fill
 from .own import Action
 from .presence import Presence
-from .templates import USER, Template, contains, frame_of, joined_room, names, names_room
+from .templates import USER, Shape, Template, contains, frame_of, joined_room, names, names_room
 from .users import Naming, known_as
 from .wire import Login, Outgoing, Reading, Wire, WireError, words
 
@@ -171,10 +171,10 @@ class JsonWire(Wire):
         return [frame_of(template, self.said(login)) for template in self.first]
 
     def emit(self, event: Outgoing) -> Frame | Http:
-        return self.to_user if isinstance(self.to_user, Http) else frame_of(self.to_user, self.told(event))
+        return self.to_user if isinstance(self.to_user, Http) else self._to_user.frame(self.told(event))
 
     def broadcast(self, event: Outgoing) -> Frame | Http:
-        return self.to_all if isinstance(self.to_all, Http) else frame_of(self.to_all, self.told(event))
+        return self.to_all if isinstance(self.to_all, Http) else self._to_all.frame(self.told(event))
 
     def run_agent(self, event: Outgoing) -> Frame:
         return frame_of(self.ask, self.told(event))
@@ -200,17 +200,29 @@ class JsonWire(Wire):
         return [frame_of(self.leave, {**self.said(login), "room": room})]
 
     def emit_to_room(self, event: Outgoing) -> Frame | Http:
-        return self.to_room if isinstance(self.to_room, Http) else frame_of(self.to_room, self.told(event))
+        return self.to_room if isinstance(self.to_room, Http) else self._to_room.frame(self.told(event))
 
     def spoken_in(self, login: Login, room: str | None) -> tuple[str, ...]:
         return (room,) if room is not None and names_room(self.to_room) else self.enters(login)
+
+    @cached_property
+    def _to_user(self) -> Shape:
+        return Shape(None if isinstance(self.to_user, Http) else self.to_user)
+
+    @cached_property
+    def _to_all(self) -> Shape:
+        return Shape(None if isinstance(self.to_all, Http) else self.to_all)
+
+    @cached_property
+    def _to_room(self) -> Shape:
+        return Shape(None if isinstance(self.to_room, Http) else self.to_room)
 
     @cached_property
     def fields(self) -> Fields:
         """The fields that say whose an event is: those that are declared, and the usual ones."""
         sender = FIELDS.sender if self.sender is None else (self.sender,)
         recipient = FIELDS.recipient if self.recipient is None else (self.recipient,)
-        return Fields(sender, recipient, FIELDS.room, FIELDS.run, self.user_named)
+        return Fields(sender, recipient, FIELDS.room, FIELDS.run, None if self.users is None else self.user_named)
 
     @cached_property
     def _user_field(self) -> str | None:
@@ -237,31 +249,30 @@ class JsonWire(Wire):
         events = tuple(said) or markers(frame)
         if not isinstance(data, dict):
             return Reading(events, kind="text" if isinstance(frame, str) else "bytes", said=said)
-        ready = contains(self.ready, data, lambda: self.said(login))
-        named = data.get(self._user_field) if ready and self._user_field is not None else None
-        recipient = data.get(self.recipient) if self.recipient is not None else None
-        answer = None
-        acted = None
+        kind = data.get("type", "json")
+        reading = Reading(events, kind=kind if isinstance(kind, str) else str(kind), said=said)
+        named = None
+        if self.ready is not None and contains(self.ready, data, lambda: self.said(login)):
+            reading.ready = True
+            named = data.get(self._user_field) if self._user_field is not None else None
         for name, action in self.actions.items():
             if contains(action.answer, data, lambda: self.said(login)):
-                acted = name
+                reading.acted = name
                 named = data.get(action.user) if action.user is not None else named
+        if named is not None:
+            reading.user = self.user_named(named)
+        if self.recipient is not None:
+            reading.recipient = self.user_named(data.get(self.recipient))
+        if self.refused is not None:
+            reading.refused = contains(self.refused, data, lambda: self.said(login))
         if self.pong is not None and contains(self.ping, data, lambda: self.said(login)):
-            answer = frame_of(self.pong, self.said(login))
-        return Reading(
-            events,
-            self.user_named(recipient),
-            ready,
-            self.user_named(named),
-            contains(self.refused, data, lambda: self.said(login)),
-            answer=answer,
-            heartbeat=answer is not None,
-            kind=str(data.get("type", "json")),
-            said=said,
-            joined=joined_room(self.joined, data),
-            acted=acted,
-            seen=self.online.read(data, self.user_named) if self.online is not None else None,
-        )
+            reading.answer = frame_of(self.pong, self.said(login))
+            reading.heartbeat = True
+        if self.joined is not None:
+            reading.joined = joined_room(self.joined, data)
+        if self.online is not None:
+            reading.seen = self.online.read(data, self.user_named)
+        return reading
 
 
 TEXT = JsonWire(path="/ws", to_user=None, to_all="{event}")

@@ -48,7 +48,7 @@ def test_what_websockets_writes_is_read_in_pieces(wanted: list[tuple[int, Opcode
         pieces, used = decode(buffer)
         del buffer[:used]
         read += pieces
-    assert read == [Piece(frame.opcode, frame.fin, bytes(frame.data)) for frame in frames]
+    assert read == [(frame.opcode, frame.fin, bytes(frame.data)) for frame in frames]
     assert not buffer
 
 

@@ -1,0 +1,25 @@
+"""A template made ready gives what the template itself gives, whatever is in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from crosswire.fuzzer.targets.templates import MARK, Shape, frame_of
+
+TEXTS = st.sampled_from(
+    ("{to}", "{event}", "to {to}: {event}", "{{to}}", "{nobody}", "plain", "", "{", "}", MARK, '"{to}"')
+)
+VALUES = st.sampled_from(("u1", 7, '"é\n', "{event}", "", None)) | st.text(max_size=5)
+TEMPLATES = st.recursive(
+    TEXTS | st.none() | st.booleans() | st.integers(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(TEMPLATES, st.fixed_dictionaries({"to": VALUES, "event": VALUES}))
+def test_a_template_made_ready_gives_what_the_template_gives(template: Any, said: dict[str, Any]) -> None:
+    assert Shape(template).frame(said) == frame_of(template, said)
