@@ -8,6 +8,10 @@ the client's process for a message, both in turns.
 
 **Found**: servers with a bug each, and their repaired twins, as processes of their own, a fresh one for each seed; how
 many events were said until the first evidence, and by which proof.
+
+**Reproduced**: what was found is looked for in the deterministic world, beginning with the live history cut down; as a
+control, `--controls` campaigns begin with random programs of the same machine, and may do as many executions: how many
+of them find something of the same cause, and after how many (the median of those)?
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
 
@@ -28,21 +33,27 @@ import anyio
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
-from crosswire.fuzzer.core.history import Detail, RowKind
+from crosswire.fuzzer.campaigns.campaign import Campaign
+from crosswire.fuzzer.campaigns.campaign import Plan as Campaigns
+from crosswire.fuzzer.core.history import Content
 from crosswire.fuzzer.core.program import Operation
+from crosswire.fuzzer.engine.execution import Worker
+from crosswire.fuzzer.findings.causes import bugs_of
 from crosswire.fuzzer.stress.address import look_up, wire_for
 from crosswire.fuzzer.stress.crowd import Crowd, Track
 from crosswire.fuzzer.stress.hub import Hub
-from crosswire.fuzzer.stress.round import Plan
-from crosswire.fuzzer.stress.run import Settings, stress
+from crosswire.fuzzer.stress.reproduce import reproduce, target_for
+from crosswire.fuzzer.stress.round import Plan, little_garbage
+from crosswire.fuzzer.stress.run import Result, Settings, stress
 from crosswire.fuzzer.stress.traffic import Load
 from crosswire.fuzzer.stress.traits import live_target
 from crosswire.fuzzer.targets import JsonWire
 from crosswire.fuzzer.targets.policy import Policy, policy_of
+from crosswire.fuzzer.targets.resolve import resolve
 
 from .report import arguments, in_turns, machine, middle, spread, table, write
 
-__all__ = ("CLIENTS", "SERVERS", "cost", "found", "free_port", "main")
+__all__ = ("CLIENTS", "SERVERS", "Lookup", "cost", "found", "free_port", "looked_for", "main")
 
 DIRECT = JsonWire(path="/ws/{user}", to_user={"to": "{to}", "text": "{event}"})
 
@@ -126,17 +137,18 @@ class Closed(Crowd):
 
     ends = 0.0
     heard_in_all = 0
+    lane = Track()
 
-    def record(self, kind: RowKind, number: int | None, connection: str | None, detail: Detail) -> None:
-        super().record(kind, number, connection, detail)
-        if kind is RowKind.RECEIVED and connection is not None and not self.ending:
+    def _arrived(self, now: float, connection: str, content: Content) -> None:
+        super()._arrived(now, connection, content)
+        if not self.ending:
             self.heard_in_all += 1
-            if time.perf_counter() < self.ends:
+            if now < self.ends:
                 self.speak(connection)
 
     def speak(self, name: str) -> None:
         user = self.clients[name].login.user
-        self.do(Operation("emit", name, user, user), Track())
+        self.do(Operation("emit", name, user, user), self.lane)
 
 
 async def ours(port: int, connections: int, seconds: float) -> int:
@@ -170,7 +182,8 @@ def client(name: str, port: int, connections: int, seconds: float) -> None:
     if name == CLIENTS[0]:
         messages = asyncio.run(bare(port, connections, seconds))
     else:
-        messages = anyio.run(ours, port, connections, seconds, backend=name.rpartition(" ")[2])
+        with little_garbage():  # as in every round
+            messages = anyio.run(ours, port, connections, seconds, backend=name.rpartition(" ")[2])
     took = time.process_time() - began
     print(json.dumps({"messages": messages, "processor": took, "seconds": time.perf_counter() - wall}))
 
@@ -192,9 +205,36 @@ def cost(connections: int, seconds: float, rounds: int) -> dict[str, list[float]
 # -- what is found ------------------------------
 
 
-def found(name: str, seeds: int, seconds: float) -> list[dict[str, object]]:
-    """What each seed says of a server, a fresh one for each."""
-    told: list[dict[str, object]] = []
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """What came of one live violation in the world, and of campaigns that begin with random programs instead."""
+
+    kind: str
+    live: int
+    """Operations of the live history."""
+    minimal: int | None
+    """Of the counterexample; None where the kind did not show."""
+    executions: int
+    controls: int
+    without: tuple[int, ...]
+    """Campaigns that found something of the same cause in as many executions: after how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What one seed says of a server: the kinds of violations, and after how many events the first of them showed."""
+
+    kinds: tuple[str, ...]
+    events: int | None
+    heard: int
+    owed: int
+    rested: int
+    lookup: Lookup | None
+
+
+def found(name: str, seeds: int, seconds: float, controls: int = 0) -> list[Told]:
+    """What each seed says of a server, a fresh one for each; with what comes of it in the world, and of controls."""
+    told = []
     for seed in range(seeds):
         port = free_port()
         uvicorn = ["-m", "uvicorn", name, "--port", str(port), "--log-level", "critical"]
@@ -218,24 +258,44 @@ def found(name: str, seeds: int, seconds: float) -> list[dict[str, object]]:
             )
             with running([sys.executable, *(uvicorn if name.endswith(":app") else own)], port):
                 result = stress(settings)
+            lookup = looked_for(name, result, Path(folder), seed, controls) if controls else None
         earliest = min(result.broken.values(), key=lambda one: one.said, default=None)
-        told.append(
-            {
-                "kinds": sorted({one.proven.violation.kind for one in result.broken.values()}),
-                "events": earliest.said if earliest is not None else None,
-                "grade": earliest.proven.grade.value if earliest is not None else "",
-                "heard": result.figures.heard,
-                "owed": result.figures.owed,
-                "rested": result.rested,
-            }
-        )
+        kinds = tuple(sorted({one.proven.violation.kind for one in result.broken.values()}))
+        events = earliest.said if earliest is not None else None
+        told.append(Told(kinds, events, result.figures.heard, result.figures.owed, result.rested, lookup))
     return told
+
+
+# -- from live to minimal, and a control ------------------------------
+
+
+def looked_for(name: str, result: Result, folder: Path, seed: int, controls: int) -> Lookup | None:
+    """Look for what was seen first of a live server in the world, and let campaigns look for it without its history."""
+    one = min(result.broken.values(), key=lambda one: one.said, default=None)
+    if one is None:
+        return None
+    place, kind = target_for(name, SERVERS[name]), one.proven.violation.kind
+    attempt = reproduce(Worker(resolve(place)), one.played, one.proven, folder, seed)
+    live = next((found for found in attempt.found if found.same), None)
+    without: list[int] = []
+    for number in range(controls if live is not None else 0):
+        plan = Campaigns(seed=seed * controls + number, executions=attempt.executions)
+        tally = Campaign(resolve(place), plan).run()
+        causes = {signature: found.cause for signature, found in tally.found.items()}
+        assert live is not None
+        alike = {live.finding.violation.signature(resolve(place).name)}
+        alike |= {one for group in bugs_of({"live": live.cause, **causes}) if "live" in group for one in group}
+        firsts = [found.at_execution for signature, found in tally.found.items() if signature in alike]
+        without += sorted(firsts)[:1]
+    minimal = len(live.finding.execution.program) if live is not None else None
+    return Lookup(kind, attempt.operations, minimal, attempt.executions, controls, tuple(without))
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser, rest = arguments(__doc__, argv)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=10.0, help="of each run")
+    parser.add_argument("--controls", type=int, default=5, help="campaigns for each violation that was looked for")
     parser.add_argument("--connections", type=int, default=50)
     parser.add_argument("--echo", action="store_true", help="be the echo server")
     parser.add_argument("--client", choices=CLIENTS, help="be one of the clients")
@@ -256,16 +316,36 @@ def main(argv: Sequence[str] | None = None) -> None:
         for name, each in costs.items()
     ]
     print(table(("us of processor time a message", "median", "from", "to", "against bare"), rows))
-    judged = {name: found(name, seeds, 4.0 if options.quick else options.seconds) for name in SERVERS}
+    controls = {name: 0 if "repaired" in name else 1 if options.quick else options.controls for name in SERVERS}
+    length = 4.0 if options.quick else options.seconds
+    judged = {name: found(name, seeds, length, controls[name]) for name in SERVERS}
     lines = []
     for name, told in judged.items():
-        accused = sum(bool(one["kinds"]) for one in told)
-        kinds = sorted({str(kind) for one in told for kind in one["kinds"]})  # type: ignore[attr-defined]
-        events = ", ".join(str(one["events"]) for one in told if one["events"] is not None)
-        heard = sum(int(str(one["heard"])) for one in told)
+        kinds = sorted({kind for one in told for kind in one.kinds})
+        events = ", ".join(str(one.events) for one in told if one.events is not None)
+        heard = sum(one.heard for one in told)
+        accused = sum(bool(one.kinds) for one in told)
         lines.append((name, ", ".join(kinds) or "-", f"{accused}/{len(told)}", events or "-", f"{heard:,}"))
     print(table(("server", "found", "seeds", "events until", "events heard"), lines, left=2))
-    write(options.json, {"cost_us": costs, "found": judged})
+    helped = []
+    for name, told in judged.items():
+        lookups = [one.lookup for one in told if one.lookup is not None]
+        if lookups:
+            found_there = [one for one in lookups if one.minimal is not None]
+            cells = ((one.kind, f"{one.live:,}", f"{one.executions:,}", one.minimal or "-") for one in lookups)
+            kinds_of, live, executions, minimal = (", ".join(map(str, cell)) for cell in zip(*cells, strict=True))
+            shares = f"{len(found_there)}/{len(lookups)}", _share(found_there)
+            helped.append((name, kinds_of, live, minimal, executions, *shares))
+    headings = ("server", "looked for", "operations live", "minimal", "executions", "found", "random programs")
+    print(table(headings, helped, left=2))
+    write(options.json, {"cost_us": costs, "found": {name: list(map(asdict, told)) for name, told in judged.items()}})
+
+
+def _share(lookups: Sequence[Lookup]) -> str:
+    """How many campaigns found it, and after how many executions half of those did."""
+    after = [executions for one in lookups for executions in one.without]
+    told = f"{len(after)}/{sum(one.controls for one in lookups)}"
+    return f"{told}, after {middle(after):,.0f}" if after else told
 
 
 if __name__ == "__main__":
