@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -119,6 +120,24 @@ class LeavesSomething(Repaired):
         pass
 
 
+class LeavesAGenerator(Repaired):
+    """It is found by the collector alone, after the execution."""
+
+    async def emit(self, event: Event) -> None:
+        numbers = self.numbers()
+        kept: list[Any] = [numbers]
+        kept.append(kept)
+        async for number in numbers:
+            if number:
+                break
+        await super().emit(event)
+
+    async def numbers(self) -> AsyncIterator[int]:
+        for number in range(3):
+            await latency("numbers")
+            yield number
+
+
 class StartsProcesses(Chat):
     async def emit(self, event: Event) -> None:
         await anyio.run_process(["true"])
@@ -138,7 +157,9 @@ def kinds(worker: Worker, program: Program, times: int) -> set[str]:
     return {violation.kind for one in executions for violation in judge(worker.target, program, one.history)}
 
 
-@pytest.mark.parametrize(("adapter", "found"), [(Chat, {"LostEvent"}), (Repaired, set()), (InThreads, set())])
+@pytest.mark.parametrize(
+    ("adapter", "found"), [(Chat, {"LostEvent"}), (Repaired, set()), (InThreads, set()), (LeavesAGenerator, set())]
+)
 def test_a_run_and_its_replay_are_the_same_and_only_the_race_is_accused(
     adapter: type[Adapter], found: set[str]
 ) -> None:
@@ -238,7 +259,7 @@ def first(adapter: type[Adapter]) -> tuple[Execution, str]:
     raise AssertionError("nothing was found")
 
 
-@pytest.mark.parametrize("adapter", [Chat, Repaired, Waits, Fails, LeavesSomething])
+@pytest.mark.parametrize("adapter", [Chat, Repaired, Waits, Fails, LeavesSomething, LeavesAGenerator])
 def test_stock_trio_shows_the_same(adapter: type[Adapter]) -> None:
     here, stock = worker(adapter), Worker(resolve(f"{__name__}:{adapter.__name__}?backend=trio"), make_stock())
     with here.session():

@@ -5,7 +5,6 @@ ASGI specification, "WebSocket" (HTTP and WebSocket protocol, version 2.5).
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextvars import copy_context
@@ -15,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 from ..core.handshake import Frame, Request
 from ..core.history import Farewell
 from ..core.program import Pace
+from ..core.stacks import unwrapped
 from ..world import Outer
 from ..world.external import External
 from ..world.network import FIRST_CLIENT_PORT
@@ -58,8 +58,8 @@ class AsgiLink(Link):
         self._arriving: External
         self._head: External | None = None
         self._queue: deque[Message] = deque()
-        self._reader: asyncio.Future[None] | None = None
-        self._outgoing: deque[tuple[Frame, bool, asyncio.Future[None]]] = deque()
+        self._reader: Any = None
+        self._outgoing: deque[tuple[Frame, bool, Any]] = deque()
         self._frame: External | None = None
         self._connected = False
         self._accepted = False
@@ -68,7 +68,7 @@ class AsgiLink(Link):
         self._gone = False
         self._lost = False
         self._served = False
-        self.task: asyncio.Task[None] | None = None
+        self.task: Any = None
 
     # -- what the client does ------------------------------
 
@@ -109,14 +109,16 @@ class AsgiLink(Link):
             return
         self._connected = True
         self._queue.append({"type": "websocket.connect"})
-        self.task = self._loop.create_task(self._run(scope))
+        self.task = self._loop.serve(self._run, scope)
         self._advance()
 
     async def _run(self, scope: Message) -> None:
+        as_io = self._loop.as_io
         try:
-            await self._app(scope, self._receive, self._send)
+            await self._app(scope, as_io(self._receive), as_io(self._send))
         except BaseException as error:
-            self._finished(f"the application raised {type(error).__name__}")
+            if self._loop.is_running():
+                self._finished(f"the application raised {type(unwrapped(error)).__name__}")
             raise
         else:
             self._finished("the application ended")
@@ -289,7 +291,7 @@ class AsgiLink(Link):
         if self.pace != "slow" and not self.stalled:
             self.peer.received(frame)
             return
-        sent: asyncio.Future[None] = self._loop.create_future()
+        sent = self._loop.create_future()
         waiting = frame, heartbeat, sent
         self._outgoing.append(waiting)
         self._show()

@@ -74,11 +74,12 @@ class _Call:
 
     def begin(self, app: Any, scope: Any, body: bytes) -> None:
         self._messages.append({"type": "http.request", "body": body, "more_body": False})
-        self._loop.create_task(self._run(app, scope))
+        self._loop.serve(self._run, app, scope)
 
     async def _run(self, app: Any, scope: Any) -> None:
+        as_io = self._loop.as_io
         try:
-            await app(scope, self._receive, self._send)
+            await app(scope, as_io(self._receive), as_io(self._send))
         finally:
             self._tell()
 

@@ -13,9 +13,10 @@ __all__ = ("Driver", "ManagerDriver", "TargetError", "WireDriver", "driver_for")
 
 def driver_for(target: Target, program: Program, loop: Any) -> Driver:
     """Return the driver for one execution of a target."""
+    if target.traits.by_wire:
+        return WireDriver(target, program, loop)
     if target.backend == "trio":
         from .structured import NurseryDriver  # trio is loaded where it is wanted
 
         return NurseryDriver(target, program, loop)
-    kind = WireDriver if target.traits.by_wire else ManagerDriver
-    return kind(target, program, loop)
+    return ManagerDriver(target, program, loop)

@@ -7,7 +7,6 @@ off and looks for what is left behind.  What an operation does is the affair of 
 
 from __future__ import annotations
 
-import asyncio
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -20,7 +19,7 @@ from ..core.errors import CrosswireError
 from ..core.handshake import Sent
 from ..core.history import Content, Detail, EventId, Failure, Remains, Row, RowKind, Sleep, Spin
 from ..core.program import AT_ONCE, Operation, Program
-from ..core.stacks import Place, coroutine, raised_at, unretrieved, waits_at
+from ..core.stacks import Place, coroutine, raised_at, waits_at
 from ..core.text import cut
 from ..targets.adapter import Target
 from ..targets.policy import REST
@@ -109,6 +108,8 @@ class Driver(ABC):
         self.epilogue = 0
         self.error: BaseException | None = None
         self.started = False
+        self._kept: tuple[int, int] | None = None
+        """how many rows and frames there were when the execution was over, where anything could follow"""
 
     def record(self, kind: RowKind, number: int | None, connection: str | None, detail: Detail) -> None:
         now = self.loop._now
@@ -161,9 +162,8 @@ class Driver(ABC):
 
     def left_behind(self) -> Iterator[Remains]:
         """After everything: what should not be there any more."""
-        for task in self.loop.tasks:
-            if not task.done():
-                yield self.remaining(task, waits_at(task), self.served_by(task))
+        for task in self.loop.left():
+            yield self.remaining(task, waits_at(task), self.served_by(task))
 
     def remaining(self, task: Any, place: Place, of: str | int | None) -> Remains:
         name = cut(coroutine(task).__qualname__, NAME)
@@ -187,8 +187,15 @@ class Driver(ABC):
 
     # -- from beginning to end ------------------------------
 
+    def over(self) -> None:
+        """The execution is over; what tasks do now because they are cancelled is no part of it."""
+        self._kept = len(self.history), len(self.frames)
+
     def end(self) -> None:
         """Complete the history after the world has come to its end; raises `TargetError`."""
+        if self._kept is not None:
+            rows, frames = self._kept
+            del self.history[rows:], self.frames[frames:]
         loop = self.loop
         if loop.trespass is not None:
             raise TargetError(str(loop.trespass)) from loop.trespass
@@ -203,10 +210,8 @@ class Driver(ABC):
             passing = loop.time() - self.moved_at > self.target.traits.policy.delay
             self.record(RowKind.SPINNING, None, None, Spin.PERIOD if passing else Spin.BUSY)
         self.gather_unhandled()
-        for task in loop.tasks:
-            failed = unretrieved(task)
-            if failed is not None:
-                self.unhandled(failed, serving=self.loop.labels.get(task))
+        for failed, serving in loop.failed():
+            self.unhandled(failed, serving=serving)
         for one in forgotten(self.ungathered):
             self.record(RowKind.UNHANDLED, None, None, one)
         for place, seconds in loop.blocked_at:
@@ -221,8 +226,7 @@ class Driver(ABC):
             if isinstance(error, OutsideWorldError):
                 raise TargetError(str(error)) from error
             task = context.get("task") or context.get("future")
-            serving = self.loop.labels.get(task) if isinstance(task, asyncio.Task) else None
-            self.unhandled(error or context["message"], serving=serving)
+            self.unhandled(error or context["message"], serving=self.loop.served_in(task))
         self.handed_over = len(reached)
         for caught, serving in self.uncaught():
             known = replace(self.connections(), parted=frozenset(self.parted))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextvars import Context
 from typing import Any
 
 from ..core.history import Detail, Failure, Remains, RowKind
 from ..core.program import Operation, Program
-from ..core.stacks import Place, unwrapped, waits_at
+from ..core.stacks import Place, unwrapped
 from ..targets.adapter import Target
 from ..world import Interrupted, OutsideWorldError, TargetBlockedError
 from ..world.external import operation
@@ -84,12 +84,6 @@ class NurseryDriver(ManagerDriver):
         else:
             self.record(RowKind.INVOKED, number, op.connection, lane.running)
             lane.task.scope.cancel()
-
-    def left_behind(self) -> Iterator[Remains]:
-        """What was given to trio itself is there for as long as the run; everything else ends with its operation."""
-        if self.target.offers("shut_down"):
-            for task in self.world.left():
-                yield self.remaining(task, waits_at(task), self.served_by(task))
 
     def _of_each_client(self) -> list[Remains]:
         return []

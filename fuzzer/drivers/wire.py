@@ -6,7 +6,6 @@ as done when everything has come to rest: until then its effects may be seen, an
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -16,7 +15,7 @@ from ..clients.asgi import AsgiLink
 from ..core.history import Outcome, Remains, RowKind
 from ..core.http import HttpAnswer
 from ..core.program import Operation, Program
-from ..core.stacks import Place, waits_at
+from ..core.stacks import Place, coroutine, unwrapped, waits_at
 from ..targets.adapter import Target
 from ..targets.login import Http
 from ..targets.serving import Service
@@ -36,7 +35,7 @@ PATIENCE = 120.0
 
 
 def _code(task: Any) -> object:
-    return getattr(task.get_coro(), "cr_code", None)
+    return getattr(coroutine(task), "cr_code", None)
 
 
 class WireDriver(Driver, Speaking):
@@ -51,7 +50,7 @@ class WireDriver(Driver, Speaking):
         self.clients: dict[str, WireClient] = {}
         self.service: Service
         self.logs = LogWatch()
-        self.stop: asyncio.Future[None] | None = None
+        self.stop: Any = None
         self.ending: int | None = None
         self.emitting: dict[int, str] = {}
         """operations sent and not yet done, with the connection they were sent on"""
@@ -68,8 +67,7 @@ class WireDriver(Driver, Speaking):
             yield
 
     def begin(self) -> None:
-        task = asyncio.Task(self._serve(), loop=self.loop, context=self.context)
-        self.loop.drivers.append(task)
+        self.loop.drive(self.context, self._serve)
 
     async def _serve(self) -> None:
         try:
@@ -80,9 +78,11 @@ class WireDriver(Driver, Speaking):
                 self.enter_stage()
                 await self.stop
         except BaseException as error:
+            if not self.loop.is_running():  # the execution is over
+                raise
             if not self.started:
-                self.error = error
-            elif self.ending is not None and not isinstance(error, asyncio.CancelledError):
+                self.error = unwrapped(error)
+            elif self.ending is not None and not isinstance(error, self.loop.cancelled):
                 self.record(RowKind.RAISED, self.ending, None, failure(error))
                 self.ending = None
             else:
@@ -143,9 +143,8 @@ class WireDriver(Driver, Speaking):
 
     def place(self, name: str | None) -> Place:
         """Where the code waits that serves a connection; any code of the target's, where there is none for it."""
-        label = self.loop.labels
-        tasks = [task for task in self.loop.tasks if not task.done()]
-        own = [task for task in tasks if name is not None and label.get(task) == name]
+        tasks = self.loop.targets()
+        own = [task for task in tasks if name is not None and self.loop.served_in(task) == name]
         places = [waits_at(task) for task in own or tasks]
         return next((place for place in places if place), Place())
 
@@ -186,12 +185,12 @@ class WireDriver(Driver, Speaking):
         """
         code = _code(task)
         alone = code is not None and sum(_code(other) is code for other in self.loop.tasks) == 1
-        return None if alone else self.loop.labels.get(task)
+        return None if alone else self.loop.served_in(task)
 
     def left_behind(self) -> Iterator[Remains]:
         told = {client.link.task for client in self.clients.values() if isinstance(client.link, AsgiLink)}
-        for task in self.loop.tasks:
-            place = waits_at(task, own=True) if not task.done() and task not in told else Place()
+        for task in self.loop.left():
+            place = waits_at(task, own=True) if task not in told else Place()
             if place:  # what libraries leave running is their own affair
                 yield self.remaining(task, place, self.served_by(task))
         for name, client in self.clients.items():

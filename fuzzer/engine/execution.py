@@ -268,6 +268,7 @@ class Worker:
         self.frames, self.rows = run.frames, run.history
         loop.idle = run.when_idle
         loop.clock_hook = run.clock_moves
+        loop.over = run.over
         with run.around(), databases_apart():
             try:
                 loop.run_world(run.context, run.begin)

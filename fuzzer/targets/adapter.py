@@ -227,6 +227,8 @@ class Target:
     state: Keeping = field(default_factory=Keeping, compare=False, repr=False)
     backend: Backend = "asyncio"
     """Which library's tasks it is run as."""
+    backends: tuple[Backend, ...] = ("asyncio",)
+    """Those it can be run as."""
 
     def offers(self, method: str) -> bool:
         return self.traits.offers(method)

@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import parse_qsl
 
-from ..core.choices import WAYS, Way
+from ..core.choices import WAYS, Backend, Way
 from ..core.program import Kind as OperationKind
 from ..core.stacks import raised_at
 from ..core.text import cut, said
 from ..world import WorldLoop
 from .adapter import Target
+from .backends import backends_for
 from .embedding import is_sanic, is_tornado, sanic_serving, tornado_serving
 from .fresh import FreshModule, taking_up
 from .json_wire import TEXT, JsonWire
@@ -105,6 +106,7 @@ def application(
     prepare: Callable[[], Awaitable[object] | object] | None = None,
     environment: Mapping[str, str] | None = None,
     stand_ins: Sequence[StandIn] = (),
+    backends: Sequence[Backend] = (),
 ) -> Target:
     """The target for an application that clients reach over WebSocket, by ``package.module:name``.
 
@@ -119,7 +121,8 @@ def application(
     tokens, and may be a coroutine function.  ``environment``: variables that are set when the application is taken up
     and while it runs.  ``stand_ins`` answer for the machines that it talks to (`Redis`, `HttpService`, `LineServer`),
     each anew in every execution, and before ``prepare`` is called.  ``state`` says how executions are kept apart
-    (`WAYS`); without it, the first way that is proven.
+    (`WAYS`); without it, the first way that is proven.  ``backends`` are the libraries whose tasks the application can
+    be run as, the first where nobody chooses; without them, ``backends`` in its module, else what that imports.
     Raises `UnknownTargetError`.
     """
     if "?" in name:
@@ -176,7 +179,10 @@ def application(
     how = ", called directly" if direct else f", behind {via}" if found.kind == "asgi" else ""
     if state is not None:
         how += f", its executions kept apart by {state}"
-    return Target(name, create, traits, f"{found.title}{how}; clients speak {spoken.describe()}", keeping)
+    title = f"{found.title}{how}; clients speak {spoken.describe()}"
+    servers = f"{found.title}{how}, is served by" if not direct else "it has stand-ins, which are" if stand_ins else ""
+    known = backends_for(name, fresh.module, backends, servers)
+    return Target(name, create, traits, title, keeping, known[0], known)
 
 
 def kind_of(value: Any) -> Kind | None:

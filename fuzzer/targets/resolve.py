@@ -8,24 +8,22 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from importlib import import_module
-from types import ModuleType
 from urllib.parse import parse_qsl, urlencode
 
 from ..core.choices import BACKENDS, WAYS, Backend, Backends, Way
 from .adapter import CALLED_WITH, SAYING, Adapter, Target
 from .applications import application
+from .backends import backends_of, on
 from .fresh import FreshModule
 from .places import UnknownTargetError, load_module, module_and_name
 from .state import Keeping
 
 __all__ = (
     "UnknownTargetError",
-    "backends_of",
     "bundled",
     "bundled_by_default",
     "check_name",
@@ -105,13 +103,11 @@ def resolve(name: str) -> Target:
     said = dict(parse_qsl(options))
     state = _way(name, said)
     wanted = said.pop("backend", None)
-    if wanted is not None and not _is_adapter(found):
-        raise UnknownTargetError(f"target {name!r}: backend={wanted} is for adapters; applications run on asyncio")
     if isinstance(found, Target):
         _refuse_idle(place, said, "made with application(...), and takes them there")
         if state is not None:
             found.state.force(state)
-        return replace(found, name=name)
+        return on(replace(found, name=name), wanted)
     if found is None:
         adapters = [key for key, value in vars(module).items() if _is_adapter(value)]
         hint = f"; it has {', '.join(adapters)}" if adapters else ""
@@ -135,7 +131,7 @@ def resolve(name: str) -> Target:
             port=int(port) if port is not None else None,
             state=state,
         )
-        return replace(target, name=name)
+        return on(replace(target, name=name), wanted)
     missing = sorted(getattr(found, "__abstractmethods__", ()))
     speaks = any(map(found.offers, (*SAYING, "act")))
     if found.emit is Adapter.emit and not speaks:
@@ -159,7 +155,8 @@ def resolve(name: str) -> Target:
     keeping.anew = lambda: getattr(fresh.again(), attribute)()
     create = partial(_adapter, found, keeping)
     silent = "" if speaks else SILENT
-    return Target(name, create, found, silent, keeping, _backend(name, wanted, backends_of(found)))
+    backends = backends_of(found)
+    return on(Target(name, create, found, silent, keeping, backends[0], backends), wanted)
 
 
 def resolve_on(name: str, backend: Backend) -> Target:
@@ -190,38 +187,6 @@ def _takes(method: object, arguments: Sequence[str]) -> bool:
     except ValueError:  # it tells nobody its signature
         return True
     return True
-
-
-def backends_of(adapter: type[Adapter]) -> tuple[Backend, ...]:
-    """The libraries whose tasks an adapter can be run as, the first where nobody chooses.
-
-    What it says itself, or what the module it is written in imports.
-    """
-    if adapter.backends:
-        return adapter.backends
-    module = vars(sys.modules[adapter.__module__])
-    imported = {
-        (value.__name__ if isinstance(value, ModuleType) else str(getattr(value, "__module__", ""))).partition(".")[0]
-        for value in module.values()
-    }
-    if "trio" in imported and "asyncio" not in imported:
-        return ("trio",)
-    return BACKENDS if "anyio" in imported and "asyncio" not in imported else ("asyncio",)
-
-
-def _backend(name: str, wanted: str | None, known: Sequence[Backend]) -> Backend:
-    """The library whose tasks the target is to be run as; raises `UnknownTargetError` where it cannot be."""
-    if wanted is None:
-        return known[0]
-    for backend in BACKENDS:
-        if wanted == backend:
-            if backend in known:
-                return backend
-            raise UnknownTargetError(
-                f"target {name!r} is written for {' and '.join(known)}; where that is wrong, "
-                f'say backends = ("{backend}",) in the adapter'
-            )
-    raise UnknownTargetError(f"target {name!r}: unknown backend {wanted!r}; it is one of {', '.join(BACKENDS)}")
 
 
 def _way(name: str, said: Mapping[str, str]) -> Way | None:

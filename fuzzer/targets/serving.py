@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, cast
@@ -19,7 +20,8 @@ from ..clients.link import Link, Peer
 from ..clients.websocket import WebSocketLink
 from ..core.http import HttpRequest
 from ..core.program import Pace
-from ..world import Outer
+from ..core.stacks import unwrapped
+from ..world import Outer, world_here
 from .standins import StandIn
 
 __all__ = (
@@ -68,58 +70,73 @@ class AsgiService(Service):
     def __init__(self, app: Application) -> None:
         self.app = app
         self._state: dict[str, Any] = {}
-        self._events: asyncio.Queue[dict[str, Any]]
-        self._said: asyncio.Future[str | None]
-        self._lifespan: asyncio.Task[None]
+        self._loop: Outer
+        self._events: deque[dict[str, Any]] = deque()
+        self._asked: Any = None
+        """What the application waits for that has asked for an event."""
+        self._said: Any
+        """Set when the application has answered an event."""
+        self._trouble: str | None = None
+        self._lifespan: Any
 
     async def __aenter__(self) -> AsgiService:
-        loop = asyncio.get_running_loop()
-        self._events = asyncio.Queue()
+        self._loop = loop = world_here()
         self._said = loop.create_future()
-        self._lifespan = loop.create_task(self._live())
+        self._lifespan = loop.serve(self._live)
         await self._tell("startup")
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
         if not self._lifespan.done():
-            self._said = asyncio.get_running_loop().create_future()
+            self._said = self._loop.create_future()
             await self._tell("shutdown")
             await self._lifespan
 
     async def _tell(self, event: str) -> None:
-        self._events.put_nowait({"type": f"lifespan.{event}"})
-        trouble = await self._said
-        if trouble is not None:
-            raise RuntimeError(f"lifespan {event} failed: {trouble}")
+        self._events.append({"type": f"lifespan.{event}"})
+        if self._asked is not None and not self._asked.done():
+            self._asked.set_result(None)
+        await self._said
+        if self._trouble is not None:
+            raise RuntimeError(f"lifespan {event} failed: {self._trouble}")
 
     async def _live(self) -> None:
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self._state}
+        as_io = self._loop.as_io
         try:
-            await self.app(scope, self._events.get, self._hear)
+            await self.app(scope, as_io(self._event), as_io(self._hear))
         except Exception as error:
             if self._said.done():
                 raise
-            self._said.set_result(None if self._unsupported() else f"{type(error).__name__}: {error}")
+            if not self._unsupported():
+                single = unwrapped(error)
+                self._trouble = f"{type(single).__name__}: {single}"
+            self._said.set_result(None)
         else:
             if not self._said.done():
                 self._said.set_result(None)
 
     def _unsupported(self) -> bool:
         """An application that knows no lifespan raises at once, before it has taken the event."""
-        return not self._events.empty()
+        return bool(self._events)
+
+    async def _event(self) -> dict[str, Any]:
+        while not self._events:
+            self._asked = self._loop.create_future()
+            await self._asked
+        return self._events.popleft()
 
     async def _hear(self, message: Any) -> None:
         if not self._said.done():
-            failed = message["type"].endswith(".failed")
-            self._said.set_result((message.get("message") or "no reason given") if failed else None)
+            if message["type"].endswith(".failed"):
+                self._trouble = message.get("message") or "no reason given"
+            self._said.set_result(None)
 
     def connect(self, name: str, number: int, peer: Peer, pace: Pace | None) -> Link:
-        loop = cast(Outer, asyncio.get_running_loop())
-        return AsgiLink(name, peer, pace, loop, self.app, number, self._state)
+        return AsgiLink(name, peer, pace, self._loop, self.app, number, self._state)
 
     def ask(self, name: str, number: int, request: HttpRequest, heard: Heard) -> None:
-        loop = cast(Outer, asyncio.get_running_loop())
-        ask_asgi(loop, name, FIRST_REQUEST + number, self.app, self._state, request, heard)
+        ask_asgi(self._loop, name, FIRST_REQUEST + number, self.app, self._state, request, heard)
 
 
 class Surrounded(Service):
@@ -130,9 +147,8 @@ class Surrounded(Service):
         self.stand_ins = stand_ins
 
     async def __aenter__(self) -> Service:
-        loop = asyncio.get_running_loop()
         for stand_in in self.stand_ins:
-            stand_in.start(loop)
+            stand_in.start(world_here())
         return await self.service.__aenter__()
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -160,7 +176,7 @@ class ListeningService(Service):
 
     async def __aenter__(self) -> ListeningService:
         await self._serving.__aenter__()
-        ports = cast(Outer, asyncio.get_running_loop()).listeners
+        ports = world_here().listeners
         if self.port is None and len(ports) > 1:
             listed = ", ".join(map(str, sorted(ports)))
             await self._serving.__aexit__(None, None, None)
@@ -171,7 +187,7 @@ class ListeningService(Service):
         await self._serving.__aexit__(None, None, None)
 
     def connect(self, name: str, number: int, peer: Peer, pace: Pace | None) -> Link:
-        loop = cast(Outer, asyncio.get_running_loop())
+        loop = world_here()
 
         def dial(link: WebSocketLink) -> None:
             loop.dial(name, link, self.port, number)
@@ -179,8 +195,7 @@ class ListeningService(Service):
         return WebSocketLink(name, peer, pace, dial, compression=self.compression)
 
     def ask(self, name: str, number: int, request: HttpRequest, heard: Heard) -> None:
-        loop = cast(Outer, asyncio.get_running_loop())
-        ask_server(loop, f"{name}-http{number}", FIRST_REQUEST + number, self.port, request, heard)
+        ask_server(world_here(), f"{name}-http{number}", FIRST_REQUEST + number, self.port, request, heard)
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ from .errors import Interrupted, OutsideWorldError, TargetBlockedError
 from .external import CARRY_ON, Chooser, External, InOrder, Key
 from .interface import DrivenWorld
 from .loop import WorldLoop
-from .outer import Outer, latency
+from .outer import Outer, latency, world_here
 
 __all__ = (
     "CARRY_ON",
@@ -19,4 +19,5 @@ __all__ = (
     "TargetBlockedError",
     "WorldLoop",
     "latency",
+    "world_here",
 )

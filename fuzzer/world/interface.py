@@ -103,6 +103,8 @@ class DrivenWorld(Protocol):
     """Asked when nothing is ready and nothing pending: whether there is anything to go on with."""
     clock_hook: Callable[[float], None]
     """Told before the clock is moved past pending events; for how many seconds of that the machine was busy."""
+    over: Callable[[], None]
+    """Told that the execution is over where tasks clean up before `run_world` returns: that is no part of it."""
     pending: list[External]
     visible: list[tuple[Key, bool]]
     """Which events became visible, in order, each with whether anything was ready then."""

@@ -26,6 +26,7 @@ from weakref import ref
 from .entropy import Entropy
 from .errors import Interrupted, TargetBlockedError
 from .external import Chooser, External, InOrder, operation
+from .generators import close_unfinished
 from .handles import Entry, Handle, run_handle
 from .identity import NumberedFuture, NumberedTask
 from .lockstep import Lockstep, member_here
@@ -264,13 +265,7 @@ class WorldLoop(Selecting, Timers, asyncio.AbstractEventLoop):  # type: ignore[m
             if not task.done() and isinstance(coroutine, Coroutine):
                 with suppress(BaseException):  # one that began cleans up, and its loop runs no more
                     coroutine.close()
-        for generator in self._alive_asyncgens():
-            closing = generator.aclose()
-            try:
-                closing.send(None)
-            except BaseException:  # whatever a half-run generator raises belongs to an execution that is over
-                continue
-            closing.close()
+        close_unfinished(self._alive_asyncgens())
 
     def run_coroutine(self, main: Coroutine[Any, Any, Any], chooser: Chooser | None = None) -> Any:
         """Run one coroutine to its end, as `asyncio.run` would; for programs that are not targets.

@@ -10,12 +10,12 @@ import asyncio
 import sys
 from asyncio import Future, events
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import Context, copy_context
 from typing import Any
 
-from ..core.stacks import Caller, Place, awaited_by, called_from, innermost
+from ..core.stacks import Caller, Place, awaited_by, called_from, innermost, unretrieved
 from .entropy import CLOCK_START, WAYS_OUT, Entropy
 from .errors import OutsideWorldError
 from .external import CARRY_ON, CLOCK, LATE, NO_VARIABLES, Chooser, External, InOrder, Key, operation_number, option
@@ -24,7 +24,7 @@ from .lockstep import Lockstep, here, member_here
 from .network import Networked
 from .server import connection
 
-__all__ = ("BUSY", "GRAIN", "NEARLY", "PATIENCE", "TICK", "Outer", "latency", "unheard")
+__all__ = ("BUSY", "GRAIN", "NEARLY", "PATIENCE", "TICK", "Outer", "latency", "unheard", "world_here")
 
 BUSY = 0.25
 """For how long, in virtual seconds, a machine may be busy before the loop gets round to its timers."""
@@ -59,6 +59,9 @@ class Outer(Networked):
     clock_hook: Callable[[float], None]
     """Told before the clock is moved past pending events; for how many seconds of that the machine was busy."""
 
+    over: Callable[[], None]
+    """Told that the execution is over where tasks clean up before `run_world` returns: that is no part of it."""
+
     timers_set: list[tuple[float, float]] | None = None
     """Where a list is put here, it is told of every timer: when it was set, and for how long, in seconds."""
 
@@ -74,7 +77,8 @@ class Outer(Networked):
         self.last_visible = CLOCK_START
         self.deviations: list[tuple[int, int]] = []
         self.visible: list[tuple[Key, bool]] = []
-        self.tasks: list[asyncio.Task[Any]] = []
+        self.tasks: list[Any] = []
+        """the target's, those that have ended too; of trio's, those given to trio itself"""
         self.started_by: list[int | None] = []
         """for each of the tasks the operation, if any, on whose behalf it was started"""
         self.drivers: list[asyncio.Task[Any]] = []
@@ -280,6 +284,47 @@ class Outer(Networked):
         """The task that runs; None in a callback."""
         return asyncio.current_task(self)
 
+    # -- tasks: asyncio's, where no other library's are meant ------------------------------
+
+    cancelled: type[BaseException] = asyncio.CancelledError
+    """What a task that is cancelled is told so by."""
+
+    def drive(self, context: Context, start: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> Any:
+        """Start a task that is no part of the target, for a driver."""
+        task = asyncio.Task(start(*args), loop=self, context=context)
+        self.drivers.append(task)
+        return task
+
+    def serve(self, start: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> Any:
+        """Start a task of the target's as servers do; gives what can be awaited, and asked whether it is ``done()``.
+
+        What it raises ends no other task: `failed` tells, unless it was awaited.
+        """
+        return self.create_task(start(*args))
+
+    def as_io(self, call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        """A function that stands for reading or writing, as the library whose tasks call it has that."""
+        return call
+
+    def targets(self) -> list[Any]:
+        """The target's tasks that have not ended."""
+        return [task for task in self.tasks if not task.done()]
+
+    def left(self) -> list[Any]:
+        """Those for whose end nobody waits, so that they may outlive what they serve."""
+        return self.targets()
+
+    def served_in(self, task: Any) -> str | None:
+        """The connection that a task of the target's serves, as far as that is known."""
+        return self.labels.get(task) if isinstance(task, asyncio.Task) else None
+
+    def failed(self) -> Iterator[tuple[BaseException, str | None]]:
+        """What tasks of the target's have raised that nobody has looked at, each with the connection it served."""
+        for task in self.tasks:
+            error = unretrieved(task)
+            if error is not None:
+                yield error, self.labels.get(task)
+
     async def latency(self, name: str) -> None:
         """What `latency` does where asyncio's loop is not the one that runs."""
         raise NotImplementedError
@@ -294,8 +339,8 @@ class Outer(Networked):
         if self.lockstep.pools.default is not None:
             self.lockstep.pools.default.shutdown(wait=False)
 
-    def _waiting(self, task: asyncio.Task[Any]) -> Caller | None:
-        if task.done() or (self.numbered and self.labels.get(task) != connection.get()):
+    def _waiting(self, task: Any) -> Caller | None:
+        if self.numbered and self.served_in(task) != connection.get():
             return None
         caller = awaited_by(task)
         return caller if caller.place and caller.libraries else None
@@ -303,7 +348,7 @@ class Outer(Networked):
     def outside(self, call: str) -> OutsideWorldError:
         caller = called_from(sys._getframe(1))
         if not caller.place:  # in a task of a library's: whoever waits meanwhile, on behalf of the same connection
-            caller = next(filter(None, map(self._waiting, self.tasks)), caller)
+            caller = next(filter(None, map(self._waiting, self.targets())), caller)
         error = OutsideWorldError(call, caller.place, caller.libraries)
         if self.trespass is None:
             self.trespass = error
@@ -332,6 +377,13 @@ def _oldest(pending: list[External]) -> float:
     if not _is_start(pending[-1]):
         return pending[0].since
     return min(event.since for event in pending[max(0, _effects(pending) - 1) :] + pending[:1])
+
+
+def world_here() -> Outer:
+    """The world that runs on the calling thread; for what is part of an execution."""
+    world = here()
+    assert isinstance(world, Outer)
+    return world
 
 
 async def latency(name: str) -> None:

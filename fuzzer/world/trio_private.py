@@ -22,7 +22,9 @@ from typing import Any
 from ..core.errors import UsageError
 from .errors import OutsideWorldError
 from .external import NO_VARIABLES, operation
-from .lockstep import lockstep_here, member_here
+from .lockstep import here, lockstep_here, member_here
+from .outer import Outer
+from .server import connection
 
 __all__ = (
     "TRIED",
@@ -34,6 +36,7 @@ __all__ = (
     "UnfitTrioError",
     "begin",
     "core",
+    "outcome",
     "trio",
     "unfit",
 )
@@ -62,7 +65,7 @@ def _load() -> tuple[Any, Any, Any]:
             and all(hasattr(core, name) for name in ("TheIOManager", "GLOBAL_RUN_CONTEXT", "EntryQueue", "Task"))
             and hasattr(core.CancelStatus, "__attrs_post_init__")
             and {"_heap", "_active"} <= {field.name for field in core.Deadlines.__attrs_attrs__}
-            and callable(import_module("trio._core._wakeup_socketpair").WakeupSocketpair.wakeup_on_signals)
+            and hasattr(import_module("trio._core._asyncgens").AsyncGenerators, "install_hooks")
             and callable(threads.start_thread_soon)
             and callable(threads._send_message_to_trio)
         )
@@ -134,12 +137,15 @@ class _Wakeup:
             await trio.lowlevel.wait_task_rescheduled(abort)
         self._woken = False
 
+    def wakeup_on_signals(self) -> None:
+        """Signals need not wake a run that never sleeps; the watchdog's would be one more ready task."""
+
     def close(self) -> None:
         pass
 
 
 class EntryQueue(core.EntryQueue):  # type: ignore[misc]
-    """What other threads give trio to call enters when the schedule says so."""
+    """What the run's own thread gives trio to call is ready at once; what others give, when the schedule says so."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -191,15 +197,25 @@ class Deadlines(core.Deadlines):  # type: ignore[misc]
 
 
 class _Runner(core.Runner):  # type: ignore[misc]
-    """A run whose system tasks know, as other tasks do, on behalf of which operation they were started."""
+    """A run whose system tasks know, as other tasks do, on behalf of what they were started."""
 
     __slots__ = ()
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.entry_queue.close()  # type: ignore[has-type]
+        self.entry_queue = EntryQueue()  # type: ignore[misc]
 
     def spawn_system_task(self, async_fn: Any, *args: Any, name: object = None, context: Context | None = None) -> Any:
         if context is None:
             context = self.system_context.copy()
             context.run(operation.set, operation.get())
-        return super().spawn_system_task(async_fn, *args, name=name, context=context)
+            context.run(connection.set, connection.get())
+        task = super().spawn_system_task(async_fn, *args, name=name, context=context)
+        world = here()
+        if isinstance(world, Outer):
+            world.tasks.append(task)
+        return task
 
 
 class _NoCoin:
@@ -280,21 +296,13 @@ def _no_thread(*args: object, **options: object) -> None:
     raise OutsideWorldError("a thread") if lockstep is None else lockstep.world.outside("a thread")
 
 
-_Sockets: Any = import_module("trio._core._wakeup_socketpair").WakeupSocketpair
-
-
-def _unwoken(wakeup: object) -> None:
-    """Signals need not wake a run that never sleeps; the watchdog's would be one more ready task."""
-
-
 class Given(Replaced):
-    """Within, stock trio's coin is given, it has no threads, and no signal wakes it."""
+    """Within, stock trio's coin is given, it has no threads, and nothing but what is ready wakes it."""
 
     def __init__(self, turned: Callable[[], bool]) -> None:
         self._swaps = (
             (core, "_r", _Coin(turned)),
-            (core, "Runner", _Runner),  # which differs in the variables of a context of ours
+            (core, "Runner", _Runner),
             (core, "_ALLOW_DETERMINISTIC_SCHEDULING", False),
             (threads, "start_thread_soon", _no_thread),
-            (_Sockets, "wakeup_on_signals", _unwoken),
         )

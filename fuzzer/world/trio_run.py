@@ -13,7 +13,8 @@ from contextlib import suppress
 from math import inf
 from typing import Any, Protocol
 
-from .trio_private import Deadlines, EntryQueue, Replaced, RunQueue, core, trio, unfit
+from .generators import close_unfinished
+from .trio_private import Deadlines, Replaced, RunQueue, core, trio, unfit
 
 __all__ = ("FOREVER", "STEPS", "Clock", "Run", "Running", "this_run", "try_release")
 
@@ -99,6 +100,7 @@ class Running:
                     task.coro.close()
             left.clear()
             task = nursery = None
+            close_unfinished(list(self.runner.asyncgens.alive))
             gc.collect()
         finally:
             sys.unraisablehook = heard
@@ -130,8 +132,6 @@ class Run(Running):
         sys.set_asyncgen_hooks(*before)
         runner.ki_manager.close()  # who is interrupted is the engine's affair
         runner.runq, runner.deadlines = RunQueue(turned), Deadlines()
-        runner.entry_queue.close()
-        runner.entry_queue = EntryQueue()
         self._steps = core.unrolled_run(runner, main, (), host_uses_signal_set_wakeup_fd=True)
         self._send = self._steps.send
         self._send(None)
@@ -156,6 +156,7 @@ class Run(Running):
     def clear(self) -> None:
         """Forget what is kept for as long as a run lasts: variables, capacity limiters, the token."""
         runner = self.runner
+        close_unfinished(list(runner.asyncgens.alive))
         runner._locals.clear()
         runner.trio_token = None
         runner.deadlines = Deadlines()

@@ -2,8 +2,8 @@
 
 Two public hooks are where the gate is.  trio asks its clock how long to sleep exactly when no task can run: there the
 next external event becomes visible, or virtual time passes.  An instrument is told of every boundary between two
-batches: there an event may become visible while tasks can run.  trio's scheduler, its selector, its sockets for
-waking, its sets and heaps are its own; only the coin by which it turns batches round is given.
+batches: there an event may become visible while tasks can run.  trio's scheduler, its selector, its
+sets and heaps are its own; given are the coin by which it turns batches round, and what its own thread wakes it by.
 """
 
 from __future__ import annotations
@@ -94,6 +94,7 @@ class StockTrio(TrioWorld):
         assert self._run is not None
         if self.spinning or self.out_of_time or self._stopping or not self._decide(self._run):
             self._running, self._ended, self._boundaries = False, True, 0
+            self.over()
             self._nursery.cancel_scope.cancel()
 
     def give_up(self) -> None:

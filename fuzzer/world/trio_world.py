@@ -11,7 +11,7 @@ and run to their end, and where that does not help, or a system task is left, th
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from contextvars import Context, copy_context
 from math import inf
@@ -25,55 +25,15 @@ from .identity import restart
 from .lockstep import Lockstep
 from .loop import MAX_ITERATIONS
 from .outer import BUSY, GRAIN, Outer, unheard
+from .server import connection
 from .trio_private import Replaced, begin, trio
 from .trio_run import STEPS, Clock, Run, Running, try_release
+from .trio_tasks import Served, Waiter, as_io
 
-__all__ = ("TrioWorld", "Waiter", "make")
+__all__ = ("TrioWorld", "make")
 
 OURS = 4
 """Tasks of a run in which nothing is under way: trio's two, the main one, and the one that keeps its nursery open."""
-
-
-class Waiter:
-    """What a future is to asyncio: set once, awaited by one task."""
-
-    __slots__ = ("_done", "_error", "_task")
-
-    def __init__(self) -> None:
-        self._task: Any = None
-        self._done = False
-        self._error: BaseException | None = None
-
-    def done(self) -> bool:
-        return self._done
-
-    def set_result(self, value: None) -> None:
-        self._set(None)
-
-    def set_exception(self, error: BaseException) -> None:
-        self._set(error)
-
-    def _set(self, error: BaseException | None) -> None:
-        self._done, self._error = True, error
-        if self._task is not None:
-            task, self._task = self._task, None
-            trio.lowlevel.reschedule(task)
-
-    def _abort(self, raise_cancel: object) -> Any:
-        self._task, self._done = None, True
-        return trio.lowlevel.Abort.SUCCEEDED
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        return self._wait().__await__()
-
-    async def _wait(self) -> None:
-        if self._done:
-            await trio.lowlevel.checkpoint()
-        else:
-            self._task = trio.lowlevel.current_task()
-            await trio.lowlevel.wait_task_rescheduled(self._abort)
-        if self._error is not None:
-            raise self._error
 
 
 def make() -> TrioWorld:
@@ -103,12 +63,15 @@ class TrioWorld(Outer):
 
     def _clear(self) -> None:
         self._timers.clear()
+        self._served: list[Served] = []
         self._stopping = False
         self.outer_clear()
         self.idle = self._when_idle
         self.clock_hook = unheard
 
-    # -- what drivers and websockets ask for ------------------------------
+    # -- what drivers, links and websockets ask for ------------------------------
+
+    cancelled = trio.Cancelled
 
     def create_future(self) -> Any:
         return Waiter()
@@ -117,6 +80,24 @@ class TrioWorld(Outer):
         """Start a task, a child of the execution's own nursery."""
         assert self._run is not None
         return self._run.runner.spawn_impl(start, args, self._nursery, name, context=context)
+
+    def drive(self, context: Context, start: Callable[..., Awaitable[None]], *args: Any) -> Any:
+        return self.spawn(context.copy(), start.__qualname__, start, *args)
+
+    def serve(self, start: Callable[..., Awaitable[None]], *args: Any) -> Served:
+        served = Served(self.is_running)
+        served.task = self.spawn(copy_context(), start.__qualname__, served.run, start, args)
+        self._served.append(served)
+        return served
+
+    def as_io(self, call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        return as_io(call)
+
+    def call_soon(  # type: ignore[override]
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> None:
+        """Have a task call it, in the next batch."""
+        self.spawn(copy_context() if context is None else context.copy(), "call_soon", _call, callback, args)
 
     def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
@@ -150,9 +131,20 @@ class TrioWorld(Outer):
         except RuntimeError:
             return None
 
+    def targets(self) -> list[Any]:
+        return self.alive()
+
     def left(self) -> list[Any]:
-        """Tasks that the target has given to trio itself, and that are still there."""
+        """Tasks that the target has given to trio itself and that are still there; others end with their parents."""
         return self._run.system_tasks() if self._run is not None else []
+
+    def served_in(self, task: Any) -> str | None:
+        return task.context.get(connection) if isinstance(task, trio.lowlevel.Task) else None
+
+    def failed(self) -> Iterator[tuple[BaseException, str | None]]:
+        for served in self._served:
+            if served.error is not None and not served.awaited:
+                yield unwrapped(served.error), self.served_in(served.task)
 
     async def latency(self, name: str) -> None:
         """Suspend until the schedule lets a backend answer."""
@@ -361,6 +353,10 @@ class TrioWorld(Outer):
             if not run.runner.runq:
                 return
             run.step()
+
+
+async def _call(callback: Callable[..., object], args: tuple[Any, ...]) -> None:
+    callback(*args)
 
 
 def _answer(answer: Waiter) -> None:

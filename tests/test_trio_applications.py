@@ -1,0 +1,116 @@
+"""Applications on trio, called directly: found, replayed, confirmed under `trio.run`, and not accused."""
+
+from __future__ import annotations
+
+import pytest
+
+from crosswire.fuzzer.core.program import Operation, Program
+from crosswire.fuzzer.engine.execution import Execution, Worker
+from crosswire.fuzzer.findings.confirm import confirm
+from crosswire.fuzzer.search.random_walk import RandomWalk
+from crosswire.fuzzer.targets.adapter import Target
+from crosswire.fuzzer.targets.applications import application
+from crosswire.fuzzer.targets.backends import on
+from crosswire.fuzzer.targets.resolve import UnknownTargetError, resolve
+from crosswire.fuzzer.targets.standins import LineServer
+from crosswire.fuzzer.world.trio_stock import make_stock
+from crosswire.models.isolation import judge
+
+PLACE = "tests.applications"
+
+pytestmark = pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning")  # trio says so of `iter_text`
+
+PROGRAM = Program(
+    (
+        Operation("connect", "c0", "u0", pace="slow"),
+        Operation("connect", "c1", "u1"),
+        Operation("connect", "c2", "u2"),
+        Operation("settle"),
+        Operation("broadcast", "c1", "u1"),
+        Operation("abort", "c0"),
+        Operation("broadcast", "c2", "u2"),
+    )
+)
+
+ENOUGH = 120.0
+"""Real seconds for a confirmation: no test depends on how busy the machine is."""
+
+APPLICATIONS = {
+    "on_anyio:walks?backend=trio": {"LostEvent", "Dropped"},
+    "on_anyio:repaired?backend=trio": set[str](),
+    "on_anyio:threads?backend=trio": set[str](),
+    "on_trio:chat": set[str](),
+    "on_trio:contagious": {"LostEvent", "UnhandledError", "Dropped"},
+    "on_trio:leaves": {"LeftBehind"},
+    "on_trio:raises": {"UnhandledError"},
+    "on_trio:stays": {"Stuck"},
+}
+"""What each breaks."""
+
+
+def target(name: str) -> Target:
+    return resolve(f"{PLACE}.{name}")
+
+
+def run(worker: Worker, times: int) -> list[Execution]:
+    with worker.session():
+        return [worker.run(PROGRAM, RandomWalk(seed)) for seed in range(times)]
+
+
+@pytest.mark.parametrize("name", APPLICATIONS)
+def test_a_run_and_its_replay_are_the_same_and_only_what_is_wrong_is_accused(name: str) -> None:
+    one, other = Worker(target(name)), Worker(target(name))
+    executions = run(one, 150)
+    found = set()
+    with other.session():
+        for execution in reversed(executions):
+            again = other.replay(PROGRAM, execution.schedule)
+            assert (again.history, again.visible) == (execution.history, execution.visible)
+            found |= {violation.kind for violation in judge(one.target, PROGRAM, execution.history)}
+    assert found == APPLICATIONS[name]
+
+
+@pytest.mark.parametrize("name", [name for name in APPLICATIONS if "threads" not in name])
+def test_stock_trio_shows_the_same(name: str) -> None:
+    stock = Worker(target(name), make_stock())
+    executions = run(Worker(target(name)), 30)
+    with stock.session():
+        for execution in executions:
+            again = stock.replay(PROGRAM, execution.schedule)
+            assert (again.history, again.visible) == (execution.history, execution.visible)
+
+
+def test_a_finding_is_confirmed_under_trio_run_and_its_repair_is_not() -> None:
+    wrong, right = target("on_anyio:walks?backend=trio"), target("on_anyio:repaired?backend=trio")
+    execution, lost = next(
+        (execution, violation)
+        for execution in run(Worker(wrong), 150)
+        for violation in judge(wrong, PROGRAM, execution.history)
+        if violation.kind == "LostEvent"
+    )
+    confirmed = confirm(wrong, execution, lost.signature(wrong.name), ENOUGH)
+    assert str(confirmed).startswith("confirmed on stock trio (trio.run, its batches in the recorded order")
+    assert confirm(right, execution, lost.signature(wrong.name), ENOUGH, attempts=5).verdict == "not confirmed"
+
+
+def test_what_is_not_reachable_is_refused_in_a_line_that_says_what_to_do() -> None:
+    for name, says in {
+        f"{PLACE}.on_anyio:walks?via=uvicorn&backend=trio": "on trio run adapters, and ASGI applications that are call",
+        f"{PLACE}.on_trio:chat?backend=asyncio": 'say backends = ("asyncio",) in its module, or in application(...)',
+        f"{PLACE}.on_trio:chat?via=uvicorn": "is written for trio, but an ASGI application (Chat), behind uvicorn, is",
+        f"{PLACE}.on_anyio:walks?backend=curio": "one of asyncio, trio",
+        f"{PLACE}.frameworks.on_aiohttp:create_app?backend=trio": "is served by asyncio's servers; on trio run",
+    }.items():
+        with pytest.raises(UnknownTargetError) as refused:
+            resolve(name)
+        assert says in str(refused.value) and "\n" not in str(refused.value)
+    with pytest.raises(UnknownTargetError, match="but it has stand-ins, which are asyncio's servers"):
+        application(f"{PLACE}.on_trio:chat", stand_ins=[LineServer("stats", 8125, str)])
+    with pytest.raises(UnknownTargetError, match="backends are of asyncio, trio"):
+        application(f"{PLACE}.on_trio:chat", backends=("curio",))  # type: ignore[arg-type]
+
+
+def test_an_application_says_on_which_backends_it_runs() -> None:
+    assert (target("on_anyio:walks").backend, target("on_trio:chat").backend) == ("asyncio", "trio")
+    either = application(f"{PLACE}.on_anyio:repaired", backends=("trio", "asyncio"))
+    assert (either.backend, on(either, "asyncio").backend) == ("trio", "asyncio")
