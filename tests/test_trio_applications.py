@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from crosswire.fuzzer.core.program import Operation, Program
@@ -13,8 +15,11 @@ from crosswire.fuzzer.targets.applications import application
 from crosswire.fuzzer.targets.backends import on
 from crosswire.fuzzer.targets.resolve import UnknownTargetError, resolve
 from crosswire.fuzzer.targets.standins import LineServer
+from crosswire.fuzzer.world import InOrder
 from crosswire.fuzzer.world.trio_stock import make_stock
 from crosswire.models.isolation import judge
+
+from .applications import on_anyio
 
 PLACE = "tests.applications"
 
@@ -68,6 +73,17 @@ def test_a_run_and_its_replay_are_the_same_and_only_what_is_wrong_is_accused(nam
             assert (again.history, again.visible) == (execution.history, execution.visible)
             found |= {violation.kind for violation in judge(one.target, PROGRAM, execution.history)}
     assert found == APPLICATIONS[name]
+
+
+@pytest.mark.parametrize(("name", "found"), [("on_trio:keeps", {"LeakedEntry"}), ("on_trio:writes", set())])
+def test_what_is_kept_of_each_client_is_found_and_a_history_is_not(name: str, found: set[str]) -> None:
+    day = [Operation(kind, f"c{number}", "u0") for number in range(6) for kind in ("connect", "disconnect")]
+    next_day = [replace(operation, connection=f"{operation.connection}0") for operation in day]
+    program = Program((*day, Operation("pause", seconds=90_000), *next_day))
+    worker = Worker(application(f"{PLACE}.{name}", wire=on_anyio.wire))  # nobody logs in over HTTP, and stays so
+    with worker.session():
+        history = worker.run(program, InOrder()).history
+    assert {violation.kind for violation in judge(worker.target, program, history)} == found
 
 
 @pytest.mark.parametrize("name", [name for name in APPLICATIONS if "threads" not in name])

@@ -67,7 +67,17 @@ ALIVE = (
 )
 """Connections, and what tasks wait for."""
 
+ALIVE_THERE: dict[str, tuple[str, ...]] = {
+    "anyio._core._synchronization": ("Event", "Lock", "Condition", "Semaphore"),
+    "anyio._core._tasks": ("CancelScope",),
+    "anyio.abc._resources": ("AsyncResource",),
+    "trio": ("Event", "Lock", "Condition", "Semaphore", "CancelScope"),
+    "trio.abc": ("AsyncResource",),
+}
+"""The same by module, in libraries that are not loaded where nobody uses them."""
+
 UNDER_WAY = (asyncio.Task, types.CoroutineType, types.GeneratorType, types.AsyncGeneratorType)
+
 
 ATOMS = (str, bytes, int, float, complex, type(None), types.CodeType, types.FrameType, types.TracebackType, range)
 
@@ -154,12 +164,20 @@ class Retained:
         return found
 
 
+def _alive_there() -> tuple[type, ...]:
+    """Those of the classes whose modules are loaded."""
+    modules = ((sys.modules.get(name), names) for name, names in ALIVE_THERE.items())
+    found = (vars(module).get(name) for module, names in modules if module is not None for name in names)
+    return tuple(cls for cls in found if isinstance(cls, type))
+
+
 def _alive(entry: Any, known: Connections) -> list[Any]:
     """The nearest connections, or what tasks wait for, that an entry leads to within few steps."""
+    kinds = ALIVE + _alive_there()
     seen: set[int] = set()
     reached: list[Any] = [entry]
     for _ in range(DEPTH):
-        alive = [one for one in reached if isinstance(one, ALIVE) or _stands_for_one(one, known)]
+        alive = [one for one in reached if isinstance(one, kinds) or _stands_for_one(one, known)]
         if alive:
             return alive
         seen.update(map(id, reached))
@@ -210,13 +228,20 @@ def _own(name: object) -> types.ModuleType | None:
     return module if isinstance(module, types.ModuleType) and is_own(module) else None
 
 
+@functools.cache
+def _passed_over(trio: bool) -> tuple[type, ...]:
+    """The classes of what is not looked into; ``trio``: whether that is loaded, and its tasks are among them."""
+    tasks = (sys.modules["trio.lowlevel"].Task,) if trio else ()
+    return (*ATOMS, *WEAK, *LOGS, *UNDER_WAY, *tasks, types.ModuleType)
+
+
 def _children(thing: Any) -> Iterator[tuple[str, Any]]:
     """What an object keeps alive, with what that adds to the path.
 
     Neither libraries' classes and functions, nor what is ours, nor what a task has in hand.
     """
     kind = type(thing)
-    if issubclass(kind, (*ATOMS, *WEAK, *LOGS, *UNDER_WAY, types.ModuleType)) or is_fuzzers(thing, kind):
+    if issubclass(kind, _passed_over("trio.lowlevel" in sys.modules)) or is_fuzzers(thing, kind):
         return
     if issubclass(kind, dict):
         for key, value in list(dict.items(thing)):

@@ -109,6 +109,31 @@ class Raises(Chat):
                 await send({"type": "websocket.send", "text": "goodbye"})
 
 
+class Keeps(Chat):
+    """It keeps what each client was written to through; in a list, as one keeps a history."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: list[trio.MemoryReceiveChannel[str]] = []
+
+    def start(self, mailbox: Any, send: Send) -> None:
+        self.kept.append(mailbox)
+        super().start(mailbox, send)
+
+
+class Writes(Keeps):
+    """It keeps no more than how many there were before."""
+
+    def start(self, mailbox: Any, send: Send) -> None:
+        super().start(mailbox, send)
+        self.kept.clear()
+        self.history.append(self.comings)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.history: list[int] = []
+
+
 class Stays(Chat):
     """It never ends what it began in its lifespan."""
 
@@ -125,3 +150,5 @@ contagious = Contagious()
 leaves = Leaves()
 raises = Raises()
 stays = Stays()
+keeps = Keeps()
+writes = Writes()
