@@ -77,9 +77,11 @@ def test_a_run_and_its_replay_are_the_same_and_only_what_is_wrong_is_accused(nam
 
 @pytest.mark.parametrize(("name", "found"), [("on_trio:keeps", {"LeakedEntry"}), ("on_trio:writes", set())])
 def test_what_is_kept_of_each_client_is_found_and_a_history_is_not(name: str, found: set[str]) -> None:
-    day = [Operation(kind, f"c{number}", "u0") for number in range(6) for kind in ("connect", "disconnect")]
-    next_day = [replace(operation, connection=f"{operation.connection}0") for operation in day]
-    program = Program((*day, Operation("pause", seconds=90_000), *next_day))
+    def day(clients: range) -> list[Operation]:
+        comings = [Operation("connect", f"c{number}", "u0") for number in clients]
+        return [*comings, Operation("settle"), *(replace(coming, kind="disconnect") for coming in comings)]
+
+    program = Program((*day(range(6)), Operation("pause", seconds=90_000), *day(range(6, 12))))
     worker = Worker(application(f"{PLACE}.{name}", wire=on_anyio.wire))  # nobody logs in over HTTP, and stays so
     with worker.session():
         history = worker.run(program, InOrder()).history
