@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +21,7 @@ from crosswire.fuzzer.world.trio_stock import make_stock
 from crosswire.models.isolation import judge
 
 from .applications import on_anyio
+from .command import crosswire
 
 PLACE = "tests.applications"
 
@@ -44,6 +46,8 @@ APPLICATIONS = {
     "on_anyio:walks?backend=trio": {"LostEvent", "Dropped"},
     "on_anyio:repaired?backend=trio": set[str](),
     "on_anyio:threads?backend=trio": set[str](),
+    "on_quart_trio:walks": {"LostEvent", "Dropped"},
+    "on_quart_trio:repaired": set[str](),
     "on_trio:chat": set[str](),
     "on_trio:contagious": {"LostEvent", "UnhandledError", "Dropped"},
     "on_trio:leaves": {"LeftBehind"},
@@ -54,6 +58,8 @@ APPLICATIONS = {
 
 
 def target(name: str) -> Target:
+    if "quart_trio" in name:
+        pytest.importorskip("quart_trio")
     return resolve(f"{PLACE}.{name}")
 
 
@@ -132,3 +138,37 @@ def test_an_application_says_on_which_backends_it_runs() -> None:
     assert (target("on_anyio:walks").backend, target("on_trio:chat").backend) == ("asyncio", "trio")
     either = application(f"{PLACE}.on_anyio:repaired", backends=("trio", "asyncio"))
     assert (either.backend, on(either, "asyncio").backend) == ("trio", "asyncio")
+
+
+CHAT = """
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
+from crosswire.fuzzer import JsonWire
+
+wire = JsonWire(path="/", to_user=None, to_all="{event}")
+online = []
+
+async def talk(websocket):
+    await websocket.accept()
+    online.append(websocket)
+    try:
+        while True:
+            text = await websocket.receive_text()
+            for other in online:
+                await other.send_text(text)
+    finally:
+        online.remove(websocket)
+
+app = Starlette(routes=[WebSocketRoute("/", talk)])
+"""
+
+
+def test_a_user_runs_it_and_replays_what_is_found(tmp_path: Path) -> None:
+    (tmp_path / "a_chat.py").write_text(CHAT, encoding="utf-8")
+    budget = "--max-executions", "100", "--promise", "availability", "--no-cause", "--no-confirm"
+    crosswire("run", "a_chat:app", "--backend", "trio", *budget, cwd=tmp_path, expect=1)
+    found = sorted((tmp_path / "results" / "counterexamples").glob("*backend-trio-Dropped*.json"))
+    again = crosswire("replay", str(found[0]), "--confirm", "--trust", cwd=tmp_path, expect=1)
+    assert "still there, as recorded" in again.stdout and "confirmed on stock trio" in again.stdout
+    refused = crosswire("run", "a_chat:app", "--backend", "trio", "--via", "uvicorn", cwd=tmp_path, expect=2)
+    assert refused.stderr.count("\n") == 1 and "on trio run adapters" in refused.stderr

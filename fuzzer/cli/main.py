@@ -118,7 +118,7 @@ def run(
     backend: Annotated[
         Backends | None,
         typer.Option(
-            help="Whose tasks an adapter is run as: asyncio, trio, or both. Default: what its imports tell.",
+            help="Whose tasks a target is run as: asyncio, trio, or both. Default: what its imports tell.",
             show_default=False,
         ),
     ] = None,
