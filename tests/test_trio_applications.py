@@ -119,7 +119,7 @@ def test_a_finding_is_confirmed_under_trio_run_and_its_repair_is_not() -> None:
 
 def test_what_is_not_reachable_is_refused_in_a_line_that_says_what_to_do() -> None:
     for name, says in {
-        f"{PLACE}.on_anyio:walks?via=uvicorn&backend=trio": "on trio run adapters, and ASGI applications that are call",
+        f"{PLACE}.on_anyio:walks?via=uvicorn&backend=trio": "runs on asyncio alone: an ASGI application (Starlette), b",
         f"{PLACE}.on_trio:chat?backend=asyncio": 'say backends = ("asyncio",) in its module, or in application(...)',
         f"{PLACE}.on_trio:chat?via=uvicorn": "is written for trio, but an ASGI application (Chat), behind uvicorn, is",
         f"{PLACE}.on_anyio:walks?backend=curio": "one of asyncio, trio",

@@ -165,8 +165,10 @@ class WebSocketLink(Link):
 
     @property
     def ends(self) -> tuple[object, ...]:
-        served = getattr(self._transport, "get_protocol", None)  # what stands in for it over sockets has none
-        return (self, self._transport) if served is None else (self, self._transport, served())
+        transport = self._transport
+        served = getattr(transport, "get_protocol", None)  # what stands in for it over sockets has none
+        served = getattr(transport, "made", None) if served is None else served  # and a socket has the target's object
+        return (self, transport) if served is None else (self, transport, served())
 
     @property
     def over(self) -> bool:

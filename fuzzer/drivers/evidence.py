@@ -2,7 +2,8 @@
 
 Where it was raised tells whose.  An exception that comes out of a client's own link, or of an object by which a library
 stands for that connection, says something about that client.  Such objects are the connection's transport and protocol
-(asyncio), what has one of them, and what has the connection's ASGI scope.  The class of the exception plays no part.
+(asyncio), its socket (trio), what has one of them, and what has the connection's ASGI scope.  The class of the
+exception plays no part.
 """
 
 from __future__ import annotations
@@ -63,7 +64,8 @@ class Connections:
         """The connection that an object is an end of, or has an end of."""
         if isinstance(value, Link | FakeWebSocket):
             return value.name
-        for owned in (value, *(getattr(value, name, None) for name in ("transport", "protocol", "_protocol"))):
+        has = (getattr(value, name, None) for name in ("transport", "protocol", "_protocol"))
+        for owned in (value, *has, _socket_of(value)):
             if id(owned) in self.ends:
                 return self.ends[id(owned)]
         return None
@@ -74,6 +76,13 @@ class Connections:
         address = scope.get("client") if isinstance(scope, Mapping) else None
         port = address[1] if isinstance(address, tuple | list) and len(address) > 1 else None
         return self.numbers.get(port - FIRST_CLIENT_PORT) if isinstance(port, int) else None
+
+
+def _socket_of(value: Any) -> Any:
+    """The socket under a stream of trio's, or under what has one; else None."""
+    stream = getattr(value, "stream", value)
+    stream = getattr(stream, "transport_stream", stream)
+    return getattr(getattr(stream, "socket", None), "_sock", None)
 
 
 def about(error: BaseException, known: Connections) -> str | None:

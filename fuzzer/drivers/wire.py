@@ -83,10 +83,12 @@ class WireDriver(Driver, Speaking):
             if not self.started:
                 self.error = unwrapped(error)
             elif self.ending is not None and not isinstance(error, self.loop.cancelled):
-                self.record(RowKind.RAISED, self.ending, None, failure(error))
+                self.record(RowKind.RAISED, self.ending, None, failure(unwrapped(error)))
                 self.ending = None
-            else:
+            elif isinstance(error, self.loop.cancelled):
                 raise
+            else:  # the server has failed, and serves nobody any more
+                self.record(RowKind.UNHANDLED, None, None, failure(unwrapped(error)))
         else:
             self.record(RowKind.RETURNED, self.ending, None, None)
             self.ending = None

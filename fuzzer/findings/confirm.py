@@ -97,6 +97,8 @@ def confirm(
     that did not suffice decide nothing: `NOT_TRIED`.
     """
     hurried = seconds is not None and seconds < SECONDS
+    if target.backend == "trio" and _by_bytes(target):
+        return Confirmation("not confirmable", "its server's sockets are the world's own", on="trio")
     seconds = SECONDS if seconds is None else seconds
     loop, drive = _stock(target)
     loop.until = perf_counter() + seconds

@@ -20,7 +20,7 @@ from ..core.choices import WAYS, Backend, Way
 from ..core.program import Kind as OperationKind
 from ..core.stacks import raised_at
 from ..core.text import cut, said
-from ..world import WorldLoop
+from ..world import WorldLoop, world_here
 from .adapter import Target
 from .backends import backends_for
 from .embedding import is_sanic, is_tornado, sanic_serving, tornado_serving
@@ -71,6 +71,9 @@ VIA: dict[str, str] = {
     "uvicorn-wsproto": "wsproto",
 }
 """How an ASGI application is reached: called directly, or behind uvicorn with one of its WebSocket implementations."""
+
+OWN = frozenset[Kind]({"handler", "server", "serving"})
+"""What listens by itself, or through a library that has a server for each backend."""
 
 WIRES: dict[str, Wire] = {"json": JsonWire(), "text": TEXT, "socketio": SocketIOWire()}
 """Wires there are without saying more."""
@@ -180,9 +183,11 @@ def application(
     if state is not None:
         how += f", its executions kept apart by {state}"
     title = f"{found.title}{how}; clients speak {spoken.describe()}"
-    servers = f"{found.title}{how}, is served by" if not direct else "it has stand-ins, which are" if stand_ins else ""
+    servers = "" if direct or found.kind in OWN else f"{found.title}{how}, is served by"
+    if stand_ins:
+        servers = "it has stand-ins, which are"
     known = backends_for(name, fresh.module, backends, servers)
-    return Target(name, create, traits, title, keeping, known[0], known)
+    return Target(name, create, traits, title, keeping, known[0], known, servers)
 
 
 def kind_of(value: Any) -> Kind | None:
@@ -315,11 +320,24 @@ def _serving(kind: Kind, thing: Any, via: str | None, port: int | None) -> Abstr
         return sanic_serving(thing)
     if kind == "tornado":
         return tornado_serving(thing)
-    if kind == "handler":
-        return websockets_serving(thing if _needed(thing) == 1 else _with_path(thing))
     if kind == "serving":
         return thing()  # type: ignore[no-any-return]
+    if kind == "handler":
+        return _on_either(thing if _needed(thing) == 1 else _with_path(thing))
     return _started(thing, port)
+
+
+@asynccontextmanager
+async def _on_either(handler: Callable[[Any], Awaitable[None]]) -> Any:
+    """A handler behind the server of `websockets` for the library whose tasks run."""
+    if world_here().backend == "trio":
+        from .structured import websockets_on_trio  # trio is loaded where it is wanted
+
+        async with websockets_on_trio(handler):
+            yield
+    else:
+        async with websockets_serving(handler):
+            yield
 
 
 def _with_path(handler: Callable[[Any, str], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
@@ -334,7 +352,13 @@ def _with_path(handler: Callable[[Any, str], Awaitable[None]]) -> Callable[[Any]
 
 @asynccontextmanager
 async def _started(main: Callable[[], Any], port: int | None) -> Any:
-    """A coroutine that starts a server; one that makes an application instead has it served."""
+    """A coroutine that starts a server; on asyncio, one that makes an application instead has it served."""
+    if world_here().backend == "trio":
+        from .structured import listening_on_trio
+
+        async with listening_on_trio(main, port=port):
+            yield
+        return
     made: list[Any] = []
 
     async def run() -> Any:

@@ -19,16 +19,20 @@ EITHER = frozenset({"anyio", "fastapi", "starlette"})
 
 TRIO = frozenset({"quart_trio", "trio"})
 
+WITH_TRIO = ("hypercorn.trio", "websockets.trio")
+"""Packages of libraries that have one for each."""
 
-REACHABLE = "on trio run adapters, and ASGI applications that are called directly"
+
+REACHABLE = "on trio run adapters, ASGI applications that are called directly, and what listens through trio itself"
 
 
 def _imported_by(module: ModuleType) -> tuple[Backend, ...]:
     """The libraries that a module's own names come from: trio's alone, either's, or asyncio's."""
-    roots = {
-        (value.__name__ if isinstance(value, ModuleType) else str(getattr(value, "__module__", ""))).partition(".")[0]
+    names = {
+        value.__name__ if isinstance(value, ModuleType) else str(getattr(value, "__module__", ""))
         for value in vars(module).values()
     }
+    roots = {"trio" if name.startswith(WITH_TRIO) else name.partition(".")[0] for name in names}
     if "asyncio" in roots:
         return ("asyncio",)
     if roots & TRIO:
@@ -81,10 +85,10 @@ def on(target: Target, wanted: str | None) -> Target:
 
 def _instead(target: Target, backend: Backend) -> str:
     """Why a target is not run so, and what to do."""
+    if target.kept_by:
+        return f"runs on asyncio alone: {target.kept_by} asyncio's servers; {REACHABLE}"
     traits = target.traits
-    if isinstance(traits, WireTraits) and traits.by_bytes:
-        return f"is served by asyncio's servers; {REACHABLE}"
+    known = " and ".join(target.backends)
     where = "its module, or in application(...)" if isinstance(traits, WireTraits) else "the adapter"
-    return (
-        f'is written for {" and ".join(target.backends)}; where that is wrong, say backends = ("{backend}",) in {where}'
-    )
+    wrong = f'where that is wrong, say backends = ("{backend}",) in {where}'
+    return f"is written for {known}; {wrong}"

@@ -89,8 +89,11 @@ def _gate_calls(here: Here) -> None:
 
     def getsockopt(self: Any, level: int, option: int, *size: int) -> Any:
         state = known(self)
-        if state is not None and (level, option) == (socket.SOL_SOCKET, socket.SO_ERROR):
-            return state.take_error()
+        if state is not None and level == socket.SOL_SOCKET:
+            if option == socket.SO_ERROR:
+                return state.take_error()
+            if option == getattr(socket, "SO_ACCEPTCONN", None):
+                return int(state.queue is not None)
         return option_outside(self, level, option, *size)
 
     cls.getsockopt = getsockopt

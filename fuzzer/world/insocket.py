@@ -31,6 +31,9 @@ def failed(code: int) -> OSError:
     return OSError(code, os.strerror(code))  # of the subclass that belongs to the number
 
 
+def _nobodys() -> None: ...
+
+
 class InSocket:
     """One socket; has of a transport what the network asks of a connection's end."""
 
@@ -44,6 +47,8 @@ class InSocket:
         """Connections that wait to be accepted, where it listens."""
         self.held: socket.socket | None = None
         """While it waits in a queue: the object that keeps its descriptor open."""
+        self.made: Callable[[], socket.socket | None] = _nobodys
+        """Gives the object by which the target knows it, while there is one."""
         self.received = bytearray()
         self.inflow: Flow
         self.outflow: Flow | None = None

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from contextvars import Context, copy_context
 from typing import Any
 
+from ..core.choices import Backend
 from ..core.stacks import Caller, Place, awaited_by, called_from, innermost, unretrieved
 from .entropy import CLOCK_START, WAYS_OUT, Entropy
 from .errors import OutsideWorldError
@@ -286,6 +287,8 @@ class Outer(Networked):
 
     # -- tasks: asyncio's, where no other library's are meant ------------------------------
 
+    backend: Backend = "asyncio"
+    """The library whose tasks they are."""
     cancelled: type[BaseException] = asyncio.CancelledError
     """What a task that is cancelled is told so by."""
 

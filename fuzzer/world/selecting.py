@@ -7,11 +7,9 @@ it is ready, behind the callbacks that are, and before the timers that are due.
 from __future__ import annotations
 
 import contextlib
-import os
 import select
 import socket
 import sys
-import weakref
 from collections.abc import Callable
 from contextvars import copy_context
 from functools import partial
@@ -19,6 +17,7 @@ from typing import Any
 
 from .flow import END
 from .insocket import InSocket, failed
+from .sockets import Sockets
 from .transport import MemoryTransport
 
 __all__ = ("Selecting", "refuse")
@@ -38,61 +37,29 @@ def refuse(name: str) -> Any:
     return refused
 
 
-class Selecting:
+class Selecting(Sockets):
     """The methods of a loop that have to do with sockets; mixed into the world's loop."""
 
-    in_sockets: dict[int, InSocket]
-    """descriptor -> socket, of all that were made in this execution"""
     level: dict[int, None]
     """Descriptors to look at at the next boundary."""
-    local: dict[int, None]
-    """Descriptors of pipes and of pairs of local sockets that were made in this execution: the kernel's own."""
     foreign: dict[int, None]
-    """Those of them that somebody reads."""
+    """Those that are the kernel's own, and somebody reads."""
 
     def sockets_clear(self: Any) -> None:
-        """Forget every socket, and close what the execution before left open."""
-        for state in getattr(self, "in_sockets", {}).values():
-            state.closed = True
-        self.in_sockets = {}
-        for known in getattr(self, "socket_objects", ()):
-            left = known()
-            if left is not None:
-                left.close()
-        for fd, inode in getattr(self, "pipes", ()):
-            with contextlib.suppress(OSError):
-                if os.fstat(fd).st_ino == inode:
-                    os.close(fd)
-        self.socket_objects: list[weakref.ref[socket.socket]] = []
-        self.pipes: list[tuple[int, int]] = []
+        super().sockets_clear()
         self._readers: dict[int, Any] = {}
         self._writers: dict[int, Any] = {}
         self.level = {}
-        self.local = {}
         self.foreign = {}
         for module, owner, registry in LOOP_REGISTRIES:
             if module in sys.modules:
                 getattr(getattr(sys.modules[module], owner, None), registry, {}).pop(self, None)
 
-    def made_socket(self: Any, made: socket.socket) -> None:
-        """A socket object was made in this world: with a descriptor of its own, or for one that was accepted."""
-        fd = made.fileno()
-        if fd not in self.in_sockets:
-            self.in_sockets[fd] = InSocket(self, fd)
-        self.socket_objects.append(weakref.ref(made))
-
-    def closed_socket(self: Any, fd: int) -> None:
-        """A socket object is closed for good."""
-        state = self.in_sockets.pop(fd, None)
-        if state is not None:
+    def closed_socket(self, fd: int) -> None:
+        if fd in self.in_sockets:
             self._readers.pop(fd, None)
             self._writers.pop(fd, None)
-            state.close()
-
-    def made_pipe(self: Any, ends: tuple[int, int]) -> None:
-        """A pipe was made in this world; who forgets to close it has it closed afterwards."""
-        self.pipes.extend((fd, os.fstat(fd).st_ino) for fd in ends)
-        self.local.update(dict.fromkeys(ends))
+        super().closed_socket(fd)
 
     # -- readers and writers ------------------------------
 
@@ -129,7 +96,7 @@ class Selecting:
         return bool(self._forget(self._writers, fd))
 
     def fd_changed(self: Any, fd: int) -> None:
-        """Something has come in, or there is room: look at it at the next boundary."""
+        """Look at it at the next boundary."""
         self.level[fd] = None
 
     def show_level(self: Any) -> None:

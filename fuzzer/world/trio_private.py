@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import queue
+import socket
 import sys
 import threading
 from collections import deque
@@ -68,6 +69,7 @@ def _load() -> tuple[Any, Any, Any]:
             and hasattr(import_module("trio._core._asyncgens").AsyncGenerators, "install_hooks")
             and callable(threads.start_thread_soon)
             and callable(threads._send_message_to_trio)
+            and callable(import_module("trio._socket")._SocketType._nonblocking_helper)
         )
     except (ImportError, AttributeError, OSError):
         fits = False
@@ -88,6 +90,7 @@ trio: Any = _loaded[0]
 core: Any = _loaded[1]
 threads: Any = _loaded[2]
 outcome: Any = import_module("outcome")
+sockets: Any = import_module("trio._socket")
 
 
 def begin() -> None:
@@ -106,6 +109,24 @@ class _NoIO:
 
     def close(self) -> None:
         pass
+
+    async def wait_readable(self, fd: Any) -> None:
+        await self._wait(fd, "readable")
+
+    async def wait_writable(self, fd: Any) -> None:
+        await self._wait(fd, "writable")
+
+    async def _wait(self, fd: Any, way: str) -> None:
+        number = fd if isinstance(fd, int) else fd.fileno()
+        world: Any = here()
+        if world is None or number not in world.in_sockets:
+            raise self.__getattr__(f"wait_{way}")
+        await world.when(number, way)
+
+    def notify_closing(self, fd: Any) -> None:
+        world: Any = here()
+        if world is not None:
+            world.closing(fd if isinstance(fd, int) else fd.fileno())
 
     def __getattr__(self, name: str) -> Any:
         lockstep = lockstep_here()
@@ -256,6 +277,28 @@ def _send_message(token: object, message: Any) -> Any:
 _really_send_message = threads._send_message_to_trio
 
 
+def _as_gated(name: str) -> Any:
+    """A method of trio's sockets that calls `socket.socket`'s as it is now: trio may be older than the gates."""
+
+    async def method(self: Any, *args: Any, **options: Any) -> Any:
+        wait = trio.lowlevel.wait_writable if name == "send" else trio.lowlevel.wait_readable
+        return await self._nonblocking_helper(wait, getattr(socket.socket, name), *args, **options)
+
+    return method
+
+
+async def _accept(self: Any) -> Any:
+    """What accepts a connection serves it from now on, and so does every task that it starts before the next."""
+    made, address = await _really_accept(self)
+    world: Any = here()
+    if world is not None and made.fileno() in world.in_sockets:
+        connection.set(world.in_sockets[made.fileno()].name)
+    return made, address
+
+
+_really_accept = sockets._SocketType.accept
+
+
 class Replaced:
     """Within, the replacements hold; outside, trio is as it was."""
 
@@ -268,6 +311,8 @@ class Replaced:
         (core.sniffio_library, "name", "trio"),
         (threads, "start_thread_soon", _start_thread),
         (threads, "_send_message_to_trio", _send_message),
+        (sockets._SocketType, "accept", _accept),
+        *((sockets._SocketType, name, _as_gated(name)) for name in ("recv", "recv_into", "send")),
     )
 
     def __enter__(self) -> None:

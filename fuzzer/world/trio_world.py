@@ -28,6 +28,7 @@ from .outer import BUSY, GRAIN, Outer, unheard
 from .server import connection
 from .trio_private import Replaced, begin, trio
 from .trio_run import STEPS, Clock, Run, Running, try_release
+from .trio_sockets import TrioSockets
 from .trio_tasks import Served, Waiter, as_io
 
 __all__ = ("TrioWorld", "make")
@@ -42,7 +43,7 @@ def make() -> TrioWorld:
     return world
 
 
-class TrioWorld(Outer):
+class TrioWorld(TrioSockets, Outer):
     """Runs executions on trio, one after the other."""
 
     def __init__(self) -> None:
@@ -66,11 +67,13 @@ class TrioWorld(Outer):
         self._served: list[Served] = []
         self._stopping = False
         self.outer_clear()
+        self.sockets_clear()
         self.idle = self._when_idle
         self.clock_hook = unheard
 
     # -- what drivers, links and websockets ask for ------------------------------
 
+    backend = "trio"
     cancelled = trio.Cancelled
 
     def create_future(self) -> Any:
@@ -96,8 +99,10 @@ class TrioWorld(Outer):
     def call_soon(  # type: ignore[override]
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> None:
-        """Have a task call it, in the next batch."""
-        self.spawn(copy_context() if context is None else context.copy(), "call_soon", _call, callback, args)
+        """Have a task call it, in the next batch; what an execution that is over asks for is not done."""
+        if self._running:
+            called = copy_context() if context is None else context.copy()
+            self.spawn(called, "call_soon", _call, callback, args)
 
     def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
