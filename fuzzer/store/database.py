@@ -1,4 +1,4 @@
-"""The store: reading and writing ``results/crosswire.db``.
+"""The store: opening and writing ``results/crosswire.db``; what is read of it is `Reading`'s.
 
 SQLite in WAL mode (https://sqlite.org/wal.html): readers and one writer at a time, and a process killed at any
 instant leaves the last committed state.  Counts are written as totals of a campaign and target, so that writing them
@@ -12,42 +12,25 @@ import platform
 import sqlite3
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import fields, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from msgspec import convert
 
-from ..core.text import cut, plain
 from ..findings.counterexample import load
 from ..findings.tally import Found, Tally
-from .opening import StoreError, check_ours, holder, to_read
+from .opening import StoreError, check_ours, holder, reason, to_read
+from .reading import Reading
 from .recovery import alive, campaign_lock, damage, salvage, set_aside, unknown_counterexamples
-from .rows import (
-    CampaignRow,
-    CountRow,
-    FailureRow,
-    FirstRow,
-    SampleRow,
-    SightingRow,
-    StressFailureRow,
-    StressIntervalRow,
-    StressRow,
-    StressViolationRow,
-)
 from .schema import VERSION, migrate
 
 __all__ = ("BRIEFLY", "BUSY", "Store", "StoreError", "environment")
 
 BUSY = 30.0
 """Seconds to wait for another process that writes, where nothing can be done in the meantime."""
-
-LATEST = 1e11
-"""Seconds since the epoch that a calendar still has, which is beyond all durations."""
 
 BRIEFLY = 1.0
 """The same where there is somebody to tell, or it can be tried again."""
@@ -65,27 +48,11 @@ def environment() -> dict[str, str]:
     return found
 
 
-RowType = TypeVar(
-    "RowType",
-    CampaignRow,
-    CountRow,
-    FailureRow,
-    FirstRow,
-    SampleRow,
-    SightingRow,
-    StressRow,
-    StressIntervalRow,
-    StressFailureRow,
-    StressViolationRow,
-)
-
-
-class Store:
+class Store(Reading):
     """A results folder's database.  `open` it; it is a context manager."""
 
     def __init__(self, connection: sqlite3.Connection, folder: Path, notes: Sequence[str]) -> None:
-        self._db = connection
-        self.folder = folder
+        super().__init__(connection, folder)
         self.notes = list(notes)
         """What was recovered when the store was opened, in sentences for the user."""
         self._locks: dict[int | str, Any] = {}
@@ -144,7 +111,7 @@ class Store:
             if not isinstance(error, sqlite3.Error | OSError):
                 raise
             raise StoreError(
-                f"{path}: cannot be {'read' if readonly else 'written'} ({_reason(error, path)}); "
+                f"{path}: cannot be {'read' if readonly else 'written'} ({reason(error, path)}); "
                 "choose another folder with --results"
             ) from None
         store = cls(connection, folder, notes)
@@ -179,7 +146,7 @@ class Store:
                 raise
         except sqlite3.Error as error:
             path = self.folder / "crosswire.db"
-            raise StoreError(f"{path}: cannot be written ({_reason(error, path)})") from None
+            raise StoreError(f"{path}: cannot be written ({reason(error, path)})") from None
 
     def _recover(self) -> None:
         for row in self.campaigns():
@@ -370,106 +337,3 @@ class Store:
                 for number in campaigns
             ]
         return sum(gone)
-
-    # -- reading ------------------------------
-
-    def rows(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Return what a query gives; raises `StoreError`."""
-        try:
-            return self._db.execute(query, parameters).fetchall()
-        except sqlite3.Error as error:
-            path = self.folder / "crosswire.db"
-            raise StoreError(f"{path}: cannot be read ({_reason(error, path)})") from None
-
-    def campaigns(self) -> list[CampaignRow]:
-        """All campaigns, oldest first."""
-        columns = "id, profile, started, ended, status, seed, plan, environment"
-        return self.typed(CampaignRow, self.rows(f"SELECT {columns} FROM campaigns ORDER BY id"))
-
-    def counts(self, campaigns: Iterable[int] | None = None) -> list[CountRow]:
-        """What was counted, of some campaigns or all."""
-        wanted = None if campaigns is None else set(campaigns)
-        broken: defaultdict[tuple[Any, ...], dict[str, int]] = defaultdict(dict)
-        for campaign, target, promise, strategy, users, length, times in self.rows("SELECT * FROM broken"):
-            broken[campaign, target, strategy, users, length][promise] = times
-        rows = self.rows("SELECT * FROM executions ORDER BY campaign, target, strategy, users, length")
-        chosen = [(*row, broken.get(row[:5], {})) for row in rows if wanted is None or row[0] in wanted]
-        return self.typed(CountRow, chosen)
-
-    def failures(self) -> list[FailureRow]:
-        """Every finding ever made, by target and signature."""
-        columns = {row[1] for row in self.rows("PRAGMA table_info(failures)")}
-        bug = "coalesce(bug, f.signature)" if "bug" in columns else "f.signature"  # an older store that is only read
-        rows = self.rows(
-            "SELECT f.signature, f.target, promise, violation, message, operations, deviations, file, "
-            "counterexample, first_seen, last_seen, "
-            "coalesce((SELECT sum(times) FROM sightings s WHERE s.signature = f.signature), 0), gone_since, "
-            f"{bug} "
-            "FROM failures f ORDER BY f.target, f.signature"
-        )
-        return self.typed(FailureRow, rows)
-
-    def sightings(self, campaign: int) -> list[SightingRow]:
-        """What a campaign saw, in order of first sight."""
-        columns = "campaign, target, signature, times, at_execution, at_seconds"
-        programs = self._programs("sightings")
-        where = "campaign = ? ORDER BY target, at_execution, signature"
-        query = f"SELECT {columns}, {programs} FROM sightings WHERE {where}"
-        return self.typed(SightingRow, self.rows(query, (campaign,)))
-
-    def samples(self, campaign: int | None = None) -> list[SampleRow]:
-        """The discovery curves, of one campaign or all."""
-        where, parameters = ("", ()) if campaign is None else ("WHERE campaign = ?", (campaign,))
-        columns = "campaign, target, executions, seconds, distinct_signatures, singletons, doubletons"
-        query = (
-            f"SELECT {columns}, {self._programs('samples')} FROM samples {where} ORDER BY campaign, target, executions"
-        )
-        return self.typed(SampleRow, self.rows(query, parameters))
-
-    def _programs(self, table: str) -> str:
-        """The column of programs; an older store that is only read has none."""
-        there = {row[1] for row in self.rows(f"PRAGMA table_info({table})")}
-        return "programs" if "programs" in there else "0"
-
-    def firsts(self) -> list[FirstRow]:
-        """First sightings by strategy; strategies that showed nothing of a target as censored rows."""
-        rows = self.typed(FirstRow, self.rows("SELECT * FROM firsts ORDER BY 1, 2, 3, 4"))
-        showed = {(row.campaign, row.target, row.strategy) for row in rows}
-        totals = self.rows(
-            "SELECT campaign, target, strategy, sum(executions) FROM executions GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
-        )
-        silent = [(row[0], row[1], row[2], None, row[3]) for row in totals if row[:3] not in showed]
-        return rows + self.typed(FirstRow, silent)
-
-    def typed(self, kind: type[RowType], rows: Iterable[Sequence[Any]]) -> list[RowType]:
-        """Return rows as what they are; a file can hold anything in any column."""
-        names = [field.name for field in fields(kind)]
-        try:
-            return [_shown(convert(_in_range(dict(zip(names, row, strict=True))), kind)) for row in rows]
-        except ValueError as error:  # of msgspec's, too
-            path = self.folder / "crosswire.db"
-            raise StoreError(f"{path}: holds what no campaign writes ({plain(cut(str(error)))})") from None
-
-
-def _in_range(row: dict[str, Any]) -> dict[str, Any]:
-    for name, value in row.items():
-        if isinstance(value, float) and not 0 <= value <= LATEST:
-            raise ValueError(f"{name} {value}")
-    return row
-
-
-def _shown(row: RowType) -> RowType:
-    """The same row with its texts as they are to be shown; what is JSON stays so."""
-    said = {field.name: getattr(row, field.name) for field in fields(row)}
-    texts: dict[str, Any] = {
-        name: plain(value)
-        for name, value in said.items()
-        if isinstance(value, str) and name not in ("counterexample", "plan") and plain(value) != value
-    }
-    return replace(row, **texts) if texts else row
-
-
-def _reason(error: BaseException, path: Path) -> str:
-    said = str(error.strerror if isinstance(error, OSError) and error.strerror else error)
-    by = holder(path) if "locked" in said else None
-    return f"{said} by {by}" if by else said

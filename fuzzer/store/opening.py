@@ -13,7 +13,7 @@ from ..core.errors import CrosswireError
 from ..core.text import cut, plain
 from .schema import VERSION
 
-__all__ = ("StoreError", "check_ours", "copied", "holder", "to_read")
+__all__ = ("StoreError", "check_ours", "copied", "holder", "to_read", "reason")
 
 
 class StoreError(CrosswireError, RuntimeError):
@@ -95,3 +95,10 @@ def _process(number: int) -> str:
     except OSError:
         command = ""
     return f"process {number}" + (f" ({plain(cut(command, 80))})" if command else "")
+
+
+def reason(error: BaseException, path: Path) -> str:
+    """Why a file cannot be read or written, in words; where another process holds it, which."""
+    said = str(error.strerror if isinstance(error, OSError) and error.strerror else error)
+    by = holder(path) if "locked" in said else None
+    return f"{said} by {by}" if by else said
