@@ -50,6 +50,9 @@ class JsonWire(Wire):
     ``expire_by`` is how a client's token is made to end, a frame or a request; ``online`` how frames say who is online;
     ``actions`` are operations of the application's own, each with a name.
 
+    ``retells`` lists what frames contain that tell once more what had come before, and deliver only what had not: a
+    list of conversations with the last message of each, say.
+
     ``users`` says what the application calls its users (`integer_users`, or any function from ``u0`` to a name or a
     number); ``token`` makes the token of one of them, so called, as the application itself would (sign a JWT);
     ``before`` is a login over HTTP that comes first.  ``to_user``, ``to_all`` and ``to_room`` may be requests over HTTP
@@ -86,6 +89,7 @@ class JsonWire(Wire):
     expire_by: Template | Http | None = None
     online: Presence | None = None
     actions: Mapping[str, Action] = field(default_factory=dict)
+    retells: Sequence[Mapping[str, Any]] = ()
 
     def __post_init__(self) -> None:
         told = any(action.audience is not None for action in self.actions.values())
@@ -249,8 +253,7 @@ class JsonWire(Wire):
         events = tuple(said) or markers(frame)
         if not isinstance(data, dict):
             return Reading(events, kind="text" if isinstance(frame, str) else "bytes", said=said)
-        kind = data.get("type", "json")
-        reading = Reading(events, kind=kind if isinstance(kind, str) else str(kind), said=said)
+        reading = Reading(events, kind=_kind(data), said=said)
         named = None
         if self.ready is not None and contains(self.ready, data, lambda: self.said(login)):
             reading.ready = True
@@ -261,6 +264,7 @@ class JsonWire(Wire):
                 named = data.get(action.user) if action.user is not None else named
         if named is not None:
             reading.user = self.user_named(named)
+        reading.retells = any(contains(some, data, lambda: self.said(login)) for some in self.retells)
         if self.recipient is not None:
             reading.recipient = self.user_named(data.get(self.recipient))
         if self.refused is not None:
@@ -277,3 +281,13 @@ class JsonWire(Wire):
 
 TEXT = JsonWire(path="/ws", to_user=None, to_all="{event}")
 """Plain text: whatever a client sends is meant for everybody."""
+
+
+KIND_FIELDS = ("type", "event", "kind", "action", "op", "ev", "cmd", "t", "k")
+"""What the field is called in which a frame says what it is."""
+
+
+def _kind(data: Mapping[str, Any]) -> str:
+    """A word for what a frame is: what it says itself, else that it is JSON."""
+    said = (data[field] for field in KIND_FIELDS if field in data)
+    return next((word for word in said if isinstance(word, str) and not carries_any(word)), "json")

@@ -84,7 +84,8 @@ class Reading:
     ``done``: the event whose emitting the server confirms.  ``acted``: the action of the wire's own that is done, and
     ``user`` whom the server then takes the client for.  ``seen``: who is online.  ``answer``: a frame to send back at
     once, which is no sign of life where it is the answer to a ``heartbeat``.  ``follow``: frames that belong to the
-    login and come next.  ``kind``: a word for it in traces.
+    login and come next.  ``retells``: of the events that it carries, those that had come before are no second delivery.
+    ``kind``: a word for it in traces.
     """
 
     events: tuple[str, ...] = ()
@@ -101,6 +102,7 @@ class Reading:
     joined: str | None = None
     acted: str | None = None
     seen: Seen | None = None
+    retells: bool = False
 
 
 DEFAULT_ROOMS = ("r0", "r1")

@@ -11,7 +11,7 @@ from ...fuzzer.targets.traits import WireTraits
 from . import violations as v
 from .independence import waits_for_itself
 from .index import HistoryIndex
-from .loss import room_crowded
+from .loss import room_crowded, spoke_beyond_rate
 from .records import Connection, Invocation
 from .spans import NEVER
 from .verdicts import Breach, Check, declared, rows_of
@@ -200,6 +200,26 @@ def _made_room(index: HistoryIndex, b: Breach, most: int | None, everybody: bool
     return _others(index, c, c.asked, c.asked, everybody) >= most
 
 
+def logged_out_elsewhere(index: HistoryIndex, b: Breach) -> bool:
+    """Its user logged out on another connection, and it was there then, or coming: a log-out may end them all."""
+    c = b.connection
+    return c is not None and any(
+        i.op.kind == "log_out"
+        and i.op.connection != c.name
+        and index.connections[i.op.connection or ""].user == c.user
+        and i.began < b.until <= index.rest_after(i.ended)
+        and i.ended > c.asked
+        for i in index.invocations.values()
+    )
+
+
+@declared(rate=(1, 1e9))
+def flooded_with(index: HistoryIndex, b: Breach) -> bool:
+    """Its user may have said more than is allowed within the time: who floods may be hung up on."""
+    c = b.connection
+    return c is not None and spoke_beyond_rate(index, c.user, b.until, index.history[b.until].time)
+
+
 def ended_by_server(index: HistoryIndex, b: Breach) -> bool:
     """A clean-up, sweep or expiry was under way."""
     return index.between(ENDS, b.since, b.until)
@@ -285,6 +305,7 @@ CHECKS = (
             room_limit,
             overtaken,
             overtaken_by_others,
+            logged_out_elsewhere,
             ended_by_server,
             did_not_read,
             session_over,
@@ -299,6 +320,8 @@ CHECKS = (
             user_made_room,
             server_made_room,
             room_made_room,
+            logged_out_elsewhere,
+            flooded_with,
             did_not_read,
             session_over,
             silent,

@@ -92,37 +92,64 @@ def told_anew(index: HistoryIndex, b: Breach) -> bool:
     event, c = b.event, b.connection
     if event is None or c is None or event.step >= 0:
         return False
-    frames = _frames(index, c)
-    first: dict[EventId, int] = {}
-    first_of: dict[str, dict[EventId, int]] = {}
-    for row, (kind, events) in frames.items():
-        for said in events:
-            first.setdefault(said, row)
-            first_of.setdefault(kind, {}).setdefault(said, row)
-
-    def whole(row: int, since: int) -> bool:
-        kind, events = frames[row]
-        return all(said in events for said, at in first_of[kind].items() if since <= at < row)
-
-    stateful = {
-        kind
-        for row, (kind, events) in frames.items()
-        if any(first[said] == row for said in events)
-        and any(first[said] < row and whole(row, first[said]) for said in events)
-    }
-    again = [row for row, (_, events) in frames.items() if event.id in events and row != first[event.id]]
-    return all(frames[row][0] in stateful and whole(row, first[event.id]) for row in again)
+    told = _Told(index, c)
+    rows = told.of(event.id)
+    return all(told.is_state(row, rows[0]) for row in rows[1:])
 
 
-def _frames(index: HistoryIndex, c: Connection) -> dict[int, tuple[str, frozenset[EventId]]]:
-    """Row -> what a frame that a connection received is called, and the events that it brought; in order."""
-    rows = sorted({d.received for e in index.events.values() for d in e.deliveries if d.connection.name == c.name})
-    frames = {}
-    for row in rows:
-        content = index.history[row].detail if row != NEVER else None
-        if isinstance(content, Content):
-            frames[row] = content.kind, frozenset(mention.event for mention in content.mentions)
-    return frames
+def told_otherwise(index: HistoryIndex, b: Breach) -> bool:
+    """It came in frames of several kinds, to who had long been there: a message, and a list of the last ones, say.
+
+    Whoever comes in just then has to be shown everything once, in whatever frames.
+    """
+    event, c = b.event, b.connection
+    if event is None or c is None or event.step >= 0 or not c.login.sure_from < event.by.began:
+        return False
+    if event.rooms and not any(c.must_be_member(room, event.by.began - 1, event.by.began) for room in event.rooms):
+        return False
+    told = _Told(index, c)
+    first: dict[str, int] = {}
+    return all(
+        first.setdefault(told.kind(row), row) == row or told.is_state(row, first[told.kind(row)])
+        for row in told.of(event.id)
+    )
 
 
-CHECKS = (Check(duplicates, (quoted, told_twice_over, shown_on_joining, told_anew, at_least_once)),)
+class _Told:
+    """The frames with events that a connection received, by row and in order: what they are called, what they bring."""
+
+    def __init__(self, index: HistoryIndex, c: Connection) -> None:
+        rows = {d.received for e in index.events.values() for d in e.deliveries if d.connection.name == c.name}
+        self._frames: dict[int, tuple[str, frozenset[EventId]]] = {}
+        self._first_of: dict[str, dict[EventId, int]] = {}
+        for row in sorted(rows - {NEVER}):
+            content = index.history[row].detail
+            assert isinstance(content, Content)
+            events = frozenset(mention.event for mention in content.mentions)
+            self._frames[row] = content.kind, events
+            for event in events:
+                self._first_of.setdefault(content.kind, {}).setdefault(event, row)
+        self._states = {
+            kind
+            for row, (kind, events) in self._frames.items()
+            if any(self._first_of[kind][event] == row for event in events)
+            and any((since := self._first_of[kind][event]) < row and self._is_whole(row, since) for event in events)
+        }
+
+    def of(self, event: EventId) -> list[int]:
+        """The rows of the frames that brought an event."""
+        return [row for row, (_, events) in self._frames.items() if event in events]
+
+    def kind(self, row: int) -> str:
+        return self._frames[row][0]
+
+    def is_state(self, row: int, since: int) -> bool:
+        """Whether a frame tells the state of things, with all that such frames brought since then."""
+        return self.kind(row) in self._states and self._is_whole(row, since)
+
+    def _is_whole(self, row: int, since: int) -> bool:
+        kind, events = self._frames[row]
+        return all(event in events for event, at in self._first_of[kind].items() if since <= at < row)
+
+
+CHECKS = (Check(duplicates, (quoted, told_twice_over, shown_on_joining, told_anew, told_otherwise, at_least_once)),)

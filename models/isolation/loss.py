@@ -25,6 +25,7 @@ __all__ = (
     "perhaps_unheard",
     "refused_honestly",
     "room_crowded",
+    "spoke_beyond_rate",
     "what_is_lost",
 )
 
@@ -163,17 +164,22 @@ def refused_honestly(index: HistoryIndex, b: Breach) -> bool:
 @declared(rate=(1, 1e9))
 def beyond_rate(index: HistoryIndex, b: Breach) -> bool:
     """The same user may have emitted as much as is allowed within the time."""
-    if index.policy.rate is None or b.act is None:
+    act = b.act
+    return act is not None and spoke_beyond_rate(index, act.op.user, act.ended, act.began_at)
+
+
+def spoke_beyond_rate(index: HistoryIndex, user: str | None, until: int, at: float) -> bool:
+    """Whether a user may have emitted more than is allowed within the time that ended with a row, or a moment."""
+    if index.policy.rate is None:
         return False
     most, seconds = index.policy.rate
-    act = b.act
     said = sum(
         5 if i.op.kind == "run_agent" else 1
         for i in index.invocations.values()
         if i.op.kind in EMITS
-        and i.op.user == act.op.user
-        and i.began < act.ended
-        and (i.ended == NEVER or i.ended_at >= act.began_at - seconds)
+        and i.op.user == user
+        and i.began < until
+        and (i.ended == NEVER or i.ended_at >= at - seconds)
     )
     return said > most
 

@@ -357,3 +357,46 @@ def test_whoever_stalled_may_be_hung_up_on() -> None:
     story = served("u0").stall("c0").resume("c0").closed("c0")
     assert kinds(story) == []
     assert story.excused() == ["did_not_read"]
+
+
+@pytest.mark.parametrize(("spoken", "seconds", "excused"), [(3, 0.0, True), (2, 0.0, False), (3, 0.8, False)])
+def test_who_floods_may_be_hung_up_on_where_a_rate_is_declared(spoken: int, seconds: float, excused: bool) -> None:
+    story = served("u0", "u1")
+    for _ in range(spoken):
+        story.done("emit", "c0", "u0", to="u9", said=NOBODY)
+    if seconds:  # and until something has come to rest, it may not have come in yet
+        story.rest()
+    story.wait(seconds).closed("c0", "closed with 1008: slow down")
+    assert kinds(story, rate=(2, 0.5)) == ([] if excused else ["Dropped"])
+    assert story.excused(rate=(2, 0.5)) == (["flooded_with"] if excused else [])
+    assert kinds(story) == ["Dropped"]
+
+
+def test_a_log_out_may_end_all_of_a_users_logins() -> None:
+    def ended(owner: str = "u0", rests: bool = False) -> Story:
+        """c0 of u0 logs out, and c1 is hung up on; perhaps once everything had come to rest."""
+        story = served("u0", owner)
+        story.done("log_out", "c0", said=NOBODY)
+        if rests:
+            story.rest()
+            story.wait(1.0)
+        return story.closed("c1")
+
+    assert kinds(ended()) == []
+    assert ended().excused() == ["logged_out_elsewhere"]
+    assert kinds(ended("u1")) == ["Dropped"]
+    assert kinds(ended(rests=True)) == ["Dropped"]
+
+
+@pytest.mark.parametrize("over", [True, False])
+def test_who_comes_while_its_user_logs_out_may_be_turned_away(over: bool) -> None:
+    story = served("u0")
+    leaving = story.begin("log_out", "c0")
+    if over:
+        story.end(leaving)
+        story.rest()
+    coming = story.begin("connect", "c1", "u0")
+    story.closed("c1").end(coming, False)
+    if not over:
+        story.end(leaving)
+    assert kinds(story) == (["Refused"] if over else [])

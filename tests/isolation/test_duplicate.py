@@ -97,10 +97,11 @@ def test_a_state_with_a_gap_is_none() -> None:
     assert kinds(told((0,), (0, 1), (0,), (2,))) == ["DuplicateEvent"]
 
 
-def test_another_kind_of_frame_is_another_thing() -> None:
+def test_a_state_excuses_nothing_of_another_kind() -> None:
     story = served("u0", "u1")
     said = [story.begin("emit", "c0", "u0", to="u1") for _ in range(2)]
-    story.hears("c1", said[0], word="state").hears("c1", *said, word="state").hears("c1", said[1], word="said")
+    story.hears("c1", said[0], word="state").hears("c1", *said, word="state")
+    story.hears("c1", said[1], word="said").hears("c1", said[1], word="said")
     for number in said:
         story.end(number, NOBODY)
     assert kinds(story.rest()) == ["DuplicateEvent"]
@@ -164,3 +165,51 @@ def test_what_came_before_somebody_joined_once_more_is_no_history() -> None:
     number = story.begin("emit_to_room", "c0", "u0", room="r0")
     story.hears("c0", number).hears("c1", number).hears("c1", number).end(joining).end(number, NOBODY).rest()
     assert kinds(story) == ["DuplicateEvent"]
+
+
+# -- what is told in another way besides ------------------------------
+
+
+def test_a_list_with_the_last_message_tells_it_in_another_way() -> None:
+    def story(*words: str) -> Story:
+        made = served("u0", "u1")
+        number = made.begin("emit", "c0", "u0", to="u1")
+        for word in words:
+            made.hears("c1", number, word=word)
+        return made.end(number, NOBODY).rest()
+
+    assert kinds(story("message", "inbox")) == []
+    assert story("message", "inbox").excused() == ["told_otherwise"]
+    assert kinds(story("message", "inbox", "inbox")) == ["DuplicateEvent"]
+    assert kinds(story("message", "message")) == ["DuplicateEvent"]
+    assert kinds(story("message", "inbox", "message")) == ["DuplicateEvent"]
+
+
+def test_a_list_is_sent_anew_with_each_message() -> None:
+    made = served("u0", "u1")
+    said = [made.begin("emit", "c0", "u0", to="u1") for _ in range(2)]
+    made.hears("c1", said[0], word="message").hears("c1", said[0], word="inbox")
+    made.hears("c1", said[1], word="message").hears("c1", *said, word="inbox")
+    for number in said:
+        made.end(number, NOBODY)
+    assert kinds(made.rest()) == []
+
+
+def test_who_comes_in_while_something_is_said_is_shown_it_once() -> None:
+    story = served("u0")
+    coming = story.begin("connect", "c1", "u1")
+    number = story.begin("emit", "c0", "u0", to="u1")
+    story.end(coming, "u1")
+    story.hears("c1", number, word="history").hears("c1", number, word="message").end(number, NOBODY).rest()
+    assert kinds(story) == ["DuplicateEvent"]
+
+
+def test_who_joins_while_something_is_said_is_shown_it_once() -> None:
+    story = served("u0", "u1")
+    story.done("join", "c0", room="r0")
+    joining = story.begin("join", "c1", room="r0")
+    number = story.begin("emit_to_room", "c0", "u0", room="r0")
+    story.end(joining)
+    for word in ("history", "message"):
+        story.hears("c1", number, word=word)
+    assert kinds(story.hears("c0", number).end(number, NOBODY).rest()) == ["DuplicateEvent"]

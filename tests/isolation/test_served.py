@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from crosswire.fuzzer.core.history import Farewell, RowKind
+from crosswire.fuzzer.core.history import Content, Farewell, RowKind
 from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.findings.finding import judged
@@ -233,3 +235,62 @@ def test_who_writes_to_somebody_absent_may_be_told_so_and_nobody_else(name: str,
     with worker.session():
         runs = [judged(worker, worker.run(program, RandomWalk(seed))) for seed in range(10)]
     assert {violation.kind for run in runs for violation in run.violations} == want
+
+
+RETELLS = """
+import asyncio
+from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+
+app = FastAPI()
+here, last = {}, {}
+
+@app.websocket("/ws/{user}")
+async def chat(ws: WebSocket, user: str):
+    await ws.accept()
+    here.setdefault(user, []).append(ws)
+    try:
+        if user in last:
+            await ws.send_json({"t": "conversations", "list": [last[user]]})
+        while True:
+            said = await ws.receive_json()
+            last[said["to"]] = said["text"]
+            for other in list(here.get(said["to"], ())):
+                try:
+                    await other.send_json({"t": "message", "text": said["text"]})
+                    await other.send_json({"t": "conversations", "list": [said["text"]]})
+                except (RuntimeError, WebSocketDisconnect):
+                    pass
+    except WebSocketDisconnect:
+        pass
+    finally:
+        here[user].remove(ws)
+"""
+
+
+def test_what_is_declared_to_tell_once_more_delivers_only_what_had_not_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "inbox_of_test.py").write_text(RETELLS)
+    monkeypatch.syspath_prepend(tmp_path)
+    wire = JsonWire(path="/ws/{user}", to_user={"to": "{to}", "text": "{event}"})
+    telling = replace(wire, retells=[{"t": "conversations"}])
+    program = Program(
+        (
+            Operation("connect", "c0", "u0"),
+            Operation("settle"),
+            Operation("emit", "c0", "u0", "u1"),
+            Operation("connect", "c1", "u1"),
+            Operation("settle"),
+            Operation("emit", "c0", "u0", "u1"),
+            Operation("settle"),
+        )
+    )
+    kinds = []
+    for spoken in (wire, telling):
+        worker = Worker(application("inbox_of_test:app", wire=spoken))
+        with worker.session():
+            runs = [judged(worker, worker.run(program, RandomWalk(seed))) for seed in range(20)]
+        kinds.append({violation.kind for run in runs for violation in run.violations})
+        kept = [row.detail for run in runs for row in run.execution.history if row.kind == RowKind.RECEIVED]
+        assert any(isinstance(one, Content) and one.kind == "conversations" and one.mentions for one in kept)
+    assert kinds == [{"DuplicateEvent"}, set()]
