@@ -128,6 +128,7 @@ def run_stress(settings: Settings, as_json: bool, application: str | None = None
             kept.round(result)
 
         result = stress(settings, told)
+        kept.end(result, {}, {})  # whatever comes of what follows
         reruns: dict[str, Again] = {}
         for key, one in _first_of_each(result).items():
             if again and not result.interrupted:
@@ -137,7 +138,8 @@ def run_stress(settings: Settings, as_json: bool, application: str | None = None
                 attempts[key] = reproduce(
                     Worker(target), one.played, one.proven, store.counterexamples, settings.plan.seed
                 )
-        kept.end(result, attempts, reruns)
+        if attempts or reruns:
+            kept.end(result, attempts, reruns)
     if as_json:
         print(json.dumps(_as_data(settings, result, attempts, reruns), indent=2))
     else:
@@ -215,6 +217,9 @@ def _print(settings: Settings, result: Result, attempts: Mapping[str, Attempt], 
         console.print(plain_text(f"history: {path}"))
     for key, again in reruns.items():
         one = result.broken[key]
+        if not again.times:
+            console.print(plain_text(f"{one.proven.violation.kind}: not run again, since no cut is short enough"))
+            continue
         what = f"failed in {again.failed} of {again.times} re-runs against the live server"
         cut_to = f"{len(again.program)} of {len(one.played.program):,} operations, {again.connections} clients alone"
         console.print(plain_text(f"{one.proven.violation.kind}: {what}; {cut_to}"))

@@ -28,21 +28,26 @@ class Kept:
 
     def round(self, result: Result) -> None:
         """Write what there is after a round."""
+        with suppress(StoreError):  # it is written again after the next
+            number = self._number(result)
+            self._runs.write(self._row(result, "running", number), list(_parts(result, number, {}, {})))
+
+    def _number(self, result: Result) -> int:
         if self._id is None:
             self._id = self._runs.begin(self._row(result, "running", 0))
-        with suppress(StoreError):  # it is written again after the next
-            self._runs.write(self._row(result, "running", self._id), list(_parts(result, self._id, {}, {})))
+        return self._id
 
     def end(self, result: Result, attempts: Mapping[str, Attempt], reruns: Mapping[str, Again]) -> None:
         """Write what came of the run, with what was found in the world and seen again, by what was broken."""
-        if self._id is None:
+        if not result.rounds:
             return
+        number = self._number(result)
         for attempt in attempts.values():
             for found in attempt.found:
                 self._store.enter(found.path)
         status = "interrupted" if result.interrupted else "finished"
-        parts = list(_parts(result, self._id, attempts, reruns))
-        self._runs.write(replace(self._row(result, status, self._id), ended=self._store.now()), parts, done=True)
+        parts = list(_parts(result, number, attempts, reruns))
+        self._runs.write(replace(self._row(result, status, number), ended=self._store.now()), parts, done=True)
 
     def _row(self, result: Result, status: str, number: int) -> StressRow:
         settings, figures = self._settings, result.figures

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 from typing import Literal
 
@@ -44,13 +44,13 @@ CUTS: tuple[tuple[float, Beside], ...] = (
     (0.3, "anybody"),
     (1.0, "own"),
 )
-"""Seconds around the evidence, and who else is kept of what happened then: tried one after the other."""
+"""Seconds around the evidence, and who else is kept of what happened then: tried in turns."""
 
-SEEDS = 6
+TURNS = 50
 """How often each cut is explored anew."""
 
-SCHEDULES = 200
-"""Schedules of each, at most; fewer where they show nothing new."""
+SCHEDULES = 24
+"""Schedules of each then, at most: a cut that lacks somebody shows nothing under however many."""
 
 SAID = 6
 """Operations by which something was said that are kept whoever said it: the nearest."""
@@ -87,8 +87,6 @@ class Attempt:
 
     operations: int = 0
     """Of the live history."""
-    connections: int = 0
-    """Of the last cut."""
     cuts: list[int] = field(default_factory=list)
     """How many operations each cut had."""
     executions: int = 0
@@ -220,10 +218,11 @@ def reproduce(
     wanted = proven.violation.kind
     seen: dict[str, Finding] = {}
     with worker.session():
-        for program in cuts(played, proven):
-            attempt.cuts.append(len(program))
-            attempt.connections = len({op.connection for op in program.operations if op.connection is not None})
-            _explore(worker, program, wanted, seen, attempt, seed, ends)
+        programs = list(cuts(played, proven))
+        for number, program in product(range(TURNS), programs):
+            if number == 0:
+                attempt.cuts.append(len(program))
+            _explore(worker, program, wanted, seen, attempt, (seed << 8) + number, ends)
             if wanted in seen or time.perf_counter() > ends:
                 break
         if wanted in seen:
@@ -249,20 +248,18 @@ def cuts(played: Played, proven: Proven) -> Iterator[Program]:
 
 
 def _explore(
-    worker: Worker, program: Program, wanted: str, seen: dict[str, Finding], attempt: Attempt, seed: int, ends: float
+    worker: Worker, program: Program, wanted: str, seen: dict[str, Finding], attempt: Attempt, name: int, ends: float
 ) -> None:
-    """Play a program under many schedules, until it shows what is wanted."""
-    for number in range(SEEDS):
-        name = (seed << 8) + number
-        order = range(len(program.expanded))
-        for result in explore(worker, program, order, SCHEDULES, DEFAULT, name, Memory(name)):
-            attempt.executions += 1
-            for violation in result.violations:
-                finding = Finding(violation, result.execution)
-                if violation.kind not in seen and soundness_doubt(worker, finding) is None:
-                    seen[violation.kind] = finding
-            if wanted in seen or time.perf_counter() > ends:
-                return
+    """Play a program under some schedules, until it shows what is wanted."""
+    order = range(len(program.expanded))
+    for result in explore(worker, program, order, SCHEDULES, DEFAULT, name, Memory(name)):
+        attempt.executions += 1
+        for violation in result.violations:
+            finding = Finding(violation, result.execution)
+            if violation.kind not in seen and soundness_doubt(worker, finding) is None:
+                seen[violation.kind] = finding
+        if wanted in seen or time.perf_counter() > ends:
+            return
 
 
 def _fewer_connections(worker: Worker, best: Finding, ends: float) -> Finding:
