@@ -13,7 +13,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import parse_qsl
 
 from ..core.choices import WAYS, Backend, Way
@@ -23,9 +23,10 @@ from ..core.text import cut, said
 from ..world import WorldLoop, world_here
 from .adapter import Target
 from .backends import backends_for
-from .embedding import is_sanic, is_tornado, sanic_serving, tornado_serving
+from .embedding import sanic_serving, tornado_serving
 from .fresh import FreshModule, taking_up
 from .json_wire import TEXT, JsonWire
+from .kinds import OWN, Kind, kind_of, needed
 from .places import UnknownTargetError, is_ours, load_module, module_and_name
 from .policy import Limits, Policy
 from .preparing import Prepared
@@ -51,8 +52,6 @@ from .wire import Wire
 
 __all__ = ("VIA", "WIRES", "Kind", "application", "kind_of")
 
-Kind = Literal["asgi", "aiohttp", "sanic", "tornado", "handler", "server", "serving"]
-
 WORDS: dict[Kind, str] = {
     "asgi": "an ASGI application",
     "aiohttp": "an aiohttp application, behind its own server",
@@ -71,9 +70,6 @@ VIA: dict[str, str] = {
     "uvicorn-wsproto": "wsproto",
 }
 """How an ASGI application is reached: called directly, or behind uvicorn with one of its WebSocket implementations."""
-
-OWN = frozenset[Kind]({"handler", "server", "serving"})
-"""What listens by itself, or through a library that has a server for each backend."""
 
 WIRES: dict[str, Wire] = {"json": JsonWire(), "text": TEXT, "socketio": SocketIOWire()}
 """Wires there are without saying more."""
@@ -190,46 +186,6 @@ def application(
     return Target(name, create, traits, title, keeping, known[0], known, servers)
 
 
-def kind_of(value: Any) -> Kind | None:
-    """What a value is, as far as its signature and class tell; None for what is none of the kinds."""
-    for kind, is_one in OWN_SERVERS.items():
-        if is_one(value):
-            return kind
-    if isinstance(value, type) or not callable(value):
-        return None
-    call = value if inspect.isfunction(value) or inspect.ismethod(value) else type(value).__call__
-    needed = _needed(value)
-    if inspect.iscoroutinefunction(call):
-        return {3: "asgi", 2: "handler", 1: "handler", 0: "server"}.get(needed)  # type: ignore[return-value]
-    if needed == 3 and not inspect.isfunction(value):
-        return "asgi"  # a callable object that hands the coroutine of another on
-    if needed == 0 and inspect.isasyncgenfunction(inspect.unwrap(value)):
-        return "serving"
-    return None
-
-
-def _needed(value: Callable[..., Any]) -> int:
-    """How many arguments must be given."""
-    try:
-        parameters = inspect.signature(value).parameters.values()
-    except (TypeError, ValueError):
-        return -1
-    return sum(
-        parameter.default is parameter.empty
-        and parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-        for parameter in parameters
-    )
-
-
-def _is_aiohttp(value: Any) -> bool:
-    web = sys.modules.get("aiohttp.web")
-    return web is not None and isinstance(value, web.Application)
-
-
-OWN_SERVERS: dict[Kind, Callable[[Any], bool]] = {"aiohttp": _is_aiohttp, "sanic": is_sanic, "tornado": is_tornado}
-"""Applications that bring a server of their own."""
-
-
 def _found(name: str, value: Any, fresh: FreshModule, attribute: str) -> _Found:
     def anew() -> Any:
         return getattr(fresh.again(), attribute)
@@ -243,7 +199,7 @@ def _found(name: str, value: Any, fresh: FreshModule, attribute: str) -> _Found:
                 return _Found(kind, f"a coroutine that makes {_title(makes, made)}", anew, value, made)
     if kind is not None:
         return _Found(kind, _title(kind, value), anew, value)
-    if callable(value) and _needed(value) == 0:
+    if callable(value) and needed(value) == 0:
         with taking_up():
             made = _made(name, value, attribute)
         kind = kind_of(made)
@@ -323,7 +279,7 @@ def _serving(kind: Kind, thing: Any, via: str | None, port: int | None) -> Abstr
     if kind == "serving":
         return thing()  # type: ignore[no-any-return]
     if kind == "handler":
-        return _on_either(thing if _needed(thing) == 1 else _with_path(thing))
+        return _on_either(thing if needed(thing) == 1 else _with_path(thing))
     return _started(thing, port)
 
 

@@ -10,13 +10,12 @@ import asyncio
 import sys
 from asyncio import Future, events
 from bisect import bisect_left, bisect_right
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import Context, copy_context
 from typing import Any
 
-from ..core.choices import Backend
-from ..core.stacks import Caller, Place, awaited_by, called_from, innermost, unretrieved
+from ..core.stacks import Caller, Place, awaited_by, called_from, innermost
 from .entropy import CLOCK_START, WAYS_OUT, Entropy
 from .errors import OutsideWorldError
 from .external import CARRY_ON, CLOCK, LATE, NO_VARIABLES, Chooser, External, InOrder, Key, operation_number, option
@@ -24,6 +23,7 @@ from .identity import restart
 from .lockstep import Lockstep, here, member_here
 from .network import Networked
 from .server import connection
+from .tasks import Tasks
 
 __all__ = ("BUSY", "GRAIN", "NEARLY", "PATIENCE", "TICK", "Outer", "latency", "unheard", "world_here")
 
@@ -43,7 +43,7 @@ PATIENCE = 10.0
 """For how long, in virtual seconds, the clock may move while one and the same external event stays pending."""
 
 
-class Outer(Networked):
+class Outer(Tasks, Networked):
     """The part of a loop that faces outwards; mixed into a loop, which brings callbacks and timers.
 
     After an execution, `deviations` holds the decisions that differed from the order of arrival, as
@@ -276,57 +276,6 @@ class Outer(Networked):
     def enter(self, event: External) -> None:
         """Put the callback of an event that has become visible behind what is ready."""
         raise NotImplementedError
-
-    def alive(self) -> list[Any]:
-        """All tasks that have not ended, the target's first."""
-        return [task for task in (*self.tasks, *self.drivers) if not task.done()]
-
-    def current_task(self) -> Any:
-        """The task that runs; None in a callback."""
-        return asyncio.current_task(self)
-
-    # -- tasks: asyncio's, where no other library's are meant ------------------------------
-
-    backend: Backend = "asyncio"
-    """The library whose tasks they are."""
-    cancelled: type[BaseException] = asyncio.CancelledError
-    """What a task that is cancelled is told so by."""
-
-    def drive(self, context: Context, start: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> Any:
-        """Start a task that is no part of the target, for a driver."""
-        task = asyncio.Task(start(*args), loop=self, context=context)
-        self.drivers.append(task)
-        return task
-
-    def serve(self, start: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> Any:
-        """Start a task of the target's as servers do; gives what can be awaited, and asked whether it is ``done()``.
-
-        What it raises ends no other task: `failed` tells, unless it was awaited.
-        """
-        return self.create_task(start(*args))
-
-    def as_io(self, call: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        """A function that stands for reading or writing, as the library whose tasks call it has that."""
-        return call
-
-    def targets(self) -> list[Any]:
-        """The target's tasks that have not ended."""
-        return [task for task in self.tasks if not task.done()]
-
-    def left(self) -> list[Any]:
-        """Those for whose end nobody waits, so that they may outlive what they serve."""
-        return self.targets()
-
-    def served_in(self, task: Any) -> str | None:
-        """The connection that a task of the target's serves, as far as that is known."""
-        return self.labels.get(task) if isinstance(task, asyncio.Task) else None
-
-    def failed(self) -> Iterator[tuple[BaseException, str | None]]:
-        """What tasks of the target's have raised that nobody has looked at, each with the connection it served."""
-        for task in self.tasks:
-            error = unretrieved(task)
-            if error is not None:
-                yield error, self.labels.get(task)
 
     async def latency(self, name: str) -> None:
         """What `latency` does where asyncio's loop is not the one that runs."""

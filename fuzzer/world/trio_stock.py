@@ -65,6 +65,10 @@ class StockTrio(TrioWorld):
         self._boundaries = 0
         self._decided = self._ended = False
 
+    def made_socket(self, made: object) -> None:
+        """Its selector is the kernel's, which knows nothing of the world's sockets."""
+        raise self.outside("a socket")
+
     # -- where the outside comes in ------------------------------
 
     def nothing_ready(self, deadline: float) -> float:
