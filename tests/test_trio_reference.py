@@ -30,6 +30,19 @@ ABSENT = Program(
 )
 """What waits for a connection that goes away is for the next one."""
 
+ANOTHER = Program(
+    (
+        *ABSENT.operations[:3],
+        Operation("connect", "c0", "u1"),
+        Operation("connect", "c1", "u1"),
+        Operation("disconnect", "c0"),
+        Operation("disconnect", "c1"),
+        Operation("settle"),
+        Operation("connect", "c2", "u1"),
+    )
+)
+"""Also where another connection came meanwhile, which was given nothing of it."""
+
 
 def target(name: str, backend: Backend) -> Target:
     return resolve(f"{anyio_reference.__name__}:{name}?backend={backend}")
@@ -43,14 +56,15 @@ def test_it_is_not_accused_whatever_is_tried(backend: Backend) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("program", [ABSENT, ANOTHER])
 @pytest.mark.parametrize(("name", "broken"), [("Reference", set()), ("Forgets", {"OfflineLoss"})])
 def test_what_waited_for_a_connection_that_is_gone_is_for_the_next(
-    name: str, broken: set[str], backend: Backend
+    name: str, broken: set[str], program: Program, backend: Backend
 ) -> None:
     worker = Worker(target(name, backend))
     with worker.session():
-        executions = [worker.run(ABSENT, RandomWalk(seed)) for seed in range(60)]
-    found = {one.kind for execution in executions for one in judge(worker.target, ABSENT, execution.history)}
+        executions = [worker.run(program, RandomWalk(seed)) for seed in range(60)]
+    found = {one.kind for execution in executions for one in judge(worker.target, program, execution.history)}
     assert found == broken
 
 

@@ -25,7 +25,9 @@ __all__ = ("AnyioManager", "Forgets", "Reference")
 class _Connection:
     user_id: str
     websocket: WebSocket
-    backlog: deque[Message]
+    missed: deque[Message]
+    """What the user missed, of which no other connection has a copy."""
+    backlog: deque[Message] = field(default_factory=deque)
     lock: anyio.Lock = field(default_factory=anyio.Lock)
 
 
@@ -107,9 +109,9 @@ class AnyioManager:
 
     async def _send(self, connection: _Connection) -> None:
         async with connection.lock:
-            while connection.backlog:
+            while waiting := connection.missed or connection.backlog:
                 try:
-                    await connection.websocket.send_json(connection.backlog.popleft())
+                    await connection.websocket.send_json(waiting.popleft())
                 except ConnectionError:
                     self._drop(connection)
 
@@ -117,14 +119,18 @@ class AnyioManager:
         mine = self._users.get(connection.user_id, [])
         if connection in mine:
             mine.remove(connection)
-            if not mine:
+            if mine:  # the others have copies of their own
+                connection.backlog.clear()
+            else:
                 del self._users[connection.user_id]
-                self._keep(connection)
+            self._keep(connection)
+            connection.missed.clear()
             connection.backlog.clear()
 
     def _keep(self, connection: _Connection) -> None:
-        if connection.backlog:
-            self._kept[connection.user_id] = list(connection.backlog)
+        left = [*connection.missed, *connection.backlog]
+        if left:
+            self._kept[connection.user_id] = [*left, *self._kept.get(connection.user_id, ())]
 
 
 class Reference(KeepingAdapter):
