@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import count
+from operator import itemgetter
 from typing import Any, ClassVar
 
 import anyio
@@ -21,13 +23,17 @@ from crosswire.models.managers.records import Message, WebSocket
 __all__ = ("AnyioManager", "Forgets", "Reference")
 
 
+_Numbered = tuple[int, Message]
+"""A message, and how many there were before it: the order in which they are kept."""
+
+
 @dataclass(eq=False, slots=True)
 class _Connection:
     user_id: str
     websocket: WebSocket
-    missed: deque[Message]
+    missed: deque[_Numbered]
     """What the user missed, of which no other connection has a copy."""
-    backlog: deque[Message] = field(default_factory=deque)
+    backlog: deque[_Numbered] = field(default_factory=deque)
     lock: anyio.Lock = field(default_factory=anyio.Lock)
 
 
@@ -36,7 +42,8 @@ class AnyioManager:
 
     def __init__(self) -> None:
         self._users: dict[str, list[_Connection]] = {}
-        self._kept: dict[str, list[Message]] = {}
+        self._kept: dict[str, list[_Numbered]] = {}
+        self._numbers = count()
         self._threads: dict[str, str] = {}
 
     async def connect_user(self, user_id: str, websocket: WebSocket) -> None:
@@ -58,10 +65,11 @@ class AnyioManager:
     async def send_to_user(self, user_id: str, message: Message) -> bool:
         """Deliver to each connection of the user, or keep for the next one."""
         connections = list(self._users.get(user_id, ()))
+        numbered = next(self._numbers), message
         for connection in connections:
-            connection.backlog.append(message)
+            connection.backlog.append(numbered)
         if not connections:
-            self._kept.setdefault(user_id, []).append(message)
+            self._kept.setdefault(user_id, []).append(numbered)
         await self._send_all(connections)
         return True
 
@@ -80,8 +88,9 @@ class AnyioManager:
     async def broadcast(self, message: Message) -> None:
         """Deliver to everybody who is connected."""
         everybody = [connection for mine in self._users.values() for connection in mine]
+        numbered = next(self._numbers), message
         for connection in everybody:
-            connection.backlog.append(message)
+            connection.backlog.append(numbered)
         await self._send_all(everybody)
 
     async def clean_up_user(self, user_id: str) -> None:
@@ -111,7 +120,7 @@ class AnyioManager:
         async with connection.lock:
             while waiting := connection.missed or connection.backlog:
                 try:
-                    await connection.websocket.send_json(waiting.popleft())
+                    await connection.websocket.send_json(waiting.popleft()[1])
                 except ConnectionError:
                     self._drop(connection)
 
@@ -128,9 +137,9 @@ class AnyioManager:
             connection.backlog.clear()
 
     def _keep(self, connection: _Connection) -> None:
-        left = [*connection.missed, *connection.backlog]
+        left = [*self._kept.get(connection.user_id, ()), *connection.missed, *connection.backlog]
         if left:
-            self._kept[connection.user_id] = [*left, *self._kept.get(connection.user_id, ())]
+            self._kept[connection.user_id] = sorted(left, key=itemgetter(0))
 
 
 class Reference(KeepingAdapter):
