@@ -38,9 +38,9 @@ def held_up(index: HistoryIndex) -> Iterator[Breach]:
         own = {act.op.connection, *(c.name for c in _audience(index, act.number)), *_in_line(index, act, took)}
         if _concerned(index, own, act.began, act.ended) or (took <= limit and act.op.kind in FAREWELLS):
             continue
+        who = _called(index, culprit, act.op.connection)
         found = v.HeldUp(
-            f"{act} took {took:g} s while {_called(index, culprit, act.op.connection)} was not reading; "
-            f"the limit is {limit:g} s (delay=){_endless(took, limit)}",
+            f"{act} {_meanwhile(f'took {took:g} s', 'ended', took > limit, who)}; the limit is {limit:g} s (delay=)",
             act.op.called if act.op.kind in EMITTED else "connection",
             rows_of(act.began, act.ended),
         )
@@ -67,10 +67,10 @@ def arrived_late(index: HistoryIndex) -> Iterator[Breach]:
             if _concerned(index, own, act.began, d.received):
                 continue
             if d.connection in must_hear(index, event, act.began, d.received):
+                arrived, who = f"arrived on {d.connection.name}", _called(index, culprit, act.op.connection)
                 found = v.HeldUp(
-                    f"{event.id} arrived on {d.connection.name} after {took:g} s, while "
-                    f"{_called(index, culprit, act.op.connection)} was not reading; the limit is {limit:g} s (delay=)"
-                    f"{_endless(took, limit)}",
+                    f"{event.id} {_meanwhile(f'{arrived} after {took:g} s,', arrived, took > limit, who)}; "
+                    f"the limit is {limit:g} s (delay=)",
                     f"{act.op.kind}, late",
                     rows_of(act.began, d.received),
                 )
@@ -128,8 +128,9 @@ def _called(index: HistoryIndex, culprit: Connection, connection: str | None) ->
     return f"{culprit.name}, another of {culprit.user}'s own," if same else culprit.name
 
 
-def _endless(took: float, limit: float) -> str:
-    return "" if took > limit else ", and the stall had no end of its own"
+def _meanwhile(timed: str, waited: str, by_clock: bool, who: str) -> str:
+    """How something was held up: by so many seconds, or for as long as a client liked, which no clock shows."""
+    return f"{timed} while {who} was not reading" if by_clock else f"{waited} only once {who} read again"
 
 
 def _culprit(index: HistoryIndex, stalls: list[Stall], since: int, until: int) -> tuple[float, Connection | None]:
