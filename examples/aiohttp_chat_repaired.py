@@ -2,17 +2,17 @@
 
 import asyncio
 
-from aiohttp import ClientConnectionResetError, WSMsgType, web
+from aiohttp import WSMsgType, web
 
 Members = dict[web.WebSocketResponse, str]
 MEMBERS = web.AppKey("members", Members)
 
 
 async def send(member: web.WebSocketResponse, message: dict[str, str]) -> None:
-    """Send to one member, or to nobody where the member has just left."""
+    """Send to one member, or to nobody where the member has left; what waits for it then fails, too."""
     try:
         await member.send_json(message)
-    except ClientConnectionResetError:
+    except ConnectionError:
         return  # its own handler hears so too
 
 
