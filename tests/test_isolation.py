@@ -316,6 +316,7 @@ def test_the_same_program_accuses_no_good_target(
         assert not verdicts(TARGETS["outbox"].create, operations)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["reference", "outbox", "golden-path"])
 def test_correct_targets_survive(name: str) -> None:
     campaign = Campaign(TARGETS[name], Plan(executions=300, seed=11)).run()
@@ -324,6 +325,7 @@ def test_correct_targets_survive(name: str) -> None:
     assert not campaign.doubts
 
 
+@pytest.mark.long
 def test_slow_by_itself_is_not_held_up_by_others() -> None:
     """An operation that takes its time whoever stalls is not blamed on the client that stalls."""
 

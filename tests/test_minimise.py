@@ -19,6 +19,7 @@ from crosswire.fuzzer.world import InOrder
 from crosswire.models.managers.targets import TARGETS
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["emergency", "unified", "golden-path-shared-login"])
 def test_findings_are_one_minimal(name: str, worker_of: Callable[[str], Worker]) -> None:
     campaign = Campaign(TARGETS[name], Plan(executions=150, seed=0))
@@ -40,6 +41,7 @@ def test_findings_are_one_minimal(name: str, worker_of: Callable[[str], Worker])
                     assert shows(worker, smaller, chooser, signature) is None
 
 
+@pytest.mark.long
 def test_the_smallest_of_a_self_deadlock() -> None:
     """One connection whose frame arrives too late is enough, and so it shrinks to just that."""
     plan = Plan(executions=700, seed=0, promises=frozenset({"liveness"}))
@@ -51,6 +53,7 @@ def test_the_smallest_of_a_self_deadlock() -> None:
     assert {"run_agent", "emit"} & set(kinds)
 
 
+@pytest.mark.long
 def test_what_several_clients_did_is_done_by_one_again_and_again() -> None:
     """Five wrong logins, each on a connection of its own: one client's are enough, and read as one operation."""
     names = [f"c{number}" for number in range(5)]

@@ -173,11 +173,11 @@ def test_the_numbers_are_those_of_a_campaign_in_process(monkeypatch: pytest.Monk
     from crosswire.models.managers.targets import TARGETS
 
     monkeypatch.setenv("PYTHONHASHSEED", "0")
-    plan = Plan(executions=150, seed=3)
+    plan = Plan(executions=60, seed=3)
     alone, tally = Campaign(TARGETS["singleton"], plan, explaining=False).run(), Tally("singleton")
     events = list(Supervisor("singleton", plan, tally=tally, care=Care()).events())
-    assert tally.executions == 150
-    assert tally.cells.total() == 150
+    assert tally.executions == 60
+    assert tally.cells.total() == 60
     assert tally.exercised["liveness"] == tally.programs
     assert tally.impossible == alone.impossible != {}
     assert [event.found.signature for event in events if isinstance(event, BugFound)]

@@ -18,6 +18,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
     return CliRunner()
 
 
+@pytest.mark.long
 def test_exhaustive_search_says_what_it_has_proven(run: CliRunner) -> None:
     arguments = ["run", "reference", "--strategy", "delay", "--max-executions", "600"]
     done = run.invoke(app, arguments)
@@ -28,6 +29,7 @@ def test_exhaustive_search_says_what_it_has_proven(run: CliRunner) -> None:
     assert 0 < sum(target["proven"].values()) <= target["programs"]
 
 
+@pytest.mark.long
 def test_how_many_schedules_each_program_gets(run: CliRunner) -> None:
     few, many = (
         json.loads(

@@ -62,6 +62,7 @@ def executions_to_find(name: str, seed: int) -> int:
     return CAP
 
 
+@pytest.mark.long
 def test_a_deep_bug_in_stages_is_found_sooner_than_by_the_walk() -> None:
     guided = [executions_to_find("coverage", seed) for seed in range(5)]
     walk = [executions_to_find("random", seed) for seed in range(5)]
