@@ -12,6 +12,7 @@ from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
 from crosswire.fuzzer.core.program import CRITICAL_EVENTS, Operation, Program
 from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.findings.finding import judged
+from crosswire.fuzzer.search import RandomWalk
 from crosswire.fuzzer.targets import Adapter, Client, Event, Limits, Policy, Target
 from crosswire.fuzzer.world import InOrder, latency
 from crosswire.models.isolation import CHECKS, violations
@@ -341,3 +342,22 @@ def test_slow_by_itself_is_not_held_up_by_others() -> None:
 
 def test_the_golden_path_has_one_definition_in_effect() -> None:
     assert golden_path.CRITICAL_EVENTS == CRITICAL_EVENTS
+
+
+@pytest.mark.parametrize("name", ["reference", "outbox"])
+def test_what_a_user_missed_waits_for_the_next_though_another_came_meanwhile(name: str) -> None:
+    """It was being sent to one tab when another came, and the first left before it had all of it."""
+    program = Program(
+        (
+            Operation("run_agent", None, "u0", "u0"),
+            Operation("connect", "c0", "u0"),
+            Operation("connect", "c1", "u0"),
+            Operation("disconnect", "c0"),
+            Operation("disconnect", "c1"),
+            Operation("connect", "c2", "u0"),
+        )
+    )
+    worker = Worker(TARGETS[name])
+    with worker.session():
+        for seed in range(120):
+            assert not judged(worker, worker.run(program, RandomWalk(seed))).violations, seed

@@ -17,6 +17,8 @@ class _Writer:
         self.user_id = user_id
         self.websocket = websocket
         self.outbox: asyncio.Queue[Message] = asyncio.Queue()
+        self.first = len(first)
+        """so many of those to come no other writer has"""
         for message in first:
             self.outbox.put_nowait(message)
         self._task = asyncio.create_task(self._run())
@@ -24,7 +26,9 @@ class _Writer:
     async def _run(self) -> None:
         with contextlib.suppress(ConnectionError):
             while True:
-                await self.websocket.send_json(await self.outbox.get())
+                message = await self.outbox.get()
+                self.first -= self.first > 0
+                await self.websocket.send_json(message)
 
     def stop(self) -> list[Message]:
         """Send nothing more; gives what was not sent."""
@@ -61,8 +65,9 @@ class OutboxWebSocketManager:
     def _retire(self, writer: _Writer) -> None:
         self._writers.remove(writer)
         unsent = writer.stop()
-        if not self._of(writer.user_id):
-            self._missed.extend((writer.user_id, message) for message in unsent)
+        if self._of(writer.user_id):
+            unsent = unsent[: writer.first]
+        self._missed.extend((writer.user_id, message) for message in unsent)
 
     async def send_to_user(self, user_id: str, message: Message) -> bool:
         """Hand a message to each writer of the user, or keep it; True: it will arrive."""

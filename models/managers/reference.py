@@ -22,6 +22,8 @@ class _Connection:
     user_id: str
     websocket: WebSocket
     backlog: deque[Message] = field(default_factory=deque)
+    missed: int = 0
+    """so many of the backlog, at its front, no other connection has"""
     sender: asyncio.Task[None] | None = None
 
 
@@ -35,9 +37,10 @@ class ReferenceWebSocketManager:
 
     async def connect_user(self, user_id: str, websocket: WebSocket) -> None:
         """Serve one more connection, starting with what the user missed."""
-        connection = _Connection(user_id, websocket)
+        missed = self._kept.pop(user_id, ())
+        connection = _Connection(user_id, websocket, missed=len(missed))
         self._users.setdefault(user_id, []).append(connection)
-        self._put(connection, self._kept.pop(user_id, ()))
+        self._put(connection, missed)
 
     async def disconnect_user(self, user_id: str, websocket: WebSocket, code: int = 1000, reason: str = "") -> None:
         """Stop serving a connection; nothing is sent to it once this has returned."""
@@ -96,6 +99,7 @@ class ReferenceWebSocketManager:
     async def _send(self, connection: _Connection) -> None:
         try:
             while connection.backlog:
+                connection.missed -= connection.missed > 0
                 await connection.websocket.send_json(connection.backlog.popleft())
         except ConnectionError:
             self._drop(connection)
@@ -106,9 +110,12 @@ class ReferenceWebSocketManager:
         mine = self._users.get(connection.user_id, [])
         if connection in mine:
             mine.remove(connection)
-            if not mine:
+            left = list(connection.backlog)
+            if mine:
+                left = left[: connection.missed]
+            else:
                 del self._users[connection.user_id]
-                if connection.backlog:
-                    self._kept[connection.user_id] = list(connection.backlog)
+            if left:
+                self._kept.setdefault(connection.user_id, []).extend(left)
             if connection.sender is not None and connection.sender is not asyncio.current_task():
                 connection.sender.cancel()
