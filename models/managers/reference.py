@@ -19,11 +19,12 @@ __all__ = ("ReferenceWebSocketManager",)
 
 @dataclass(eq=False, slots=True)
 class _Connection:
+    """One websocket, and what waits for it; the first of that, so many as were ``missed``, no other connection has."""
+
     user_id: str
     websocket: WebSocket
     backlog: deque[Message] = field(default_factory=deque)
     missed: int = 0
-    """so many of the backlog, at its front, no other connection has"""
     sender: asyncio.Task[None] | None = None
 
 
