@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 import sys
 import tempfile
 import warnings
@@ -19,6 +20,9 @@ from crosswire.models.managers.targets import TARGETS
 settings.register_profile("tests", database=None)
 settings.load_profile("tests")
 """What an earlier run stored would decide the outcome of this one."""
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell that runs something in the background has it so
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
