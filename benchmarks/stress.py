@@ -283,7 +283,7 @@ def looked_for(name: str, result: Result, folder: Path, seed: int, controls: int
         tally = Campaign(resolve(place), plan).run()
         causes = {signature: found.cause for signature, found in tally.found.items()}
         assert live is not None
-        alike = {live.finding.violation.signature(resolve(place).name)}
+        alike = {live.finding.violation.signature(place)}
         alike |= {one for group in bugs_of({"live": live.cause, **causes}) if "live" in group for one in group}
         firsts = [found.at_execution for signature, found in tally.found.items() if signature in alike]
         without += sorted(firsts)[:1]

@@ -20,6 +20,7 @@ from ..findings.causes import in_lines
 from ..store import Store
 from ..stress.address import REMOTE_CLIENTS, REMOTE_RATE, descriptors_for, look_up, wire_for
 from ..stress.again import Again, run_again
+from ..stress.figures import PERCENTILES, Figures
 from ..stress.kept import Kept
 from ..stress.programs import CAST
 from ..stress.reproduce import Attempt, reproduce, target_for
@@ -197,11 +198,11 @@ def _print(settings: Settings, result: Result, attempts: Mapping[str, Attempt], 
     ]
     for line in lines:
         console.print(plain_text(line))
-    table = Table("ms", "p50", "p90", "p99", "p99.9", "max", box=None)
+    table = Table("ms", *PERCENTILES, box=None)
     for name, histogram in (("event, from the intended time", figures.delivery), ("connect", figures.connecting)):
         values = histogram.percentiles()
         if values:
-            table.add_row(name, *(f"{values[key]:.1f}" for key in ("p50", "p90", "p99", "p99.9", "max")))
+            table.add_row(name, *(f"{values[key]:.1f}" for key in PERCENTILES))
     if table.row_count:
         console.print(table)
     for what, count in figures.errors.most_common():
@@ -256,31 +257,17 @@ def _as_data(
             {
                 "at_seconds": at,
                 "seconds": result.course.seconds,
-                "said": one.said,
-                "heard": one.heard,
-                "connects": one.connects,
-                "departures": one.left,
+                **_measured(one),
                 "errors": sum(one.errors.values()),
                 "violations": sum(one.violations.values()),
-                "own_lag_ms": round(one.lag * 1000, 3),
-                "away_seconds": round(one.away, 3),
-                "delivery_ms": one.delivery.percentiles(),
-                "connect_ms": one.connecting.percentiles(),
             }
             for at, one in result.course.intervals
         ],
         "rested": result.rested,
-        "said": figures.said,
+        **_measured(figures),
         "frames": figures.frames,
-        "heard": figures.heard,
         "owed": figures.owed,
-        "connects": figures.connects,
-        "departures": figures.left,
         "errors": dict(figures.errors),
-        "own_lag_ms": round(figures.lag * 1000, 3),
-        "away_seconds": round(figures.away, 3),
-        "delivery_ms": figures.delivery.percentiles(),
-        "connect_ms": figures.connecting.percentiles(),
         "processor_seconds": round(figures.processor, 3),
         "judging_seconds": round(figures.judging, 3),
         "violations": [_violation(one) for one in result.broken.values()],
@@ -290,6 +277,20 @@ def _as_data(
         },
         "again": {result.broken[key].proven.violation.kind: _again(again) for key, again in reruns.items()},
         "never_judged": list(NEVER_JUDGED),
+    }
+
+
+def _measured(figures: Figures) -> dict[str, Any]:
+    """What is told of an interval as of the whole run."""
+    return {
+        "said": figures.said,
+        "heard": figures.heard,
+        "connects": figures.connects,
+        "departures": figures.left,
+        "own_lag_ms": round(figures.lag * 1000, 3),
+        "away_seconds": round(figures.away, 3),
+        "delivery_ms": figures.delivery.percentiles(),
+        "connect_ms": figures.connecting.percentiles(),
     }
 
 

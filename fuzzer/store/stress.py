@@ -25,6 +25,14 @@ PARTS: dict[str, type[Part]] = {
 Row = TypeVar("Row", StressRow, StressIntervalRow, StressFailureRow, StressViolationRow)
 
 
+def _columns(kind: type[StressRow | Part]) -> list[str]:
+    return [field.name for field in fields(kind)]
+
+
+def _insertion(table: str, columns: Sequence[str]) -> str:
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+
+
 def _name(run: int) -> str:
     """What its lock is called."""
     return f"stress-{run}"
@@ -39,9 +47,7 @@ class StressRuns:
     def begin(self, row: StressRow) -> int:
         """Enter a run; gives its number.  Until `end` it counts as running while this process lives."""
         with self._store.writing() as db:
-            names = [field.name for field in fields(row)][1:]
-            marks = ", ".join("?" * len(names))
-            cursor = db.execute(f"INSERT INTO stress_runs ({', '.join(names)}) VALUES ({marks})", astuple(row)[1:])
+            cursor = db.execute(_insertion("stress_runs", _columns(StressRow)[1:]), astuple(row)[1:])
             assert cursor.lastrowid is not None
             self._store.hold(_name(cursor.lastrowid))  # before others can see the row
             return cursor.lastrowid
@@ -49,16 +55,12 @@ class StressRuns:
     def write(self, row: StressRow, parts: Sequence[Part], done: bool = False) -> None:
         """Write all there is of a run, in one transaction; what is not ``done`` is written again anyway."""
         with self._store.writing(BUSY if done else BRIEFLY) as db:
-            names = [field.name for field in fields(row)]
-            settings = ", ".join(f"{name} = ?" for name in names)
+            settings = ", ".join(f"{name} = ?" for name in _columns(StressRow))
             db.execute(f"UPDATE stress_runs SET {settings} WHERE id = ?", (*astuple(row), row.id))
             for table, kind in PARTS.items():
                 db.execute(f"DELETE FROM {table} WHERE run = ?", (row.id,))
-                names = [field.name for field in fields(kind)]
-                db.executemany(
-                    f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",
-                    (astuple(part) for part in parts if isinstance(part, kind)),
-                )
+                rows = (astuple(part) for part in parts if isinstance(part, kind))
+                db.executemany(_insertion(table, _columns(kind)), rows)
         if done:
             self._store.release(_name(row.id))
 
@@ -100,7 +102,7 @@ class StressRuns:
         if not self._store.rows("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)):
             return []  # an older store that is only read
         where, parameters = ("", ()) if run is None else ("WHERE run = ? ", (run,))
-        names = ", ".join(field.name for field in fields(kind))
+        names = ", ".join(_columns(kind))
         return self._store.typed(
             kind, self._store.rows(f"SELECT {names} FROM {table} {where}ORDER BY {order}", parameters)
         )

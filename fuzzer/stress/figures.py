@@ -10,7 +10,8 @@ from ...models.isolation.outside import Grade
 
 __all__ = ("PERCENTILES", "Course", "Figures", "Histogram")
 
-PERCENTILES = (50.0, 90.0, 99.0, 99.9, 100.0)
+PERCENTILES = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p99.9": 99.9, "max": 100.0}
+"""Those that are told, by what they are called."""
 
 BUCKETS = 1024
 """For each power of two: a value is known to a thousandth, however many there are."""
@@ -60,7 +61,7 @@ class Histogram:
 
     def percentiles(self) -> dict[str, float]:
         """Return the usual ones in milliseconds, by name; empty where nothing was recorded."""
-        values = ((f"p{one:g}" if one < 100 else "max", self.percentile(one)) for one in PERCENTILES)
+        values = ((name, self.percentile(one)) for name, one in PERCENTILES.items())
         return {name: round(value * 1000, 3) for name, value in values if value is not None}
 
 

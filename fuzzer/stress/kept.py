@@ -12,7 +12,7 @@ from ..core.text import plain
 from ..store import Store, StoreError, StressFailureRow, StressIntervalRow, StressRow, StressRuns, StressViolationRow
 from ..store.database import environment
 from .again import Again
-from .figures import Figures
+from .figures import PERCENTILES, Figures
 from .reproduce import Attempt
 from .run import Result, Settings
 
@@ -91,7 +91,7 @@ def _measured(figures: Figures) -> dict[str, Any]:
     }
     for what, histogram in (("event", figures.delivery), ("connect", figures.connecting)):
         values = histogram.percentiles()
-        for name in ("p50", "p90", "p99", "p99.9", "max"):
+        for name in PERCENTILES:
             columns[f"{what}_{name.replace('.', '')}"] = values.get(name)
     return columns
 
