@@ -64,7 +64,7 @@ class WireClient:
         """who the server has said is online"""
         self.cookies: Mapping[str, str] = {}
         self.told: dict[RowKind, set[EventId]] = {RowKind.SENT: set(), RowKind.RECEIVED: set()}
-        """what it was sent, and what it has received"""
+        """what it was sent, and what it has received, on a wire that retells"""
         self.link: Link
         self._last: tuple[Frame, Reading] | None = None
 
@@ -92,10 +92,11 @@ class WireClient:
     def _note(self, kind: RowKind, reading: Reading) -> int | None:
         """Record a message, and return its row's number; a heartbeat is none."""
         content = content_of(reading, self.driver.made)
-        told = self.told[kind]
-        if reading.retells:
-            content = content._replace(mentions=tuple(one for one in content.mentions if one.event not in told))
-        told.update(one.event for one in content.mentions)
+        if self.wire.retells:
+            told = self.told[kind]
+            if reading.retells:
+                content = content._replace(mentions=tuple(one for one in content.mentions if one.event not in told))
+            told.update(one.event for one in content.mentions)
         if reading.heartbeat and not content.mentions:
             return None
         number = content.mentions[0].event.number if content.mentions else None

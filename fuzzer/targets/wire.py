@@ -136,6 +136,9 @@ class Wire:
     actions: Mapping[str, Action] = {}
     """What clients can do besides, each with a name."""
 
+    retells: Sequence[Mapping[str, Any]] = ()
+    """What frames contain that tell once more what had come before; where there are none, no reading `retells`."""
+
     confirms_joins = False
     """The server says when a room is joined; otherwise it counts as joined once everything has come to rest."""
 
