@@ -6,7 +6,7 @@ waits is in the next batch after something came in or there is room, as where th
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from .sockets import Sockets
 from .trio_private import trio
@@ -15,6 +15,7 @@ from .trio_tasks import Waiter
 __all__ = ("TrioSockets",)
 
 Way = Literal["readable", "writable"]
+WAYS: tuple[Way, ...] = get_args(Way)
 
 
 class TrioSockets(Sockets):
@@ -40,15 +41,13 @@ class TrioSockets(Sockets):
 
     def fd_changed(self, fd: int) -> None:
         state = self.in_sockets.get(fd)
-        ways: tuple[Way, ...] = ("readable", "writable")
-        for way in ways:
+        for way in WAYS:
             if (fd, way) in self._watched and getattr(state, way, True):
                 self._watched.pop((fd, way)).set_result(None)
 
     def closing(self, fd: int) -> None:
         """Whoever waits for a socket that is about to be closed hears of it."""
-        ways: tuple[Way, ...] = ("readable", "writable")
-        for way in ways:
+        for way in WAYS:
             waiter: Any = self._watched.pop((fd, way), None)
             if waiter is not None:
                 waiter.set_exception(trio.ClosedResourceError("another task closed this fd"))
