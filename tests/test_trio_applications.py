@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from crosswire.fuzzer.core.program import Operation, Program
-from crosswire.fuzzer.engine.execution import Execution, Worker
+from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.findings.confirm import confirm
-from crosswire.fuzzer.search.random_walk import RandomWalk
 from crosswire.fuzzer.targets.adapter import Target
 from crosswire.fuzzer.targets.applications import application
 from crosswire.fuzzer.targets.backends import on
@@ -22,22 +21,11 @@ from crosswire.models.isolation import judge
 
 from .applications import on_anyio
 from .command import crosswire
+from .replaying import PROGRAM, run, shown_and_replayed
 
 PLACE = "tests.applications"
 
 pytestmark = pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning")  # trio says so of `iter_text`
-
-PROGRAM = Program(
-    (
-        Operation("connect", "c0", "u0", pace="slow"),
-        Operation("connect", "c1", "u1"),
-        Operation("connect", "c2", "u2"),
-        Operation("settle"),
-        Operation("broadcast", "c1", "u1"),
-        Operation("abort", "c0"),
-        Operation("broadcast", "c2", "u2"),
-    )
-)
 
 ENOUGH = 120.0
 """Real seconds for a confirmation: no test depends on how busy the machine is."""
@@ -63,22 +51,9 @@ def target(name: str) -> Target:
     return resolve(f"{PLACE}.{name}")
 
 
-def run(worker: Worker, times: int) -> list[Execution]:
-    with worker.session():
-        return [worker.run(PROGRAM, RandomWalk(seed)) for seed in range(times)]
-
-
 @pytest.mark.parametrize("name", APPLICATIONS)
 def test_a_run_and_its_replay_are_the_same_and_only_what_is_wrong_is_accused(name: str) -> None:
-    one, other = Worker(target(name)), Worker(target(name))
-    executions = run(one, 150)
-    found = set()
-    with other.session():
-        for execution in reversed(executions):
-            again = other.replay(PROGRAM, execution.schedule)
-            assert (again.history, again.visible) == (execution.history, execution.visible)
-            found |= {violation.kind for violation in judge(one.target, PROGRAM, execution.history)}
-    assert found == APPLICATIONS[name]
+    assert shown_and_replayed(target(name), 150) == APPLICATIONS[name]
 
 
 @pytest.mark.parametrize(("name", "found"), [("on_trio:keeps", {"LeakedEntry"}), ("on_trio:writes", set())])
