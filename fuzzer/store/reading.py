@@ -7,43 +7,23 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import convert
 
 from ..core.text import cut, plain
 from .opening import StoreError, reason
-from .rows import (
-    CampaignRow,
-    CountRow,
-    FailureRow,
-    FirstRow,
-    SampleRow,
-    SightingRow,
-    StressFailureRow,
-    StressIntervalRow,
-    StressRow,
-    StressViolationRow,
-)
+from .rows import CampaignRow, CountRow, FailureRow, FirstRow, SampleRow, SightingRow
 
-__all__ = ("Reading",)
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+__all__ = ("Reading", "RowType")
 
 LATEST = 1e11
 """Seconds since the epoch that a calendar still has, which is beyond all durations."""
 
-RowType = TypeVar(
-    "RowType",
-    CampaignRow,
-    CountRow,
-    FailureRow,
-    FirstRow,
-    SampleRow,
-    SightingRow,
-    StressRow,
-    StressIntervalRow,
-    StressFailureRow,
-    StressViolationRow,
-)
+RowType = TypeVar("RowType", bound="DataclassInstance")
 
 
 class Reading:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, fields, replace
-from typing import TypeVar
 
 from .database import BRIEFLY, BUSY, Store
+from .reading import RowType
 from .recovery import alive
 from .rows import StressFailureRow, StressIntervalRow, StressRow, StressViolationRow
 
@@ -22,10 +22,7 @@ PARTS: dict[str, type[Part]] = {
 """Tables of what a run consists of."""
 
 
-Row = TypeVar("Row", StressRow, StressIntervalRow, StressFailureRow, StressViolationRow)
-
-
-def _columns(kind: type[StressRow | Part]) -> list[str]:
+def _columns(kind: type[RowType]) -> list[str]:
     return [field.name for field in fields(kind)]
 
 
@@ -98,7 +95,7 @@ class StressRuns:
             "stress_violations", StressViolationRow, "run, at_seconds, violation, circumstance, grade", run
         )
 
-    def _read(self, table: str, kind: type[Row], order: str, run: int | None = None) -> list[Row]:
+    def _read(self, table: str, kind: type[RowType], order: str, run: int | None = None) -> list[RowType]:
         if not self._store.rows("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)):
             return []  # an older store that is only read
         where, parameters = ("", ()) if run is None else ("WHERE run = ? ", (run,))
