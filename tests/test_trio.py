@@ -13,6 +13,7 @@ import pytest
 trio: Any = pytest.importorskip("trio")
 
 import contextlib
+import importlib
 
 import anyio
 
@@ -28,6 +29,7 @@ from crosswire.fuzzer.search.random_walk import RandomWalk
 from crosswire.fuzzer.targets.adapter import Adapter, Client, Event
 from crosswire.fuzzer.targets.resolve import UnknownTargetError, resolve
 from crosswire.fuzzer.world import InOrder, latency
+from crosswire.fuzzer.world.entropy import real_clock
 from crosswire.fuzzer.world.trio_stock import make_stock
 from crosswire.models.isolation import judge
 
@@ -275,6 +277,17 @@ def test_what_is_found_is_confirmed_on_stock_trio_and_its_repair_is_not() -> Non
     assert str(confirmed).startswith("confirmed on stock trio (trio.run")
     repaired = confirm(worker(Repaired).target, execution, signature, ENOUGH, attempts=5)
     assert str(repaired).startswith("not confirmed on stock trio: under trio.run, e2 was sent to c1")
+
+
+@pytest.mark.parametrize(("left", "up"), [(60.0, False), (-1.0, True)])
+def test_stock_trio_gives_up_by_the_real_clock_however_long_the_machine_is_up(left: float, up: bool) -> None:
+    with worker(Chat).session():  # clocks are gated by now, whatever was loaded before
+        stock = importlib.reload(importlib.import_module("crosswire.fuzzer.world.trio_stock")).make_stock()
+    one = Worker(worker(Chat).target, stock)
+    stock.until = real_clock() + left
+    with one.session():
+        one.run(PROGRAM, InOrder())
+        assert stock.out_of_time is up
 
 
 def test_what_needs_threads_cannot_be_confirmed() -> None:

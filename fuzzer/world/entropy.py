@@ -29,13 +29,16 @@ from .logs import gate_logs
 from .tls import gate_tls
 from .waiting import gate_threads
 
-__all__ = ("CLOCK_START", "EPOCH", "Entropy")
+__all__ = ("CLOCK_START", "EPOCH", "Entropy", "real_clock")
 
 EPOCH = 1_767_225_600.0
 """The wall clock when an execution starts: 2026-01-01T00:00:00Z, as seconds since 1970."""
 
 CLOCK_START = 1000.0
 """The monotonic clock when an execution starts, in seconds; not 0, which targets may take for "never"."""
+
+real_clock = time.perf_counter
+"""The machine's clock in seconds, also for who asks from within a world: taken before anything is gated."""
 
 WAYS_OUT = frozenset(
     {

@@ -14,11 +14,10 @@ import selectors
 import socket
 from collections.abc import Callable, Container, Iterable, Mapping
 from contextvars import Context, copy_context
-from time import perf_counter
 from typing import Any, Protocol
 
 from ..core.stacks import waits_at
-from .entropy import WAYS_OUT, Entropy
+from .entropy import WAYS_OUT, Entropy, real_clock
 from .external import External, operation
 from .identity import NumberedTask
 from .lockstep import Lockstep, member_here
@@ -92,7 +91,7 @@ class _Gate(selectors.BaseSelector):
         loop = self.loop
         if loop is None or not loop.gated:
             return self._real.select(0)
-        if perf_counter() > loop.until:
+        if real_clock() > loop.until:
             loop.out_of_time = True
             loop.stop()
             return []
@@ -138,7 +137,7 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
         self.backlogs: Container[str] = ()
         """The clients that have a backlog, as long as they read slowly or not at all; they are given one."""
         self.until = float("inf")
-        """When to give up, by the real clock (`time.perf_counter`)."""
+        """When to give up, by the real clock (`entropy.real_clock`)."""
         self.out_of_time = False
         self.nowhere = False
         """Whether a client of the last execution came while nothing had listened yet by way of the loop."""

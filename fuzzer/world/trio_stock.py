@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import Context
-from time import perf_counter
 from typing import Any, cast
 
 from ..core.stacks import unwrapped
-from .entropy import WAYS_OUT
+from .entropy import WAYS_OUT, real_clock
 from .errors import Interrupted, TargetBlockedError
 from .loop import MAX_ITERATIONS
 from .trio_private import Given, begin, trio
@@ -56,7 +55,7 @@ class StockTrio(TrioWorld):
     def __init__(self) -> None:
         super().__init__()
         self.until = float("inf")
-        """When to give up, by the real clock (`time.perf_counter`)."""
+        """When to give up, by the real clock (`entropy.real_clock`)."""
         self.out_of_time = False
         self.nowhere = False
         self.backlogs: frozenset[str] = frozenset()
@@ -94,7 +93,7 @@ class StockTrio(TrioWorld):
     def _take_decisions(self) -> None:
         self._boundaries += 1
         self.spinning = self._boundaries > MAX_ITERATIONS
-        self.out_of_time = perf_counter() > self.until
+        self.out_of_time = real_clock() > self.until
         assert self._run is not None
         if self.spinning or self.out_of_time or self._stopping or not self._decide(self._run):
             self._running, self._ended, self._boundaries = False, True, 0
