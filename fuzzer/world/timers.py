@@ -11,17 +11,22 @@ from .entropy import CLOCK_START
 from .handles import TimerHandle
 from .outer import GRAIN, Outer
 
-__all__ = ("Timers",)
+__all__ = ("TimerHeap", "Timers")
 
 MANY = 100
 """Timers from which on the stock loop makes its heap anew, where half of them are cancelled (asyncio.base_events)."""
 
 
-class Timers(Outer):
-    """The part of a loop that keeps its timers; mixed into the world's loop, which runs those that are due."""
+class TimerHeap(Outer):
+    """What every world keeps of its timers, whoever runs those that are due."""
 
     _timers: list[tuple[float, TimerHandle]]
     """A heap of deadlines; those that were cancelled stay in it until they are met."""
+
+    def note_deadline(self, when: float) -> None:
+        """Somebody asks for an instant; whoever looks on is told when, and how long until then, in seconds."""
+        if self.timers_set is not None:
+            self.timers_set.append((self._now - CLOCK_START, when - self._now))
 
     def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
@@ -29,14 +34,17 @@ class Timers(Outer):
         handle = TimerHandle((callback, args, copy_context() if context is None else context))
         handle.deadline = when
         heapq.heappush(self._timers, (when, handle))
-        if self.timers_set is not None:
-            self.timers_set.append((self._now - CLOCK_START, when - self._now))
+        self.note_deadline(when)
         return handle
 
     def call_later(  # type: ignore[override]
         self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> TimerHandle:
         return self.call_at(self.time() + delay, callback, *args, context=context)
+
+
+class Timers(TimerHeap):
+    """The part of a loop that keeps its timers; mixed into the world's loop, which runs those that are due."""
 
     def next_deadline(self) -> float | None:
         """Up to when the loop sleeps for its timers: the next deadline, or the last of those that are due with it."""

@@ -206,13 +206,15 @@ class _Status(core.CancelStatus):  # type: ignore[misc]
 
 
 class Deadlines(core.Deadlines):  # type: ignore[misc]
-    """Equal deadlines in order of entry, where stock trio compares addresses."""
+    """Equal deadlines in order of entry, where stock trio compares addresses; ``note`` is told of each."""
 
-    def __init__(self) -> None:
+    def __init__(self, note: Callable[[float], None]) -> None:
         super().__init__()
         self._numbers = count()
+        self._note = note
 
     def add(self, deadline: float, cancel_scope: object) -> None:
+        self._note(deadline)
         heappush(self._heap, (deadline, next(self._numbers), cancel_scope))
         self._active += 1
 

@@ -121,17 +121,20 @@ def this_run() -> Running:
 class Run(Running):
     """A run of trio that nothing real can wake, stepped from outside.
 
-    ``turned``: whether the batch that is due runs last in, first out.
+    ``turned``: whether the batch that is due runs last in, first out.  ``note``: told of each deadline that is set.
     """
 
-    def __init__(self, main: Callable[[], Any], clock: object, turned: Callable[[], bool]) -> None:
+    def __init__(
+        self, main: Callable[[], Any], clock: object, turned: Callable[[], bool], note: Callable[[float], None]
+    ) -> None:
+        self._note = note
         self._hooks = before = sys.get_asyncgen_hooks()
         runner = core.setup_runner(clock, (), False, True)
         super().__init__(runner)
         self._hooks = sys.get_asyncgen_hooks()
         sys.set_asyncgen_hooks(*before)
         runner.ki_manager.close()  # who is interrupted is the engine's affair
-        runner.runq, runner.deadlines = RunQueue(turned), Deadlines()
+        runner.runq, runner.deadlines = RunQueue(turned), Deadlines(note)
         self._steps = core.unrolled_run(runner, main, (), host_uses_signal_set_wakeup_fd=True)
         self._send = self._steps.send
         self._send(None)
@@ -159,7 +162,7 @@ class Run(Running):
         close_unfinished(list(runner.asyncgens.alive))
         runner._locals.clear()
         runner.trio_token = None
-        runner.deadlines = Deadlines()
+        runner.deadlines = Deadlines(self._note)
 
     def at_rest(self, tasks: int) -> bool:
         """Whether there are no more tasks than so many, and all of them wait."""
@@ -231,7 +234,8 @@ def try_release() -> None:
 
     try:
         with Replaced():
-            run = Run(main, Clock(hand), turned)
+            noted: list[float] = []
+            run = Run(main, Clock(hand), turned, noted.append)
             before = run.enter()
             try:
                 for _ in range(STEPS):
@@ -244,6 +248,6 @@ def try_release() -> None:
                 run.leave(before)
     except Exception as error:
         raise unfit(trio) from error
-    if seen != [1, 2, 2, 1]:
+    if seen != [1, 2, 2, 1] or sorted(noted) != [1.0, 1.0, 2.0, 2.0]:
         raise unfit(trio)
     _tried = True

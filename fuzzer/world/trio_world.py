@@ -20,12 +20,12 @@ from typing import Any, cast
 from ..core.stacks import unwrapped
 from .entropy import CLOCK_START, Entropy
 from .external import NO_VARIABLES, REVERSED, External, operation_number
-from .handles import TimerHandle
 from .identity import restart
 from .lockstep import Lockstep
 from .loop import MAX_ITERATIONS
-from .outer import BUSY, GRAIN, Outer, unheard
+from .outer import BUSY, GRAIN, unheard
 from .server import connection
+from .timers import TimerHeap
 from .trio_private import Replaced, begin, trio
 from .trio_run import STEPS, Clock, Run, Running, try_release
 from .trio_sockets import TrioSockets
@@ -43,7 +43,7 @@ def make() -> TrioWorld:
     return world
 
 
-class TrioWorld(TrioSockets, Outer):
+class TrioWorld(TrioSockets, TimerHeap):
     """Runs executions on trio, one after the other."""
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ class TrioWorld(TrioSockets, Outer):
         self._running = self._broken = self._ending = False
         self._parked: Any = None
         self._nursery: Any = None
-        self._timers: list[tuple[float, TimerHandle]] = []
+        self._timers = []
         self._clear()
 
     def _clear(self) -> None:
@@ -103,19 +103,6 @@ class TrioWorld(TrioSockets, Outer):
         if self._running:
             called = copy_context() if context is None else context.copy()
             self.spawn(called, "call_soon", _call, callback, args)
-
-    def call_at(  # type: ignore[override]
-        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> TimerHandle:
-        handle = TimerHandle((callback, args, copy_context() if context is None else context))
-        handle.deadline = when
-        heapq.heappush(self._timers, (when, handle))
-        return handle
-
-    def call_later(  # type: ignore[override]
-        self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> TimerHandle:
-        return self.call_at(self.time() + delay, callback, *args, context=context)
 
     def stop(self) -> None:
         self._stopping = True
@@ -277,7 +264,7 @@ class TrioWorld(TrioSockets, Outer):
                 run.leave(before)
 
     def _new_run(self) -> Run:
-        self._run = self._kept = run = Run(self._serve, Clock(self), self._turned)
+        self._run = self._kept = run = Run(self._serve, Clock(self), self._turned, self.note_deadline)
         while run.runner.runq:
             run.step()
         self._now = CLOCK_START  # trio has looked at its clock,

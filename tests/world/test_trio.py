@@ -212,3 +212,11 @@ def test_a_release_that_cannot_be_stepped_is_refused_in_a_line(monkeypatch: pyte
     monkeypatch.setattr(private.core, "unrolled_run", run)
     with pytest.raises(UsageError, match=r"trio 0\.\d+\.\d+ is not a release that Crosswire can step"):
         private._load()
+
+
+def test_whoever_looks_on_is_told_of_each_deadline(world: TrioWorld) -> None:
+    """Pauses are drawn from beside a target's own deadlines, on trio as on asyncio."""
+    noted: list[tuple[float, float]] = []
+    world.timers_set = noted
+    run(world, sleeps)
+    assert [(round(since, 1), round(delay, 1)) for since, delay in noted] == [(0.0, 3600.0)]
