@@ -163,7 +163,8 @@ class _Teller:
         }
         for signature, found in tally.found.items():
             known = told.found.get(signature)
-            if known is None or known.times != found.times or known.first_by != found.first_by:
+            now_seen = found.times, found.programs, found.first_by
+            if known is None or (known.times, known.programs, known.first_by) != now_seen:
                 figures.seen[signature] = found.times, found.programs, dict(found.first_by)
                 told.found[signature] = replace(found, first_by=dict(found.first_by))
         self._line.tell(figures)
