@@ -5,10 +5,16 @@
 Each is loaded when it is asked for first.
 """
 
+from __future__ import annotations
+
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+
+TYPE_CHECKING = False
+"""As typing's, which takes its time to import: Ctrl-C in it would come before the command has its handler."""
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from .core.errors import CrosswireError, UsageError
     from .core.handshake import Request
     from .drivers import TargetError
