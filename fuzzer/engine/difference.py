@@ -1,4 +1,4 @@
-"""Where two executions that should have been the same first differ, and what that is likely to come from."""
+"""Where two executions that should have been the same first differ, and what is known of where that comes from."""
 
 from __future__ import annotations
 
@@ -17,16 +17,20 @@ from ..core.text import cut
 
 __all__ = ("CAUSES", "Cause", "Difference", "difference", "likely")
 
-Cause = Literal["clock", "id", "order", "thread", "state"]
+Cause = Literal["clock", "delay", "fraction", "id", "order", "thread", "unknown"]
 
 CAUSES: dict[Cause, str] = {
-    "clock": "a clock that the world does not set",
-    "id": "an object's address or a random number that the world does not draw",
-    "order": "the order of a set, or of addresses",
-    "thread": "a thread that the world does not hold",
-    "state": "state that is kept between executions, in a module say",
+    "clock": "what differs looks like a time, as of a clock that the world does not set",
+    "delay": "the same happened at another time, as by a clock that the world does not set, or by a random wait",
+    "fraction": "what differs is a fraction, as of a clock that the world does not set, or of random numbers",
+    "id": "what differs looks like an object's address or a random number, which the world does not draw",
+    "order": "the same happened in another order, as by a set of objects, which goes by their addresses",
+    "thread": "the cause is not known; worker threads took part, of which the world may not hold all",
+    "unknown": "the cause is not known; what to look for is a clock or random numbers of a library in C or Rust, "
+    "objects' addresses (`id`, a set of objects), threads, and state that is kept between executions, in a library or "
+    "a file",
 }
-"""What makes executions differ, in words."""
+"""What two executions show of what makes them differ, in words: a kind is named only where there is evidence of it."""
 
 ADDRESS = re.compile(r"0x[0-9a-f]{6,}|\b\d{14,15}\b")
 """An object's address, as ``repr`` and ``id`` give it; where it is the only difference there is none."""
@@ -35,8 +39,11 @@ UUID = r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"
 IDENTITY = re.compile(rf"0x[0-9a-f]{{6,}}|{UUID}|\b[0-9a-f]{{8,}}\b")
 """What objects' addresses, hashes and random numbers look like."""
 
-INSTANT = re.compile(r"\b\d+\.\d+\b|\b1[5-9]\d{8}(?:\d{3}|\d{6}|\d{9})?\b|\b20\d\d-\d\d-\d\d[T ]\d\d:\d\d")
-"""What clocks say: a fraction, seconds, milli-, micro- or nanoseconds since 1970, or a date and time."""
+INSTANT = re.compile(r"\b1[5-9]\d{8}(?:\d{3}|\d{6}|\d{9})?(?:\.\d+)?\b|\b20\d\d-\d\d-\d\d[T ]\d\d:\d\d")
+"""What clocks say: seconds, milli-, micro- or nanoseconds since 1970, or a date and time."""
+
+FRACTION = re.compile(r"\b\d+\.\d+(?:e-?\d+)?\b")
+"""What clocks say, and random numbers too."""
 
 LENGTH = 160
 """Characters of each side that are shown."""
@@ -55,7 +62,7 @@ class Difference:
 
     def __str__(self) -> str:
         both = f"{self.one or 'nothing more'}, and the other time {self.other or 'nothing more'}"
-        return f"{both}; most likely by {CAUSES[self.cause]}"
+        return f"{both}; {CAUSES[self.cause]}"
 
 
 def difference(
@@ -93,15 +100,17 @@ def _lines(things: Sequence[object]) -> list[str]:
 
 
 def likely(one: Iterable[object], other: Iterable[object], first: str, second: str, *, jobs: bool = False) -> Cause:
-    """What most likely made two executions differ: by all that each shows, and by where they first differ.
+    """What two executions show of what made them differ: by all that each shows, and by where they first differ.
 
     ``jobs``: worker threads took part.
     """
     if first and second:
         if INSTANT.sub("", first) == INSTANT.sub("", second):
             return "clock"
+        if FRACTION.sub("", INSTANT.sub("", first)) == FRACTION.sub("", INSTANT.sub("", second)):
+            return "fraction"
         if IDENTITY.sub("", first) == IDENTITY.sub("", second):
             return "id"
     if jobs:
         return "thread"
-    return "order" if Counter(one) == Counter(other) else "state"
+    return "order" if Counter(one) == Counter(other) else "unknown"

@@ -2,7 +2,7 @@
 
 An execution is a pure function of target, program and schedule.  Where a target is not one, what it showed once proves
 nothing; it is no bug, and no reason for silence either.  A `Doubt` says what was seen, at which row the second history
-differs, in words, and what most likely made the difference.
+differs, in words, and what is known of the cause.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ("Difference", "Doubt", "compare", "of_replay")
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Where two histories of one execution go apart: the row's number, both rows, and the likely cause.
+    """Where two histories of one execution go apart: the row's number, both rows, and what is known of the cause.
 
     ``before`` or ``after`` is None where one history ends there.
     """
@@ -50,7 +50,7 @@ class Doubt:
 
     @property
     def cause(self) -> Cause | None:
-        """What most likely made the difference; None where the histories are the same."""
+        """What is known of the difference's cause; None where the histories are the same."""
         return self.difference.cause if self.difference is not None else None
 
     def __str__(self) -> str:
@@ -66,14 +66,13 @@ def of_replay(operations: Sequence[Operation], before: History, after: History) 
     number = row.operation if row is not None else None
     call = operation_in_words(number, operations) if number is not None else ""
     reason = (
-        f"the target is not deterministic: with the same schedule, {found.in_words(operations)}; "
-        f"most likely by {CAUSES[found.cause]}"
+        f"the target is not deterministic: with the same schedule, {found.in_words(operations)}; {CAUSES[found.cause]}"
     )
     return Doubt(reason, call, found)
 
 
 def compare(before: History, after: History, *, jobs: bool = False) -> Difference | None:
-    """Where two histories of the same program and schedule go apart, and what most likely made them; None where equal.
+    """Where two histories of the same program and schedule go apart, and what is known of why; None where equal.
 
     ``jobs``: worker threads took part.
     """
@@ -84,11 +83,11 @@ def compare(before: History, after: History, *, jobs: bool = False) -> Differenc
 
 
 def _cause(before: History, after: History, one: Row | None, other: Row | None, jobs: bool) -> Cause:
-    """The likeliest of the things that differ from one execution to the next, by what the histories look like."""
+    """What the histories show of what makes them differ."""
     shown = again = ""
     if one is not None and other is not None:
-        if one[1:] == other[1:]:  # the same thing happened at another time
-            return "clock"
+        if one[1:] == other[1:]:
+            return "delay"
         if one[1:4] == other[1:4]:
             shown, again = detail_in_words(one.detail), detail_in_words(other.detail)
     return likely((row[1:] for row in before), (row[1:] for row in after), shown, again, jobs=jobs)
