@@ -1,29 +1,38 @@
-"""Kill campaigns at random instants: is anything lost that was saved?
+"""Kill campaigns, or their workers, at random instants: is anything lost that was saved?
 
     python -m benchmarks.kills [--kills 200] [--seed 0]
+    python -m benchmarks.kills --workers [--kills 200] [--seed 0]
 
 Each time a real ``crosswire run`` is sent SIGKILL, on one and the same results folder.  Just before, what can be read
 there is noted; afterwards everything noted must still be there, and every counterexample file be whole.
+
+With ``--workers`` the campaign stays, and one of its processes that run the target is killed, again and again.  The
+campaign must go on to its end, find and count what it does when nobody disturbs it, and not blame the target.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from crosswire.fuzzer.findings.counterexample import load
 from crosswire.fuzzer.store import Store, StoreError
 from crosswire.fuzzer.store.recovery import damage
 
-__all__ = ("Losses", "kill_campaigns")
+__all__ = ("Losses", "kill_campaigns", "kill_workers")
 
 
 @dataclass
@@ -117,14 +126,100 @@ def _compare(folder: Path, before: _Noted, losses: Losses, number: int) -> None:
         load(folder / "counterexamples" / name)
 
 
+CAMPAIGNS = (("degraded", 1), ("emergency", 2), ("reference", 1), ("isolated", 2))
+"""Targets whose workers are killed, and how many there are."""
+
+
+MOST = 20
+"""Kills of one campaign's workers: more than its target may cost, if they were put down to it."""
+
+
+def kill_workers(folder: Path, kills: int, seed: int, executions: int = 4000) -> Losses:
+    """Run campaigns of so many executions, killing a worker every now and then, until there were so many kills."""
+    rng = random.Random(seed)
+    losses, expected = Losses(), {}
+    number = 0
+    while losses.kills < kills:
+        target, workers = CAMPAIGNS[number % len(CAMPAIGNS)]
+        options = ("--max-executions", str(executions), "--workers", str(workers), "--seed", str(seed), "--no-confirm")
+        if target not in expected:
+            expected[target], _, code = _campaign(target, options, folder / target, None, 0)
+        before = losses.kills
+        result, times, code = _campaign(target, options, folder / f"{number}", rng, min(MOST, kills - losses.kills))
+        losses.kills += times
+        name = f"campaign {number}, {target} with {workers} workers, {losses.kills - before} kills"
+        losses.lost += [f"{name}: {text}" for text in _unlike(expected[target], result, code)]
+        with Store.open(folder / f"{number}") as store:
+            files = {row.signature: row.file for row in store.failures()}
+            for signature in result["found"]:
+                if signature not in files or load(store.counterexamples / files[signature]).signature != signature:
+                    losses.lost.append(f"{name}: {signature} is not in the store")
+            losses.executions += sum(count.executions for count in store.counts())
+            losses.counterexamples += len(files)
+            if [row.status for row in store.campaigns()] != ["finished"]:
+                losses.lost.append(f"{name}: not marked as finished")
+        number += 1
+    return losses
+
+
+def _campaign(
+    target: str, options: tuple[str, ...], folder: Path, rng: random.Random | None, most: int
+) -> tuple[dict[str, Any], int, int]:
+    """One campaign, of which ``rng`` says when a worker is killed: its result, the number of kills, the exit code."""
+    command = [sys.executable, "-m", "crosswire.fuzzer", "run", target, "--json", "--results", str(folder), *options]
+    kills = 0
+    with tempfile.TemporaryFile() as out:
+        process = subprocess.Popen(
+            command, stdout=out, stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONHASHSEED": "0"}
+        )
+        while process.poll() is None and rng is not None and kills < most:
+            time.sleep(rng.uniform(0.05, 1.0))
+            below = descendants(process.pid)
+            if below and process.poll() is None:
+                with suppress(ProcessLookupError):
+                    os.kill(rng.choice(below), signal.SIGKILL)
+                    kills += 1
+        process.wait()
+        out.seek(0)
+        told = json.loads(out.read() or b'{"targets": [{}]}')["targets"][0]
+    found = sorted(finding["signature"] for finding in told.get("found", []))
+    return {"executions": told.get("executions"), "found": found}, kills, process.returncode
+
+
+def _unlike(expected: dict[str, Any], result: dict[str, Any], code: int) -> Iterator[str]:
+    """In what a campaign differs from the one that nobody disturbed, in words."""
+    if code != (1 if expected["found"] else 0):
+        yield f"exit code {code}"
+    if result["executions"] != expected["executions"]:
+        yield f"{result['executions']} executions, not {expected['executions']}"
+    for signature in set(expected["found"]) ^ set(result["found"]):
+        yield f"{signature} is {'missing' if signature in expected['found'] else 'found besides'}"
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes below one, as Linux tells them."""
+    children: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            _, _, rest = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")
+            children.setdefault(int(rest.split()[1]), []).append(int(stat.parent.name))
+    below, whole = [pid], []
+    while below:
+        found = children.get(below.pop(), [])
+        whole += found
+        below += found
+    return whole
+
+
 def main() -> None:
     """Print what was lost."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--workers", action="store_true", help="kill workers, not campaigns")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        losses = kill_campaigns(Path(name), options.kills, options.seed)
+        losses = (kill_workers if options.workers else kill_campaigns)(Path(name), options.kills, options.seed)
     print(
         f"{losses.kills} kills, {losses.executions:,} executions and {losses.counterexamples} counterexamples saved, "
         f"{len(losses.lost)} losses"

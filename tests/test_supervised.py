@@ -15,12 +15,18 @@ import pytest
 
 from crosswire.fuzzer.campaigns import beginning
 from crosswire.fuzzer.campaigns.child import Care, Child, awaited
+from crosswire.fuzzer.campaigns.endings import Ending, How, fatal
 from crosswire.fuzzer.campaigns.events import BugFound, Noted
 from crosswire.fuzzer.campaigns.messages import EXHAUSTED, Inbox, packed
 from crosswire.fuzzer.campaigns.replays import replayed_apart
 from crosswire.fuzzer.campaigns.rounds import Plan
 from crosswire.fuzzer.campaigns.supervisor import CampaignJob, Figures, Supervisor
+from crosswire.fuzzer.campaigns.watched import SUSPECTED, Suspects
+from crosswire.fuzzer.core.program import Operation, Program
+from crosswire.fuzzer.core.stacks import Place
+from crosswire.fuzzer.engine.schedule import Schedule
 from crosswire.fuzzer.findings.counterexample import of_finding
+from crosswire.fuzzer.findings.finding import Finding
 from crosswire.fuzzer.findings.tally import Tally
 from crosswire.fuzzer.targets.resolve import UnknownTargetError
 
@@ -251,3 +257,41 @@ def test_what_ended_a_process_is_looked_into_though_the_budget_is_used_up(lookin
             told += [message for message in child.hear() if isinstance(message, Figures)]
     assert child.done is not None and not child.done.fault
     assert told[-1].rounds == rounds
+
+
+def _ended_by(name: str) -> tuple[Ending, Finding]:
+    ending = Ending(How.SIGNAL, name, Place(), "")
+    return ending, fatal(ending, Program((Operation("connect", "c0", "u0", token="valid"),)), Schedule())
+
+
+def test_a_signal_that_anybody_may_send_is_no_fault_of_the_target_until_it_comes_again() -> None:
+    """The kernel short of memory, or a user, kills processes that did nothing; a crash is believed at once."""
+    suspects = Suspects()
+    killed, finding = _ended_by("SIGKILL")
+    believed = [suspects.accused(finding, killed) for _ in range(SUSPECTED)]
+    assert believed == [None] * (SUSPECTED - 1) + [finding]
+    crashed, crash = _ended_by("SIGSEGV")
+    assert suspects.accused(crash, crashed) is crash
+
+
+def test_a_process_that_somebody_kills_is_replaced_and_nobody_is_blamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, from outside: all executions are there, nothing is found, and what happened is told."""
+    once = "os.path.exists('killed') or {parent} == os.getppid() and [open('killed', 'x'), os.kill(os.getpid(), 9)]"
+    once = once.format(parent=os.getpid())  # not those that a worker compares itself with
+    tally, notes = campaign(tmp_path, monkeypatch, once)
+    assert tally.executions == 20 and not tally.found
+    assert any("ended by SIGKILL; it did not when looked at closely" in note for note in notes)
+
+
+def test_a_target_that_forgets_all_modules_is_fuzzed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tally, _ = campaign(tmp_path, monkeypatch, "sys.modules.clear()", workers=1, late=3)
+    assert tally.executions == 20
+
+
+def test_a_target_that_puts_something_in_the_place_of_signal_functions_is_fuzzed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tally, _ = campaign(tmp_path, monkeypatch, "signal.signal = signal.setitimer = lambda *a: 1 / 0", late=3)
+    assert tally.executions == 20

@@ -13,12 +13,18 @@ from ..engine.execution import Execution
 from ..engine.schedule import Schedule
 from ..findings.finding import Finding
 
-__all__ = ("GIVEN_UP", "LIVES", "Ending", "How", "fatal", "place_in")
+__all__ = ("GIVEN_UP", "LIVES", "NOT_AGAIN", "OWN_SIGNALS", "Ending", "How", "fatal", "place_in")
 
 LIVES = 24
 """Processes that one target may cost: what ends nearly every one of them is known by then."""
 
 GIVEN_UP = "given up, since it ended one process after the other"
+
+NOT_AGAIN = "it did not when looked at closely, and something else may have ended it"
+
+FAULTS = frozenset({"SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSYS", "SIGTRAP"})
+OWN_SIGNALS = FAULTS | {"SIGXCPU", "SIGXFSZ", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGPIPE"}
+"""Signals that come of what a process does; all others anybody may have sent: a user, or the kernel short of memory."""
 
 SLOWLY = 4
 """How many such a process counts for that has to be waited for."""
@@ -67,6 +73,11 @@ class Ending:
     def cost(self) -> int:
         """How many of a target's processes (`LIVES`) this one counts for."""
         return SLOWLY if self.how in (How.BUSY, How.WAITING) else 1
+
+    @property
+    def foreign(self) -> bool:
+        """Whether somebody other than the target may have ended the process."""
+        return self.how is How.SIGNAL and self.detail not in OWN_SIGNALS
 
     def violation(self) -> Violation:
         """Return the promise that is broken by it."""

@@ -10,15 +10,29 @@ import io
 import os
 import pickle
 import struct
+import sys
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from types import BuiltinFunctionType, FunctionType
+from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, Protocol
 
 from ..core.errors import CrosswireError
 from ..core.text import cut, plain
 
-__all__ = ("EXHAUSTED", "HEADER", "Done", "Exhausted", "Inbox", "Job", "Line", "Said", "Started", "packed", "unpacked")
+__all__ = (
+    "EXHAUSTED",
+    "HEADER",
+    "Done",
+    "Exhausted",
+    "Inbox",
+    "Job",
+    "Line",
+    "Said",
+    "Started",
+    "packed",
+    "remember_modules",
+    "unpacked",
+)
 
 LARGEST = 1 << 28
 """Bytes of one message; what is longer is none of ours."""
@@ -135,8 +149,34 @@ def _is_ours(module: object, name: str) -> bool:
     return isinstance(module, str) and (module.startswith("crosswire.") or name in PLAIN.get(module, ()))
 
 
+_known: dict[str, ModuleType] = {}
+
+
+def remember_modules() -> None:
+    """Remember which modules there are, for a process in which a target may forget them."""
+    if len(sys.modules) > len(_known):
+        _known.update(sys.modules)
+
+
+def put_modules_back() -> bool:
+    """Have names looked up in the modules they were in, where a target has forgotten those; whether it had."""
+    if len(sys.modules) >= len(_known):
+        return False
+    sys.modules.update(_known)
+    return True
+
+
 def packed(message: object) -> bytes:
     """Return a message as it travels."""
+    try:
+        return _packed(message)
+    except (pickle.PicklingError, KeyError, ImportError):
+        if not put_modules_back():
+            raise
+        return _packed(message)
+
+
+def _packed(message: object) -> bytes:
     buffer = io.BytesIO()
     _Plain(buffer, protocol=pickle.HIGHEST_PROTOCOL).dump(message)
     data = buffer.getvalue()

@@ -18,11 +18,11 @@ from ..findings.finding import Finding
 from ..targets.resolve import resolve
 from .audience import for_audience
 from .child import Care, Child, awaited
-from .endings import LIVES
+from .endings import LIVES, NOT_AGAIN
 from .messages import Line
 from .rounds import Batch, Plan, run_round
 from .versions import Versions, versions_here
-from .watched import Trace, WatchedWorker
+from .watched import Suspects, Trace, WatchedWorker
 
 __all__ = ("Ran", "RoundsJob", "Seat", "Seats")
 
@@ -102,6 +102,7 @@ class Seat:
         """Of the process that sits here, once it has said so; only where the job is to tell them."""
         self._job, self._care, self._avoided = job, care, avoided
         self._ended: list[Finding] = []
+        self._suspects = Suspects()
         self._lives = self._cost = 0
         self._ending = ""
         self.child = self._made(careful=False)
@@ -119,13 +120,16 @@ class Seat:
             if isinstance(message, Versions):
                 self.versions = message
             elif not self._trace.hear(message) and isinstance(message, _Round):
-                ran = self._left(message.batches, message.notes, message.seconds)
+                notes = message.notes
+                if self._lives and not self._ended:
+                    notes, self._cost = [*notes, f"{self._ending}; {NOT_AGAIN}"], 0
+                ran = self._left(message.batches, notes, message.seconds)
         done, ending = self.child.done, self.child.ending
         if done is not None:
             raise done.error or TargetError(f"{self._job.target}: a worker process failed: {done.gist}")
         if ending is None:
             return ran
-        finding = self._trace.finding(ending)
+        finding = self._suspects.accused(self._trace.finding(ending), ending)
         self._lives += 1
         self._cost += ending.cost
         self._ending = str(ending)

@@ -25,11 +25,11 @@ from ..findings.tally import Cell, Found, Tally
 from ..targets.resolve import resolve
 from .campaign import Campaign
 from .child import Care, Child, awaited
-from .endings import GIVEN_UP, LIVES, Ending
+from .endings import GIVEN_UP, LIVES, NOT_AGAIN, Ending
 from .events import BugFound, BugUpdated, CampaignEvent, Finished, Noted, Phase, Progressed, Started
 from .messages import Line, Said
 from .rounds import Plan
-from .watched import Trace, WatchedWorker, execution_patience
+from .watched import Suspects, Trace, WatchedWorker, execution_patience
 
 __all__ = ("CampaignJob", "Supervisor")
 
@@ -203,6 +203,7 @@ class Supervisor:
         self._care = care
         self._kept = _figures_of(tally)
         self._avoided: set[Program] = set()
+        self._suspects = Suspects()
         self._way: Way | None = None
         self._began = 0.0
 
@@ -217,6 +218,7 @@ class Supervisor:
         yield Progressed(tally, Phase.STARTING)
         careful, lives, described = False, LIVES, False
         unexplained: Ending | None = None
+        spent = 0  # lives, on what is not explained
         try:
             while True:
                 job, trace = self._job(careful, unexplained is not None), Trace()
@@ -230,12 +232,16 @@ class Supervisor:
                                 described, tally.impossible = True, message.impossible
                                 tally.backend = message.backend
                             elif not trace.hear(message):
+                                round_ = tally.rounds
                                 yield from self._heard(message)
+                                if unexplained is not None and tally.rounds > round_:
+                                    yield Noted(f"{self.target}: {unexplained}; {NOT_AGAIN}")
+                                    lives, spent, unexplained = lives + spent, 0, None
                         tally.seconds = time.perf_counter() - self._began
                 done, ending = child.done, child.ending
                 if done is not None:
                     if unexplained is not None:
-                        yield Noted(f"{self.target}: {unexplained}; it did not when looked at closely")
+                        yield Noted(f"{self.target}: {unexplained}; {NOT_AGAIN}")
                     if done.error is not None:
                         raise done.error
                     if done.fault:
@@ -245,16 +251,20 @@ class Supervisor:
                 lives -= ending.cost
                 if not described:
                     raise TargetError(f"{self.target}: while it was taken up, {ending}")
-                finding = trace.finding(ending)
-                unexplained = None if careful else ending
+                shown = trace.finding(ending)
+                finding = self._suspects.accused(shown, ending)
+                suspected = shown is not None and finding is None
+                unexplained = ending if suspected or not careful else None
+                spent = spent + ending.cost if unexplained is not None else 0
                 if finding is not None:
                     yield from self._fatal(finding)
-                elif careful:
+                elif careful and not suspected:
                     yield Noted(f"{self.target}: {ending}, while nothing was executed; a new one goes on")
                 if lives <= 0:
                     yield Noted(f"{self.target}: {GIVEN_UP}; the last time {ending}")
                     break
-                if self.plan.seconds is not None and tally.seconds >= self.plan.seconds and (careful or finding):
+                over = self.plan.seconds is not None and tally.seconds >= self.plan.seconds
+                if over and (careful or finding) and not suspected:
                     break
                 careful = lives > LIVES - CAREFUL
                 if not careful:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import faulthandler
 import os
 import signal
+from collections import Counter
 from collections.abc import Callable, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,9 +18,9 @@ from ..targets.adapter import Target
 from ..world import Chooser
 from .child import Care
 from .endings import Ending, fatal
-from .messages import Line
+from .messages import Line, put_modules_back, remember_modules
 
-__all__ = ("Begins", "Decided", "Trace", "WatchedWorker", "execution_patience")
+__all__ = ("SUSPECTED", "Begins", "Decided", "Suspects", "Trace", "WatchedWorker", "execution_patience")
 
 _leave = os._exit
 """As it was before anything was put in its place to say where a target calls it."""
@@ -65,6 +66,24 @@ class Trace:
         return fatal(ending, self.program, Schedule(tuple(self.decisions)))
 
 
+SUSPECTED = 3
+"""Times in a row that a program's process ends by a signal that anybody may send, until the program is accused."""
+
+
+class Suspects:
+    """Programs during which a process was ended by a signal that anybody may send: accused when it happens again."""
+
+    def __init__(self) -> None:
+        self._times: Counter[Program] = Counter()
+
+    def accused(self, finding: Finding | None, ending: Ending) -> Finding | None:
+        """Return the finding where the target is to be blamed for it; None where it is to be seen once more."""
+        if finding is None or not ending.foreign:
+            return finding
+        self._times[finding.execution.program] += 1
+        return finding if self._times[finding.execution.program] >= SUSPECTED else None
+
+
 class WatchedWorker(Worker):
     """A worker whose executions can be counted from outside.
 
@@ -94,7 +113,11 @@ class WatchedWorker(Worker):
         if self.careful:
             self.line.tell(Begins(program))
             self.loop.deviations = _Told(self.line.tell)
-        return super().execute(program, chooser)
+        remember_modules()
+        try:
+            return super().execute(program, chooser)
+        finally:
+            put_modules_back()
 
     def lost(self, code: int) -> None:
         """End as the execution's process did, which is what is watched from outside: the finding is the same.

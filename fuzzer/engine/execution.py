@@ -31,6 +31,10 @@ from .schedule import Recorded, Schedule, Visible
 
 __all__ = ("Execution", "TargetError", "Worker")
 
+set_handler, get_handler = signal.signal, signal.getsignal
+set_timer: Any = getattr(signal, "setitimer", None)
+"""As they were before a target could put anything in their place."""
+
 MANAGERS, APPLICATIONS = 50, 20
 """Executions after which a target's garbage is collected: before it has left the processor's caches, which halves the
 time that takes.  An application's modules are large and full of cycles."""
@@ -178,22 +182,22 @@ class Worker:
             self.interrupted = True
             raise Interrupted
 
-        by_hand = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        by_hand = get_handler(signal.SIGINT) is signal.default_int_handler
         if by_hand:
-            signal.signal(signal.SIGINT, interrupt)
-        before = signal.signal(signal.SIGALRM, tick)
-        timer = signal.setitimer(signal.ITIMER_REAL, TICK, TICK)
+            set_handler(signal.SIGINT, interrupt)
+        before = set_handler(signal.SIGALRM, tick)
+        timer = set_timer(signal.ITIMER_REAL, TICK, TICK)
         entered = time.perf_counter()
         try:
             yield
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0.0)
-            signal.signal(signal.SIGALRM, before)
+            set_timer(signal.ITIMER_REAL, 0.0)
+            set_handler(signal.SIGALRM, before)
             if by_hand:
-                signal.signal(signal.SIGINT, signal.default_int_handler)
+                set_handler(signal.SIGINT, signal.default_int_handler)
             if timer[0]:  # somebody else's alarm, a test runner's time limit say: let it go on
                 left = max(timer[0] - (time.perf_counter() - entered), 0.001)
-                signal.setitimer(signal.ITIMER_REAL, left, timer[1])
+                set_timer(signal.ITIMER_REAL, left, timer[1])
 
     def run(self, program: Program, chooser: Chooser) -> Execution:
         """Execute, and put back what that changed; raises `TargetError` where the target's own making is at fault."""
