@@ -224,6 +224,238 @@ FAULTS = (
         "threading.Thread(target=endless, daemon=True).start()",
         "def endless():\n    while True: pass",
     ),
+    # what is done to Python and its libraries
+    Fault(
+        "no_len",
+        "replaces builtins that everything uses",
+        EITHER,
+        "builtins.len = builtins.isinstance = lambda *a: 1 / 0",
+    ),
+    Fault(
+        "no_open",
+        "replaces `open` and `__import__`",
+        EITHER,
+        "builtins.open = builtins.__import__ = lambda *a, **k: 1 / 0",
+    ),
+    Fault("no_modules", "forgets all modules", EITHER, "sys.modules.clear()"),
+    Fault("no_path", "empties the path of modules", EITHER, "sys.path[:] = []; sys.meta_path[:] = []"),
+    Fault(
+        "import_hook",
+        "has every import raise",
+        EITHER,
+        "sys.meta_path.insert(0, Hook())",
+        "class Hook:\n    def find_spec(self, *a, **k): raise SystemExit(0)",
+    ),
+    Fault(
+        "time_raises",
+        "has every clock raise",
+        EITHER,
+        "time.monotonic = time.time = time.perf_counter = lambda: 1 / 0",
+    ),
+    Fault(
+        "seeded", "puts something else in the place of `random.Random`", EITHER, "random.Random = random.seed = None"
+    ),
+    Fault("no_json", "breaks `json`", EITHER, "import json; json.dumps = json.loads = lambda *a, **k: 1 / 0"),
+    Fault("no_pickle", "breaks `pickle`", EITHER, "import pickle; pickle.loads = pickle.dumps = None"),
+    Fault(
+        "no_os",
+        "breaks `os.write`, `os.read` and `os.fork`",
+        EITHER,
+        "os.write = os.read = os.fork = lambda *a: 1 / 0",
+    ),
+    Fault(
+        "no_signals",
+        "puts something else in the place of `signal.signal`",
+        EITHER,
+        "signal.signal = signal.setitimer = lambda *a: 1 / 0",
+    ),
+    Fault("profiled", "sets a profile function that raises", EITHER, "sys.setprofile(lambda *a: 1 / 0)"),
+    Fault(
+        "hooks",
+        "sets hooks for what nobody catches that end the process",
+        EITHER,
+        "sys.excepthook = sys.unraisablehook = threading.excepthook = lambda *a: os._exit(9)",
+    ),
+    Fault(
+        "del_raises",
+        "leaves objects whose destructors raise",
+        EITHER,
+        "for _ in range(100): D()",
+        "class D:\n    def __del__(self): raise SystemExit(3)",
+    ),
+    Fault(
+        "faulthandler",
+        "turns the fault handler off, and crashes",
+        FOUND,
+        "import faulthandler; faulthandler.disable(); ctypes.string_at(0)",
+    ),
+    Fault(
+        "dump_later",
+        "has the fault handler end the process later",
+        EITHER,
+        "import faulthandler; faulthandler.dump_traceback_later(0.05, exit=True)",
+    ),
+    Fault("warnings", "makes errors of warnings", EITHER, "import warnings; warnings.simplefilter('error')"),
+    Fault(
+        "silent_logs",
+        "turns logging off",
+        NOTHING,
+        "import logging; logging.disable(logging.CRITICAL); logging.shutdown()",
+    ),
+    Fault(
+        "locale",
+        "changes locale, umask, time zone and environment",
+        EITHER,
+        (
+            "import locale; locale.setlocale(locale.LC_ALL, 'C'); os.umask(0o777); os.environ.clear(); "
+            "os.environ['TZ'] = 'Asia/Kathmandu'; time.tzset()"
+        ),
+    ),
+    Fault(
+        "policy",
+        "sets a policy of event loops that has none",
+        EITHER,
+        (
+            "asyncio.set_event_loop_policy(type('P', (asyncio.DefaultEventLoopPolicy,), "
+            "{'get_event_loop': None, 'new_event_loop': None})())"
+        ),
+    ),
+    Fault("no_loop", "says that there is no running loop", EITHER, "asyncio._set_running_loop(None)"),
+    Fault("group_killed", "kills its process group", FOUND, "os.killpg(0, signal.SIGKILL)"),
+    Fault(
+        "parent_signals",
+        "sends SIGUSR1 to a thread of its own",
+        FOUND,
+        "signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)",
+    ),
+    Fault(
+        "no_cpu",
+        "limits its processor time to a second, and computes",
+        FOUND,
+        "resource.setrlimit(resource.RLIMIT_CPU, (1, 2))\nwhile True: pass",
+    ),
+    Fault("no_size", "may write no more bytes to files", EITHER, "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))"),
+    Fault(
+        "all_files",
+        "opens files until there are no more",
+        EITHER,
+        (
+            "self.files = []\ntry:\n    while True: self.files.append(os.open('/dev/null', os.O_RDONLY))\n"
+            "except OSError: pass"
+        ),
+    ),
+    Fault(
+        "session",
+        "forks a child in a session of its own that outlives it, and ends",
+        FOUND,
+        "if not os.fork():\n    os.setsid(); time.sleep(5); os._exit(0)\nos._exit(0)",
+    ),
+    Fault(
+        "threads",
+        "starts many threads that outlive executions",
+        EITHER,
+        "for _ in range(50): threading.Thread(target=time.sleep, args=(30,), daemon=True).start()",
+    ),
+    Fault("thread_raises", "starts a thread that raises", EITHER, "threading.Thread(target=lambda: 1 / 0).start()"),
+    Fault(
+        "pool",
+        "starts processes by multiprocessing",
+        EITHER,
+        "import multiprocessing; p = multiprocessing.get_context('fork').Process(target=int); p.start(); p.join()",
+    ),
+    Fault(
+        "odd_frame",
+        "sends frames of objects that raise whatever is done",
+        EITHER,
+        "for ws in self.rooms[event.to]:\n    try: await ws.send_json({'x': Odd()})\n    except Exception: pass",
+        (
+            "class Odd(dict):\n    def __eq__(self, o): raise SystemExit\n"
+            "    def __repr__(self): raise SystemExit\n"
+            "    __hash__ = __str__ = __iter__ = __len__ = items = keys = __repr__"
+        ),
+    ),
+    Fault(
+        "deep_frame",
+        "sends frames that hold themselves, or are nested deeply",
+        EITHER,
+        (
+            "for ws in self.rooms[event.to]:\n    deep = []\n    for _ in range(100_000): deep = [deep]\n"
+            "    round_ = {}; round_['x'] = round_\n    for value in (deep, round_):\n"
+            "        try: await ws.send_json(value)\n        except (ValueError, RecursionError): pass\n"
+            "    await ws.send_text('[' * 100_000)"
+        ),
+    ),
+    Fault(
+        "huge_frame",
+        "sends frames of 20 MB",
+        EITHER,
+        "for ws in self.rooms[event.to]: await ws.send_text('x' * 20_000_000)",
+    ),
+    Fault(
+        "odd_text",
+        "sends lone surrogates and null characters",
+        EITHER,
+        "for ws in self.rooms[event.to]: await ws.send_text('\\ud800\\x00\\x1b[2J')",
+    ),
+    Fault(
+        "str_class",
+        "raises texts of a class of its own",
+        EITHER,
+        "raise ValueError(Text('x'))",
+        (
+            "class Text(str):\n    def __str__(self): raise SystemExit\n"
+            "    __repr__ = __len__ = __iter__ = __getitem__ = encode = __str__"
+        ),
+    ),
+    Fault(
+        "cause_ring",
+        "raises exceptions that are each other's cause",
+        EITHER,
+        "a, b = ValueError('a'), ValueError('b'); a.__cause__ = b; b.__cause__ = a; raise a",
+    ),
+    Fault(
+        "meta",
+        "raises an exception whose class has no name",
+        EITHER,
+        "raise Odd()",
+        (
+            "class M(type):\n    @property\n    def __name__(cls): raise SystemExit\n"
+            "    __module__ = __qualname__ = __name__\nclass Odd(Exception, metaclass=M): pass"
+        ),
+    ),
+    Fault(
+        "class_lies",
+        "raises an exception that lies about its class",
+        EITHER,
+        "raise Odd('x')",
+        (
+            "class Odd(Exception):\n    __class__ = property(lambda self: 1 / 0)\n"
+            "    def __getattribute__(self, name): raise SystemExit"
+        ),
+    ),
+    Fault(
+        "eats_frames",
+        "reads and changes the caller's variables",
+        EITHER,
+        "f = sys._getframe()\nwhile f.f_back: f = f.f_back; f.f_trace = None\ngc.get_objects()",
+    ),
+    Fault(
+        "gc_freeze",
+        "switches off the collector for ever, by its own name",
+        EITHER,
+        "gc.disable(); gc.freeze(); gc.collect = None",
+    ),
+    Fault(
+        "rmtree",
+        "deletes what is beside it",
+        EITHER,
+        (
+            "import shutil; "
+            "shutil.rmtree(os.path.join(os.path.dirname(INJECTED), '__pycache__'), ignore_errors=True); "
+            "os.path.exists(__file__) and os.remove(__file__)"
+        ),
+    ),
+    Fault("fork_bomb", "forks three times, and all go on", EITHER, "for _ in range(3): os.fork()"),
     # what makes executions differ
     Fault("counts", "counts over executions, and loses every 101st event", EITHER, "", "C = [0]", "C[0] += 1"),
     Fault("dice", "asks the kernel for random numbers", EITHER, "if os.urandom(1)[0] < 128: await asyncio.sleep(0)"),

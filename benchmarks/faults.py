@@ -70,7 +70,8 @@ def inject(fault: Fault, workers: int, executions: int, folder: Path) -> Outcome
     said, wrong = "", []
     if done.returncode not in fault.codes:
         wrong.append(f"exit code {done.returncode}")
-    if "Traceback" in err or "please report" in err:
+    ours = "\n".join(line for line in err.splitlines() if not line.startswith(f"bad:{fault.name} says: "))
+    if "Traceback" in ours or "please report" in ours:
         wrong.append("a traceback of Crosswire's")
     if CONTROLS.search(out + err) or COMMAND.search(out + err):
         wrong.append("what was printed is not text alone")
