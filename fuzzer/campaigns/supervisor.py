@@ -43,6 +43,10 @@ CAREFUL = 16
 """Processes that are replaced by careful ones; after that, a round that ends its process is left where it is."""
 
 
+RECOVERY = 100
+"""Executions after which what ended a process, and was not seen again, is no longer held against the target."""
+
+
 @dataclass(frozen=True, slots=True)
 class Described:
     """What the target turned out to be, and the promises of which nothing can be said of it."""
@@ -218,7 +222,8 @@ class Supervisor:
         yield Progressed(tally, Phase.STARTING)
         careful, lives, described = False, LIVES, False
         unexplained: Ending | None = None
-        spent = 0  # lives, on what is not explained
+        spent = recovered = 0  # lives, on what is not explained; executions, when they were given back last
+        told: set[str] = set()
         try:
             while True:
                 job, trace = self._job(careful, unexplained is not None), Trace()
@@ -235,8 +240,12 @@ class Supervisor:
                                 round_ = tally.rounds
                                 yield from self._heard(message)
                                 if unexplained is not None and tally.rounds > round_:
-                                    yield Noted(f"{self.target}: {unexplained}; {NOT_AGAIN}")
-                                    lives, spent, unexplained = lives + spent, 0, None
+                                    if str(unexplained) not in told:
+                                        told.add(str(unexplained))
+                                        yield Noted(f"{self.target}: {unexplained}; {NOT_AGAIN}")
+                                    if tally.executions >= recovered + RECOVERY:
+                                        lives, recovered = lives + spent, tally.executions
+                                    spent, unexplained = 0, None
                         tally.seconds = time.perf_counter() - self._began
                 done, ending = child.done, child.ending
                 if done is not None:
