@@ -42,7 +42,7 @@ class Measured(Cluster):
     def __init__(self, workers: int, job: RoundsJob) -> None:
         self.seconds: list[float] = []
         target = resolve(job.target)
-        super().__init__("local", workers, job, Care(), versions_here(job.target), target.state.note)
+        super().__init__("local", workers, job, Care(), versions_here(job.target), target.state.note, lambda: None)
 
     def hear(self) -> list[Ran]:
         heard = super().hear()

@@ -217,7 +217,8 @@ class Campaign:
         job = RoundsJob(target.name, self.plan, target.state.way, reaches, execution_patience(care))
         if self._cluster is None:
             return Seats(job, care, self._workers)
-        return Cluster(self._cluster, self._workers, job, care, versions_here(target.name), target.state.note)
+        here, alive = versions_here(target.name), self._worker.alive
+        return Cluster(self._cluster, self._workers, job, care, here, target.state.note, alive)
 
     def _over(self, more: int = 0) -> bool:
         """Return whether the budget ends here, ``more`` executions after those counted."""

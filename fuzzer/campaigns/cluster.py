@@ -47,8 +47,16 @@ class Cluster:
     """
 
     def __init__(
-        self, address: str, workers: int, job: RoundsJob, care: Care, here: Versions, note: Callable[[str], None]
+        self,
+        address: str,
+        workers: int,
+        job: RoundsJob,
+        care: Care,
+        here: Versions,
+        note: Callable[[str], None],
+        alive: Callable[[], None],
     ) -> None:
+        """Wait for a first worker, calling ``alive`` meanwhile; raises `ClusterError`, `TargetError`."""
         self._address, self._job, self._care, self._here, self._note = address, job, care, here, note
         self._members = Members(0, 0)
         self._withdrawn: deque[int] = deque()
@@ -60,6 +68,7 @@ class Cluster:
         self._relay = Child(RelayJob(address, workers, remote), Care())
         try:
             while not self._members.workers:
+                alive()  # whoever watches this process would take so long a wait for the target's
                 self.hear()
         except BaseException:
             self.close()
