@@ -87,7 +87,14 @@ class WireClient:
         self._last = frame, reading
         row = self._note(RowKind.SENT, reading)
         self.driver.frames.append(Sent(self.login.connection, frame, row))
+        if reading.dismissed:
+            self._dismissed()
         return reading.heartbeat
+
+    def _dismissed(self) -> None:
+        """The server has done with the client without closing the connection, as Socket.IO's ``disconnect`` does."""
+        if not self.hung_up:
+            self.closed(Farewell("sent away"))
 
     def _note(self, kind: RowKind, reading: Reading) -> int | None:
         """Record a message, and return its row's number; a heartbeat is none."""
@@ -129,8 +136,13 @@ class WireClient:
             driver.go_on(self)
         elif reading.ready:
             driver.connected(self, RowKind.RETURNED, reading.user)
+        if reading.dismissed:
+            self._dismissed()
+            self.link.close()
 
     def closed(self, why: Farewell) -> None:
+        if self.hung_up:
+            return
         self.hung_up = True
         self.driver.record(RowKind.CLOSED, None, self.login.connection, why)
         if self.connecting is not None:

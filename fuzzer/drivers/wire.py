@@ -218,6 +218,9 @@ class WireDriver(Driver, Speaking):
         if self.stopped or coming:  # what a library does with a handshake then is not the application's affair
             self.skip(number)
         else:
+            there = {name for name, client in self.clients.items() if not client.link.over}
+            self.left |= there  # it hangs up on all: an exception that says so says nothing new
+            self.parted -= there  # nor has it had the leave that any of them took
             self._stop(number)
 
     def later(self, seconds: float, act: Callable[..., object], *arguments: object) -> None:

@@ -93,7 +93,8 @@ class SocketIOWire(Wire):
             follow = [self._event(event, words(login)) for event in self.first]
             return Reading(kind="connected", ready=self.ready is None, follow=follow)
         if frame.startswith(("41", "44")):
-            return Reading(kind="disconnected", refused=frame.startswith("44"))
+            refused = frame.startswith("44")
+            return Reading(kind="disconnected", refused=refused, dismissed=not refused)
         return self._read_event(frame)
 
     def _read_event(self, frame: str) -> Reading:

@@ -85,6 +85,7 @@ class Reading:
     ``user`` whom the server then takes the client for.  ``seen``: who is online.  ``answer``: a frame to send back at
     once, which is no sign of life where it is the answer to a ``heartbeat``.  ``follow``: frames that belong to the
     login and come next.  ``retells``: of the events that it carries, those that had come before are no second delivery.
+    ``dismissed``: the server has done with the client, who hangs up when it reads it.
     ``kind``: a word for it in traces.
     """
 
@@ -103,6 +104,7 @@ class Reading:
     acted: str | None = None
     seen: Seen | None = None
     retells: bool = False
+    dismissed: bool = False
 
 
 DEFAULT_ROOMS = ("r0", "r1")

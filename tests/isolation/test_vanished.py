@@ -13,7 +13,7 @@ from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.findings.finding import judged
 from crosswire.fuzzer.search import RandomWalk
-from crosswire.fuzzer.targets import Client, Policy, application
+from crosswire.fuzzer.targets import Client, JsonWire, Policy, application
 from crosswire.fuzzer.targets.adapter import Target
 from crosswire.fuzzer.targets.traits import WireTraits
 
@@ -171,3 +171,16 @@ def farewell(name: str) -> set[str]:
     with worker.session():
         runs = [judged(worker, worker.run(Program(BYE), RandomWalk(seed))) for seed in range(12)]
     return {violation.kind for run in runs for violation in run.violations}
+
+
+def test_a_handler_that_is_hung_up_on_while_its_client_leaves_need_not_handle_that() -> None:
+    """The server's close frame crosses the client's: what the handler raises says that the server hung up."""
+    worker = Worker(application("tests.applications.plain_handler:handler", wire=PLAIN))
+    coming = (Operation("connect", "c0", "u0"), Operation("connect", "c1", "u1", pace="slow"), SETTLE)
+    program = Program((*coming, Operation("shut_down"), Operation("disconnect", "c0", "u0")))
+    with worker.session():
+        runs = [judged(worker, worker.run(program, RandomWalk(seed))) for seed in range(90, 180)]
+    assert not [violation for run in runs for violation in run.violations]
+
+
+PLAIN = JsonWire(path="/ws/{user}", ready={"type": "ready"}, to_all={"text": "{event}"})

@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 
 from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
+from crosswire.fuzzer.core.history import RowKind
 from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.findings.finding import judged
 from crosswire.fuzzer.search import RandomWalk
-from crosswire.fuzzer.targets import Login, SocketIOWire, application
+from crosswire.fuzzer.targets import Login, Policy, SocketIOWire, application
 
 WIRE = SocketIOWire(
     first=[("hello", {"user": "{user}"})],
@@ -53,6 +54,29 @@ def test_clients_that_log_out_by_an_event_hear_nothing_any_more() -> None:
     assert WIRE.offers("log_out") and not replace(WIRE, logout=None).offers("log_out")
     tally = Campaign(application("tests.applications.seats:app", wire=WIRE), Plan(executions=30, seed=2)).run()
     assert not tally.found and not tally.doubtful
+
+
+SECOND_TAB = (Operation("connect", "c0", "u0"), Operation("connect", "c1", "u1"), Operation("connect", "c2", "u1"))
+
+
+@pytest.mark.parametrize(
+    ("app", "policy", "kinds"),
+    [
+        ("app", Policy(per_user=1, at_limit="close"), set()),
+        ("app", Policy(), {"Dropped"}),
+        ("keeps_the_first", Policy(per_user=1, at_limit="close"), {"LostEvent"}),
+    ],
+)
+def test_whom_the_server_sends_away_hangs_up_and_is_owed_nothing(app: str, policy: Policy, kinds: set[str]) -> None:
+    """As the clients of python-socketio and socket.io do: the namespace ends, and the session with it."""
+    wire = SocketIOWire(to_user=("say", {"to": "{to}", "text": "{event}"}))
+    worker = Worker(application(f"tests.applications.newest_seat:{app}", wire=wire, policy=policy))
+    program = Program((*SECOND_TAB, Operation("settle"), Operation("emit", "c0", "u0", "u1")))
+    with worker.session():
+        runs = [judged(worker, worker.run(program, RandomWalk(seed))) for seed in range(30)]
+    assert {violation.kind for result in runs for violation in result.violations} == kinds
+    for result in runs:
+        assert RowKind.CLOSED in [row.kind for row in result.execution.history]
 
 
 LOGIN = Login("c0", "u0", "token-u0", None)
