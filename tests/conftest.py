@@ -37,6 +37,14 @@ COLLECTED: set[str] = set()
 """The modules that were there before the first test."""
 
 
+FORKING = ("tests.test_supervised", "tests.test_rounds")
+"""Modules whose tests fork processes: the less there is in this one by then, the less each has to look through."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: getattr(getattr(item, "module", None), "__name__", "") not in FORKING)
+
+
 def pytest_collection_finish() -> None:
     COLLECTED.update(sys.modules)
 
@@ -50,15 +58,19 @@ def leave_nothing_behind() -> Iterator[None]:
     are collected is not to be said in one.
     """
     yield
+    dropped = False
     written, checkout = Path(tempfile.gettempdir()), Path(__file__).parents[1]
     for name, module in sys.modules.copy().items():
         file = getattr(module, "__file__", None)
         elsewhere = isinstance(file, str) and written in Path(file).parents and checkout not in Path(file).parents
         if elsewhere or (name not in COLLECTED and name.startswith(("tests.", "examples."))):
             del sys.modules[name]
+            dropped = True
             package, _, short = name.rpartition(".")
             if getattr(sys.modules.get(package), short, None) is module:
                 delattr(sys.modules[package], short)
+    if not dropped:
+        return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         gc.collect()

@@ -6,7 +6,7 @@ the next."""
 from __future__ import annotations
 
 import gc
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextvars import copy_context
 from typing import Any
 
@@ -39,6 +39,11 @@ def world() -> Any:
     with world.entropy:
         yield world
     world.rest()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def collect() -> Iterator[None]:
+    yield
     gc.collect()  # what complains in a destructor is to do so here
 
 
