@@ -29,6 +29,7 @@ __all__ = (
     "Line",
     "Said",
     "Started",
+    "keep_modules",
     "packed",
     "remember_modules",
     "unpacked",
@@ -159,11 +160,16 @@ def remember_modules() -> None:
 
 
 def put_modules_back() -> bool:
-    """Have names looked up in the modules they were in, where a target has forgotten those; whether it had."""
-    if len(sys.modules) >= len(_known):
-        return False
-    sys.modules.update(_known)
-    return True
+    """Put back those modules that a target has made be forgotten, beside what is there; whether there were any."""
+    missing = _known.keys() - sys.modules.keys()
+    sys.modules.update({name: _known[name] for name in missing})
+    return bool(missing)
+
+
+def keep_modules() -> None:
+    """Put modules back where ours are gone: a target that is imported anew for each execution drops its own alone."""
+    if __name__ not in sys.modules:
+        put_modules_back()
 
 
 def packed(message: object) -> bytes:

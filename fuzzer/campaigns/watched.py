@@ -18,7 +18,7 @@ from ..targets.adapter import Target
 from ..world import Chooser
 from .child import Care
 from .endings import Ending, fatal
-from .messages import Line, put_modules_back, remember_modules
+from .messages import Line, keep_modules, remember_modules
 
 __all__ = ("SUSPECTED", "Begins", "Decided", "Suspects", "Trace", "WatchedWorker", "execution_patience")
 
@@ -117,7 +117,7 @@ class WatchedWorker(Worker):
         try:
             return super().execute(program, chooser)
         finally:
-            put_modules_back()
+            keep_modules()
 
     def lost(self, code: int) -> None:
         """End as the execution's process did, which is what is watched from outside: the finding is the same.
