@@ -16,8 +16,12 @@ from pathlib import Path
 import pytest
 
 from benchmarks.cluster import model
+from crosswire.fuzzer.campaigns import beginning, relay
+from crosswire.fuzzer.campaigns.child import Care
+from crosswire.fuzzer.campaigns.cluster import Cluster as Joined
 from crosswire.fuzzer.campaigns.pool import AHEAD, Pool
-from crosswire.fuzzer.campaigns.seats import Ran
+from crosswire.fuzzer.campaigns.rounds import Plan
+from crosswire.fuzzer.campaigns.seats import Ran, RoundsJob
 from crosswire.fuzzer.campaigns.versions import Versions, versions_here
 from crosswire.fuzzer.store import Store, StoreError
 from crosswire.models.managers.targets import TARGETS
@@ -155,6 +159,22 @@ def test_workers_that_are_killed_lose_nothing_and_count_nothing_twice(alone: tup
         assert run.returncode == 1, err
         assert kills >= 2, err
     assert (out, saved(tmp_path)) == alone
+
+
+def test_whoever_waits_for_a_first_worker_says_that_it_is_alive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it is taken for a target that keeps the loop's thread, by whoever watches."""
+    monkeypatch.setattr(beginning, "method", "fork")
+    monkeypatch.setattr(relay, "JOINING", 3.0)
+    job, beats = RoundsJob("degraded", Plan(), "snapshot", None, 5.0), list[float]()
+    with cluster_in(tmp_path / "cluster") as cluster:
+        with pytest.raises(relay.ClusterError, match="has had no worker for 3 s"):
+            Joined(
+                *(cluster.address, 0, job, Care(), versions_here("degraded"), lambda _: None),
+                alive=lambda: beats.append(time.monotonic()),
+            )
+    assert len(beats) > 1
 
 
 def test_a_scheduler_that_is_gone_ends_the_run_with_everything_saved(alone: tuple[str, Saved], tmp_path: Path) -> None:
