@@ -25,7 +25,7 @@ from crosswire.fuzzer.store import Store
 
 __all__ = ("Outcome", "Processes", "differences", "kill_workers", "outcome", "undisturbed")
 
-COMING = 60.0
+COMING = 120.0
 """Seconds for a scheduler to come up."""
 
 
@@ -36,37 +36,38 @@ class Processes:
         self._folder = folder
         self.workers: list[subprocess.Popen[bytes]] = []
         file = folder / "scheduler.json"
-        self._scheduler = self._start("scheduler", "--port", "0", "--no-dashboard", "--scheduler-file", str(file))
+        self.scheduler = self._start("scheduler", "--port", "0", "--no-dashboard", "--scheduler-file", str(file))
         until = time.monotonic() + COMING
         while not file.exists() or not file.read_text().rstrip().endswith("}"):
-            if time.monotonic() >= until or self._scheduler.poll() is not None:
-                self._scheduler.kill()
+            if time.monotonic() >= until or self.scheduler.poll() is not None:
+                self.scheduler.kill()
                 raise SystemExit(f"the scheduler did not come up; see {folder / 'scheduler.log'}")
             time.sleep(0.05)
         self.address: str = json.loads(file.read_text())["address"]
 
-    def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        environment = {**os.environ, "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"}
+    def _start(self, *arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.Popen[bytes]:
+        environment = {**os.environ, "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1", **environment}
         with open(self._folder / f"{arguments[0]}.log", "ab") as log:
             command = [sys.executable, "-m", "dask", *arguments]
-            return subprocess.Popen(command, cwd=self._folder, env=environment, stdout=log, stderr=log)
+            return subprocess.Popen(command, cwd=cwd or self._folder, env=environment, stdout=log, stderr=log)
 
-    def add_worker(self) -> None:
-        """Start a worker that runs one round at a time; nothing starts it again once it is killed."""
-        options = ("--no-nanny", "--no-dashboard", "--nthreads", "1", "--local-directory", str(self._folder))
-        self.workers.append(self._start("worker", self.address, *options))
+    def add_worker(self, *options: str, cwd: Path | None = None, **environment: str) -> None:
+        """Start a worker that runs one round at a time; its nanny starts it again, unless there is ``--no-nanny``."""
+        scratch = ("--local-directory", str(self._folder), "--no-dashboard", "--nthreads", "1")
+        self.workers.append(self._start("worker", self.address, *scratch, *options, cwd=cwd, **environment))
 
-    def kill_oldest(self) -> None:
-        """End the worker that has been there longest as a machine that is switched off would."""
+    def replace_oldest(self) -> None:
+        """End the worker that has been there longest, as a machine that is switched off would; another comes."""
         worker = self.workers.pop(0)
         worker.kill()
         worker.wait()
+        self.add_worker("--no-nanny")
 
     def close(self) -> None:
         """End all of them."""
-        for process in (*self.workers, self._scheduler):
+        for process in (*self.workers, self.scheduler):
             process.terminate()
-        for process in (*self.workers, self._scheduler):
+        for process in (*self.workers, self.scheduler):
             try:
                 process.wait(10)
             except subprocess.TimeoutExpired:
@@ -158,13 +159,12 @@ def kill_workers(folder: Path, plan: list[str], every: float, kills: int) -> Dis
     killed = 0
     try:
         for _ in range(2):
-            cluster.add_worker()
+            cluster.add_worker("--no-nanny")
         began = time.monotonic()
         with _running(folder / "run", [*plan, "--cluster", cluster.address]) as process:
             while process.poll() is None:
                 if killed < kills and time.monotonic() - began >= every * (killed + 1):
-                    cluster.kill_oldest()
-                    cluster.add_worker()
+                    cluster.replace_oldest()
                     killed += 1
                 time.sleep(0.1)
             ended = _ended(folder / "run", process)

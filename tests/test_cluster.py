@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -16,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.cluster import model
+from benchmarks.cluster_kills import Processes, outcome
 from crosswire.fuzzer.campaigns import beginning, relay
 from crosswire.fuzzer.campaigns.child import Care
-from crosswire.fuzzer.campaigns.cluster import Cluster as Joined
+from crosswire.fuzzer.campaigns.cluster import Cluster
 from crosswire.fuzzer.campaigns.pool import AHEAD, Pool
 from crosswire.fuzzer.campaigns.rounds import Plan
 from crosswire.fuzzer.campaigns.seats import Ran, RoundsJob
@@ -57,52 +57,10 @@ class Chat(Adapter):
 """
 
 
-class Cluster:
-    """A scheduler and workers, each a process of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._processes = folder, list[subprocess.Popen[bytes]]()
-        self.workers: list[subprocess.Popen[bytes]] = []
-        file = folder / "scheduler.json"
-        self.scheduler = self._start(
-            "scheduler", "--port", "0", "--no-dashboard", "--scheduler-file", str(file), cwd=folder
-        )
-        until = time.monotonic() + PATIENCE
-        while not file.exists() or not file.read_text().rstrip().endswith("}"):
-            assert time.monotonic() < until, self.scheduler.poll()
-            time.sleep(0.05)
-        self.address = json.loads(file.read_text())["address"]
-
-    def _start(self, *arguments: str, cwd: Path, **environment: str) -> subprocess.Popen[bytes]:
-        environment = {**os.environ, "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1", **environment}
-        with open(self._folder / f"{arguments[0]}.log", "ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "dask", *arguments], cwd=cwd, env=environment, stdout=log, stderr=log
-            )
-        self._processes.append(process)
-        return process
-
-    def worker(self, *options: str, cwd: Path | None = None, **environment: str) -> None:
-        """Start a worker that runs one round at a time."""
-        cwd = cwd if cwd is not None else self._folder
-        scratch = ("--local-directory", str(self._folder), "--no-dashboard", "--nthreads", "1")
-        self.workers.append(self._start("worker", self.address, *scratch, *options, cwd=cwd, **environment))
-
-    def close(self) -> None:
-        for process in reversed(self._processes):
-            process.terminate()
-        for process in self._processes:
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
 @contextmanager
-def cluster_in(folder: Path) -> Iterator[Cluster]:
+def cluster_in(folder: Path) -> Iterator[Processes]:
     folder.mkdir()
-    cluster = Cluster(folder)
+    cluster = Processes(folder)
     try:
         yield cluster
     finally:
@@ -114,15 +72,9 @@ Saved = tuple[list[object], dict[str, str]]
 
 
 def saved(folder: Path) -> Saved:
-    """Everything that a run leaves but its times: counts by cell, and counterexamples."""
-    with Store.open(folder / "results", readonly=True) as store:
-        counts = sorted(
-            (c.target, c.strategy, c.users, c.length, c.executions, sorted(c.broken.items())) for c in store.counts()
-        )
-        seen = sorted((s.signature, s.times, s.at_execution) for c in store.campaigns() for s in store.sightings(c.id))
-    return [*counts, *seen], {
-        path.name: path.read_text() for path in (folder / "results" / "counterexamples").glob("*.json")
-    }
+    """Everything that a run leaves but its times: counts by cell, sightings, and counterexamples."""
+    left = outcome(folder, "")
+    return [*left.counts, *left.sightings], left.files
 
 
 @pytest.fixture(scope="module")
@@ -142,8 +94,8 @@ def test_a_cluster_gives_what_processes_give_byte_for_byte(alone: tuple[str, Sav
 def test_workers_that_are_killed_lose_nothing_and_count_nothing_twice(alone: tuple[str, Saved], tmp_path: Path) -> None:
     folder = tmp_path / "cluster"
     with cluster_in(folder) as cluster:
-        cluster.worker("--no-nanny")
-        cluster.worker("--no-nanny")
+        cluster.add_worker("--no-nanny")
+        cluster.add_worker("--no-nanny")
         with running(*PLAN, "--cluster", cluster.address, cwd=tmp_path) as run:
             kills = 0
             while run.poll() is None and kills < 3:
@@ -153,7 +105,7 @@ def test_workers_that_are_killed_lose_nothing_and_count_nothing_twice(alone: tup
                     time.sleep(0.1)
                 if run.poll() is None and (kills or counted(tmp_path)):
                     cluster.workers[kills].kill()
-                    cluster.worker("--no-nanny")
+                    cluster.add_worker("--no-nanny")
                     kills += 1
             out, err = run.communicate(timeout=PATIENCE)
         assert run.returncode == 1, err
@@ -170,7 +122,7 @@ def test_whoever_waits_for_a_first_worker_says_that_it_is_alive(
     job, beats = RoundsJob("degraded", Plan(), "snapshot", None, 5.0), list[float]()
     with cluster_in(tmp_path / "cluster") as cluster:
         with pytest.raises(relay.ClusterError, match="has had no worker for 3 s"):
-            Joined(
+            Cluster(
                 *(cluster.address, 0, job, Care(), versions_here("degraded"), lambda _: None),
                 alive=lambda: beats.append(time.monotonic()),
             )
@@ -179,7 +131,7 @@ def test_whoever_waits_for_a_first_worker_says_that_it_is_alive(
 
 def test_a_scheduler_that_is_gone_ends_the_run_with_everything_saved(alone: tuple[str, Saved], tmp_path: Path) -> None:
     with cluster_in(tmp_path / "first") as cluster:
-        cluster.worker("--no-nanny")
+        cluster.add_worker("--no-nanny")
         with running(*PLAN, "--cluster", cluster.address, cwd=tmp_path) as run:
             while run.poll() is None and counted(tmp_path) < ROUND:
                 time.sleep(0.05)
@@ -202,7 +154,7 @@ def test_a_round_that_ends_workers_is_run_here_and_what_differs_there_is_told(tm
     plan = ("rough:Chat", "--max-executions", "120", "--schedules", "1", "--no-confirm", "--no-cause", "--json")
     quiet = crosswire("run", *plan, "--results", "quiet", cwd=here, expect=0)
     with cluster_in(tmp_path / "cluster") as cluster:
-        cluster.worker("--nanny", cwd=there, ROUGH="1")
+        cluster.add_worker("--nanny", cwd=there, ROUGH="1")
         rough = crosswire("run", *plan, "--cluster", cluster.address, cwd=here, expect=0)
     assert rough.stdout == quiet.stdout
     assert re.search(r"round 0 ended one worker of the cluster after the other; it is run here", rough.stderr)
