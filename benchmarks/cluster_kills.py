@@ -23,6 +23,8 @@ from pathlib import Path
 
 from crosswire.fuzzer.store import Store
 
+from .kills import start_run
+
 __all__ = ("Outcome", "Processes", "differences", "kill_workers", "outcome", "undisturbed")
 
 COMING = 120.0
@@ -125,11 +127,8 @@ def differences(one: Outcome, other: Outcome) -> list[str]:
 @contextmanager
 def _running(folder: Path, plan: list[str]) -> Iterator[subprocess.Popen[bytes]]:
     folder.mkdir()
-    command = [sys.executable, "-m", "crosswire.fuzzer", "run", *plan]
     with open(folder / "out", "wb") as out, open(folder / "err", "wb") as err:
-        process = subprocess.Popen(
-            command, cwd=folder, stdout=out, stderr=err, env={**os.environ, "PYTHONHASHSEED": "0"}
-        )
+        process = start_run(*plan, stdout=out, stderr=err, cwd=folder)
     try:
         yield process
     finally:

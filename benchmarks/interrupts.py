@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -31,27 +32,6 @@ OURS = f"{os.sep}crosswire{os.sep}", f"{os.sep}fuzzer{os.sep}"
 FIND = ("run", "degraded", "--max-executions", "400", "--results", "found")
 """Makes what `replay`, `explain` and `report` are given."""
 
-APPLICATION = """
-import json, ssl, sqlite3, email.message, xml.dom.minidom, http.client, ctypes
-from starlette.applications import Starlette
-from starlette.routing import WebSocketRoute
-
-here = []
-
-async def chat(websocket):
-    await websocket.accept()
-    here.append(websocket)
-    try:
-        while True:
-            text = await websocket.receive_text()
-            for other in list(here):
-                await other.send_text(text)
-    finally:
-        here.remove(websocket)
-
-app = Starlette(routes=[WebSocketRoute("/ws", chat)])
-"""
-
 COMMANDS: dict[str, tuple[str, ...]] = {
     "run": ("run", "degraded", "reference", "--budget", "4s", "--results", "run"),
     "run, 2 workers": ("run", "degraded", "--budget", "4s", "--workers", "2", "--results", "run"),
@@ -60,7 +40,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "explain": ("explain", "{file}"),
     "report": ("report", "--results", "found"),
     "stress": (
-        *("stress", "ws://127.0.0.1:{port}/ws", "--wire", "text", "--for", "3s", "--round", "1s", "--results", "run"),
+        *("stress", "ws://127.0.0.1:{port}/ws/{{user}}", "--wire", "text"),
+        *("--for", "3s", "--round", "1s", "--results", "run"),
         *("--start", "{python} -m uvicorn application:app --port {port}"),
     ),
     "init": ("init", "application:app"),
@@ -118,7 +99,7 @@ def main() -> int:
     rng, wrong, total = random.Random(options.seed), 0, 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "application.py").write_text(APPLICATION)
+        shutil.copy(Path(__file__).with_name("lobby.py"), folder / "application.py")
         _start(FIND, folder).communicate()
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]

@@ -17,7 +17,6 @@ import json
 import os
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -26,13 +25,22 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from subprocess import DEVNULL, Popen
+from typing import IO, Any
 
 from crosswire.fuzzer.findings.counterexample import load
 from crosswire.fuzzer.store import Store, StoreError
 from crosswire.fuzzer.store.recovery import damage
 
-__all__ = ("Losses", "kill_campaigns", "kill_workers")
+__all__ = ("Losses", "kill_campaigns", "kill_workers", "start_run")
+
+
+def start_run(
+    *arguments: str, stdout: int | IO[bytes] = DEVNULL, stderr: int | IO[bytes] = DEVNULL, cwd: Path | None = None
+) -> Popen[bytes]:
+    """Start ``crosswire run`` with these arguments, its processes hashing alike each time."""
+    command = [sys.executable, "-m", "crosswire.fuzzer", "run", *arguments]
+    return Popen(command, cwd=cwd, stdout=stdout, stderr=stderr, env={**os.environ, "PYTHONHASHSEED": "0"})
 
 
 @dataclass
@@ -76,12 +84,7 @@ def kill_campaigns(folder: Path, kills: int, seed: int, longest: float = 2.5) ->
     for number in range(kills):
         target = rng.choice(["degraded", "emergency", "factory", "isolated"])
         options = ("--budget", "60s", "--seed", str(seed * 1000 + number), "--results", str(folder))
-        process = subprocess.Popen(
-            [sys.executable, "-m", "crosswire.fuzzer", "run", target, *options],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONHASHSEED": "0"},
-        )
+        process = start_run(target, *options)
         began = time.monotonic()
         if started is None:
             while process.poll() is None and not ((noted := _note(folder)) and noted.executions and noted.files):
@@ -166,12 +169,9 @@ def _campaign(
     target: str, options: tuple[str, ...], folder: Path, rng: random.Random | None, most: int
 ) -> tuple[dict[str, Any], int, int]:
     """One campaign, of which ``rng`` says when a worker is killed: its result, the number of kills, the exit code."""
-    command = [sys.executable, "-m", "crosswire.fuzzer", "run", target, "--json", "--results", str(folder), *options]
     kills = 0
     with tempfile.TemporaryFile() as out:
-        process = subprocess.Popen(
-            command, stdout=out, stderr=subprocess.DEVNULL, env={**os.environ, "PYTHONHASHSEED": "0"}
-        )
+        process = start_run(target, "--json", "--results", str(folder), *options, stdout=out)
         while process.poll() is None and rng is not None and kills < most:
             time.sleep(rng.uniform(0.05, 1.0))
             below = descendants(process.pid)

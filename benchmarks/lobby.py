@@ -1,4 +1,4 @@
-"""A small application, measured by `benchmarks.state`: one WebSocket endpoint, and nothing else to build."""
+"""A small application for `benchmarks.state` and `benchmarks.interrupts`: one WebSocket endpoint, nothing else."""
 
 from __future__ import annotations
 

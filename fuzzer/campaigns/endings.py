@@ -13,7 +13,7 @@ from ..engine.execution import Execution
 from ..engine.schedule import Schedule
 from ..findings.finding import Finding
 
-__all__ = ("GIVEN_UP", "LIVES", "NOT_AGAIN", "OWN_SIGNALS", "Ending", "How", "fatal", "place_in")
+__all__ = ("GIVEN_UP", "LIVES", "NOT_AGAIN", "Ending", "How", "fatal", "place_in")
 
 LIVES = 24
 """Processes that one target may cost: what ends nearly every one of them is known by then."""
@@ -22,8 +22,12 @@ GIVEN_UP = "given up, since it ended one process after the other"
 
 NOT_AGAIN = "it did not when looked at closely, and something else may have ended it"
 
-FAULTS = frozenset({"SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSYS", "SIGTRAP"})
-OWN_SIGNALS = FAULTS | {"SIGXCPU", "SIGXFSZ", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGPIPE"}
+OWN_SIGNALS = frozenset(
+    {
+        *("SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSYS", "SIGTRAP"),
+        *("SIGXCPU", "SIGXFSZ", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGPIPE"),
+    }
+)
 """Signals that come of what a process does; all others anybody may have sent: a user, or the kernel short of memory."""
 
 SLOWLY = 4

@@ -13,6 +13,9 @@ from .base import Lane
 
 __all__ = ("Listener", "WireClient")
 
+SENT_AWAY = Farewell("sent away")
+"""The server has done with a client without closing the connection, as Socket.IO's ``disconnect`` does."""
+
 
 class Listener(Protocol):
     """Who is told what a client sees of an operation's end."""
@@ -88,13 +91,8 @@ class WireClient:
         row = self._note(RowKind.SENT, reading)
         self.driver.frames.append(Sent(self.login.connection, frame, row))
         if reading.dismissed:
-            self._dismissed()
+            self.closed(SENT_AWAY)
         return reading.heartbeat
-
-    def _dismissed(self) -> None:
-        """The server has done with the client without closing the connection, as Socket.IO's ``disconnect`` does."""
-        if not self.hung_up:
-            self.closed(Farewell("sent away"))
 
     def _note(self, kind: RowKind, reading: Reading) -> int | None:
         """Record a message, and return its row's number; a heartbeat is none."""
@@ -137,7 +135,7 @@ class WireClient:
         elif reading.ready:
             driver.connected(self, RowKind.RETURNED, reading.user)
         if reading.dismissed:
-            self._dismissed()
+            self.closed(SENT_AWAY)
             self.link.close()
 
     def closed(self, why: Farewell) -> None:
