@@ -163,6 +163,12 @@ def meanwhile(vocabulary: Vocabulary) -> dict[str, Any]:
         def change_places(self: ProgramMachine, leaver: int, comer: int, room: int, how: Kind) -> None:
             phrases.change_places(self.script, leaver, comer, room, how)
 
+        def change_ones_mind(self: ProgramMachine, connection: int, room: int, mind: phrases.Mind) -> None:
+            phrases.change_ones_mind(self.script, connection, room, mind)
+
+        rules["change_ones_mind"] = rule(connection=which, room=which, mind=st.sampled_from(phrases.minds(vocabulary)))(
+            change_ones_mind
+        )
         ways: tuple[Kind, ...] = ("leave",) * 2 if vocabulary.offers("leave") else ()
         rules["change_places"] = rule(
             leaver=which, comer=which, room=which, how=st.sampled_from((*ways, *vocabulary.leaving))

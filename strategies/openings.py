@@ -211,8 +211,8 @@ def _by_the_server(vocabulary: Vocabulary, speech: Speech) -> Iterator[Opening]:
     for said in vocabulary.in_rooms:
         for how in (None, *vocabulary.leaving[:2]):
             yield partial(scenes.in_two_rooms, speech=said, how=how)
-        for leaves in parting:
-            yield partial(scenes.changes_its_mind, speech=said, leaves=leaves)
+        for mind in phrases.minds(vocabulary):
+            yield partial(scenes.changes_its_mind, speech=said, mind=mind)
         ways: tuple[Kind, ...] = ("leave",) if vocabulary.offers("leave") else ()
         for how, alone in product((*ways, *vocabulary.leaving[:2]), (False, True)):
             yield partial(scenes.changes_places, speech=said, how=how, alone=alone)

@@ -268,10 +268,10 @@ def in_two_rooms(script: Script, speech: Speech, how: Kind | None) -> None:
     phrases.in_two_rooms(script, speech, 1, 0, how)
 
 
-def changes_its_mind(script: Script, speech: Speech, leaves: bool) -> None:
-    """Somebody goes into a room, and at once into another or out again; then all rooms are spoken in."""
+def changes_its_mind(script: Script, speech: Speech, mind: phrases.Mind) -> None:
+    """Somebody goes into a room, and at once into another or out again, or is back in it; then all are spoken in."""
     _arrive_for(script, 0, 1)
-    phrases.change_ones_mind(script, 1, 1, leaves)
+    phrases.change_ones_mind(script, 1, 1, mind)
     for number in range(2):
         script.say(speech, 2 * number, number)
 

@@ -262,9 +262,18 @@ class HistoryIndex:
                     other.login.ended(row)
 
     def _moved(self, row: int, act: Invocation, c: Connection) -> None:
+        """Take in the end of a joining or leaving: a leave concerns what was joined before it was asked for.
+
+        What was joined since, before the leave was done with, is doubtful where nobody says which came first; the
+        frames of one connection say it.
+        """
+        joins = act.op.kind == "join"
         for span in c.rooms.get(act.op.room or "", ()):
-            joins = act.op.kind == "join"
             if joins and span.may_from != act.began:
+                continue
+            if not joins and span.may_from > act.began:
+                if not self.by_wire:
+                    span.doubt(row)
                 continue
             if act.finished != RowKind.RETURNED:
                 span.doubt(act.began if joins else row)

@@ -17,7 +17,7 @@ from .comings import (
     second_tab,
 )
 from .logins import cleaned_up, expired, log_in_again, log_in_together, login_ended, refused_and_spoken
-from .rooms import change_ones_mind, change_places, in_two_rooms, moved
+from .rooms import Mind, change_ones_mind, change_places, in_two_rooms, minds, moved
 from .speaking import (
     SLOW_FOR,
     Said,
@@ -36,6 +36,7 @@ from .speaking import (
 )
 
 __all__ = (
+    "Mind",
     "SLOW_FOR",
     "Said",
     "again_and_again",
@@ -58,6 +59,7 @@ __all__ = (
     "log_in_again",
     "log_in_together",
     "login_ended",
+    "minds",
     "moved",
     "on_the_heels",
     "reconnect_meanwhile",

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from ...fuzzer.core.program import Kind
-from ..script import Script, Speech
+from ..script import Script, Speech, Vocabulary
 from .speaking import Said, lagging
 
-__all__ = ("change_ones_mind", "change_places", "in_two_rooms", "moved")
+__all__ = ("Mind", "change_ones_mind", "change_places", "in_two_rooms", "minds", "moved")
+
+Mind = Literal["other", "out", "back"]
+"""Where whoever goes somewhere goes next at once: to another room, out again, or back to where it had just left."""
+
+
+def minds(vocabulary: Vocabulary) -> tuple[Mind, ...]:
+    """Where one can go next, in this target."""
+    return ("other", "out", "back") if vocabulary.offers("leave") else ("other",)
 
 
 def moved(script: Script, which: int, room: int, said: Said, leaves: bool, *, slow: bool = False) -> None:
@@ -30,11 +40,18 @@ def moved(script: Script, which: int, room: int, said: Said, leaves: bool, *, sl
         script.say(speech, speaker, room)
 
 
-def change_ones_mind(script: Script, which: int, room: int, leaves: bool) -> None:
-    """A client joins a room, and before that is answered it joins the other, or leaves again."""
+def change_ones_mind(script: Script, which: int, room: int, mind: Mind) -> None:
+    """A client joins a room, and before that is answered it joins the other, or leaves again; or it is back at once."""
     name, room_of = script.connection(which), script.vocabulary.room
+    if mind == "back":
+        script.add("join", connection=name, room=room_of(room))
+        script.settle()
+        script.add("leave", connection=name, room=room_of(room))
     script.add("join", connection=name, room=room_of(room))
-    script.add("leave" if leaves else "join", connection=name, room=room_of(room if leaves else room + 1))
+    if mind == "out":
+        script.add("leave", connection=name, room=room_of(room))
+    elif mind == "other":
+        script.add("join", connection=name, room=room_of(room + 1))
     script.settle()
 
 

@@ -185,6 +185,34 @@ async def joined(socket: ServerConnection, *, answers: bool = True, checks: bool
             members.discard(socket)
 
 
+async def left_late(socket: ServerConnection) -> None:
+    """The same, wrong: leaving is done by a task, which puts out who has come back meanwhile."""
+    tasks = set()
+
+    async def leave(room: str) -> None:
+        await asyncio.sleep(0.05)
+        rooms[room].discard(socket)
+
+    try:
+        async for text in socket:
+            message = json.loads(text)
+            if "join" in message:
+                rooms[message["join"]].add(socket)
+                await send(socket, json.dumps({"joined": message["join"]}))
+            elif "leave" in message:
+                tasks.add(task := asyncio.create_task(leave(message["leave"])))
+                task.add_done_callback(tasks.discard)
+            else:
+                for other in list(rooms[message["room"]]):
+                    await send(other, json.dumps(message))
+    except ConnectionClosed:
+        pass
+    finally:
+        for members in rooms.values():
+            members.discard(socket)
+        await asyncio.gather(*tasks)
+
+
 async def joined_silently(socket: ServerConnection) -> None:
     await joined(socket, answers=False)
 

@@ -184,6 +184,32 @@ def test_rooms_by_frames() -> None:
     assert verdicts("joined_by_nobody", MEMBERS, BY_FRAMES) == {"CrossUserLeak"}
 
 
+BACK = (
+    connect(0, "u0"),
+    connect(1, "u1"),
+    connect(2, "u2"),
+    SETTLE,
+    room("join", 0, "a"),
+    room("join", 1, "a"),
+    SETTLE,
+    room("leave", 1, "a"),
+    room("join", 1, "a"),
+    SETTLE,
+    room("emit_to_room", 0, "a"),
+    room("emit_to_room", 1, "a"),
+    SETTLE,
+)
+
+
+def test_who_leaves_and_is_back_at_once_is_in() -> None:
+    """Frames of one connection are in order, whether the server answers them or not."""
+    assert verdicts("joined", BACK, BY_FRAMES) == verdicts("joined_silently", BACK, SILENT) == set()
+    assert verdicts("left_late", BACK, BY_FRAMES) == verdicts("left_late", BACK, SILENT) == {"LostEvent"}
+    once_more = (*BACK[:-3], room("leave", 1, "a"), SETTLE, *BACK[-3:-2], SETTLE)
+    assert verdicts("joined", once_more, BY_FRAMES) == set()
+    assert verdicts("joined_by_nobody", once_more, BY_FRAMES) == {"CrossUserLeak"}, "it has left for good"
+
+
 def test_a_server_that_should_confirm_and_does_not_owes_nothing() -> None:
     assert verdicts("joined_silently", MEMBERS, BY_FRAMES) == set()
 
