@@ -29,7 +29,7 @@ from .endings import GIVEN_UP, LIVES, NOT_AGAIN, Ending
 from .events import BugFound, BugUpdated, CampaignEvent, Finished, Noted, Phase, Progressed, Started
 from .messages import Line, Said
 from .rounds import Plan
-from .watched import Suspects, Trace, WatchedWorker, execution_patience
+from .watched import SUSPECTED, Suspects, Trace, WatchedWorker, execution_patience
 
 __all__ = ("CampaignJob", "Supervisor")
 
@@ -258,8 +258,8 @@ class Supervisor:
                     break
                 assert ending is not None
                 lives -= ending.cost
-                if not described and ending.foreign and lives == LIVES - 1:
-                    continue  # anybody may have ended it, once
+                if not described and ending.foreign and lives > LIVES - SUSPECTED:
+                    continue  # anybody may have ended it
                 if not described:
                     raise TargetError(f"{self.target}: while it was taken up, {ending}")
                 shown = trace.finding(ending)
