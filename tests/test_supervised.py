@@ -24,6 +24,7 @@ from crosswire.fuzzer.campaigns.supervisor import CampaignJob, Figures, Supervis
 from crosswire.fuzzer.campaigns.watched import SUSPECTED, Suspects
 from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.core.stacks import Place
+from crosswire.fuzzer.engine.execution import TargetError
 from crosswire.fuzzer.engine.schedule import Schedule
 from crosswire.fuzzer.findings.counterexample import of_finding
 from crosswire.fuzzer.findings.finding import Finding
@@ -77,9 +78,10 @@ def campaign(
     late: int = 7,
     memory: int = ENOUGH,
     options: str = "",
+    at_first: str = "",
 ) -> tuple[Tally, list[str]]:
     """Fuzz a target that does something bad to its process now and then; what was counted, and what was noted."""
-    (folder / "bad.py").write_text(BASE + SOMETIMES.format(bad=bad, late=late))
+    (folder / "bad.py").write_text(BASE + at_first + SOMETIMES.format(bad=bad, late=late))
     monkeypatch.chdir(folder)
     name = f"bad:T{options}"
     tally = Tally(name)
@@ -283,6 +285,26 @@ def test_a_process_that_somebody_kills_is_replaced_and_nobody_is_blamed(
     tally, notes = campaign(tmp_path, monkeypatch, once)
     assert tally.executions == 20 and not tally.found
     assert any("ended by SIGKILL; it did not when looked at closely" in note for note in notes)
+
+
+KILLED_AT_FIRST = """
+times = len([name for name in os.listdir() if name.startswith("killed")])
+if times < {kills}:
+    open(f"killed{{times}}", "x").close()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_who_is_killed_while_a_target_is_taken_up_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tally, _ = campaign(tmp_path, monkeypatch, "pass", at_first=KILLED_AT_FIRST.format(kills=SUSPECTED - 1))
+    assert tally.executions == 20
+
+
+def test_a_target_that_is_killed_whenever_it_is_taken_up_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(TargetError, match="while it was taken up, the process was ended by SIGKILL"):
+        campaign(tmp_path, monkeypatch, "pass", at_first=KILLED_AT_FIRST.format(kills=SUSPECTED))
 
 
 def test_a_target_that_forgets_all_modules_is_fuzzed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
