@@ -139,6 +139,7 @@ class Worker:
                     yield self
         finally:
             self.loop.rest()
+            self.target.state.end()
             if not self.samples:  # else one from before all executions is to be had as long as there are any
                 self.close()
             gc.unfreeze()

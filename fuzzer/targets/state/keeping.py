@@ -97,6 +97,10 @@ class Keeping:
             return []
         return self._snapshot.restore(thorough=thorough)
 
+    def end(self) -> None:
+        """Executions are over: what there was when they began is held no longer."""
+        self._snapshot = None
+
     def step_down(self, why: str) -> None:
         """Take the next stricter way, and say so."""
         before, after = self.way, self.stricter
