@@ -17,6 +17,8 @@ from hypothesis import settings
 from crosswire.fuzzer.engine.execution import Worker
 from crosswire.models.managers.targets import TARGETS
 
+from .small import start_small
+
 settings.register_profile("tests", database=None)
 settings.load_profile("tests")
 """What an earlier run stored would decide the outcome of this one."""
@@ -45,6 +47,11 @@ MORE = 1.3
 
 FORKING = ("tests.test_supervised", "tests.test_rounds")
 """Modules whose tests fork processes: the less there is in this one by then, the less each has to look through."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection() -> None:
+    start_small()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,12 +27,14 @@ from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.core.stacks import Place
 from crosswire.fuzzer.engine.execution import TargetError
 from crosswire.fuzzer.engine.schedule import Schedule
-from crosswire.fuzzer.findings.counterexample import of_finding
+from crosswire.fuzzer.findings.counterexample import Counterexample, of_finding
 from crosswire.fuzzer.findings.finding import Finding
+from crosswire.fuzzer.findings.regression import Replayed
 from crosswire.fuzzer.findings.tally import Tally
 from crosswire.fuzzer.targets.resolve import UnknownTargetError
 
 from .command import crosswire
+from .small import call_in_small
 
 
 @pytest.fixture(autouse=True)
@@ -68,9 +71,13 @@ ENOUGH = 4096
 """MiB: the processes are forked from the test runner, with all that it has imported."""
 
 
-def campaign(
+def campaign(folder: Path, bad: str, **said: Any) -> tuple[Tally, list[str]]:
+    """Fuzz a target that does something bad to its process now and then; what was counted, and what was noted."""
+    return call_in_small(fuzz, folder, bad, **said)
+
+
+def fuzz(
     folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
     bad: str,
     *,
     executions: int = 20,
@@ -80,14 +87,25 @@ def campaign(
     options: str = "",
     at_first: str = "",
 ) -> tuple[Tally, list[str]]:
-    """Fuzz a target that does something bad to its process now and then; what was counted, and what was noted."""
+    """The same, in this process, whose folder is then that one, with all that it prints in a file there."""
     (folder / "bad.py").write_text(BASE + at_first + SOMETIMES.format(bad=bad, late=late))
-    monkeypatch.chdir(folder)
+    os.chdir(folder)
+    with open("printed", "wb") as printed:
+        os.dup2(printed.fileno(), 1)
+        os.dup2(printed.fileno(), 2)
+    os.environ["SUPERVISOR"] = str(os.getpid())
+    beginning.fork_from_here()
     name = f"bad:T{options}"
     tally = Tally(name)
     care = Care(patience=2.0, memory=memory)
     supervisor = Supervisor(name, Plan(executions=executions), workers=workers, tally=tally, care=care)
     return tally, [event.text for event in supervisor.events() if isinstance(event, Noted)]
+
+
+def replay(folder: Path, counterexample: Counterexample) -> Replayed:
+    os.chdir(folder)
+    beginning.fork_from_here()
+    return replayed_apart(counterexample, Care(patience=2.0, memory=ENOUGH))
 
 
 @pytest.mark.parametrize(
@@ -99,21 +117,19 @@ def campaign(
         ("os.closerange(3, 300)", "KillsProcess", ""),
     ],
 )
-def test_what_ends_a_process_is_named_and_the_campaign_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bad: str, kind: str, said: str
-) -> None:
-    tally, _ = campaign(tmp_path, monkeypatch, bad)
+def test_what_ends_a_process_is_named_and_the_campaign_goes_on(tmp_path: Path, bad: str, kind: str, said: str) -> None:
+    tally, _ = campaign(tmp_path, bad)
     assert 0 < tally.executions == sum(tally.cells.values()) <= 20
     assert kind in {found.finding.violation.kind for found in tally.found.values()}, tally.found
     found = next(found for found in tally.found.values() if found.finding.violation.kind == kind)
     assert said in found.finding.violation.message
     assert len(found.finding.execution.program)
-    again = replayed_apart(of_finding("bad:T", found.signature, found.finding), Care(patience=2.0, memory=ENOUGH))
+    again = call_in_small(replay, tmp_path, of_finding("bad:T", found.signature, found.finding))
     assert again.violation is not None and again.violation.kind == kind
 
 
-def test_with_two_workers_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tally, _ = campaign(tmp_path, monkeypatch, "ctypes.string_at(0)", workers=2, late=60, executions=25)
+def test_with_two_workers_too(tmp_path: Path) -> None:
+    tally, _ = campaign(tmp_path, "ctypes.string_at(0)", workers=2, late=60, executions=25)
     assert tally.executions == 25
     assert "KillsProcess" in {found.finding.violation.kind for found in tally.found.values()}
 
@@ -121,10 +137,8 @@ def test_with_two_workers_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     ("bad", "said"), [("ctypes.string_at(0)", "SIGSEGV, in emit (bad.py:"), ("os._exit(3)", "exit code 3")]
 )
-def test_it_is_the_same_where_each_execution_has_a_process(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bad: str, said: str
-) -> None:
-    tally, _ = campaign(tmp_path, monkeypatch, bad, options="?state=process")
+def test_it_is_the_same_where_each_execution_has_a_process(tmp_path: Path, bad: str, said: str) -> None:
+    tally, _ = campaign(tmp_path, bad, options="?state=process")
     assert tally.executions == 20
     (found,) = tally.found.values()
     assert said in found.finding.violation.message
@@ -143,14 +157,14 @@ def test_a_target_that_ends_process_after_process_is_given_up_aloud(
 
 
 def test_what_a_target_prints_is_passed_on_and_cannot_fool_anybody(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path,
 ) -> None:
-    tally, notes = campaign(tmp_path, monkeypatch, r"os.write(1, b'\x1b[2J::error::x\n' * 100); sys.stdout.close()")
+    tally, notes = campaign(tmp_path, r"os.write(1, b'\x1b[2J::error::x\n' * 100); sys.stdout.close()")
     assert tally.executions == 20
     said = [note for note in notes if "says:" in note]
     assert 0 < len(said) <= 5
     assert all(r"\x1b[2J" in note and "\x1b" not in note for note in said)
-    assert "\x1b" not in "".join(capfd.readouterr())
+    assert b"\x1b" not in (tmp_path / "printed").read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -240,8 +254,8 @@ def test_everything_that_is_told_arrives(value: object, arrives: object) -> None
     assert (type(heard), heard) == (type(arrives), arrives)
 
 
-def test_an_exit_code_of_ours_fools_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tally, _ = campaign(tmp_path, monkeypatch, f"os._exit({EXHAUSTED})")
+def test_an_exit_code_of_ours_fools_nobody(tmp_path: Path) -> None:
+    tally, _ = campaign(tmp_path, f"os._exit({EXHAUSTED})")
     (found,) = tally.found.values()
     assert f"exit code {EXHAUSTED}" in found.finding.violation.message
 
@@ -277,12 +291,12 @@ def test_a_signal_that_anybody_may_send_is_no_fault_of_the_target_until_it_comes
 
 
 def test_a_process_that_somebody_kills_is_replaced_and_nobody_is_blamed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     """Once, from outside: all executions are there, nothing is found, and what happened is told."""
-    once = "os.path.exists('killed') or {parent} == os.getppid() and [open('killed', 'x'), os.kill(os.getpid(), 9)]"
-    once = once.format(parent=os.getpid())  # not those that a worker compares itself with
-    tally, notes = campaign(tmp_path, monkeypatch, once)
+    worker = "os.environ['SUPERVISOR'] == str(os.getppid())"  # not those that a worker compares itself with
+    once = f"os.path.exists('killed') or {worker} and [open('killed', 'x'), os.kill(os.getpid(), 9)]"
+    tally, notes = campaign(tmp_path, once)
     assert tally.executions == 20 and not tally.found
     assert any("ended by SIGKILL; it did not when looked at closely" in note for note in notes)
 
@@ -295,25 +309,25 @@ if times < {kills}:
 """
 
 
-def test_who_is_killed_while_a_target_is_taken_up_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tally, _ = campaign(tmp_path, monkeypatch, "pass", at_first=KILLED_AT_FIRST.format(kills=SUSPECTED - 1))
+def test_who_is_killed_while_a_target_is_taken_up_is_replaced(tmp_path: Path) -> None:
+    tally, _ = campaign(tmp_path, "pass", at_first=KILLED_AT_FIRST.format(kills=SUSPECTED - 1))
     assert tally.executions == 20
 
 
 def test_a_target_that_is_killed_whenever_it_is_taken_up_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     with pytest.raises(TargetError, match="while it was taken up, the process was ended by SIGKILL"):
-        campaign(tmp_path, monkeypatch, "pass", at_first=KILLED_AT_FIRST.format(kills=SUSPECTED))
+        campaign(tmp_path, "pass", at_first=KILLED_AT_FIRST.format(kills=SUSPECTED))
 
 
-def test_a_target_that_forgets_all_modules_is_fuzzed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tally, _ = campaign(tmp_path, monkeypatch, "sys.modules.clear()", workers=1, late=3)
+def test_a_target_that_forgets_all_modules_is_fuzzed(tmp_path: Path) -> None:
+    tally, _ = campaign(tmp_path, "sys.modules.clear()", workers=1, late=3)
     assert tally.executions == 20
 
 
 def test_a_target_that_puts_something_in_the_place_of_signal_functions_is_fuzzed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    tally, _ = campaign(tmp_path, monkeypatch, "signal.signal = signal.setitimer = lambda *a: 1 / 0", late=3)
+    tally, _ = campaign(tmp_path, "signal.signal = signal.setitimer = lambda *a: 1 / 0", late=3)
     assert tally.executions == 20
