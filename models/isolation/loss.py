@@ -99,14 +99,15 @@ def emitter_perhaps_no_member(index: HistoryIndex, b: Breach) -> bool:
 def perhaps_unheard(index: HistoryIndex, b: Breach) -> bool:
     """A client that went may have taken its words with it: nobody has confirmed them, and nobody was sent them.
 
-    Or an operation over its connection failed because of that.
+    Or an operation over its connection failed because of that.  Where the target declares that it hears clients out
+    (``hears_out``), one that took a proper leave took nothing with it.
     """
     event, act = b.event, b.act
     if event is None or act is None or event.emitter is None:
         return False
     if act.finished == RowKind.RAISED:
         return event.emitter.last < act.ended
-    if not act.indeterminate:
+    if not act.indeterminate or (index.policy.hears_out and event.emitter.ended_by == "disconnect"):
         return False
     if event.emitter.ended_by == "abort" and event.emitter.login.sure_until < act.ended:
         return True

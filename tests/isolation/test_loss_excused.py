@@ -30,6 +30,22 @@ def test_a_client_that_went_may_have_taken_its_words_along() -> None:
         assert set(story.excused()) <= {"perhaps_unheard"}
 
 
+def test_who_leaves_properly_is_heard_where_that_is_declared() -> None:
+    """What it said before, whole; one that vanishes may still take its words along."""
+    for how, want in (("disconnect", ["LostEvent"]), ("abort", [])):
+        story = served("u0", "u1", hears_out=True)
+        number = story.begin("emit", "c0", "u0", to="u1")
+        leaving = story.begin(how, "c0")  # type: ignore[arg-type]
+        story.mark(RowKind.GONE, how, "c0", leaving).end(leaving, NOBODY).end(number, NOBODY).rest()
+        assert kinds(story) == want
+    story = served("u0", "u1", hears_out=True)
+    number = story.begin("emit", "c0", "u0", to="u1")
+    story.hears("c1", number)
+    leaving = story.begin("disconnect", "c0")
+    story.mark(RowKind.GONE, "disconnect", "c0", leaving).end(leaving, NOBODY).end(number, NOBODY).rest()
+    assert kinds(story) == []
+
+
 def test_what_was_confirmed_was_heard() -> None:
     story = served("u0", "u1")
     number = story.begin("emit", "c0", "u0", to="u1")
