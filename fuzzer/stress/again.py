@@ -25,7 +25,7 @@ from .saved import save
 __all__ = ("Again", "run_again")
 
 APART = (0.0, 0.001, 0.005, 0.02)
-"""Seconds within which the lanes begin, in one re-run after the other."""
+"""Seconds within which the lanes begin, in one re-run after the other: each cut is tried with each of them by and by."""
 
 BREATH = 0.02
 """Seconds between two looks at how far the lanes are."""
@@ -75,7 +75,8 @@ async def _again(
             if not again.failed:
                 _take_up(again, program)
             plan = replace(settings.plan, seed=settings.plan.seed + again.times + 1)
-            talk = lanes(program, APART[again.times // len(programs) % len(APART)], plan)
+            apart = APART[(again.times + again.times // len(programs)) % len(APART)]
+            talk = lanes(program, apart, plan)
             played = await play_round(settings, talk, plan, broken.round, past, stop)
             past = result.after = played.after
             if stop.is_set():

@@ -14,7 +14,9 @@ from .live import chat, free_port, served, settings_for
 
 CHAT = "examples.wires:websockets_chat"
 
-TIMES = 4
+TIMES = 12
+"""So often that each way in which lanes begin apart is tried: what was said last in a cut may have been lost by what
+a busy server took later."""
 
 
 @pytest.fixture(scope="module")
