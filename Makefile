@@ -6,6 +6,7 @@ EXTRA := dev
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
 ENGINE := tests/world tests/search tests/test_execution.py tests/test_minimise.py tests/test_isolation.py tests/test_clients.py tests/test_asgi.py
+TYPED := crosswire.fuzzer crosswire.models crosswire.strategies tests benchmarks examples
 SOURCES := $(sort $(shell find fuzzer models strategies -name '*.py' -o -name '*.jinja' -o -name py.typed))
 
 .PHONY: fuzz test engine lint format notebooks docs baseline clean help
@@ -35,8 +36,7 @@ engine: $(VENV)/.installed
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	MYPYPATH=$$(echo build/__editable__.*) $(BIN)/python -m mypy -p crosswire.fuzzer -p crosswire.models -p crosswire.strategies
-	MYPYPATH=$$(echo build/__editable__.*) $(BIN)/python -m mypy tests benchmarks examples
+	MYPYPATH=$$(echo build/__editable__.*) MYPY_NUM_WORKERS=2 $(BIN)/python -m mypy $(TYPED:%=-p %)
 
 # The rendered copies of the notebooks, for docs/notebooks; the notebooks themselves are kept without outputs.
 notebooks: $(VENV)/.installed
