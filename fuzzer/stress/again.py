@@ -25,7 +25,7 @@ from .saved import save
 __all__ = ("Again", "run_again")
 
 APART = (0.0, 0.001, 0.005, 0.02)
-"""Seconds within which the lanes begin, in one re-run after the other: each cut is tried with each of them by and by."""
+"""Seconds within which the lanes begin, in one re-run after the other: by and by each cut is tried with each."""
 
 BREATH = 0.02
 """Seconds between two looks at how far the lanes are."""

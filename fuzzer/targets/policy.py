@@ -30,10 +30,11 @@ class Policy:
     hearer).
     ``logs_out``: a log-out ends the login though the socket stays open (False: there is none; where nothing is said, of
     a manager without a log-out of its own only what is emitted after it counts).
-    ``hears_out``: what a client said before it took a proper leave is heard as if it had stayed (False: whoever leaves
-    may take along what nobody has confirmed).  ``may_refuse``: an emit that returned False was refused, and is owed to nobody.  ``failure``: an emit that reports
-    failure was not delivered, or only nobody knows.  ``grace``: tasks may outlive the clients they serve for so long.
-    ``records``: something of each client that ever came may be kept for good, as who writes down all logins does.
+    ``hears_out``: what a client said before it took a proper leave is heard as if it had stayed (False: whoever
+    leaves may take along what nobody has confirmed).  ``may_refuse``: an emit that returned False was refused, and is
+    owed to nobody.  ``failure``: an emit that reports failure was not delivered, or only nobody knows.  ``grace``:
+    tasks may outlive the clients they serve for so long. ``records``: something of each client that ever came may be
+    kept for good, as who writes down all logins does.
     """
 
     delay: float = 1.0
