@@ -9,12 +9,13 @@ from __future__ import annotations
 import ctypes
 import gc
 import sys
+from collections import OrderedDict
 from collections.abc import Iterable
 from itertools import chain
 from operator import is_
 from typing import Any
 
-from .records import Mapping, Namespace, Record, attributes
+from .records import Mapping, Namespace, Ordered, Record, attributes
 
 __all__ = ("Watched",)
 
@@ -62,6 +63,7 @@ class Batch:
         self._records = records
         things: list[Any] = []
         keyed: list[dict[Any, Any]] = []
+        ordered: list[OrderedDict[Any, Any]] = []
         for record in records:
             thing = record.thing
             if isinstance(record, Namespace):
@@ -69,11 +71,15 @@ class Batch:
                 if not isinstance(thing, dict):
                     raise TypeError("a class's attributes are kept in no dictionary")
             things.append(thing)
-            if isinstance(record, Mapping | Namespace) and any(type(key) is str for key in dict.__iter__(thing)):
+            if isinstance(record, Ordered):
+                ordered.append(thing)
+            elif isinstance(record, Mapping | Namespace) and any(type(key) is str for key in dict.__iter__(thing)):
                 keyed.append(thing)
         self._things = tuple(things)
         self._keyed = tuple(keyed)
         """Dictionaries whose keys the collector may pass over: it does where all of them are strings."""
+        self._ordered = tuple(ordered)
+        """Dictionaries whose order is kept where the collector does not look."""
         self._parts: Mark
         self._keys: Mark
         self._take()
@@ -87,7 +93,8 @@ class Batch:
         return tuple(gc.get_referents(*self._things))
 
     def _keys_now(self) -> Parts:
-        return tuple(chain.from_iterable(map(dict.__iter__, self._keyed)))
+        keys = chain.from_iterable(map(dict.__iter__, self._keyed))
+        return tuple(chain(keys, chain.from_iterable(map(OrderedDict.__iter__, self._ordered))))
 
     def changed(self) -> list[Record]:
         """Take out, and return, the records of objects that are not as they were."""

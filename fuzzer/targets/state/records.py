@@ -151,14 +151,12 @@ class Ordered(Mapping):
 
     __slots__ = ()
 
-    seen = False
     kind = OrderedDict
 
     def changed(self) -> bool:
         now, saved = self.thing, self.saved
-        return dict.__len__(now) != len(saved) or not all(
-            key is kept and dict.__getitem__(now, key) is saved[kept]
-            for key, kept in zip(OrderedDict.__iter__(now), saved, strict=True)
+        return dict.__len__(now) != len(saved) or not (
+            _same(OrderedDict.__iter__(now), saved) and _same(OrderedDict.values(now), saved.values())
         )
 
     def put_back(self) -> Any:
