@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import multiprocessing
 import os
@@ -16,7 +17,7 @@ import pytest
 
 from crosswire.fuzzer.campaigns import beginning
 from crosswire.fuzzer.campaigns.child import Care, Child, awaited
-from crosswire.fuzzer.campaigns.endings import Ending, How, fatal
+from crosswire.fuzzer.campaigns.endings import Ending, How, fatal, place_in
 from crosswire.fuzzer.campaigns.events import BugFound, Noted
 from crosswire.fuzzer.campaigns.messages import EXHAUSTED, Inbox, packed
 from crosswire.fuzzer.campaigns.replays import replayed_apart
@@ -299,6 +300,28 @@ def test_a_process_that_somebody_kills_is_replaced_and_nobody_is_blamed(
     tally, notes = campaign(tmp_path, once)
     assert tally.executions == 20 and not tally.found
     assert any("ended by SIGKILL; it did not when looked at closely" in note for note in notes)
+
+
+STACK = """Fatal Python error: Segmentation fault
+
+Thread 0x00007f133d4dc201 [sleeper] (most recent call first):
+  File "{folder}/other.py", line 1 in sleeps
+
+Current thread 0x00007f133d4dc200{name} (most recent call first):
+  File "{ctypes}", line 624 in string_at
+  File "{folder}/bad.py", line 7 in emit
+"""
+C_STACK = """
+Current thread's C stack trace (most recent call first):
+  Binary file "/usr/bin/python3.14", at _Py_DumpStack+0x4a [0x49b2f9]
+"""
+
+
+@pytest.mark.parametrize("stack", [STACK.replace("{name}", ""), STACK.replace("{name}", " [python]") + C_STACK])
+def test_the_line_is_read_in_what_any_fault_handler_writes(tmp_path: Path, stack: str) -> None:
+    """CPython 3.14 names the thread, and adds what the interpreter itself was at."""
+    place = place_in(stack.replace("{folder}", str(tmp_path)).replace("{ctypes}", ctypes.__file__))
+    assert (place.function, place.file, place.line) == ("emit", "bad.py", 7)
 
 
 KILLED_AT_FIRST = """

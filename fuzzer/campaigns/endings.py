@@ -110,7 +110,7 @@ def place_in(stack: str) -> Place:
     current = 0
     for line in stack.splitlines():
         if "most recent call first" in line:
-            if line.startswith("Current thread"):
+            if line.startswith("Current thread") and "C stack" not in line:  # which CPython 3.14 writes as well
                 current = len(threads)
             threads.append([])
         elif threads and (match := FRAME.match(line)) is not None:
