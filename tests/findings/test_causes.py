@@ -35,6 +35,7 @@ from crosswire.fuzzer.findings.finding import Finding, judged
 from crosswire.fuzzer.findings.tally import Tally
 from crosswire.fuzzer.store import Store
 from crosswire.fuzzer.store.schema import MIGRATIONS
+from crosswire.fuzzer.targets import JsonWire, application
 from crosswire.fuzzer.targets.adapter import Adapter, Target
 from crosswire.fuzzer.world import InOrder
 from crosswire.models.managers.targets import TARGETS
@@ -317,3 +318,30 @@ def test_an_event_that_is_lost_and_leaks_is_one_bug() -> None:
     assert {"CrossUserLeak", "LostEvent"} <= set(kinds.values())
     groups = [{kinds[signature] for signature in group} for group in bugs_of(causes(desks.Misdirects))]
     assert any({"CrossUserLeak", "LostEvent"} <= group for group in groups)
+
+
+CONVERSATION = (
+    *(Operation("connect", f"c{number}", f"u{number}") for number in range(3)),
+    Operation("settle"),
+    Operation("emit", "c0", "u0", "u1"),
+    Operation("emit", "c1", "u1", "u0"),
+    Operation("broadcast", "c2", "u2"),
+)
+
+
+def test_a_deadlock_is_the_cause_of_what_its_handlers_lose_and_of_nothing_else() -> None:
+    wire = JsonWire(path="/{user}", to_user={"to": "{to}", "text": "{event}"}, to_all={"text": "{event}"})
+    worker = Worker(application("tests.applications.two_locks:wrong", wire=wire))
+    with worker.session():
+        run = judged(worker, worker.run(Program(CONVERSATION), InOrder()))
+        lost = [violation for violation in run.violations if violation.kind == "LostEvent"]
+        by_lost = {v.message[:2]: cause_of(worker, Finding(v, run.execution)) for v in lost}
+    for event in ("e4", "e5"):
+        cause = by_lost[event]
+        assert cause is not None and cause.reason is Reason.DEADLOCK
+        assert "# here: each waits for the other's" in cause.places[0][0].text
+    assert by_lost["e6"] is None or by_lost["e6"].reason is not Reason.DEADLOCK
+    repaired = Worker(application("tests.applications.two_locks:right", wire=wire))
+    with repaired.session():
+        run = judged(repaired, repaired.run(Program(CONVERSATION[:-1]), InOrder()))
+    assert not run.violations

@@ -7,11 +7,12 @@ from collections import Counter
 
 from ....models.isolation.violations import Violation
 from ...core.history import Failure, RowKind, Sleep
+from ...core.program import EMITS
 from ...core.source import Line
 from ...core.stacks import Place
 from ..finding import Finding
 from .cause import Cause, Reason, keyed, thrown
-from .trace import Chain, Trace
+from .trace import Chain, Held, Trace, connection_of
 
 __all__ = ("deadlock", "held_up", "told")
 
@@ -21,8 +22,11 @@ def deadlock(finding: Finding, known: Violation | None, trace: Trace, glue: str 
 
     What is lost where tasks are locked for good (``known``) is lost because they are.
     """
-    if known is None or finding.violation.kin not in ("Stuck", "LostEvent"):
+    if finding.violation.kin not in ("Stuck", "LostEvent"):
         return None
+    served = any(connection_of(task, trace, finding.execution) is not None for task in trace.behalf)
+    if known is None or (served and finding.violation.kin != "Stuck"):
+        return _circle_of(finding, trace)
     known = finding.violation if finding.violation.kind == "Stuck" else known
     stuck = finding.execution.history[known.evidence[-1]].detail
     end = max(trace.waits, default=0)
@@ -35,20 +39,9 @@ def deadlock(finding: Finding, known: Violation | None, trace: Trace, glue: str 
             task = locks[task].holder
         if not seen:
             continue
-        circle = seen[seen.index(task) :] if task in seen else seen[-1:]
-        places: list[Line] = []
-        inner: list[Line] = []
-        for one in circle:
-            held = locks[one]
-            chain = final.get(held.holder, ())
-            if held.taken_at is not None:
-                places.append(_holding(held.taken_at, chain))
-                inner.append(held.taken_at)
-            inner += chain[-1:]
-        if places:
-            places.sort()
-            named = tuple((line,) for line in dict.fromkeys((*places, *inner)))
-            return Cause(Reason.DEADLOCK, keyed(Reason.DEADLOCK, *places), named)
+        cause = _locked(seen[seen.index(task) :] if task in seen else seen[-1:], locks, final)
+        if cause is not None:
+            return cause
     if known is not finding.violation:
         return None
     ran = {task: event for event in sorted(trace.runs) for task in trace.runs[event]}
@@ -57,6 +50,46 @@ def deadlock(finding: Finding, known: Violation | None, trace: Trace, glue: str 
     if not own:
         return None
     return Cause(Reason.STUCK, keyed(Reason.DEADLOCK, own[0]), tuple((line,) for line in own))
+
+
+def _locked(circle: list[int], locks: dict[int, Held], waits: dict[int, Chain]) -> Cause | None:
+    """What to name of tasks that wait for locks: where their holders wait, and where they took them."""
+    places: list[Line] = []
+    inner: list[Line] = []
+    for one in circle:
+        held = locks[one]
+        chain = waits.get(held.holder, ())
+        if held.taken_at is not None:
+            places.append(_holding(held.taken_at, chain))
+            inner.append(held.taken_at)
+        inner += chain[-1:]
+    if not places:
+        return None
+    places.sort()
+    named = tuple((line,) for line in dict.fromkeys((*places, *inner)))
+    return Cause(Reason.DEADLOCK, keyed(Reason.DEADLOCK, *places), named)
+
+
+def _circle_of(finding: Finding, trace: Trace) -> Cause | None:
+    """Where whoever serves the sender of what was lost waits for a lock, and its holder for another, in a circle.
+
+    Nobody says of a server that it is stuck: its handlers end when their clients leave, and the locks are free again.
+    """
+    history, operations = finding.execution.history, finding.execution.program.expanded
+    begun = [history[row].operation for row in finding.violation.evidence if history[row].kind == RowKind.INVOKED]
+    senders = {operations[at].connection for at in begun if at is not None and operations[at].kind in EMITS}
+    for event in sorted(trace.locks, reverse=True):
+        locks = trace.locks[event]
+        for task in locks:
+            if connection_of(task, trace, finding.execution) not in senders - {None}:
+                continue
+            seen: list[int] = []
+            while task in locks and task not in seen:
+                seen.append(task)
+                task = locks[task].holder
+            if task in seen:
+                return _locked(seen[seen.index(task) :], locks, trace.waits.get(event, {}))
+    return None
 
 
 def _holding(taken_at: Line, chain: Chain) -> Line:

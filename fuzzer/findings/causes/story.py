@@ -9,7 +9,7 @@ from ...engine.execution import Execution, Worker
 from ...engine.schedule import Recorded
 from ..finding import Finding
 from .cause import Cause
-from .trace import Trace, traced
+from .trace import Trace, connection_of, traced
 from .words import event_in_words
 
 __all__ = ("Cell", "Step", "Story", "story_of")
@@ -104,9 +104,5 @@ def _named(task: int, trace: Trace, execution: Execution) -> str:
     number = trace.behalf.get(task, -1)
     if 0 <= number < len(execution.program.expanded):
         return str(execution.program.expanded[number])
-    first = min((event for event, turns in trace.runs.items() if task in turns), default=0)
-    match execution.visible[first - 1][0] if first else ():
-        case ("connect" | "bytes" | "request" | "frame", name):
-            return f"the server, for {name}"
-        case _:
-            return trace.names.get(task) or "the server"
+    name = connection_of(task, trace, execution)
+    return f"the server, for {name}" if name is not None else trace.names.get(task) or "the server"

@@ -25,7 +25,7 @@ from ...engine.execution import Execution, Worker
 from ...world import Chooser
 from ...world.external import CARRY_ON, External, operation_number
 
-__all__ = ("Chain", "Element", "Held", "Trace", "traced")
+__all__ = ("Chain", "Element", "Held", "Trace", "connection_of", "traced")
 
 Chain = tuple[Line, ...]
 """The target's own frames that a task is suspended in, outermost first."""
@@ -103,6 +103,16 @@ def traced(worker: Worker, program: Program, chooser: Chooser) -> tuple[Executio
         execution = worker.run(program, tracer)
     tracer.trace.rows.extend([tracer.last] * (len(execution.history) - len(tracer.trace.rows)))
     return execution, tracer.trace
+
+
+def connection_of(task: int, trace: Trace, execution: Execution) -> str | None:
+    """The connection that first had a task of a server's run; None where it was something else."""
+    first = min((event for event, turns in trace.runs.items() if task in turns), default=0)
+    match execution.visible[first - 1][0] if first else ():
+        case ("connect" | "bytes" | "request" | "frame", str(name)):
+            return name
+        case _:
+            return None
 
 
 class _Tracer:
