@@ -33,6 +33,7 @@ from ..engine.schedule import Visible
 from ..targets.adapter import Target
 from ..targets.traits import WireTraits
 from ..world import DrivenWorld
+from ..world.running import in_no_loop
 from ..world.stock import StockLoop
 from .finding import judged
 
@@ -107,7 +108,7 @@ def confirm(
     ways = _ways(target, execution)
     tried, seen = 0, execution
     try:
-        with worker.session():
+        with in_no_loop(), worker.session():
             for seed, way in product(range(attempts), ways):
                 result = judged(worker, way.run(worker, loop, execution, seed))
                 if loop.out_of_time:

@@ -31,6 +31,7 @@ from .handles import Entry, Handle, run_handle
 from .identity import NumberedFuture, NumberedTask
 from .lockstep import Lockstep, member_here
 from .outer import BUSY, unheard
+from .running import in_no_loop
 from .selecting import Selecting, refuse
 from .server import connection
 from .timers import Timers
@@ -222,19 +223,18 @@ class WorldLoop(Selecting, Timers, asyncio.AbstractEventLoop):  # type: ignore[m
     def run_world(self, context: Context, first: Callable[..., object], *args: Any) -> None:
         """Run ``first(*args)`` and all that follows from it in ``context``, until nothing can happen or `stop`."""
         self._ready.append((first, args, context))
-        previous = events._get_running_loop()
-        events._set_running_loop(self)
-        self._running = True
-        hooks = sys.get_asyncgen_hooks()
-        sys.set_asyncgen_hooks(*self._hooks)
-        self.entropy.enter()
-        try:
-            self._loop()
-        finally:
-            self.entropy.leave()
-            sys.set_asyncgen_hooks(*hooks)
-            self._running = False
-            events._set_running_loop(previous)
+        with in_no_loop():
+            events._set_running_loop(self)
+            self._running = True
+            hooks = sys.get_asyncgen_hooks()
+            sys.set_asyncgen_hooks(*self._hooks)
+            self.entropy.enter()
+            try:
+                self._loop()
+            finally:
+                self.entropy.leave()
+                sys.set_asyncgen_hooks(*hooks)
+                self._running = False
 
     def reset(self) -> None:
         """Forget everything of the execution before: tasks are cancelled and run to their end, callbacks dropped."""
@@ -382,12 +382,9 @@ def _step_type() -> type:
     loop.create_task(_nothing_more())
     callback, _, context = loop._ready.popleft()
     assert callback is not None
-    previous = events._get_running_loop()
-    events._set_running_loop(loop)  # CPython 3.14 steps a task only on the loop that runs
-    try:
+    with in_no_loop():
+        events._set_running_loop(loop)
         context.run(callback)
-    finally:
-        events._set_running_loop(previous)
     return type(callback) if type(callback) is not MethodType else type(None)
 
 
