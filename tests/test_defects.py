@@ -64,7 +64,7 @@ PROGRAMS: dict[str, tuple[Operation, ...]] = {
     "D18": (emit(), ALICE, TAB),
     "D19": (RUN, SETTLE, ALICE),
     "D20": (ALICE, do("emit_to_thread", user="u1", to="u1", thread="u0")),
-    "D21": (emit(), ALICE, do("disconnect", "c0")),
+    "D21": (emit(), ALICE, TAB, do("disconnect", "c0")),
     "D22": (ALICE, BOB, do("broadcast", user="u0"), do("log_out", "c1")),
     "D23": (ALICE, BOB, do("broadcast", user="u0"), connect("c2", "u2")),
     "D24": (ALICE, BOB, log_in("c0"), log_in("c1")),
