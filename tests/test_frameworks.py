@@ -67,6 +67,10 @@ PROGRAM = Program(
 )
 
 
+NEVER_ENDS = {"hypercorn"} if sys.version_info >= (3, 12, 1) else set()
+"""Servers whose shut-down waits for clients that stay, over real sockets too: ``Server.wait_closed`` does since then."""
+
+
 def check(name: str) -> None:
     """Take a row's application up, fuzz it, and run the same program twice; raises AssertionError."""
     place, title = TARGETS[name]
@@ -75,7 +79,11 @@ def check(name: str) -> None:
     tally = Campaign(
         target, Plan(executions=10 if name == "daphne" else 15 if "aiosqlite" in name else 40, seed=3)
     ).run()
-    assert not tally.found, [found.finding.violation.message for found in tally.found.values()]
+    messages = [found.finding.violation.message for found in tally.found.values()]
+    if name in NEVER_ENDS:
+        assert all("(shut_down) never finished" in message for message in messages), messages
+    else:
+        assert not messages
     assert not tally.doubtful, tally.doubtful
     worker = Worker(target)
     with worker.session():
