@@ -68,7 +68,7 @@ PROGRAM = Program(
 
 
 NEVER_ENDS = {"hypercorn"} if sys.version_info >= (3, 12, 1) else set()
-"""Servers whose shut-down waits for clients that stay, over real sockets too: ``Server.wait_closed`` does since then."""
+"""Servers whose shut-down waits for clients that stay, over real sockets too, since ``Server.wait_closed`` does."""
 
 
 def check(name: str) -> None:
