@@ -75,7 +75,7 @@ async def _again(
             if not again.failed:
                 _take_up(again, program)
             plan = replace(settings.plan, seed=settings.plan.seed + again.times + 1)
-            apart = APART[(again.times + again.times // len(programs)) % len(APART)]
+            apart = APART[(at + again.times // len(programs)) % len(APART)]
             talk = lanes(program, apart, plan)
             played = await play_round(settings, talk, plan, broken.round, past, stop)
             past = result.after = played.after
