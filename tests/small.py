@@ -11,13 +11,16 @@ import os
 import pickle
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import chdir, contextmanager
 from importlib import import_module
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import crosswire.fuzzer.campaigns.replays
 import crosswire.fuzzer.campaigns.supervisor  # noqa: F401  # what the command has imported
+from crosswire.fuzzer.campaigns.beginning import fork_from_here
 
 __all__ = ("call_in_small", "start_small")
 
@@ -37,12 +40,18 @@ def start_small() -> None:
         other.close()
 
 
-def call_in_small(function: Callable[..., Result], *args: object, **options: object) -> Result:
-    """Call a function of a module in a fork of the small process; gives what it gives, and raises what it raises."""
+def call_in_small(folder: Path, function: Callable[..., Result], *args: object, **options: object) -> Result:
+    """Call a function of a module in a fork of the small process; gives what it gives, and raises what it raises.
+
+    It runs in that folder, with all that it prints in a file ``printed`` there.
+    """
+    asked = str(folder), function.__module__, function.__name__, args, options
     if _pipe is None:
-        return function(*args, **options)
-    _pipe.send((function.__module__, function.__name__, args, options))
-    result, error = _pipe.recv()
+        answer = _answer(*asked)
+    else:
+        _pipe.send(asked)
+        answer = _pipe.recv_bytes()
+    result, error = pickle.loads(answer)
     if error is not None:
         raise error
     return result  # type: ignore[no-any-return]
@@ -61,14 +70,31 @@ def _serve(pipe: Connection) -> NoReturn:
         _, status = os.waitpid(child, 0)
         if status:
             code = os.waitstatus_to_exitcode(status)
-            pipe.send((None, RuntimeError(f"{asked[1]} ended its process: {code}")))
+            pipe.send_bytes(pickle.dumps((None, RuntimeError(f"{asked[2]} ended its process: {code}"))))
 
 
-def _answer(module: str, name: str, args: tuple[object, ...], options: dict[str, Any]) -> bytes:
+@contextmanager
+def _printing(file: str) -> Iterator[None]:
+    """Have what is printed, also by processes that are forked, be in a file."""
+    kept = [(number, os.dup(number)) for number in (1, 2)]
+    with open(file, "wb") as printed:
+        for number, _ in kept:
+            os.dup2(printed.fileno(), number)
+    try:
+        yield
+    finally:
+        for number, before in kept:
+            os.dup2(before, number)
+            os.close(before)
+
+
+def _answer(folder: str, module: str, name: str, args: tuple[object, ...], options: dict[str, Any]) -> bytes:
     result: object = None
     error: BaseException | None = None
     try:
-        result = getattr(import_module(module), name)(*args, **options)
+        with chdir(folder), _printing("printed"):
+            fork_from_here()
+            result = getattr(import_module(module), name)(*args, **options)
     except BaseException as raised:
         error = raised
     try:

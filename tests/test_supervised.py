@@ -72,40 +72,22 @@ ENOUGH = 4096
 """MiB: the processes are forked from the test runner, with all that it has imported."""
 
 
-def campaign(folder: Path, bad: str, **said: Any) -> tuple[Tally, list[str]]:
+def campaign(folder: Path, bad: str, late: int = 7, at_first: str = "", **said: Any) -> tuple[Tally, list[str]]:
     """Fuzz a target that does something bad to its process now and then; what was counted, and what was noted."""
-    return call_in_small(fuzz, folder, bad, **said)
-
-
-def fuzz(
-    folder: Path,
-    bad: str,
-    *,
-    executions: int = 20,
-    workers: int = 1,
-    late: int = 7,
-    memory: int = ENOUGH,
-    options: str = "",
-    at_first: str = "",
-) -> tuple[Tally, list[str]]:
-    """The same, in this process, whose folder is then that one, with all that it prints in a file there."""
     (folder / "bad.py").write_text(BASE + at_first + SOMETIMES.format(bad=bad, late=late))
-    os.chdir(folder)
-    with open("printed", "wb") as printed:
-        os.dup2(printed.fileno(), 1)
-        os.dup2(printed.fileno(), 2)
+    return call_in_small(folder, fuzz, **said)
+
+
+def fuzz(executions: int = 20, workers: int = 1, options: str = "") -> tuple[Tally, list[str]]:
     os.environ["SUPERVISOR"] = str(os.getpid())
-    beginning.fork_from_here()
     name = f"bad:T{options}"
     tally = Tally(name)
-    care = Care(patience=2.0, memory=memory)
+    care = Care(patience=2.0, memory=ENOUGH)
     supervisor = Supervisor(name, Plan(executions=executions), workers=workers, tally=tally, care=care)
     return tally, [event.text for event in supervisor.events() if isinstance(event, Noted)]
 
 
-def replay(folder: Path, counterexample: Counterexample) -> Replayed:
-    os.chdir(folder)
-    beginning.fork_from_here()
+def replay(counterexample: Counterexample) -> Replayed:
     return replayed_apart(counterexample, Care(patience=2.0, memory=ENOUGH))
 
 
@@ -125,7 +107,7 @@ def test_what_ends_a_process_is_named_and_the_campaign_goes_on(tmp_path: Path, b
     found = next(found for found in tally.found.values() if found.finding.violation.kind == kind)
     assert said in found.finding.violation.message
     assert len(found.finding.execution.program)
-    again = call_in_small(replay, tmp_path, of_finding("bad:T", found.signature, found.finding))
+    again = call_in_small(tmp_path, replay, of_finding("bad:T", found.signature, found.finding))
     assert again.violation is not None and again.violation.kind == kind
 
 
@@ -146,9 +128,7 @@ def test_it_is_the_same_where_each_execution_has_a_process(tmp_path: Path, bad: 
     assert len(found.finding.execution.program)
 
 
-def test_a_target_that_ends_process_after_process_is_given_up_aloud(
-    tmp_path: Path,
-) -> None:
+def test_a_target_that_ends_process_after_process_is_given_up_aloud(tmp_path: Path) -> None:
     (tmp_path / "bad.py").write_text(BASE + SOMETIMES.format(bad="ctypes.string_at(0)", late=5))
     done = crosswire("run", "bad:T", "--max-executions", "4000", "--json", cwd=tmp_path, expect=1)
     (told,) = json.loads(done.stdout)["targets"]
@@ -157,9 +137,7 @@ def test_a_target_that_ends_process_after_process_is_given_up_aloud(
     assert {bug["violation"] for bug in told["found"]} == {"KillsProcess"}
 
 
-def test_what_a_target_prints_is_passed_on_and_cannot_fool_anybody(
-    tmp_path: Path,
-) -> None:
+def test_what_a_target_prints_is_passed_on_and_cannot_fool_anybody(tmp_path: Path) -> None:
     tally, notes = campaign(tmp_path, r"os.write(1, b'\x1b[2J::error::x\n' * 100); sys.stdout.close()")
     assert tally.executions == 20
     said = [note for note in notes if "says:" in note]
@@ -291,9 +269,7 @@ def test_a_signal_that_anybody_may_send_is_no_fault_of_the_target_until_it_comes
     assert suspects.accused(crash, crashed) is crash
 
 
-def test_a_process_that_somebody_kills_is_replaced_and_nobody_is_blamed(
-    tmp_path: Path,
-) -> None:
+def test_a_process_that_somebody_kills_is_replaced_and_nobody_is_blamed(tmp_path: Path) -> None:
     """Once, from outside: all executions are there, nothing is found, and what happened is told."""
     worker = "os.environ['SUPERVISOR'] == str(os.getppid())"  # not those that a worker compares itself with
     once = f"os.path.exists('killed') or {worker} and [open('killed', 'x'), os.kill(os.getpid(), 9)]"
@@ -337,9 +313,7 @@ def test_who_is_killed_while_a_target_is_taken_up_is_replaced(tmp_path: Path) ->
     assert tally.executions == 20
 
 
-def test_a_target_that_is_killed_whenever_it_is_taken_up_is_told(
-    tmp_path: Path,
-) -> None:
+def test_a_target_that_is_killed_whenever_it_is_taken_up_is_told(tmp_path: Path) -> None:
     with pytest.raises(TargetError, match="while it was taken up, the process was ended by SIGKILL"):
         campaign(tmp_path, "pass", at_first=KILLED_AT_FIRST.format(kills=SUSPECTED))
 
@@ -349,8 +323,6 @@ def test_a_target_that_forgets_all_modules_is_fuzzed(tmp_path: Path) -> None:
     assert tally.executions == 20
 
 
-def test_a_target_that_puts_something_in_the_place_of_signal_functions_is_fuzzed(
-    tmp_path: Path,
-) -> None:
+def test_a_target_that_puts_something_in_the_place_of_signal_functions_is_fuzzed(tmp_path: Path) -> None:
     tally, _ = campaign(tmp_path, "signal.signal = signal.setitimer = lambda *a: 1 / 0", late=3)
     assert tally.executions == 20

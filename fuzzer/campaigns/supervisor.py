@@ -258,9 +258,9 @@ class Supervisor:
                     break
                 assert ending is not None
                 lives -= ending.cost
-                if not described and ending.foreign and lives > LIVES - SUSPECTED:
-                    continue  # anybody may have ended it
                 if not described:
+                    if ending.foreign and lives > LIVES - SUSPECTED:
+                        continue  # anybody may have ended it
                     raise TargetError(f"{self.target}: while it was taken up, {ending}")
                 shown = trace.finding(ending)
                 finding = self._suspects.accused(shown, ending)

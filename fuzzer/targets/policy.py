@@ -33,7 +33,7 @@ class Policy:
     ``hears_out``: what a client said before it took a proper leave is heard as if it had stayed (False: whoever
     leaves may take along what nobody has confirmed).  ``may_refuse``: an emit that returned False was refused, and is
     owed to nobody.  ``failure``: an emit that reports failure was not delivered, or only nobody knows.  ``grace``:
-    tasks may outlive the clients they serve for so long. ``records``: something of each client that ever came may be
+    tasks may outlive the clients they serve for so long.  ``records``: something of each client that ever came may be
     kept for good, as who writes down all logins does.
     """
 

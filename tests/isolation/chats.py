@@ -162,8 +162,16 @@ async def one_hall(socket: ServerConnection) -> None:
     await plain(socket)
 
 
-async def joined(socket: ServerConnection, *, answers: bool = True, checks: bool = True) -> None:
+async def joined(
+    socket: ServerConnection, *, answers: bool = True, checks: bool = True, late: float | None = None
+) -> None:
     """Rooms by frames: ``{"join": room}``, ``{"leave": room}``, ``{"room": room, "text": text}``."""
+    leaving: set[asyncio.Task[None]] = set()
+
+    async def leave(room: str, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        rooms[room].discard(socket)
+
     here.add(socket)
     try:
         async for text in socket:
@@ -172,6 +180,8 @@ async def joined(socket: ServerConnection, *, answers: bool = True, checks: bool
                 rooms[message["join"]].add(socket)
                 if answers:
                     await send(socket, json.dumps({"joined": message["join"]}))
+            elif "leave" in message and late is not None:
+                leaving.add(asyncio.create_task(leave(message["leave"], late)))
             elif "leave" in message:
                 rooms[message["leave"]].discard(socket)
             else:
@@ -183,34 +193,12 @@ async def joined(socket: ServerConnection, *, answers: bool = True, checks: bool
         here.discard(socket)
         for members in rooms.values():
             members.discard(socket)
+        await asyncio.gather(*leaving)
 
 
 async def left_late(socket: ServerConnection) -> None:
     """The same, wrong: leaving is done by a task, which puts out who has come back meanwhile."""
-    tasks = set()
-
-    async def leave(room: str) -> None:
-        await asyncio.sleep(0.05)
-        rooms[room].discard(socket)
-
-    try:
-        async for text in socket:
-            message = json.loads(text)
-            if "join" in message:
-                rooms[message["join"]].add(socket)
-                await send(socket, json.dumps({"joined": message["join"]}))
-            elif "leave" in message:
-                tasks.add(task := asyncio.create_task(leave(message["leave"])))
-                task.add_done_callback(tasks.discard)
-            else:
-                for other in list(rooms[message["room"]]):
-                    await send(other, json.dumps(message))
-    except ConnectionClosed:
-        pass
-    finally:
-        for members in rooms.values():
-            members.discard(socket)
-        await asyncio.gather(*tasks)
+    await joined(socket, late=0.05)
 
 
 async def joined_silently(socket: ServerConnection) -> None:

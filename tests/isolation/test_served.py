@@ -153,13 +153,10 @@ def room(kind: Any, number: int, name: str) -> Operation:
     return Operation(kind, f"c{number}", f"u{number}" if kind == "emit_to_room" else None, room=name)
 
 
+COME = (connect(0, "u0"), connect(1, "u1"), connect(2, "u2"), SETTLE, room("join", 0, "a"), room("join", 1, "a"))
+
 MEMBERS = (
-    connect(0, "u0"),
-    connect(1, "u1"),
-    connect(2, "u2"),
-    SETTLE,
-    room("join", 0, "a"),
-    room("join", 1, "a"),
+    *COME,
     room("join", 1, "b"),
     SETTLE,
     room("emit_to_room", 0, "a"),
@@ -185,12 +182,7 @@ def test_rooms_by_frames() -> None:
 
 
 BACK = (
-    connect(0, "u0"),
-    connect(1, "u1"),
-    connect(2, "u2"),
-    SETTLE,
-    room("join", 0, "a"),
-    room("join", 1, "a"),
+    *COME,
     SETTLE,
     room("leave", 1, "a"),
     room("join", 1, "a"),

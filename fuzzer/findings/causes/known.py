@@ -24,8 +24,7 @@ def deadlock(finding: Finding, known: Violation | None, trace: Trace, glue: str 
     """
     if finding.violation.kin not in ("Stuck", "LostEvent"):
         return None
-    served = any(connection_of(task, trace, finding.execution) is not None for task in trace.behalf)
-    if known is None or (served and finding.violation.kin != "Stuck"):
+    if known is None or (finding.violation.kin != "Stuck" and _is_served(finding, trace)):
         return _circle_of(finding, trace)
     known = finding.violation if finding.violation.kind == "Stuck" else known
     stuck = finding.execution.history[known.evidence[-1]].detail
@@ -33,13 +32,10 @@ def deadlock(finding: Finding, known: Violation | None, trace: Trace, glue: str 
     final, locks = trace.waits.get(end, {}), trace.locks.get(end, {})
     waiting = [task for task, chain in final.items() if isinstance(stuck, Place) and _is_at(chain[-1], stuck)]
     for task in waiting:
-        seen: list[int] = []
-        while task in locks and task not in seen:
-            seen.append(task)
-            task = locks[task].holder
+        seen, last = _followed(task, locks)
         if not seen:
             continue
-        cause = _locked(seen[seen.index(task) :] if task in seen else seen[-1:], locks, final)
+        cause = _locked(seen[seen.index(last) :] if last in seen else seen[-1:], locks, final)
         if cause is not None:
             return cause
     if known is not finding.violation:
@@ -50,6 +46,20 @@ def deadlock(finding: Finding, known: Violation | None, trace: Trace, glue: str 
     if not own:
         return None
     return Cause(Reason.STUCK, keyed(Reason.DEADLOCK, own[0]), tuple((line,) for line in own))
+
+
+def _followed(task: int, locks: dict[int, Held]) -> tuple[list[int], int]:
+    """The tasks that wait, each for a lock that the next holds, and who holds the last: one of them, in a circle."""
+    seen: list[int] = []
+    while task in locks and task not in seen:
+        seen.append(task)
+        task = locks[task].holder
+    return seen, task
+
+
+def _is_served(finding: Finding, trace: Trace) -> bool:
+    """Whether a server's handlers ran, each for a connection."""
+    return any(connection_of(task, trace, finding.execution) is not None for task in trace.behalf)
 
 
 def _locked(circle: list[int], locks: dict[int, Held], waits: dict[int, Chain]) -> Cause | None:
@@ -77,18 +87,14 @@ def _circle_of(finding: Finding, trace: Trace) -> Cause | None:
     """
     history, operations = finding.execution.history, finding.execution.program.expanded
     begun = [history[row].operation for row in finding.violation.evidence if history[row].kind == RowKind.INVOKED]
-    senders = {operations[at].connection for at in begun if at is not None and operations[at].kind in EMITS}
+    senders = {operations[at].connection for at in begun if at is not None and operations[at].kind in EMITS} - {None}
+    serving = [task for task in trace.behalf if connection_of(task, trace, finding.execution) in senders]
     for event in sorted(trace.locks, reverse=True):
         locks = trace.locks[event]
-        for task in locks:
-            if connection_of(task, trace, finding.execution) not in senders - {None}:
-                continue
-            seen: list[int] = []
-            while task in locks and task not in seen:
-                seen.append(task)
-                task = locks[task].holder
-            if task in seen:
-                return _locked(seen[seen.index(task) :], locks, trace.waits.get(event, {}))
+        for task in serving:
+            seen, last = _followed(task, locks)
+            if last in seen:
+                return _locked(seen[seen.index(last) :], locks, trace.waits.get(event, {}))
     return None
 
 
