@@ -90,6 +90,35 @@ def surroundings() -> dict[str, str]:
     return {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHASHSEED")}
 
 
+FAN_OUT = """
+import anyio
+from chat import Chat
+from importlib.metadata import version
+
+assert version("anyio").startswith("3."), version("anyio")
+
+class FanOut(Chat):
+    async def emit(self, event):
+        async with anyio.create_task_group() as group:
+            for websocket in self.rooms.get(event.to, []):
+                group.start_soon(websocket.send_json, event.payload)
+                await anyio.to_thread.run_sync(len, self.rooms)
+"""
+
+
+def test_what_is_written_with_anyio_3_is_fuzzed(installed: Path, tmp_path: Path) -> None:
+    (tmp_path / "chat.py").write_text(CHAT)
+    (tmp_path / "fan_out.py").write_text(FAN_OUT)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(tmp_path), "anyio==3.7.1"]
+    subprocess.run(pip, check=True, env=surroundings())
+    run = [str(installed / "crosswire"), "run", "fan_out:FanOut", "--max-executions", "200"]
+    around = surroundings() | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(run, cwd=tmp_path, env=around, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "LostEvent (no loss)" in done.stdout
+    assert "confirmed on stock asyncio" in done.stdout
+
+
 def test_it_works_from_another_folder_once_installed(installed: Path, tmp_path: Path) -> None:
     (tmp_path / "chat.py").write_text(CHAT)
 

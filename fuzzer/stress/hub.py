@@ -68,9 +68,10 @@ class Hub:
     async def run(self) -> None:
         """Serve the sockets until cancelled."""
         waited = getattr(self.selector, "fileno", None)
+        until_readable = getattr(anyio, "wait_readable", None) or anyio.wait_socket_readable  # before anyio 4.7
         while True:
             if waited is not None:
-                await anyio.wait_readable(waited())
+                await until_readable(waited())
             else:
                 await anyio.sleep(ASKED)
             self.serve()

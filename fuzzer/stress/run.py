@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
 
@@ -102,6 +103,8 @@ class Result:
 
 def check(settings: Settings) -> None:
     """See that there is a server that can be trusted, or that one will be started; raises `UsageError`."""
+    if settings.backend == "trio" and version("anyio").startswith("3."):
+        raise UsageError("on trio it needs anyio 4: pip install 'anyio>=4', or leave --backend out")
     if settings.command is None:
         if not listens(settings.spot.address):
             raise UsageError(f"nothing listens at {settings.spot.address.host}")

@@ -93,6 +93,13 @@ outcome: Any = import_module("outcome")
 sockets: Any = import_module("trio._socket")
 
 
+def _known(fd: Any) -> tuple[Any, int]:
+    """The world that knows a descriptor, or None, and its number."""
+    number = fd if isinstance(fd, int) else fd.fileno()
+    world: Any = here()
+    return world if world is not None and number in world.in_sockets else None, number
+
+
 def begin() -> None:
     """An execution begins: its threads are numbered from here."""
     threads._thread_counter = count()
@@ -117,21 +124,39 @@ class _NoIO:
         await self._wait(fd, "writable")
 
     async def _wait(self, fd: Any, way: str) -> None:
-        number = fd if isinstance(fd, int) else fd.fileno()
-        world: Any = here()
-        if world is None or number not in world.in_sockets:
+        world, number = _known(fd)
+        if world is None:
             raise self.__getattr__(f"wait_{way}")
         await world.when(number, way)
 
     def notify_closing(self, fd: Any) -> None:
-        world: Any = here()
+        world, number = _known(fd)
         if world is not None:
-            world.closing(fd if isinstance(fd, int) else fd.fileno())
+            world.closing(number)
 
     def __getattr__(self, name: str) -> Any:
         lockstep = lockstep_here()
         call = f"trio.lowlevel.{name}()"
         raise OutsideWorldError(call) if lockstep is None else lockstep.world.outside(call)
+
+
+class _StockIO(core.TheIOManager):  # type: ignore[misc]
+    """trio's own I/O manager, with its selector; the world's sockets tell by themselves when they are ready."""
+
+    async def wait_readable(self, fd: Any) -> None:
+        world, number = _known(fd)
+        await (super().wait_readable(fd) if world is None else world.when(number, "readable"))
+
+    async def wait_writable(self, fd: Any) -> None:
+        world, number = _known(fd)
+        await (super().wait_writable(fd) if world is None else world.when(number, "writable"))
+
+    def notify_closing(self, fd: Any) -> None:
+        world, number = _known(fd)
+        if world is None:
+            super().notify_closing(fd)
+        else:
+            world.closing(number)
 
 
 class _Wakeup:
@@ -301,6 +326,12 @@ async def _accept(self: Any) -> Any:
 _really_accept = sockets._SocketType.accept
 
 
+_IN_SOCKETS: Sequence[tuple[Any, str, Any]] = (
+    (sockets._SocketType, "accept", _accept),
+    *((sockets._SocketType, name, _as_gated(name)) for name in ("recv", "recv_into", "send")),
+)
+
+
 class Replaced:
     """Within, the replacements hold; outside, trio is as it was."""
 
@@ -313,8 +344,7 @@ class Replaced:
         (core.sniffio_library, "name", "trio"),
         (threads, "start_thread_soon", _start_thread),
         (threads, "_send_message_to_trio", _send_message),
-        (sockets._SocketType, "accept", _accept),
-        *((sockets._SocketType, name, _as_gated(name)) for name in ("recv", "recv_into", "send")),
+        *_IN_SOCKETS,
     )
 
     def __enter__(self) -> None:
@@ -344,12 +374,17 @@ def _no_thread(*args: object, **options: object) -> None:
 
 
 class Given(Replaced):
-    """Within, stock trio's coin is given, it has no threads, and nothing but what is ready wakes it."""
+    """Within, stock trio's coin is given, it has no threads, and nothing but what is ready wakes it.
+
+    Its sockets are the world's.
+    """
 
     def __init__(self, turned: Callable[[], bool]) -> None:
         self._swaps = (
             (core, "_r", _Coin(turned)),
+            (core, "TheIOManager", _StockIO),
             (core, "Runner", _Runner),
             (core, "_ALLOW_DETERMINISTIC_SCHEDULING", False),
             (threads, "start_thread_soon", _no_thread),
+            *_IN_SOCKETS,
         )

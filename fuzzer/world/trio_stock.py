@@ -13,7 +13,7 @@ from contextvars import Context
 from typing import Any, cast
 
 from ..core.stacks import unwrapped
-from .entropy import WAYS_OUT, real_clock
+from .entropy import real_clock
 from .errors import Interrupted, TargetBlockedError
 from .loop import MAX_ITERATIONS
 from .trio_private import Given, begin, trio
@@ -50,8 +50,6 @@ def make_stock() -> StockTrio:
 class StockTrio(TrioWorld):
     """Runs executions on stock trio, each by a `trio.run` of its own."""
 
-    ways_out = WAYS_OUT
-
     def __init__(self) -> None:
         super().__init__()
         self.until = float("inf")
@@ -63,10 +61,6 @@ class StockTrio(TrioWorld):
         self._given = Given(self._turned)
         self._boundaries = 0
         self._decided = self._ended = False
-
-    def made_socket(self, made: object) -> None:
-        """Its selector is the kernel's, which knows nothing of the world's sockets."""
-        raise self.outside("a socket")
 
     # -- where the outside comes in ------------------------------
 
