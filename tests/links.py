@@ -39,6 +39,9 @@ class Client:
         self.seen_written.append(frame)
         return False
 
+    def unheard(self, frame: Frame) -> None:
+        self.told.append(("unheard", frame))
+
     def received(self, frame: Frame) -> None:
         self.told.append(("received", frame))
 

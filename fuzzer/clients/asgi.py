@@ -286,7 +286,8 @@ class AsgiLink(Link):
         congested link it has, as with servers that write and wait then.
         """
         if self._gone:
-            return  # nobody has told the server yet
+            self.peer.unheard(frame)
+            return
         heartbeat = self.peer.written(frame)
         if self.pace != "slow" and not self.stalled:
             self.peer.received(frame)

@@ -36,6 +36,9 @@ class Peer(Protocol):
     def received(self, frame: Frame) -> None:
         """The client has read it."""
 
+    def unheard(self, frame: Frame) -> None:
+        """The server has written a frame, and nothing told it yet that the client is gone."""
+
     def closed(self, why: Farewell) -> None:
         """The server has closed the connection, or it broke."""
 

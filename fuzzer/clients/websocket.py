@@ -203,8 +203,10 @@ class WebSocketLink(Link):
             piece.refused = _why(protocol.handshake_exc)
         piece.answers = protocol.data_to_send()
         self._written.append(piece)
-        if not self._gone:
-            for frame in piece.messages:
+        for frame in piece.messages:
+            if self._gone:
+                self.peer.unheard(frame)
+            else:
                 piece.heartbeat = self.peer.written(frame)
         return piece.heartbeat
 

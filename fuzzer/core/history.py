@@ -41,9 +41,9 @@ class RowKind(StrEnum):
     target said, or `Outcome.INDETERMINATE`), `RAISED` (a `Failure`), `CANCELLED`, `SKIPPED` (its connection was not
     there), `STUCK` (at rest and not finished; where it waits).
 
-    Of connections: `SENT` and `RECEIVED` (a `Content`), `REFUSED` (the server sent after the peer had gone), `CLOSED`
-    (by the server; why, which is a `Farewell` where a client has seen it), `GONE` (by the client; how), `STALLED`,
-    `RESUMED` (with an operation's number; without one nothing else could happen any more).
+    Of connections: `SENT` and `RECEIVED` (a `Content`), `REFUSED` (the server sent after the peer had gone, whether it
+    was told so or not), `CLOSED` (by the server; why, which is a `Farewell` where a client has seen it), `GONE` (by the
+    client; how), `STALLED`, `RESUMED` (with an operation's number; without one nothing else could happen any more).
 
     Of the target: `UNHANDLED` (a `Failure` nobody handled), `REST`, `REGISTRY` (the connections it knows), `ACTIVE`
     (the users it calls connected), `EMPTIED` (everybody has left), `LEFT` (`Remains` that outlived everything), `KEPT`

@@ -94,6 +94,11 @@ class WireClient:
             self.closed(SENT_AWAY)
         return reading.heartbeat
 
+    def unheard(self, frame: Frame) -> None:
+        content = content_of(self.wire.read(frame, self.login), self.driver.made)
+        if content.mentions:
+            self.driver.record(RowKind.REFUSED, content.mentions[0].event.number, self.login.connection, content)
+
     def _note(self, kind: RowKind, reading: Reading) -> int | None:
         """Record a message, and return its row's number; a heartbeat is none."""
         content = content_of(reading, self.driver.made)

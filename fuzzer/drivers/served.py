@@ -213,6 +213,9 @@ class _Reader:
         if websocket is not None:
             websocket.received(frame)
 
+    def unheard(self, frame: Frame) -> None:
+        pass
+
     def refused(self, why: str) -> None:
         pass
 

@@ -164,7 +164,7 @@ class Event:
     rooms: tuple[str, ...] = ()
     deliveries: list[Delivery] = field(default_factory=list)
     turned_away: bool = False
-    """Whether it was sent to a client that had gone just before, which the server was told."""
+    """Whether it was sent to a client that had gone before, whether the server was told or not."""
 
     @property
     def sender(self) -> str | None:

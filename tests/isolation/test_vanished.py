@@ -17,6 +17,7 @@ from crosswire.fuzzer.targets import Client, JsonWire, Policy, application
 from crosswire.fuzzer.targets.adapter import Target
 from crosswire.fuzzer.targets.traits import WireTraits
 
+from ..applications import mailbox
 from .managers import Chat, connect, verdicts
 from .story import WIRE, Story, kinds, managed
 from .test_served import EVERYBODY
@@ -51,6 +52,34 @@ def test_what_it_was_sent_or_may_have_taken_is_not_owed_again() -> None:
     story = missed()
     story.connect("c2", "u0", said=None)  # the first is still there, and may be about to get it
     assert kinds(story.leave("c1").rest()) == [] and "perhaps_somebody_there" in story.excused()
+
+
+MAILBOX = JsonWire(path="/{user}", to_user="{to}:{event}")
+
+CUT_OFF = Program(
+    (
+        Operation("connect", "c0", "u1"),
+        Operation("emit", "c0", "u1", "u0"),
+        Operation("settle"),
+        Operation("connect", "c1", "u0"),
+        Operation("abort", "c1"),
+        Operation("settle"),
+        Operation("connect", "c2", "u0"),
+    )
+)
+
+
+def test_what_was_sent_before_anybody_knew_that_it_had_left_is_not_owed_again() -> None:
+    found = dict[str, set[str]]()
+    for name in ("keeps", "loses"):
+        place = f"{mailbox.__name__}:{name}"
+        worker = Worker(application(place, wire=MAILBOX, policy=Policy(kept="next")))
+        with worker.session():
+            results = [judged(worker, worker.run(CUT_OFF, RandomWalk(seed))) for seed in range(150)]
+        found[name] = {violation.kind for result in results for violation in result.violations}
+        sent = [row.kind for result in results for row in result.execution.history if row.connection == "c1"]
+        assert RowKind.REFUSED in sent or name == "loses"
+    assert found == {"keeps": set(), "loses": {"OfflineLoss"}}
 
 
 # -- logins that hang up ------------------------------
