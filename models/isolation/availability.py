@@ -9,10 +9,11 @@ from ...fuzzer.core.history import Farewell, RowKind
 from ...fuzzer.targets.policy import Limits
 from ...fuzzer.targets.traits import WireTraits
 from . import violations as v
+from .audience import may_not_hear
 from .independence import waits_for_itself
 from .index import HistoryIndex
 from .loss import room_crowded, spoke_beyond_rate
-from .records import Connection, Invocation
+from .records import Connection, Event, Invocation
 from .spans import NEVER
 from .verdicts import Breach, Check, declared, rows_of
 
@@ -220,6 +221,28 @@ def flooded_with(index: HistoryIndex, b: Breach) -> bool:
     return c is not None and spoke_beyond_rate(index, c.user, b.until, index.history[b.until].time)
 
 
+@declared(backlog=1)
+def left_so_many(index: HistoryIndex, b: Breach) -> bool:
+    """More frames than are kept for a connection may have lain before it at a moment: who sends may close it for that."""
+    most, c = index.policy.backlog, b.connection
+    if most is None or c is None or c.closed > b.until:
+        return False
+    events = [event for event in index.events.values() if event.by.began < b.until]
+    return any(
+        sum(_may_lie(event, c, moment) for event in events) > most
+        for moment in (*(event.by.began for event in events), b.until)
+    )
+
+
+def _may_lie(event: Event, c: Connection, moment: int) -> bool:
+    """Whether a frame with an event may be before a connection, unread."""
+    return (
+        event.by.began <= moment
+        and may_not_hear(event, c, moment) is None
+        and not any(d.connection.name == c.name and d.received <= moment for d in event.deliveries)
+    )
+
+
 def ended_by_server(index: HistoryIndex, b: Breach) -> bool:
     """A clean-up, sweep or expiry was under way."""
     return index.between(ENDS, b.since, b.until)
@@ -307,6 +330,7 @@ CHECKS = (
             overtaken_by_others,
             logged_out_elsewhere,
             ended_by_server,
+            left_so_many,
             did_not_read,
             session_over,
             silent,
@@ -322,6 +346,7 @@ CHECKS = (
             room_made_room,
             logged_out_elsewhere,
             flooded_with,
+            left_so_many,
             did_not_read,
             session_over,
             silent,

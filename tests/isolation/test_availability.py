@@ -372,6 +372,22 @@ def test_who_floods_may_be_hung_up_on_where_a_rate_is_declared(spoken: int, seco
     assert kinds(story) == ["Dropped"]
 
 
+@pytest.mark.parametrize(
+    ("said", "heard", "to", "excused"), [(3, 0, "u0", 1), (2, 0, "u0", 0), (3, 1, "u0", 0), (3, 0, "u1", 0)]
+)
+def test_who_has_left_more_unread_than_is_kept_may_be_hung_up_on(said: int, heard: int, to: str, excused: bool) -> None:
+    """Though it reads: so many may have come before anybody had the time to write one."""
+    story = served("u0", "u1")
+    for nth in range(said):
+        number = story.done("emit", "c1", "u1", to=to, said=NOBODY)
+        if nth < heard:
+            story.hears("c0", number)
+    story.closed("c0", "closed with 1013: too far behind")
+    assert [kind for kind in kinds(story, backlog=2) if kind == "Dropped"] == ([] if excused else ["Dropped"])
+    assert story.excused(backlog=2).count("left_so_many") == excused
+    assert "Dropped" in kinds(story)
+
+
 def test_a_log_out_may_end_all_of_a_users_logins() -> None:
     def ended(owner: str = "u0", rests: bool = False) -> Story:
         """c0 of u0 logs out, and c1 is hung up on; perhaps once everything had come to rest."""
