@@ -217,7 +217,7 @@ class Reader:
             "COLUMNS": "100",
         }
         done = subprocess.run(
-            ["bash", "-e", "-c", command], cwd=self.folder, env=environment, capture_output=True, text=True, timeout=300
+            ["bash", "-e", "-c", command], cwd=self.folder, env=environment, capture_output=True, text=True, timeout=600
         )
         told = done.stderr + done.stdout
         assert done.returncode in (0, 1) and "Traceback" not in told, told

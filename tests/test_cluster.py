@@ -28,7 +28,7 @@ from crosswire.models.managers.targets import TARGETS
 
 from .command import crosswire
 
-PATIENCE = 120
+PATIENCE = 600
 """Real seconds for a process of a cluster to come up."""
 
 OPTIONS = "--max-executions 1500 --schedules 1 --seed 3 --no-confirm --no-cause --json"
@@ -88,7 +88,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Saved]:
 def test_a_cluster_gives_what_processes_give_byte_for_byte(alone: tuple[str, Saved], tmp_path: Path) -> None:
     done = crosswire("run", *PLAN, "--cluster", "local", "--workers", "2", cwd=tmp_path, expect=1)
     assert "the cluster runs 2 rounds at a time, on 2 workers" in done.stderr
-    assert (done.stdout, saved(tmp_path)) == alone
+    assert (done.stdout, saved(tmp_path)) == alone, done.stderr
 
 
 def test_workers_that_are_killed_lose_nothing_and_count_nothing_twice(alone: tuple[str, Saved], tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_workers_that_are_killed_lose_nothing_and_count_nothing_twice(alone: tup
             out, err = run.communicate(timeout=PATIENCE)
         assert run.returncode == 1, err
         assert kills >= 2, err
-    assert (out, saved(tmp_path)) == alone
+    assert (out, saved(tmp_path)) == alone, err
 
 
 def test_whoever_waits_for_a_first_worker_says_that_it_is_alive(

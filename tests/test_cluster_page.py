@@ -38,7 +38,7 @@ def test_the_page_works_as_it_stands(tmp_path: Path) -> None:
             stdout=subprocess.PIPE,
             stderr=err_file,
             text=True,
-            timeout=300,
+            timeout=600,
         )
     err = (tmp_path / "err").read_text()
     assert done.returncode == 1, err

@@ -114,7 +114,7 @@ assert threadlocal._hypothesis_global_random is None  # as pytest's plugin leave
 with Worker(TARGETS["isolated"]).session():
     generated("isolated", lambda program, order: None, 1)
 """
-    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600)
     assert process.returncode == 0, process.stderr
 
 

@@ -122,7 +122,7 @@ def test_ctrl_c_closes_connections_and_keeps_the_history(tmp_path: Path) -> None
             time.sleep(0.05)
         time.sleep(0.5)
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=60)
+        out, _ = process.communicate(timeout=600)
         assert process.returncode == 130
         assert not connections(port)
     assert b"heard" in out

@@ -27,7 +27,7 @@ def test_a_leak_seen_live_becomes_a_small_counterexample(tmp_path: Path) -> None
         result = stress(settings_for(port, CHAT, tmp_path, seconds=1.0, clients=8, rate=150.0))
     one = next(one for one in result.broken.values() if one.proven.violation.kind == "CrossUserLeak")
     worker = Worker(resolve(target_for("tests.stress.servers.chats:leak", CHAT)))
-    attempt = reproduce(worker, one.played, one.proven, tmp_path, seed=0, seconds=8.0)
+    attempt = reproduce(worker, one.played, one.proven, tmp_path, seed=0, seconds=300.0)
     assert attempt.succeeded
     assert attempt.operations > 4 * attempt.cuts[0]
     found = attempt.found[0]
