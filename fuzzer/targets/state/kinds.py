@@ -17,7 +17,9 @@ import socket
 import sqlite3
 import threading
 import types
-from collections.abc import Callable, Iterable
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from .records import Record
@@ -118,10 +120,11 @@ def _position(iterator: Any) -> Any:
         return _position(iterator.__self__)
     if kind is itertools.count:
         return repr(iterator)
-    parts = iterator.__reduce__()
     if kind is itertools.cycle:
-        return _position(parts[1][0]), len(parts[2][0]), parts[2][1]
-    return parts[2:]
+        with _undeprecated():
+            _, (inner,), (items, first) = iterator.__reduce__()
+        return _position(inner), len(items), first
+    return iterator.__reduce__()[2:]
 
 
 def _again(iterator: Any) -> Any:
@@ -133,11 +136,20 @@ def _again(iterator: Any) -> Any:
         parts = repr(iterator)[6:-1].split(", ")
         return itertools.count(*(float(part) if "." in part else int(part) for part in parts))
     if kind is itertools.cycle:
-        _, (inner,), (items, first) = iterator.__reduce__()
-        made = itertools.cycle(_again(inner))
-        made.__setstate__((list(items), first))  # type: ignore[attr-defined]
+        with _undeprecated():
+            _, (inner,), (items, first) = iterator.__reduce__()
+            made = itertools.cycle(_again(inner))
+            made.__setstate__((list(items), first))  # type: ignore[attr-defined]
         return made
     return copy.copy(iterator)
+
+
+@contextmanager
+def _undeprecated() -> Iterator[None]:
+    """CPython 3.12 and 3.13 warn whoever reads where a `cycle` stands that 3.14 will not say."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
 
 
 def _set_lock(lock: Any, locked: bool) -> None:
