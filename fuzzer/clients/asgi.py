@@ -118,16 +118,16 @@ class AsgiLink(Link):
             await self._app(scope, as_io(self._receive), as_io(self._send))
         except BaseException as error:
             if self._loop.is_running():
-                self._finished(f"the application raised {type(unwrapped(error)).__name__}")
+                self._finished(Farewell.by(unwrapped(error)))
             raise
         else:
-            self._finished("the application ended")
+            self._finished(Farewell("the application ended"))
 
-    def _finished(self, why: str) -> None:
+    def _finished(self, why: Farewell) -> None:
         """The application is done with this connection; a server closes what it left open."""
         if not self._closed and not self._gone:
             if self._accepted:
-                self._end(Farewell(why))
+                self._end(why)
             else:
                 self._refuse(self._denial[0] if self._denial is not None else FAILED)
         self._closed = self._served = True

@@ -15,6 +15,7 @@ __all__ = (
     "Content",
     "Detail",
     "EventId",
+    "FAULT",
     "Farewell",
     "EventKey",
     "Failure",
@@ -151,15 +152,30 @@ class Aim(NamedTuple):
     by_request: bool = False
 
 
+FAULT = 1011
+"""The close code of a server in which something went wrong."""
+
+
 class Farewell(str):
-    """How a server ended a connection, in words, with the ``code`` of its close frame; None where it sent none."""
+    """How a server ended a connection, in words, with the ``code`` of its close frame; None where it sent none.
+
+    ``failed``: it says that something went wrong in it (RFC 6455, section 7.4.1: 1011), or an exception ended it.
+    """
 
     code: int | None = None
+    failed = False
 
     @classmethod
     def of(cls, code: int, reason: str = "") -> Farewell:
         said = cls(f"closed with {code}" + (f": {reason}" if reason else ""))
-        said.code = code
+        said.code, said.failed = code, code == FAULT
+        return said
+
+    @classmethod
+    def by(cls, error: BaseException) -> Farewell:
+        """That of an application which has raised something."""
+        said = cls(f"the application raised {type(error).__name__}")
+        said.failed = True
         return said
 
 
@@ -167,6 +183,11 @@ class Refusal(str):
     """How a server turned a handshake down, in words, with the ``status`` of its answer over HTTP."""
 
     status: int | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether something went wrong in the server (RFC 9110, section 15.6.1)."""
+        return self.status == 500
 
     @classmethod
     def of(cls, status: int, words: str) -> Refusal:

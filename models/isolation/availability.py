@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from ...fuzzer.core.history import Farewell, RowKind
+from ...fuzzer.core.history import Farewell, Refusal, RowKind
 from ...fuzzer.targets.policy import Limits
 from ...fuzzer.targets.traits import WireTraits
 from . import violations as v
@@ -44,9 +44,9 @@ def refused(index: HistoryIndex) -> Iterator[Breach]:
         c = index.session(act)
         if not c.genuine or not index.promised(c) or c.identity in index.expired or c.gone < act.ended:
             continue
-        why = act.how
+        why, failed = act.how, False
         if index.by_wire and c.closed < act.ended:
-            why = str(index.history[c.closed].detail)
+            why, failed = str(index.history[c.closed].detail), _failed(index, c)
         possible = _others(index, c, act.began, act.ended, everybody=False)
         limit = index.policy.per_user
         found = v.Refused(
@@ -55,7 +55,7 @@ def refused(index: HistoryIndex) -> Iterator[Breach]:
             why + (", with nobody else of that user there" if act.hung_up and not possible else ""),
             rows_of(act.began, act.ended),
         )
-        yield Breach(found, act.began, act.ended, act=act, connection=c)
+        yield Breach(found, act.began, act.ended, act=act, connection=c, failed=failed)
 
 
 def dropped(index: HistoryIndex) -> Iterator[Breach]:
@@ -76,7 +76,12 @@ def dropped(index: HistoryIndex) -> Iterator[Breach]:
             why,
             rows_of(c.login.sure_from, c.closed),
         )
-        yield Breach(found, c.asked, c.closed, connection=c)
+        yield Breach(found, c.asked, c.closed, connection=c, failed=_failed(index, c))
+
+
+def _failed(index: HistoryIndex, c: Connection) -> bool:
+    why = index.history[c.closed].detail
+    return isinstance(why, Farewell | Refusal) and why.failed
 
 
 def over_limit(index: HistoryIndex) -> Iterator[Breach]:
@@ -223,7 +228,7 @@ def flooded_with(index: HistoryIndex, b: Breach) -> bool:
 
 @declared(backlog=1)
 def left_so_many(index: HistoryIndex, b: Breach) -> bool:
-    """More frames than are kept for a connection may have lain before it at a moment: who sends may close it for that."""
+    """More frames than are kept may have lain before a connection at a moment: who sends may close it for that."""
     most, c = index.policy.backlog, b.connection
     if most is None or c is None or c.closed > b.until:
         return False

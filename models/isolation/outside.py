@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 
-from ...fuzzer.core.history import Farewell, Refusal, RowKind
+from ...fuzzer.core.history import FAULT, Farewell, Refusal, RowKind
 from . import CHECKS as WORLD
 from . import availability, loss
 from . import violations as v
@@ -154,15 +154,12 @@ def _owed_by(index: OutsideIndex, event: Event, rest: int) -> Iterator[Connectio
 
 # -- availability ------------------------------
 
-FAULT = 1011
-"""The close code by which a server says that something unexpected kept it from going on (RFC 6455, section 7.4.1)."""
-
 
 def failed(index: HistoryIndex) -> Iterator[Breach]:
     """A server does not end a client's connection for a fault of its own, which it says itself."""
     for c in index.connections.values():
         why = index.history[c.closed].detail if c.closed < c.gone else None
-        if not isinstance(why, Farewell) or why.code != FAULT or not c.genuine or c.identity in index.expired:
+        if not isinstance(why, Farewell) or not why.failed or not c.genuine or c.identity in index.expired:
             continue
         if index.reads(c, c.closed, c.closed):
             leavers = [o.name for o in index.sessions if o.name != c.name and o.gone < c.closed]

@@ -30,6 +30,8 @@ class Breach:
     event: Event | None = None
     act: Invocation | None = None
     connection: Connection | None = None
+    failed: bool = False
+    """Whether the server itself said that something went wrong in it: no policy is that."""
 
 
 Excuse = Callable[[HistoryIndex, Breach], bool]
@@ -79,6 +81,8 @@ class Check:
 
     def _hinted(self, index: HistoryIndex, breach: Breach) -> Violation:
         """Name the declarations that would allow it."""
+        if breach.failed:
+            return breach.violation
         policy, hints = index.policy, []
         for excuse in self.excuses:
             allows = DECLARATIONS.get(excuse)

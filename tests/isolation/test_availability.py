@@ -388,6 +388,22 @@ def test_who_has_left_more_unread_than_is_kept_may_be_hung_up_on(said: int, hear
     assert "Dropped" in kinds(story)
 
 
+@pytest.mark.parametrize(
+    ("why", "named"),
+    [
+        (Farewell.of(1013), True),
+        (Farewell.of(1011), False),
+        (Farewell.by(KeyError()), False),
+        (Farewell("ended"), True),
+    ],
+)
+def test_no_declaration_is_named_for_what_went_wrong_in_the_server(why: Farewell, named: bool) -> None:
+    story = served("u0", "u0")
+    story.row(RowKind.CLOSED, None, "c0", why)
+    (violation,) = story.judged()
+    assert violation.kind == "Dropped" and ("allowed if declared: per_user" in violation.message) == named
+
+
 def test_a_log_out_may_end_all_of_a_users_logins() -> None:
     def ended(owner: str = "u0", rests: bool = False) -> Story:
         """c0 of u0 logs out, and c1 is hung up on; perhaps once everything had come to rest."""
