@@ -123,13 +123,17 @@ def absent(script: Script, speech: Speech, times: int, tabs: int, slow: bool) ->
 
 
 def leaves(script: Script, speech: Speech, which: int, how: Kind) -> None:
-    """Somebody leaves while something is said: with a second tab that stays, or the speaker."""
+    """Somebody leaves while something is said, with a second tab that stays, or the speaker; then a third speaks up.
+
+    Where the speaker has left, it is to the one who was spoken to: what the speech held on to may be held still.
+    """
     _arrive(script, CLIENTS + 1)
-    slow = which == 1 or not for_one(speech) or of_oneself(speech)
-    phrases.leave_meanwhile(script, (speech, 1, 0), which, how, speaks=which == 1, tab=False, slow=slow)
-    script.say(speech, 2, 1)
+    speaks = which == 1
+    slow = speaks or not for_one(speech) or of_oneself(speech)
+    phrases.leave_meanwhile(script, (speech, 1, 0), which, how, speaks=speaks, tab=False, slow=slow)
+    script.say(speech, 2, 0 if speaks else 1)
     script.settle()
-    script.say(speech, 2, which % CLIENTS)
+    script.say(speech, 2, 0 if speaks else which % CLIENTS)
 
 
 def is_back(script: Script, speech: Speech, how: Kind) -> None:

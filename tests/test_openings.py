@@ -75,6 +75,12 @@ def test_somebody_else_speaks_to_whoever_was_refused_or_has_been_quiet(name: str
 KINDS = ("EarlyDelivery", "BadTokenAccepted", "LostEvent", "UnhandledError", "Refused", "LeftBehind")
 
 
+@pytest.mark.parametrize(("name", "kinds"), [("left_shut", {"LostEvent"}), ("open_again", set())])
+def test_a_third_speaks_to_whom_a_speaker_that_left_had_spoken_to(name: str, kinds: set[str]) -> None:
+    wire = JsonWire(path="/{user}", to_user={"to": "{to}", "text": "{event}"})
+    assert shown(application(f"tests.applications.gates:{name}", wire=wire)) == kinds
+
+
 def test_where_nothing_is_said_but_in_rooms_whoever_comes_goes_into_one() -> None:
     """Nobody is owed anything, or could overhear it, in a room that nobody has joined."""
     target = resolve("benchmarks.lounge:handler?wire=benchmarks.lounge:wire")

@@ -38,6 +38,9 @@ class Listener(Protocol):
     def joined(self, client: WireClient, room: str) -> None:
         """The server confirms that a room was joined."""
 
+    def logged_out(self, client: WireClient) -> None:
+        """The server confirms that the client is logged out."""
+
     def acted(self, client: WireClient, name: str, user: str | None) -> None:
         """The server confirms that an action is done, and says whom it takes the client for."""
 
@@ -61,6 +64,8 @@ class WireClient:
         self.following = False
         """the server says nothing of what the login went on with"""
         self.joining: dict[int, str] = {}
+        self.logging_out: list[int] = []
+        """log-outs under way that the server will say are done"""
         self.acting: dict[int, str] = {}
         """actions under way that the server will say are done"""
         self.online: tuple[str, ...] | None = None
@@ -128,6 +133,8 @@ class WireClient:
             driver.done(reading.done)
         if reading.joined is not None:
             driver.joined(self, reading.joined)
+        if reading.logged_out:
+            driver.logged_out(self)
         if reading.seen is not None:
             self.online = reading.seen.after(self.online)
         if reading.acted is not None:

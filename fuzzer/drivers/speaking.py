@@ -121,6 +121,13 @@ class Speaking:
                     self.ended(number, None)
                 return
 
+    def logged_out(self, client: WireClient) -> None:
+        """The server confirms that the client is logged out: the log-out that was asked for first is done."""
+        if client.logging_out:
+            number = client.logging_out.pop(0)
+            if number in self.emitting:
+                self.ended(number, None)
+
     def acted(self, client: WireClient, name: str, user: str | None) -> None:
         """The server confirms that an action is done: the one of that name that was asked for first."""
         number = next((number for number, wanted in client.acting.items() if wanted == name), None)
@@ -314,6 +321,8 @@ class Speaking:
             self.record(RowKind.INVOKED, number, op.connection, None)
             self.emitting[number] = client.login.connection
             self.up[client.login.connection] = False
+            if self.wire.confirms_log_out:
+                client.logging_out.append(number)
             for frame in self.wire.log_out(client.login):
                 client.link.send(frame)
 

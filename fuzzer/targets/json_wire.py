@@ -40,6 +40,8 @@ class JsonWire(Wire):
     field of any frame that names the user it is for, ``sender`` the one that names who said it.  ``ping`` is what a
     heartbeat contains, ``pong`` the answer to it.
 
+    ``logout`` logs out without hanging up; ``logged_out`` is what its answer contains.
+
     ``logs_in_again``: ``first`` may be sent again over the same connection, also by another user, and after a log-out;
     ``ready`` answers it, and ends the login before.
 
@@ -75,6 +77,7 @@ class JsonWire(Wire):
     recipient: str | None = None
     sender: str | None = None
     logout: Template | None = None
+    logged_out: Mapping[str, Any] | None = None
     rooms: Sequence[str] | Mapping[str, Sequence[str]] = ()
     join: Template | None = None
     joined: Mapping[str, Any] | None = None
@@ -106,12 +109,18 @@ class JsonWire(Wire):
         for name, action in self.actions.items():
             if action.audience != "user" and names("{to}", action.say):
                 raise WireError(f'the action {name!r} says {{to}}, which is nobody without audience="user"')
+        if self.logged_out is not None and not self.offers("log_out"):
+            raise WireError("logged_out= is what answers a log-out, and clients have none to send: say logout=")
         if not self.path.startswith("/"):
             raise WireError(f"the path {self.path!r} must begin with /")
 
     @property
     def waits_for_ready(self) -> bool:  # type: ignore[override]
         return self.ready is not None
+
+    @property
+    def confirms_log_out(self) -> bool:  # type: ignore[override]
+        return self.logged_out is not None
 
     @property
     def confirms_joins(self) -> bool:  # type: ignore[override]
@@ -274,6 +283,8 @@ class JsonWire(Wire):
             reading.heartbeat = True
         if self.joined is not None:
             reading.joined = joined_room(self.joined, data)
+        if self.logged_out is not None:
+            reading.logged_out = contains(self.logged_out, data, lambda: self.said(login))
         if self.online is not None:
             reading.seen = self.online.read(data, self.user_named)
         return reading

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import sys
 from collections.abc import Callable
@@ -24,7 +25,11 @@ def kind_of(value: Any) -> Kind | None:
             return kind
     if isinstance(value, type) or not callable(value):
         return None
-    call = value if inspect.isfunction(value) or inspect.ismethod(value) else type(value).__call__
+    call = value
+    while isinstance(call, functools.partial):
+        call = call.func
+    if not (inspect.isfunction(call) or inspect.ismethod(call)):
+        call = type(call).__call__
     wanted = needed(value)
     if inspect.iscoroutinefunction(call):
         return {3: "asgi", 2: "handler", 1: "handler", 0: "server"}.get(wanted)  # type: ignore[return-value]

@@ -28,7 +28,7 @@ class SocketIOWire(Wire):
     is connected (joining a room, say); ``to_user``, ``to_all`` and ``ask`` are the events that emit.  ``join``,
     ``leave`` and ``to_room`` are those of rooms; ``joined`` is the name of the event that answers the first, or it and
     what its argument contains: ``("joined", {"room": "{room}"})``.  A ``leave`` without ``{room}``, or ``logout``, logs
-    out without hanging up.
+    out without hanging up, and ``logged_out`` is the name of the event that answers it.
 
     ``ready`` is the name of the event that says a client is logged in, where the connect packet's answer does not, and
     ``user`` the field of its argument that says as whom.  ``recipient`` is the field of any event's argument that names
@@ -49,6 +49,7 @@ class SocketIOWire(Wire):
     to_room: tuple[str, Template] | None = None
     joined: str | tuple[str, Mapping[str, Any]] | None = None
     logout: tuple[str, Template] | None = None
+    logged_out: str | None = None
     ready: str | None = None
     user: str | None = None
     recipient: str | None = None
@@ -72,6 +73,10 @@ class SocketIOWire(Wire):
             "emit_to_room": self.to_room,
         }
         return events.get(operation) is not None
+
+    @property
+    def confirms_log_out(self) -> bool:  # type: ignore[override]
+        return self.logged_out is not None
 
     @property
     def confirms_joins(self) -> bool:  # type: ignore[override]
@@ -114,6 +119,7 @@ class SocketIOWire(Wire):
             kind="event",
             said=said,
             joined=joined,
+            logged_out=self.logged_out is not None and data[:1] == [self.logged_out],
         )
 
     def _joined(self, name: Sequence[Any], arguments: Sequence[Any]) -> str | None:

@@ -81,11 +81,12 @@ class Reading:
     ``events``: the events it carries, as in the markers; ``said``: for each of them, where the wire can tell, the
     object it is in.  ``recipient``: the user it says it is for.  ``ready``: the login is done, as ``user`` where it
     says who.  ``refused``: the login failed.  ``joined``: the room that was joined ("" where it does not say which).
-    ``done``: the event whose emitting the server confirms.  ``acted``: the action of the wire's own that is done, and
-    ``user`` whom the server then takes the client for.  ``seen``: who is online.  ``answer``: a frame to send back at
-    once, which is no sign of life where it is the answer to a ``heartbeat``.  ``follow``: frames that belong to the
-    login and come next.  ``retells``: of the events that it carries, those that had come before are no second delivery.
-    ``dismissed``: the server has done with the client, who hangs up when it reads it.
+    ``logged_out``: the log-out is done. ``done``: the event whose emitting the server confirms. ``acted``: the action
+    of the wire's own that is done, and ``user`` whom the server then takes the client for. ``seen``: who is online.
+    ``answer``: a frame to send back at once, which is no sign of life where it is the answer to a ``heartbeat``.
+    ``follow``: frames that belong to the login and come next. ``retells``: of the events that it carries, those that
+    had come before are no second delivery. ``dismissed``: the server has done with the client, who hangs up when it
+    reads it.
     ``kind``: a word for it in traces.
     """
 
@@ -101,6 +102,7 @@ class Reading:
     kind: str = "text"
     said: Mapping[str, Said] = field(default_factory=dict)
     joined: str | None = None
+    logged_out: bool = False
     acted: str | None = None
     seen: Seen | None = None
     retells: bool = False
@@ -140,6 +142,9 @@ class Wire:
 
     retells: Sequence[Mapping[str, Any]] = ()
     """What frames contain that tell once more what had come before; where there are none, no reading `retells`."""
+
+    confirms_log_out = False
+    """The server says when a log-out is done; otherwise it counts as done once everything has come to rest."""
 
     confirms_joins = False
     """The server says when a room is joined; otherwise it counts as joined once everything has come to rest."""

@@ -21,13 +21,14 @@ Stranger = Literal["early", "late", "foreign", "room"]
 """Why a connection is in no audience: not logged in yet, or never; no more; another user's; no member."""
 
 
-def may_not_hear(event: Event, c: Connection, row: int) -> Stranger | None:
+def may_not_hear(event: Event, c: Connection, row: int, *, at_once: bool = False) -> Stranger | None:
     """Why a connection is in no audience of an event at a row; None where it may be in one.
 
-    Of one that has logged in again, what was said before that may still come, out of a queue.
+    Of one that has logged in again, what was said before that may still come, out of a queue; unless a login's end is
+    to hold ``at_once``.
     """
     why = _stranger(event, c, row, row)
-    before = c.before
+    before = c.before if not at_once or row < c.login.sure_from else None
     while why is not None and before is not None:
         if _stranger(event, before, row, event.by.began) is None:
             return None

@@ -21,7 +21,7 @@ def heard_by_strangers(index: HistoryIndex) -> Iterator[Breach]:
     for event in index.events.values():
         said = set()
         for d in event.deliveries:
-            why = may_not_hear(event, d.connection, d.sent)
+            why = may_not_hear(event, d.connection, d.sent, at_once=index.policy.logs_out is True)
             if why is None or (why, d.connection.name) in said:
                 continue
             if why in ("foreign", "room") and d.received == NEVER:
@@ -71,6 +71,18 @@ def would_be_closed(index: HistoryIndex, b: Breach) -> bool:
         return False
     late = isinstance(b.violation, v.LateDelivery) and c.ended_by == "log_out"
     return late and act.began < c.login.may_until
+
+
+def in_its_queue(index: HistoryIndex, b: Breach) -> bool:
+    """After the answer to a log-out more may be on its way to that socket, unless the server declares otherwise."""
+    c, act = b.connection, b.act
+    if index.policy.logs_out or not index.by_wire or c is None or act is None:
+        return False
+    late = isinstance(b.violation, v.LateDelivery) and act.began < c.login.may_until
+    return late and any(
+        i.op.kind == "log_out" and i.op.connection == c.name and i.ended == c.login.may_until and not i.indeterminate
+        for i in index.invocations.values()
+    )
 
 
 def member_elsewhere(index: HistoryIndex, b: Breach) -> bool:
@@ -236,7 +248,7 @@ def answered(index: HistoryIndex, b: Breach) -> bool:
 
 
 CHECKS = (
-    Check(heard_by_strangers, (no_log_out, would_be_closed, still_ending, member_elsewhere)),
+    Check(heard_by_strangers, (no_log_out, would_be_closed, in_its_queue, still_ending, member_elsewhere)),
     Check(heard_after_leaving, (under_way, in_line, clock_moved, member_elsewhere)),
     Check(heard_in_two_rooms, (other_tab_there,)),
     Check(spoken_by_strangers, (no_log_out,)),
