@@ -77,7 +77,7 @@ def check(name: str) -> None:
     target = resolve(f"{PLACE}.{place}")
     assert target.description.startswith(f"{title}; clients speak"), target.description
     tally = Campaign(
-        target, Plan(executions=10 if name == "daphne" else 15 if "aiosqlite" in name else 40, seed=3)
+        target, Plan(executions=10 if name == "daphne" else 15 if "aiosqlite" in name else 25, seed=3)
     ).run()
     messages = [found.finding.violation.message for found in tally.found.values()]
     if name in NEVER_ENDS:

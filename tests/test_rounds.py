@@ -109,7 +109,7 @@ def test_counts_name_the_strategy_that_chose() -> None:
 
 
 def test_programs_tried_to_the_end_are_counted() -> None:
-    plan = Plan(executions=500, schedules=300, strategies=("delay",))
+    plan = Plan(executions=350, schedules=300, strategies=("delay",))
     correct, faulty = (Campaign(TARGETS[name], plan, explaining=False).run() for name in ("reference", "degraded"))
     assert correct.proven.total() > 0
     assert faulty.found

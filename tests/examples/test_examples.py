@@ -80,7 +80,7 @@ def test_a_program_shows_the_bug_and_not_in_the_repaired_twin(name: str, options
     example = EXAMPLES[name]
     found = shown(example.target(options=options), TALK[name], 120, until=example.shows)
     assert set(found) & set(example.shows), found
-    assert not shown(example.target(repaired=True, options=options), TALK[name], 120)
+    assert not shown(example.target(repaired=True, options=options), TALK[name], 60)
 
 
 def test_the_crossed_login_is_found_from_a_seed() -> None:
@@ -91,7 +91,7 @@ def test_the_crossed_login_is_found_from_a_seed() -> None:
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_the_repaired_twin_survives(name: str) -> None:
-    campaign = Campaign(resolve(EXAMPLES[name].target(repaired=True)), Plan(executions=200, seed=3)).run()
+    campaign = Campaign(resolve(EXAMPLES[name].target(repaired=True)), Plan(executions=120, seed=3)).run()
     assert not campaign.found, [found.finding.violation.message for found in campaign.found.values()]
     assert not campaign.doubts
 
