@@ -345,3 +345,24 @@ def test_a_deadlock_is_the_cause_of_what_its_handlers_lose_and_of_nothing_else()
     with repaired.session():
         run = judged(repaired, repaired.run(Program(CONVERSATION[:-1]), InOrder()))
     assert not run.violations
+
+
+def test_what_a_deadlock_of_handlers_leaves_behind_is_the_same_bug() -> None:
+    wire = JsonWire(path="/{user}", to_user="{to}:{event}")
+    worker = Worker(application("tests.applications.gifts:app", wire=wire))
+    program = Program(
+        (
+            Operation("connect", "c0", "u0"),
+            Operation("connect", "c1", "u1"),
+            Operation("settle"),
+            Operation("emit", "c0", "u0", "u1"),
+            Operation("emit", "c1", "u1", "u0"),
+        )
+    )
+    with worker.session():
+        execution = worker.run(program, InOrder())
+        shown = [violation for violation in judged(worker, execution).violations if violation.kind != "HeldUp"]
+        causes = [cause_of(worker, Finding(violation, execution)) for violation in shown]
+    assert {violation.kind for violation in shown} == {"LostEvent", "LeftBehind"}
+    assert {cause and cause.reason for cause in causes} == {Reason.DEADLOCK}
+    assert {line.function for cause in causes if cause for place in cause.places[:1] for line in place} == {"give"}

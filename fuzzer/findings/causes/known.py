@@ -6,7 +6,7 @@ import os
 from collections import Counter
 
 from ....models.isolation.violations import Violation
-from ...core.history import Failure, RowKind, Sleep
+from ...core.history import Failure, Remains, RowKind, Sleep
 from ...core.program import EMITS
 from ...core.source import Line
 from ...core.stacks import Place
@@ -20,9 +20,10 @@ __all__ = ("deadlock", "held_up", "told")
 def deadlock(finding: Finding, known: Violation | None, trace: Trace, glue: str | None) -> Cause | None:
     """Where tasks wait that hold what others wait for; without locks of asyncio's, the task that is stuck longest.
 
-    What is lost where tasks are locked for good (``known``) is lost because they are.
+    What is lost where tasks are locked for good (``known``) is lost because they are; and what outlives a shut-down is
+    left behind for that.
     """
-    if finding.violation.kin not in ("Stuck", "LostEvent"):
+    if finding.violation.kin not in ("Stuck", "LostEvent", "LeftBehind"):
         return None
     if known is None or (finding.violation.kin != "Stuck" and _is_served(finding, trace)):
         return _circle_of(finding, trace)
@@ -40,6 +41,9 @@ def deadlock(finding: Finding, known: Violation | None, trace: Trace, glue: str 
             return cause
     if known is not finding.violation:
         return None
+    circle = _circle_of(finding, trace)
+    if circle is not None:
+        return circle
     ran = {task: event for event in sorted(trace.runs) for task in trace.runs[event]}
     chains = sorted((ran.get(task, 0), -len(final[task]), final[task]) for task in waiting)
     own = [line for line in chains[0][2] if line.file != glue][-2:] if chains else []
@@ -81,14 +85,12 @@ def _locked(circle: list[int], locks: dict[int, Held], waits: dict[int, Chain]) 
 
 
 def _circle_of(finding: Finding, trace: Trace) -> Cause | None:
-    """Where whoever serves the sender of what was lost waits for a lock, and its holder for another, in a circle.
+    """Where whoever serves a client that it is about waits for a lock, and its holder for another, in a circle.
 
     Nobody says of a server that it is stuck: its handlers end when their clients leave, and the locks are free again.
     """
-    history, operations = finding.execution.history, finding.execution.program.expanded
-    begun = [history[row].operation for row in finding.violation.evidence if history[row].kind == RowKind.INVOKED]
-    senders = {operations[at].connection for at in begun if at is not None and operations[at].kind in EMITS} - {None}
-    serving = [task for task in trace.behalf if connection_of(task, trace, finding.execution) in senders]
+    about = _clients(finding)
+    serving = [task for task in trace.behalf if connection_of(task, trace, finding.execution) in about]
     for event in sorted(trace.locks, reverse=True):
         locks = trace.locks[event]
         for task in serving:
@@ -96,6 +98,21 @@ def _circle_of(finding: Finding, trace: Trace) -> Cause | None:
             if last in seen:
                 return _locked(seen[seen.index(last) :], locks, trace.waits.get(event, {}))
     return None
+
+
+def _clients(finding: Finding) -> set[str | None]:
+    """The connections that said what was lost, asked for what never ended, or are, or began, what was left behind."""
+    history, operations = finding.execution.history, finding.execution.program.expanded
+    found: set[str | int | None] = set()
+    for row in (history[at] for at in finding.violation.evidence):
+        if isinstance(row.detail, Remains):
+            found.add(row.detail.of)
+        elif row.kind == RowKind.STUCK or (
+            row.kind == RowKind.INVOKED and row.operation is not None and operations[row.operation].kind in EMITS
+        ):
+            found.add(row.operation)
+    named = {operations[one].connection if isinstance(one, int) else one for one in found}
+    return named - {None}
 
 
 def _holding(taken_at: Line, chain: Chain) -> Line:
