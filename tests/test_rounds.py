@@ -101,6 +101,15 @@ def test_counts_agree_with_each_other() -> None:
         assert times == sum(n for (name, _), n in campaign.broken_cells.items() if name == promise)
 
 
+def test_a_campaign_that_goes_on_counts_nothing_anew() -> None:
+    plan = Plan(executions=60)
+    tally = Campaign(TARGETS["degraded"], plan, explaining=False).run()
+    before = tally.executions, tally.programs, dict(tally.broken)
+    again = Campaign(TARGETS["degraded"], plan, explaining=False, tally=tally).run()
+    assert (again.executions, again.programs, again.broken) == before
+    assert 1 in {found.at_execution for found in again.found.values()}  # its plainest program breaks a promise
+
+
 def test_counts_name_the_strategy_that_chose() -> None:
     campaign = Campaign(TARGETS["factory"], Plan(executions=250, strategies=("portfolio",)), explaining=False).run()
     used = {name for name, _, _ in campaign.cells}

@@ -127,7 +127,8 @@ class Campaign:
                     yield Noted(f"{self.target.name}: {told}")
                 self.target = worker.target
                 plain = preflight(worker, self.plan.promises)
-                for batch in chain([plain] if plain is not None else [], self._batches(worker)):
+                fresh = [plain] if plain is not None and not tally.programs else []  # one that goes on has counted it
+                for batch in chain(fresh, self._batches(worker)):
                     yield from self._notes()
                     if batch is None:
                         yield Progressed(tally, Phase.SEARCHING)

@@ -58,6 +58,7 @@ class Cluster:
     ) -> None:
         """Wait for a first worker, calling ``alive`` meanwhile; raises `ClusterError`, `TargetError`."""
         self._address, self._job, self._care, self._here, self._note = address, job, care, here, note
+        self._alive = alive
         self._members = Members(0, 0)
         self._withdrawn: deque[int] = deque()
         self._home: Seats | None = None
@@ -68,7 +69,7 @@ class Cluster:
         self._relay = Child(RelayJob(address, workers, remote), Care())
         try:
             while not self._members.workers:
-                alive()  # whoever watches this process would take so long a wait for the target's
+                self._alive()  # whoever watches this process would take so long a wait for the target's
                 self.hear()
         except BaseException:
             self.close()
@@ -142,6 +143,7 @@ class Cluster:
         self._relay.ask(Over())
         until = time.monotonic() + LEAVING
         while not self._relay.over and time.monotonic() < until:
+            self._alive()  # what workers here still do counts as this process's
             awaited([self._relay])
             for _ in self._relay.hear():
                 pass
