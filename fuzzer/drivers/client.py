@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from ..clients.link import Link
@@ -40,6 +40,9 @@ class Listener(Protocol):
 
     def logged_out(self, client: WireClient) -> None:
         """The server confirms that the client is logged out."""
+
+    def rejected(self, client: WireClient, quoted: Sequence[str]) -> None:
+        """The server turns down something that the client said."""
 
     def acted(self, client: WireClient, name: str, user: str | None) -> None:
         """The server confirms that an action is done, and says whom it takes the client for."""
@@ -133,6 +136,8 @@ class WireClient:
             driver.done(reading.done)
         if reading.joined is not None:
             driver.joined(self, reading.joined)
+        if reading.rejected:
+            driver.rejected(self, reading.events)
         if reading.logged_out:
             driver.logged_out(self)
         if reading.seen is not None:

@@ -7,7 +7,7 @@ says is in flight until the server confirms it, or until whoever drives the clie
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -17,7 +17,7 @@ from ..core.handshake import Sent
 from ..core.history import Aim, Detail, EventId, Outcome, Refusal, Row, RowKind
 from ..core.http import HttpAnswer
 from ..core.jsons import read_json
-from ..core.program import CRITICAL_EVENTS, Operation
+from ..core.program import CRITICAL_EVENTS, EMITS, Operation
 from ..targets.adapter import Target
 from ..targets.login import Http
 from ..targets.own import Action, aim_of
@@ -57,6 +57,7 @@ class Speaking:
     """What markers begin to count from, so that they differ from those of another history of the same server."""
     target: Target
     wire: Wire
+    operations: list[Operation]
     history: list[Row]
     frames: list[Sent]
     clients: dict[str, WireClient]
@@ -120,6 +121,17 @@ class Speaking:
                 if number in self.emitting:
                     self.ended(number, None)
                 return
+
+    def rejected(self, client: WireClient, quoted: Sequence[str]) -> None:
+        """The server turns down what it quotes, or the one thing under way; of several, nobody knows which."""
+        name = client.login.connection
+        mine = [at for at, by in self.emitting.items() if by == name and self.operations[at].kind in (*EMITS, "act")]
+        named = {self.made[text].number for text in quoted if text in self.made}
+        refused = [number for number in mine if number in named] or (mine if len(mine) == 1 else [])
+        for number in refused:
+            self.ended(number, False)
+        for number in [] if refused else mine:
+            self.ended(number, Outcome.INDETERMINATE, RowKind.CANCELLED)
 
     def logged_out(self, client: WireClient) -> None:
         """The server confirms that the client is logged out: the log-out that was asked for first is done."""

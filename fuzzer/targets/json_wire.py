@@ -40,6 +40,8 @@ class JsonWire(Wire):
     field of any frame that names the user it is for, ``sender`` the one that names who said it.  ``ping`` is what a
     heartbeat contains, ``pong`` the answer to it.
 
+    ``rejected`` is what an answer contains that turns down what a client has said: a move out of turn, say.
+
     ``logout`` logs out without hanging up; ``logged_out`` is what its answer contains.
 
     ``logs_in_again``: ``first`` may be sent again over the same connection, also by another user, and after a log-out;
@@ -72,6 +74,7 @@ class JsonWire(Wire):
         default_factory=lambda: {"type": "message", "to": "{to}", "text": "{event}"}
     )
     to_all: Template | Http | None = None
+    rejected: Mapping[str, Any] | None = None
     ask: Template | None = None
     leave: Template | None = None
     recipient: str | None = None
@@ -283,6 +286,8 @@ class JsonWire(Wire):
             reading.heartbeat = True
         if self.joined is not None:
             reading.joined = joined_room(self.joined, data)
+        if self.rejected is not None:
+            reading.rejected = contains(self.rejected, data, lambda: self.said(login))
         if self.logged_out is not None:
             reading.logged_out = contains(self.logged_out, data, lambda: self.said(login))
         if self.online is not None:

@@ -28,7 +28,8 @@ class SocketIOWire(Wire):
     is connected (joining a room, say); ``to_user``, ``to_all`` and ``ask`` are the events that emit.  ``join``,
     ``leave`` and ``to_room`` are those of rooms; ``joined`` is the name of the event that answers the first, or it and
     what its argument contains: ``("joined", {"room": "{room}"})``.  A ``leave`` without ``{room}``, or ``logout``, logs
-    out without hanging up, and ``logged_out`` is the name of the event that answers it.
+    out without hanging up, and ``logged_out`` is the name of the event that answers it; ``rejected`` that of one
+    that turns down what a client has said.
 
     ``ready`` is the name of the event that says a client is logged in, where the connect packet's answer does not, and
     ``user`` the field of its argument that says as whom.  ``recipient`` is the field of any event's argument that names
@@ -50,6 +51,7 @@ class SocketIOWire(Wire):
     joined: str | tuple[str, Mapping[str, Any]] | None = None
     logout: tuple[str, Template] | None = None
     logged_out: str | None = None
+    rejected: str | None = None
     ready: str | None = None
     user: str | None = None
     recipient: str | None = None
@@ -119,6 +121,7 @@ class SocketIOWire(Wire):
             kind="event",
             said=said,
             joined=joined,
+            rejected=self.rejected is not None and data[:1] == [self.rejected],
             logged_out=self.logged_out is not None and data[:1] == [self.logged_out],
         )
 

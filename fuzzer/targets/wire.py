@@ -79,14 +79,14 @@ class Reading:
     """What a frame that came in says.
 
     ``events``: the events it carries, as in the markers; ``said``: for each of them, where the wire can tell, the
-    object it is in.  ``recipient``: the user it says it is for.  ``ready``: the login is done, as ``user`` where it
-    says who.  ``refused``: the login failed.  ``joined``: the room that was joined ("" where it does not say which).
-    ``logged_out``: the log-out is done. ``done``: the event whose emitting the server confirms. ``acted``: the action
-    of the wire's own that is done, and ``user`` whom the server then takes the client for. ``seen``: who is online.
-    ``answer``: a frame to send back at once, which is no sign of life where it is the answer to a ``heartbeat``.
-    ``follow``: frames that belong to the login and come next. ``retells``: of the events that it carries, those that
-    had come before are no second delivery. ``dismissed``: the server has done with the client, who hangs up when it
-    reads it.
+    object it is in. ``recipient``: the user it says it is for. ``ready``: the login is done, as ``user`` where it says
+    who. ``refused``: the login failed. ``joined``: the room that was joined ("" where it does not say which).
+    ``logged_out``: the log-out is done. ``rejected``: something that the client said is turned down. ``done``: the
+    event whose emitting the server confirms. ``acted``: the action of the wire's own that is done, and ``user`` whom
+    the server then takes the client for. ``seen``: who is online. ``answer``: a frame to send back at once, which is no
+    sign of life where it is the answer to a ``heartbeat``. ``follow``: frames that belong to the login and come next.
+    ``retells``: of the events that it carries, those that had come before are no second delivery. ``dismissed``: the
+    server has done with the client, who hangs up when it reads it.
     ``kind``: a word for it in traces.
     """
 
@@ -103,6 +103,7 @@ class Reading:
     said: Mapping[str, Said] = field(default_factory=dict)
     joined: str | None = None
     logged_out: bool = False
+    rejected: bool = False
     acted: str | None = None
     seen: Seen | None = None
     retells: bool = False
