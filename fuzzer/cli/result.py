@@ -47,8 +47,7 @@ def print_result(summary: RunSummary, plan: Plan, scheduled: bool) -> None:
         _print_known(console, targets)
     for t in targets:
         for reason, times in t.doubts.items():
-            what = "looks" if times == 1 else "look"
-            text = f"{t.target}: {count(times, 'violation')} not reported, which {what} unsafe to believe: {reason}"
+            text = f"{t.target}: {count(times, 'apparent violation')} set aside, as no evidence of a bug: {reason}"
             console.print(Text(text, style="yellow"), soft_wrap=True)
     for t in targets:
         for delays, programs in t.proven.items() if "delay" in plan.strategies else ():
@@ -119,7 +118,7 @@ def _print_exercised(console: Console, target: TargetSummary) -> None:
         console.print(Padding(Text(f"could have been broken in so many programs: {told}"), (0, 0, 0, 2)))
     if target.cut_short:
         programs = count(target.programs, "program")
-        told = f"after {programs} the time was up, before all was tried that every run begins with: a longer --budget"
+        told = f"after {programs} the budget was used up, before all was tried that every run begins with: give it more"
         console.print(Padding(Text(told, style="yellow"), (0, 0, 0, 2)))
     if target.reach is not None and ":" in target.target:  # of the managers that come with Crosswire nobody asks
         console.print(Padding(Text(_reached(target.reach)), (0, 0, 0, 2)))
