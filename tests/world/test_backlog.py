@@ -49,6 +49,7 @@ def safe() -> web.Application:
     return feed(True)
 
 
+@pytest.mark.long
 def test_a_set_that_changes_while_a_send_waits_is_seen() -> None:
     plan = Plan(executions=60, seed=1, promises=frozenset({"hygiene"}))
     campaign = Campaign(application(f"{__name__}:unsafe", wire=FEED), plan, explaining=False).run()
