@@ -52,6 +52,7 @@ AT_ONCE = moves("u0", "u0", "u1", "u1", "u0")
         ("in_turns", ERROR, True, set()),
         ("in_turns", ERROR, False, {"LostEvent"}),
         ("in_turns", None, True, {"LostEvent"}),
+        ("quotes", ERROR, True, set()),
         ("forgets", ERROR, True, {"LostEvent"}),
     ],
 )
@@ -74,3 +75,9 @@ def test_of_several_things_under_way_nobody_knows_which_was_meant() -> None:
         settled, together = playing.run(PLAIN, InOrder()), playing.run(moves("u0", "u0"), InOrder())
     assert (RowKind.RETURNED, False) in ends(settled)
     assert ends(together) == [(RowKind.CANCELLED, Outcome.INDETERMINATE)] * 2
+    playing = worker("quotes")
+    with playing.session():
+        assert ends(playing.run(moves("u0", "u0"), InOrder())) == [
+            (RowKind.RETURNED, False),
+            (RowKind.RETURNED, Outcome.INDETERMINATE),
+        ]

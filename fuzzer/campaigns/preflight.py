@@ -16,7 +16,7 @@ from ...models.isolation.violations import (
 from ..core.choices import PROMISES
 from ..core.handshake import Sent
 from ..core.history import Failure
-from ..core.program import Operation, Program
+from ..core.program import Kind, Operation, Program
 from ..engine.execution import Execution, TargetError, Worker
 from ..findings.finding import judged
 from ..targets.traits import WireTraits
@@ -25,6 +25,9 @@ from ..world import InOrder
 from .rounds import Batch
 
 __all__ = ("preflight",)
+
+SAID: frozenset[Kind] = frozenset({"emit", "broadcast", "emit_to_room", "run_agent", "act"})
+"""What has to arrive somewhere, of what the first client does."""
 
 SYMPTOMS = (BrokenGoldenPath, Dropped, LostEvent, Refused, ReplacedEvent, UnhandledError)
 """Violations by which a wire shows that it does not speak the application's protocol; others are the application's."""
@@ -166,18 +169,22 @@ def _understood(name: str, traits: WireTraits, execution: Execution) -> None:
     """Raise `TargetError` unless the wire speaks the application's protocol: clients get in, what is said arrives."""
     why: dict[str, object] = {}
     wire = traits.wire
+    operations = execution.program.operations
+    saying = {number for number, op in enumerate(operations) if op.kind in SAID}
+    refused = {row.operation for row in execution.history if row.kind == "returned" and row.detail is False}
+    turned_down = saying & refused if traits.policy.may_refuse else set[int]()
     for row in execution.history:
         if row.kind == "closed" and row.connection is not None:
             why.setdefault(row.connection, row.detail)
         if row.kind == "gone":
             break
-        if row.kind == "returned" and row.detail is False:
+        if row.kind == "returned" and row.detail is False and row.operation not in turned_down:
             raise TargetError(f"{name}: {turned_away(traits, execution, str(why.get(row.connection or '', '')))}")
     arrived = {(row.operation, row.connection) for row in execution.history if row.kind == "received"}
-    for number, op in enumerate(execution.program.operations):
-        if op.kind in ("emit", "broadcast", "emit_to_room", "run_agent", "act"):
+    for number, op in enumerate(operations):
+        if number in saying:
             to = "c0" if op.kind in ("run_agent", "act") else "c1"
-            if (number, to) not in arrived:
+            if (number, to) not in arrived and not (arrived and number in turned_down):
                 said = Outgoing(f"cw-e{number}", op.to, Login("c0", "u0", "token-u0", "u0"), op.room)
                 frame = wire.act(op.name or "", said) if op.kind == "act" else getattr(wire, op.kind)(said)
                 errors = [failure.brief for failure in _unhandled(execution)]

@@ -42,7 +42,7 @@ SENTENCES: dict[RowKind, str] = {
     RowKind.STUCK: "{operation} never ended",
     RowKind.SENT: "{detail} was sent to {connection}",
     RowKind.RECEIVED: "{connection} received {detail}",
-    RowKind.REFUSED: "{detail} could not be sent to {connection}, which had gone",
+    RowKind.REFUSED: "{detail} was for {connection}, which had gone",
     RowKind.CLOSED: "the server closed {connection} ({detail})",
     RowKind.GONE: "{connection} left ({detail})",
     RowKind.STALLED: "{connection} stopped reading",

@@ -69,6 +69,8 @@ class WireClient:
         self.joining: dict[int, str] = {}
         self.logging_out: list[int] = []
         """log-outs under way that the server will say are done"""
+        self.unclear = False
+        """whether the server has turned down something, nobody can say what, since everything came to rest"""
         self.acting: dict[int, str] = {}
         """actions under way that the server will say are done"""
         self.online: tuple[str, ...] | None = None

@@ -50,6 +50,11 @@ def answer_of(action: Action, answer: HttpAnswer) -> Detail:
     return named if isinstance(named, str) else None
 
 
+TURNED_DOWN: tuple[Detail, RowKind] = False, RowKind.RETURNED
+UNCLEAR: tuple[Detail, RowKind] = Outcome.INDETERMINATE, RowKind.CANCELLED
+"""How something ends that a server may have turned down: nobody can say whether it did."""
+
+
 class Speaking:
     """What operations say over a wire; a driver of clients derives from it."""
 
@@ -124,14 +129,15 @@ class Speaking:
 
     def rejected(self, client: WireClient, quoted: Sequence[str]) -> None:
         """The server turns down what it quotes, or the one thing under way; of several, nobody knows which."""
-        name = client.login.connection
-        mine = [at for at, by in self.emitting.items() if by == name and self.operations[at].kind in (*EMITS, "act")]
+        mine = [number for number, name in self.emitting.items() if name == client.login.connection]
+        said = [number for number in mine if self.operations[number].kind in (*EMITS, "act")]
         named = {self.made[text].number for text in quoted if text in self.made}
-        refused = [number for number in mine if number in named] or (mine if len(mine) == 1 else [])
-        for number in refused:
-            self.ended(number, False)
-        for number in [] if refused else mine:
-            self.ended(number, Outcome.INDETERMINATE, RowKind.CANCELLED)
+        clear = named or (len(mine) == 1 and client.connecting is None and not client.unclear)
+        for number in said:
+            if not clear or not named or number in named:
+                client.acting.pop(number, None)
+                self.ended(number, *(TURNED_DOWN if clear else UNCLEAR))
+        client.unclear = client.unclear or not clear
 
     def logged_out(self, client: WireClient) -> None:
         """The server confirms that the client is logged out: the log-out that was asked for first is done."""

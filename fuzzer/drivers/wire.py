@@ -122,11 +122,15 @@ class WireDriver(Driver, Speaking):
                 self.connected(client, RowKind.RETURNED, Outcome.INDETERMINATE)
             if client.leaving is not None:
                 self.has_left(client, Outcome.INDETERMINATE)
+            client.unclear = False
         for number, name in list(self.emitting.items()):
             emitter = self.clients[name]
             if not emitter.link.unread or emitter.gone:
                 confirmed = self.wire.confirms_joins and emitter.joining.pop(number, None) is not None
                 confirmed = confirmed or emitter.acting.pop(number, None) is not None
+                if number in emitter.logging_out:
+                    emitter.logging_out.remove(number)
+                    confirmed = True
                 self.ended(number, Outcome.INDETERMINATE, RowKind.CANCELLED if confirmed else RowKind.RETURNED)
 
     def under_way(self) -> bool:

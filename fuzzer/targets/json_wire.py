@@ -25,7 +25,7 @@ from .own import Action
 from .presence import Presence
 from .templates import USER, Shape, Template, contains, frame_of, joined_room, names, names_room
 from .users import Naming, known_as
-from .wire import Login, Outgoing, Reading, Wire, WireError, words
+from .wire import UNASKED, Login, Outgoing, Reading, Wire, WireError, words
 
 __all__ = ("TEXT", "JsonWire")
 
@@ -113,7 +113,7 @@ class JsonWire(Wire):
             if action.audience != "user" and names("{to}", action.say):
                 raise WireError(f'the action {name!r} says {{to}}, which is nobody without audience="user"')
         if self.logged_out is not None and not self.offers("log_out"):
-            raise WireError("logged_out= is what answers a log-out, and clients have none to send: say logout=")
+            raise WireError(UNASKED)
         if not self.path.startswith("/"):
             raise WireError(f"the path {self.path!r} must begin with /")
 

@@ -15,7 +15,7 @@ from ..core.jsons import read_json
 from .frames import carries_any, in_objects, markers
 from .login import HttpLogin
 from .templates import joined_room, names_room
-from .wire import Frame, Login, Outgoing, Reading, Request, Template, Wire, fill, words
+from .wire import UNASKED, Frame, Login, Outgoing, Reading, Request, Template, Wire, WireError, fill, words
 
 __all__ = ("SocketIOWire",)
 
@@ -59,6 +59,10 @@ class SocketIOWire(Wire):
 
     waits_for_ready = True
     has_heartbeats = True
+
+    def __post_init__(self) -> None:
+        if self.logged_out is not None and not self.offers("log_out"):
+            raise WireError(UNASKED)
 
     def describe(self) -> str:
         return f"Socket.IO at {self.path}" + (f", namespace {self.namespace}" if self.namespace != "/" else "")

@@ -30,12 +30,16 @@ __all__ = (
     "Reading",
     "Request",
     "Template",
+    "UNASKED",
     "Wire",
     "WireError",
     "fill",
     "markers",
     "words",
 )
+
+
+UNASKED = "logged_out= is what answers a log-out, and clients have none to send: say logout="
 
 
 class WireError(UsageError):

@@ -28,9 +28,9 @@ def may_not_hear(event: Event, c: Connection, row: int, *, at_once: bool = False
     to hold ``at_once``.
     """
     why = _stranger(event, c, row, row)
-    before = c.before if not at_once or row < c.login.sure_from else None
+    before = c.before
     while why is not None and before is not None:
-        if _stranger(event, before, row, event.by.began) is None:
+        if _stranger(event, before, row, row if at_once else event.by.began) is None:
             return None
         before = before.before
     return why

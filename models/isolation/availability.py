@@ -230,19 +230,21 @@ def flooded_with(index: HistoryIndex, b: Breach) -> bool:
 def left_so_many(index: HistoryIndex, b: Breach) -> bool:
     """More frames than are kept may have lain before a connection at a moment: who sends may close it for that."""
     most, c = index.policy.backlog, b.connection
-    if most is None or c is None or c.closed > b.until:
+    if most is None or c is None or c.closed > b.until or isinstance(index.history[c.closed].detail, Refusal):
         return False
     events = [event for event in index.events.values() if event.by.began < b.until]
-    return any(
-        sum(_may_lie(event, c, moment) for event in events) > most
-        for moment in (*(event.by.began for event in events), b.until)
-    )
+    moments = [event.by.began for event in events if index.rest_after(event.by.began) >= b.until]
+    return any(sum(_may_lie(index, event, c, moment) for event in events) > most for moment in (*moments, b.until))
 
 
-def _may_lie(event: Event, c: Connection, moment: int) -> bool:
-    """Whether a frame with an event may be before a connection, unread."""
+def _may_lie(index: HistoryIndex, event: Event, c: Connection, moment: int) -> bool:
+    """Whether a frame with an event may be before a connection that reads: until everything has come to rest."""
+    kept = index.policy.kept != "no"
+    if not (kept or c.asked < event.by.began) or event.by.began > moment:
+        return False
+    comes = max(event.by.ended, c.asked) if kept else event.by.ended
     return (
-        event.by.began <= moment
+        moment <= index.rest_after(comes)
         and may_not_hear(event, c, moment) is None
         and not any(d.connection.name == c.name and d.received <= moment for d in event.deliveries)
     )

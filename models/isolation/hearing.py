@@ -74,11 +74,15 @@ def would_be_closed(index: HistoryIndex, b: Breach) -> bool:
 
 
 def in_its_queue(index: HistoryIndex, b: Breach) -> bool:
-    """After the answer to a log-out more may be on its way to that socket, unless the server declares otherwise."""
+    """After the answer to a log-out more may be on its way to that socket, unless the server declares otherwise.
+
+    By the next rest it has come.
+    """
     c, act = b.connection, b.act
     if index.policy.logs_out or not index.by_wire or c is None or act is None:
         return False
-    late = isinstance(b.violation, v.LateDelivery) and act.began < c.login.may_until
+    ended = c.login.may_until
+    late = isinstance(b.violation, v.LateDelivery) and act.began < ended and b.until < index.rest_after(ended)
     return late and any(
         i.op.kind == "log_out" and i.op.connection == c.name and i.ended == c.login.may_until and not i.indeterminate
         for i in index.invocations.values()

@@ -326,7 +326,7 @@ class HistoryIndex:
     def _turned_away(self, row: int, time: float, number: int | None, c: Connection | None, detail: Detail) -> None:
         if isinstance(detail, Content):
             for _, event in self.mentioned(detail):
-                event.turned_away = True
+                event.turned_away = event.turned_away or (c is not None and event.to in (c.user, c.identity))
 
     def mentioned(self, content: Content) -> list[tuple[Mention, Event]]:
         """The events that a frame carries, with what it says of each."""

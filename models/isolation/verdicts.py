@@ -31,7 +31,7 @@ class Breach:
     act: Invocation | None = None
     connection: Connection | None = None
     failed: bool = False
-    """Whether the server itself said that something went wrong in it: no policy is that."""
+    """Whether the server itself said that something went wrong in it: no declaration is named for that."""
 
 
 Excuse = Callable[[HistoryIndex, Breach], bool]

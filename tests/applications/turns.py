@@ -12,15 +12,16 @@ players: set[ServerConnection] = set()
 last: list[str] = []
 
 
-async def play(connection: ServerConnection, *, told: bool) -> None:
-    """``told``: everybody hears of each move that is taken."""
+async def play(connection: ServerConnection, *, told: bool, quotes: bool = False) -> None:
+    """``told``: everybody hears of each move that is taken; ``quotes``: who hears of one that is not, hears which."""
     assert connection.request is not None
     user = connection.request.path[1:]
     players.add(connection)
     try:
         async for frame in connection:
             if last[-1:] == [user]:
-                broadcast([connection], json.dumps({"type": "error", "why": "not your turn"}))
+                why = {"why": "not your turn"} | ({"move": json.loads(frame)["move"]} if quotes else {})
+                broadcast([connection], json.dumps({"type": "error"} | why))
                 continue
             last.append(user)
             await asyncio.sleep(0.01)
@@ -31,4 +32,5 @@ async def play(connection: ServerConnection, *, told: bool) -> None:
 
 
 in_turns = partial(play, told=True)
+quotes = partial(play, told=True, quotes=True)
 forgets = partial(play, told=False)

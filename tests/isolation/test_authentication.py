@@ -85,15 +85,18 @@ def test_nothing_after_a_login_has_ended(how: Any, order: str) -> None:
 
 @pytest.mark.parametrize("order", ["emitted before", "emitted after"])
 @pytest.mark.parametrize("said", [None, NOBODY])
-def test_what_comes_after_an_answer_to_a_log_out_may_have_been_on_its_way(order: str, said: Any) -> None:
+@pytest.mark.parametrize("rested", [False, True])
+def test_what_comes_after_an_answer_to_a_log_out_may_have_been_on_its_way(order: str, said: Any, rested: bool) -> None:
     """Once everything has come to rest it was not."""
     story = served("u0", "u1")
     number = story.begin("emit", "c0", "u0", to="u1") if order == "emitted before" else -1
     story.done("log_out", "c1", said=said)
     if number < 0:
         number = story.begin("emit", "c0", "u0", to="u1")
+    if rested:
+        story.rest()
     story.hears("c1", number).end(number, NOBODY).rest()
-    excused = order == "emitted before" and said is None
+    excused = order == "emitted before" and said is None and not rested
     assert kinds(story) == ([] if excused else ["LateDelivery"])
     assert story.excused() == (["in_its_queue"] if excused else [])
     assert kinds(story, logs_out=True) == ["LateDelivery"]

@@ -373,19 +373,35 @@ def test_who_floods_may_be_hung_up_on_where_a_rate_is_declared(spoken: int, seco
 
 
 @pytest.mark.parametrize(
-    ("said", "heard", "to", "excused"), [(3, 0, "u0", 1), (2, 0, "u0", 0), (3, 1, "u0", 0), (3, 0, "u1", 0)]
+    ("said", "heard", "to", "rested", "excused"),
+    [(3, 0, "u0", 0, 1), (2, 0, "u0", 0, 0), (3, 1, "u0", 0, 0), (3, 0, "u1", 0, 0), (3, 0, "u0", 1, 0)],
 )
-def test_who_has_left_more_unread_than_is_kept_may_be_hung_up_on(said: int, heard: int, to: str, excused: bool) -> None:
-    """Though it reads: so many may have come before anybody had the time to write one."""
+def test_who_has_left_more_unread_than_is_kept_may_be_hung_up_on(
+    said: int, heard: int, to: str, rested: bool, excused: bool
+) -> None:
+    """Though it reads: so many may have come before anybody had the time to write one, until all has come to rest."""
     story = served("u0", "u1")
     for nth in range(said):
         number = story.done("emit", "c1", "u1", to=to, said=NOBODY)
         if nth < heard:
             story.hears("c0", number)
+    if rested:
+        story.rest()
+        story.done("emit", "c0", "u0", to="u9", said=NOBODY)
     story.closed("c0", "closed with 1013: too far behind")
     assert [kind for kind in kinds(story, backlog=2) if kind == "Dropped"] == ([] if excused else ["Dropped"])
     assert story.excused(backlog=2).count("left_so_many") == excused
     assert "Dropped" in kinds(story)
+
+
+def test_nothing_said_before_it_came_lies_before_a_connection_unless_it_is_kept() -> None:
+    story = served("u1")
+    for _ in range(3):
+        story.done("emit", "c0", "u1", to="u0", said=NOBODY)
+    story.connect("c1", "u0")
+    story.closed("c1", "closed with 1013: too far behind")
+    assert "Dropped" in kinds(story, backlog=2)
+    assert "left_so_many" in story.excused(backlog=2, kept="next")
 
 
 @pytest.mark.parametrize(
