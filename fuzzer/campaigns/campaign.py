@@ -11,7 +11,8 @@ import time
 from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import closing, suppress
-from itertools import chain, zip_longest
+from itertools import chain, product, zip_longest
+from math import inf
 
 from ...models.isolation import impossible
 from ...models.isolation.violations import Stuck
@@ -62,8 +63,11 @@ CAUSES = 1 / 10
 CAUSE_MANAGER, CAUSE_APPLICATION = 0.15, 0.6
 """Seconds that the cause of one finding takes."""
 
-CONFIRMING_MANAGER, CONFIRMING_APPLICATION = 0.2, 1.0
+CONFIRMING_MANAGER, CONFIRMING_APPLICATION = 0.5, 1.0
 """Seconds that confirming one bug takes."""
+
+PATIENTLY = 3
+"""Times as long as that each may take, while others wait; what cannot be confirmed takes far longer than what can."""
 
 
 class Campaign:
@@ -176,10 +180,16 @@ class Campaign:
                     yield BugUpdated(self.tally, found)
 
     def _confirm(self) -> Iterator[CampaignEvent]:
-        """Run what was found on asyncio's own loop while the budget lasts, one symptom of each bug first."""
+        """Run what was found on asyncio's own loop while the budget lasts, one symptom of each bug first.
+
+        Where the budget is time, each has a few times what it usually takes, before any has all that is left.
+        """
         found_by = self.tally.found
         groups = bugs_of({signature: found.cause for signature, found in found_by.items()})
-        for signature in (one for tier in zip_longest(*groups) for one in tier if one is not None):
+        order = [one for tier in zip_longest(*groups) for one in tier if one is not None]
+        usual = CONFIRMING_APPLICATION if self.target.traits.by_wire else CONFIRMING_MANAGER
+        turns = (inf,) if self.plan.seconds is None else (PATIENTLY * usual, inf)
+        for most, signature in product(turns, order):
             found = found_by[signature]
             if found.confirmation not in (None, NOT_TRIED) or found.finding.fatal:
                 continue
@@ -191,7 +201,8 @@ class Campaign:
             if left is not None and left < LEAST:
                 found.confirmation = NOT_TRIED
             else:
-                found.confirmation = confirm(self.target, found.finding.execution, signature, seconds=left)
+                seconds = None if left is None else min(left, most)
+                found.confirmation = confirm(self.target, found.finding.execution, signature, seconds=seconds)
             yield BugUpdated(self.tally, found)
 
     def _batches(self, worker: Worker) -> Iterator[Batch | None]:
