@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.engine.execution import Execution, Worker
+from crosswire.fuzzer.findings.confirm import Confirmation, confirm
 from crosswire.fuzzer.search.random_walk import RandomWalk
 from crosswire.fuzzer.targets.adapter import Target
+from crosswire.fuzzer.world.trio_stock import make_stock
 from crosswire.models.isolation import judge
 
-__all__ = ("PROGRAM", "run", "shown_and_replayed")
+__all__ = ("ENOUGH", "PROGRAM", "confirmed_on_trio", "run", "shown_and_replayed", "stock_trio_shows_the_same")
+
+ENOUGH = 120.0
+"""Real seconds for a confirmation: no test depends on how busy the machine is."""
 
 PROGRAM = Program(
     (
@@ -37,3 +42,26 @@ def shown_and_replayed(target: Target, times: int) -> set[str]:
             assert (again.history, again.visible) == (execution.history, execution.visible)
             found |= {violation.kind for violation in judge(target, PROGRAM, execution.history)}
     return found
+
+
+def stock_trio_shows_the_same(target: Target, times: int) -> None:
+    """Assert that executions are the same under `trio.run`."""
+    stock = Worker(target, make_stock())
+    executions = run(Worker(target), times)
+    with stock.session():
+        for execution in executions:
+            again = stock.replay(PROGRAM, execution.schedule)
+            assert (again.history, again.visible) == (execution.history, execution.visible)
+
+
+def confirmed_on_trio(wrong: Target, right: Target) -> Confirmation:
+    """The confirmation of an event that a target loses; asserts that its repaired twin is not confirmed to lose it."""
+    execution, lost = next(
+        (execution, violation)
+        for execution in run(Worker(wrong), 150)
+        for violation in judge(wrong, PROGRAM, execution.history)
+        if violation.kind == "LostEvent"
+    )
+    signature = lost.signature(wrong.name)
+    assert confirm(right, execution, signature, ENOUGH, attempts=5).verdict == "not confirmed"
+    return confirm(wrong, execution, signature, ENOUGH)

@@ -9,13 +9,12 @@ import pytest
 from crosswire.fuzzer import Http, JsonWire, SocketIOWire, application
 from crosswire.fuzzer.core.program import Program
 from crosswire.fuzzer.engine.execution import Worker
-from crosswire.fuzzer.findings.finding import judged
-from crosswire.fuzzer.search import RandomWalk
 from crosswire.fuzzer.targets.adapter import Target
 from crosswire.fuzzer.targets.json_wire import TEXT
 from crosswire.strategies.openings import openings
 
 from .applications.malformed import WIRE
+from .schedules import kinds_under
 
 
 def malformed(target: Target) -> list[Program]:
@@ -37,9 +36,7 @@ def test_what_a_server_makes_of_messages_without_a_meaning(name: str, wrong: set
     worker = Worker(application(f"tests.applications.malformed:{name}", wire=WIRE))
     programs = malformed(worker.target)
     assert len(programs) == 3
-    with worker.session():
-        runs = [judged(worker, worker.run(program, RandomWalk(seed))) for program in programs for seed in range(4)]
-    assert {violation.kind for run in runs for violation in run.violations} == wrong
+    assert kinds_under(worker, 4, *programs) == wrong
 
 
 def test_what_means_nothing_is_half_a_message_or_json_of_another_shape() -> None:

@@ -10,12 +10,11 @@ import pytest
 from crosswire.fuzzer.core.history import Outcome, RowKind
 from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.engine.execution import Execution, Worker
-from crosswire.fuzzer.findings.finding import judged
-from crosswire.fuzzer.search import RandomWalk
 from crosswire.fuzzer.targets import JsonWire, Policy, application
 from crosswire.fuzzer.world import InOrder
 
 from .applications import turns
+from .schedules import kinds_under
 
 ERROR = {"type": "error"}
 HERE = (Operation("connect", "c0", "u0"), Operation("connect", "c1", "u1"), Operation("settle"))
@@ -60,13 +59,7 @@ def test_what_is_turned_down_is_not_lost_where_that_is_declared(
     name: str, rejected: Mapping[str, Any] | None, may_refuse: bool, found: set[str]
 ) -> None:
     playing = worker(name, rejected, may_refuse=may_refuse)
-    shown = set()
-    with playing.session():
-        for program in (PLAIN, moves("u0", "u1", "u0", "u1", settled=True), AT_ONCE):
-            for seed in range(30):
-                result = judged(playing, playing.run(program, RandomWalk(seed)))
-                shown |= {violation.kind for violation in result.violations}
-    assert shown == found
+    assert kinds_under(playing, 30, PLAIN, moves("u0", "u1", "u0", "u1", settled=True), AT_ONCE) == found
 
 
 def test_of_several_things_under_way_nobody_knows_which_was_meant() -> None:

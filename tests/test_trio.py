@@ -34,6 +34,7 @@ from crosswire.fuzzer.world.trio_stock import make_stock
 from crosswire.models.isolation import judge
 
 from .command import crosswire
+from .replaying import ENOUGH
 
 PROGRAM = Program(
     (
@@ -43,9 +44,6 @@ PROGRAM = Program(
         Operation("disconnect", "c0"),
     )
 )
-
-ENOUGH = 120.0
-"""Real seconds for a confirmation: no test depends on how busy the machine is."""
 
 CANCELLED = Program((*PROGRAM.operations[:3], Operation("cancel", None, "u1")))
 

@@ -9,26 +9,21 @@ import pytest
 
 from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.engine.execution import Worker
-from crosswire.fuzzer.findings.confirm import confirm
 from crosswire.fuzzer.targets.adapter import Target
 from crosswire.fuzzer.targets.applications import application
 from crosswire.fuzzer.targets.backends import on
 from crosswire.fuzzer.targets.resolve import UnknownTargetError, resolve
 from crosswire.fuzzer.targets.standins import LineServer
 from crosswire.fuzzer.world import InOrder
-from crosswire.fuzzer.world.trio_stock import make_stock
 from crosswire.models.isolation import judge
 
 from .applications import on_anyio
 from .command import crosswire
-from .replaying import PROGRAM, run, shown_and_replayed
+from .replaying import confirmed_on_trio, shown_and_replayed, stock_trio_shows_the_same
 
 PLACE = "tests.applications"
 
 pytestmark = pytest.mark.filterwarnings("ignore:Async generator:ResourceWarning")  # trio says so of `iter_text`
-
-ENOUGH = 120.0
-"""Real seconds for a confirmation: no test depends on how busy the machine is."""
 
 APPLICATIONS = {
     "on_anyio:walks?backend=trio": {"LostEvent", "Dropped"},
@@ -71,25 +66,12 @@ def test_what_is_kept_of_each_client_is_found_and_a_history_is_not(name: str, fo
 
 @pytest.mark.parametrize("name", [name for name in APPLICATIONS if "threads" not in name])
 def test_stock_trio_shows_the_same(name: str) -> None:
-    stock = Worker(target(name), make_stock())
-    executions = run(Worker(target(name)), 30)
-    with stock.session():
-        for execution in executions:
-            again = stock.replay(PROGRAM, execution.schedule)
-            assert (again.history, again.visible) == (execution.history, execution.visible)
+    stock_trio_shows_the_same(target(name), 30)
 
 
 def test_a_finding_is_confirmed_under_trio_run_and_its_repair_is_not() -> None:
-    wrong, right = target("on_anyio:walks?backend=trio"), target("on_anyio:repaired?backend=trio")
-    execution, lost = next(
-        (execution, violation)
-        for execution in run(Worker(wrong), 150)
-        for violation in judge(wrong, PROGRAM, execution.history)
-        if violation.kind == "LostEvent"
-    )
-    confirmed = confirm(wrong, execution, lost.signature(wrong.name), ENOUGH)
+    confirmed = confirmed_on_trio(target("on_anyio:walks?backend=trio"), target("on_anyio:repaired?backend=trio"))
     assert str(confirmed).startswith("confirmed on stock trio (trio.run, its batches in the recorded order")
-    assert confirm(right, execution, lost.signature(wrong.name), ENOUGH, attempts=5).verdict == "not confirmed"
 
 
 def test_what_is_not_reachable_is_refused_in_a_line_that_says_what_to_do() -> None:

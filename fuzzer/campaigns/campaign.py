@@ -187,8 +187,7 @@ class Campaign:
         found_by = self.tally.found
         groups = bugs_of({signature: found.cause for signature, found in found_by.items()})
         order = [one for tier in zip_longest(*groups) for one in tier if one is not None]
-        usual = CONFIRMING_APPLICATION if self.target.traits.by_wire else CONFIRMING_MANAGER
-        turns = (inf,) if self.plan.seconds is None else (PATIENTLY * usual, inf)
+        turns = (inf,) if self.plan.seconds is None else (PATIENTLY * self._usual, inf)
         for most, signature in product(turns, order):
             found = found_by[signature]
             if found.confirmation not in (None, NOT_TRIED) or found.finding.fatal:
@@ -245,14 +244,18 @@ class Campaign:
         """Return whether so much of a budget in seconds is used up."""
         return self.plan.seconds is not None and time.perf_counter() - self._began >= self.plan.seconds * share
 
+    @property
+    def _usual(self) -> float:
+        """Seconds that confirming one bug of this target takes."""
+        return CONFIRMING_APPLICATION if self.target.traits.by_wire else CONFIRMING_MANAGER
+
     def _reserved(self) -> float:
         """Return the seconds of the budget that causes and confirmations of what was found so far will need."""
         if self.plan.seconds is None:
             return 0.0
         wire, findings, needed = self.target.traits.by_wire, len(self.tally.found), 0.0
         if self.confirming:
-            each = CONFIRMING_APPLICATION if wire else CONFIRMING_MANAGER
-            needed += min(each * findings, self.plan.seconds * CONFIRMING)
+            needed += min(self._usual * findings, self.plan.seconds * CONFIRMING)
         if self.explaining:
             needed += min((CAUSE_APPLICATION if wire else CAUSE_MANAGER) * findings, self.plan.seconds * CAUSES)
         return needed

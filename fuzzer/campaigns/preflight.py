@@ -16,7 +16,7 @@ from ...models.isolation.violations import (
 from ..core.choices import PROMISES
 from ..core.handshake import Sent
 from ..core.history import Failure
-from ..core.program import Kind, Operation, Program
+from ..core.program import EMITS, Operation, Program
 from ..engine.execution import Execution, TargetError, Worker
 from ..findings.finding import judged
 from ..targets.traits import WireTraits
@@ -26,7 +26,7 @@ from .rounds import Batch
 
 __all__ = ("preflight",)
 
-SAID: frozenset[Kind] = frozenset({"emit", "broadcast", "emit_to_room", "run_agent", "act"})
+SAID = EMITS | {"act"}
 """What has to arrive somewhere, of what the first client does."""
 
 SYMPTOMS = (BrokenGoldenPath, Dropped, LostEvent, Refused, ReplacedEvent, UnhandledError)
@@ -170,9 +170,9 @@ def _understood(name: str, traits: WireTraits, execution: Execution) -> None:
     why: dict[str, object] = {}
     wire = traits.wire
     operations = execution.program.operations
-    saying = {number for number, op in enumerate(operations) if op.kind in SAID}
     refused = {row.operation for row in execution.history if row.kind == "returned" and row.detail is False}
-    turned_down = saying & refused if traits.policy.may_refuse else set[int]()
+    saying = {number for number, op in enumerate(operations) if op.kind in SAID}
+    turned_down = refused & saying if traits.policy.may_refuse else set[int]()
     for row in execution.history:
         if row.kind == "closed" and row.connection is not None:
             why.setdefault(row.connection, row.detail)

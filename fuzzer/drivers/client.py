@@ -66,13 +66,8 @@ class WireClient:
         self.hung_up = False
         self.following = False
         """the server says nothing of what the login went on with"""
-        self.joining: dict[int, str] = {}
-        self.logging_out: list[int] = []
-        """log-outs under way that the server will say are done"""
         self.unclear = False
         """whether the server has turned down something, nobody can say what, since everything came to rest"""
-        self.acting: dict[int, str] = {}
-        """actions under way that the server will say are done"""
         self.online: tuple[str, ...] | None = None
         """who the server has said is online"""
         self.cookies: Mapping[str, str] = {}

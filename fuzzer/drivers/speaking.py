@@ -120,39 +120,43 @@ class Speaking:
 
     def joined(self, client: WireClient, room: str) -> None:
         """The server confirms that a room was joined; without a name, the one that was asked for first."""
-        for number, wanted in client.joining.items():
-            if room in ("", wanted):
-                del client.joining[number]
-                if number in self.emitting:
-                    self.ended(number, None)
-                return
-
-    def rejected(self, client: WireClient, quoted: Sequence[str]) -> None:
-        """The server turns down what it quotes, or the one thing under way; of several, nobody knows which."""
-        mine = [number for number, name in self.emitting.items() if name == client.login.connection]
-        said = [number for number in mine if self.operations[number].kind in (*EMITS, "act")]
-        named = {self.made[text].number for text in quoted if text in self.made}
-        clear = named or (len(mine) == 1 and client.connecting is None and not client.unclear)
-        for number in said:
-            if not clear or not named or number in named:
-                client.acting.pop(number, None)
-                self.ended(number, *(TURNED_DOWN if clear else UNCLEAR))
-        client.unclear = client.unclear or not clear
+        self._answered(client, lambda op: op.kind == "join" and room in ("", op.room))
 
     def logged_out(self, client: WireClient) -> None:
         """The server confirms that the client is logged out: the log-out that was asked for first is done."""
-        if client.logging_out:
-            number = client.logging_out.pop(0)
-            if number in self.emitting:
-                self.ended(number, None)
+        self._answered(client, lambda op: op.kind == "log_out")
 
     def acted(self, client: WireClient, name: str, user: str | None) -> None:
         """The server confirms that an action is done: the one of that name that was asked for first."""
-        number = next((number for number, wanted in client.acting.items() if wanted == name), None)
+        self._answered(client, lambda op: op.kind == "act" and op.name == name, user)
+
+    def _answered(self, client: WireClient, asked: Callable[[Operation], bool], detail: Detail = None) -> None:
+        """The first operation of a client's that this answers has ended."""
+        number = next((number for number in self._under_way(client) if asked(self.operations[number])), None)
         if number is not None:
-            del client.acting[number]
-            if number in self.emitting:
-                self.ended(number, user)
+            self.ended(number, detail)
+
+    def _under_way(self, client: WireClient) -> list[int]:
+        """The operations that a client has sent and that are not done, in order."""
+        return [number for number, name in self.emitting.items() if name == client.login.connection]
+
+    def awaits(self, number: int) -> bool:
+        """Whether the server was to say when an operation is done."""
+        op = self.operations[number]
+        if op.kind == "act":
+            action = self.wire.actions.get(op.name or "")
+            return action is not None and action.answer is not None
+        return (op.kind == "join" and self.wire.confirms_joins) or (op.kind == "log_out" and self.wire.confirms_log_out)
+
+    def rejected(self, client: WireClient, quoted: Sequence[str]) -> None:
+        """The server turns down what it quotes, or the one thing under way; of several, nobody knows which."""
+        mine = self._under_way(client)
+        named = {self.made[text].number for text in quoted if text in self.made}
+        clear = named or (len(mine) == 1 and client.connecting is None and not client.unclear)
+        for number in mine:
+            if self.operations[number].kind in (*EMITS, "act") and (not named or number in named):
+                self.ended(number, *(TURNED_DOWN if clear else UNCLEAR))
+        client.unclear = client.unclear or not clear
 
     def ended(self, number: int, detail: Detail, kind: RowKind = RowKind.RETURNED) -> None:
         name = self.emitting.pop(number)
@@ -260,11 +264,11 @@ class Speaking:
         speak: Callable[[Outgoing], Frame | Http],
         aim: Aim | None,
         heard: Callable[[HttpAnswer], Detail] = taken,
-    ) -> WireClient | None:
-        """Let a client say something; the client, where it can."""
+    ) -> None:
+        """Let a client say something, where it can."""
         client = self._client(number, op)
         if client is None:
-            return None
+            return
         event = Outgoing(self.event(number, op), op.to, client.login, op.room)
         said = speak(event)
         if isinstance(said, Http) and aim is not None:
@@ -277,7 +281,6 @@ class Speaking:
         else:
             self.emitting[number] = client.login.connection
             client.link.send(said)
-        return client
 
     def answered(self, number: int, lane: Lane, heard: Callable[[HttpAnswer], Detail], answer: HttpAnswer) -> None:
         """What was asked over HTTP is answered: it was taken, or refused."""
@@ -310,8 +313,6 @@ class Speaking:
             assert op.room is not None
             self.record(RowKind.INVOKED, number, op.connection, Aim(rooms=(op.room,)))
             self.emitting[number] = client.login.connection
-            if op.kind == "join":
-                client.joining[number] = op.room
             speak = self.wire.join_room if op.kind == "join" else self.wire.leave_room
             for frame in speak(client.login, op.room):
                 client.link.send(frame)
@@ -339,8 +340,6 @@ class Speaking:
             self.record(RowKind.INVOKED, number, op.connection, None)
             self.emitting[number] = client.login.connection
             self.up[client.login.connection] = False
-            if self.wire.confirms_log_out:
-                client.logging_out.append(number)
             for frame in self.wire.log_out(client.login):
                 client.link.send(frame)
 
@@ -353,9 +352,7 @@ class Speaking:
         if action is None or own is None:
             self.skip(number)
             return
-        client = self._say(number, op, lane, partial(self.wire.act, name), aim_of(own, op), partial(answer_of, action))
-        if client is not None and number in self.emitting and action.answer is not None:
-            client.acting[number] = name
+        self._say(number, op, lane, partial(self.wire.act, name), aim_of(own, op), partial(answer_of, action))
 
     def _leave(self, number: int, op: Operation, lane: Lane) -> None:
         client = self.clients.get(op.connection or "")

@@ -126,12 +126,8 @@ class WireDriver(Driver, Speaking):
         for number, name in list(self.emitting.items()):
             emitter = self.clients[name]
             if not emitter.link.unread or emitter.gone:
-                confirmed = self.wire.confirms_joins and emitter.joining.pop(number, None) is not None
-                confirmed = confirmed or emitter.acting.pop(number, None) is not None
-                if number in emitter.logging_out:
-                    emitter.logging_out.remove(number)
-                    confirmed = True
-                self.ended(number, Outcome.INDETERMINATE, RowKind.CANCELLED if confirmed else RowKind.RETURNED)
+                kind = RowKind.CANCELLED if self.awaits(number) else RowKind.RETURNED
+                self.ended(number, Outcome.INDETERMINATE, kind)
 
     def under_way(self) -> bool:
         return self.ending is not None or any(

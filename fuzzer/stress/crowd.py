@@ -300,9 +300,7 @@ class Crowd(Speaking):
         for number, name in self.emitting.items():
             emitter = self.clients[name]
             if not emitter.link.unread or emitter.gone:
-                waits = number in emitter.joining or number in emitter.acting
-                confirmed = (waits and self.wire.confirms_joins) or number in emitter.acting
-                known = not confirmed and self.operations[number].kind not in UNCONFIRMED
+                known = not self.awaits(number) and self.operations[number].kind not in UNCONFIRMED
                 kind = RowKind.RETURNED if known else RowKind.CANCELLED
                 rows.append(Row(now, kind, number, name, Outcome.INDETERMINATE))
         if calm:  # a server that never came to rest owes nothing yet

@@ -84,7 +84,7 @@ def in_its_queue(index: HistoryIndex, b: Breach) -> bool:
     ended = c.login.may_until
     late = isinstance(b.violation, v.LateDelivery) and act.began < ended and b.until < index.rest_after(ended)
     return late and any(
-        i.op.kind == "log_out" and i.op.connection == c.name and i.ended == c.login.may_until and not i.indeterminate
+        i.op.kind == "log_out" and i.op.connection == c.name and i.ended == ended and not i.indeterminate
         for i in index.invocations.values()
     )
 

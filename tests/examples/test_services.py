@@ -9,9 +9,9 @@ import pytest
 from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
 from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.engine.execution import Worker
-from crosswire.fuzzer.findings.finding import judged
-from crosswire.fuzzer.search import RandomWalk
 from crosswire.fuzzer.targets.resolve import resolve
+
+from ..schedules import kinds_under
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:unclosed:ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
@@ -55,7 +55,5 @@ def test_the_repaired_twin_shows_nothing(name: str) -> None:
     kinds = []
     for variant in (name, f"{name}_repaired"):
         worker = Worker(resolve(f"examples.services:{variant}"))
-        with worker.session():
-            runs = [judged(worker, worker.run(program, RandomWalk(seed))).violations for seed in range(60)]
-        kinds.append({violation.kind for violations in runs for violation in violations})
+        kinds.append(kinds_under(worker, 60, program))
     assert kinds[0] & SHOWS[name] and not kinds[1], kinds

@@ -9,10 +9,10 @@ from typing import Any
 
 from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.engine.execution import Worker
-from crosswire.fuzzer.findings.finding import judged
-from crosswire.fuzzer.search import RandomWalk
 from crosswire.fuzzer.targets import Adapter, Client, Event, Target
 from crosswire.fuzzer.world import InOrder
+
+from ..schedules import kinds_under
 
 __all__ = ("ONE", "PAUSE", "SETTLE", "Chat", "connect", "emit", "history", "verdicts")
 
@@ -61,10 +61,7 @@ def verdicts(adapter: type[Adapter], operations: tuple[Operation, ...], **policy
     if policy:
         adapter = type(adapter.__name__, (adapter,), {"policy": replace(adapter.policy, **policy)})
     worker = Worker(Target("chat", adapter, adapter))
-    program = Program(operations)
-    with worker.session():
-        runs = [judged(worker, worker.run(program, RandomWalk(seed))) for seed in range(25)]
-    return {violation.kind for run in runs for violation in run.violations}
+    return kinds_under(worker, 25, Program(operations))
 
 
 def history(adapter: type[Adapter], *operations: Operation) -> Any:

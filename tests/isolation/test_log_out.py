@@ -8,12 +8,11 @@ import pytest
 
 from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.engine.execution import Worker
-from crosswire.fuzzer.findings.finding import judged
-from crosswire.fuzzer.search import RandomWalk
 from crosswire.fuzzer.targets import JsonWire, Policy, application
 from crosswire.fuzzer.targets.wire import WireError
 
 from ..applications import office
+from ..schedules import kinds_under
 
 OFFICE = JsonWire(
     path="/",
@@ -54,9 +53,7 @@ def test_a_server_that_says_who_has_logged_out_is_held_to_it(
     program: Program, name: str, declared: dict[str, Any], found: set[str]
 ) -> None:
     worker = Worker(application(f"{office.__name__}:{name}", wire=OFFICE, policy=Policy(**declared)))
-    with worker.session():
-        results = [judged(worker, worker.run(program, RandomWalk(seed))) for seed in range(60)]
-    assert {violation.kind for result in results for violation in result.violations} == found
+    assert kinds_under(worker, 60, program) == found
 
 
 def test_a_wire_says_what_answers_a_log_out_only_where_there_is_one() -> None:

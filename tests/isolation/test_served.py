@@ -17,6 +17,8 @@ from crosswire.fuzzer.targets import JsonWire, Limits, Policy, application
 from crosswire.fuzzer.targets.json_wire import TEXT
 from tests.applications import strict
 
+from ..schedules import kinds_under
+
 SETTLE = Operation("settle")
 EVERYBODY = JsonWire(path="/{user}", to_user=None, to_all="{event}")
 
@@ -46,10 +48,7 @@ def verdicts(name: str, operations: tuple[Operation, ...], wire: JsonWire = EVER
     """What the model says over some schedules."""
     declared = Policy(**policy) if policy else None
     worker = Worker(application(f"tests.isolation.chats:{name}", wire=wire, policy=declared))
-    program = Program(operations)
-    with worker.session():
-        runs = [judged(worker, worker.run(program, RandomWalk(seed))) for seed in range(12)]
-    return {violation.kind for run in runs for violation in run.violations}
+    return kinds_under(worker, 12, Program(operations))
 
 
 @pytest.mark.parametrize("program", [TALK, LEAVES], ids=["talk", "leaves"])
@@ -250,9 +249,7 @@ def test_a_server_may_hang_up_on_an_action_and_not_on_an_event(wire: JsonWire, s
 def test_who_writes_to_somebody_absent_may_be_told_so_and_nobody_else(name: str, want: set[str]) -> None:
     worker = Worker(application(f"tests.applications.strict:{name}", wire=strict.chat))
     program = Program((connect(0, "u0"), connect(1, "u1"), SETTLE, Operation("emit", "c0", "u0", "u2")))
-    with worker.session():
-        runs = [judged(worker, worker.run(program, RandomWalk(seed))) for seed in range(10)]
-    assert {violation.kind for run in runs for violation in run.violations} == want
+    assert kinds_under(worker, 10, program) == want
 
 
 RETELLS = """

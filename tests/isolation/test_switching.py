@@ -18,6 +18,7 @@ from crosswire.fuzzer.targets.wire import WireError
 from crosswire.strategies.mutation import mend
 from crosswire.strategies.openings import openings
 
+from ..schedules import kinds_under
 from . import switching
 from .story import NOBODY, Story, circumstances, kinds, managed, served
 
@@ -247,9 +248,7 @@ def test_openings_tell_servers_that_are_right_from_those_that_are_wrong(name: st
     worker = Worker(target(name))
     programs = [program for program in openings(worker.target, 3) if any(map(switches, program.operations))]
     assert len(programs) == 4
-    with worker.session():
-        runs = [judged(worker, worker.run(program, RandomWalk(seed))) for program in programs for seed in range(5)]
-    assert {violation.kind for run in runs for violation in run.violations} == SERVERS[name]
+    assert kinds_under(worker, 5, *programs) == SERVERS[name]
 
 
 def test_clients_of_a_wire_that_does_not_say_so_log_in_once() -> None:

@@ -18,6 +18,7 @@ from crosswire.fuzzer.targets.adapter import Target
 from crosswire.fuzzer.targets.traits import WireTraits
 
 from ..applications import mailbox
+from ..schedules import kinds_under
 from .managers import Chat, connect, verdicts
 from .story import WIRE, Story, kinds, managed
 from .test_served import EVERYBODY
@@ -197,9 +198,7 @@ def test_a_shut_down_that_clients_disturb_fails_for_all_to_see() -> None:
 
 def farewell(name: str) -> set[str]:
     worker = Worker(application(f"tests.applications.farewell:{name}", wire=EVERYBODY))
-    with worker.session():
-        runs = [judged(worker, worker.run(Program(BYE), RandomWalk(seed))) for seed in range(12)]
-    return {violation.kind for run in runs for violation in run.violations}
+    return kinds_under(worker, 12, Program(BYE))
 
 
 def test_a_handler_that_is_hung_up_on_while_its_client_leaves_need_not_handle_that() -> None:

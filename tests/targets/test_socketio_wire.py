@@ -14,6 +14,8 @@ from crosswire.fuzzer.findings.finding import judged
 from crosswire.fuzzer.search import RandomWalk
 from crosswire.fuzzer.targets import Login, Policy, SocketIOWire, application
 
+from ..schedules import kinds_under
+
 WIRE = SocketIOWire(
     first=[("hello", {"user": "{user}"})],
     ready="welcome",
@@ -30,9 +32,7 @@ AFTERWARDS = Program((*COMING, Operation("settle"), Operation("emit", "c0", "u0"
 
 def found(name: str, wire: SocketIOWire, program: Program) -> set[str]:
     worker = Worker(application(f"tests.applications.seats:{name}", wire=wire))
-    with worker.session():
-        runs = [judged(worker, worker.run(program, RandomWalk(seed))).violations for seed in range(40)]
-    return {violation.kind for violations in runs for violation in violations}
+    return kinds_under(worker, 40, program)
 
 
 def test_a_login_is_done_when_the_server_says_so() -> None:
