@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, ClassVar
+from weakref import ref
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -154,6 +155,24 @@ class Broken(Adapter):
 
     def disconnect(self, client: Client) -> Any:
         return None
+
+
+class Keeps(Broken):
+    made: ClassVar[list[ref[Keeps]]] = []
+
+    def __init__(self) -> None:
+        self.clients: list[Client] = []
+        self.made.append(ref(self))
+
+    def connect(self, client: Client) -> None:
+        self.clients.append(client)
+
+
+def test_what_an_execution_made_is_gone_with_it_without_the_collectors_help() -> None:
+    worker = Worker(Target("keeps", Keeps, Keeps))
+    with worker.session():
+        worker.execute(Program((Operation("connect", "c0", "u0"), Operation("connect", "c1", "u1"))), InOrder())
+        assert [made() for made in Keeps.made] == [None]
 
 
 class EndsItsProcess(Broken):

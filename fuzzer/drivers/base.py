@@ -51,6 +51,10 @@ LONGEST = 10
 """For so many times the target's rest an operation that has not finished is waited for, while something moves."""
 
 
+_new = tuple.__new__
+"""Makes a row without a call of Python's own in between; they are the most of what executions make."""
+
+
 class TargetError(CrosswireError):
     """The target cannot be fuzzed: it could not be made, or it reached outside the world."""
 
@@ -108,13 +112,17 @@ class Driver(ABC):
         self.epilogue = 0
         self.error: BaseException | None = None
         self.started = False
+        self._told_at, self._told = CLOCK_START, 0.0
+        """the clock at the last row, and as rows have it"""
         self._kept: tuple[int, int] | None = None
         """how many rows and frames there were when the execution was over, where anything could follow"""
 
     def record(self, kind: RowKind, number: int | None, connection: str | None, detail: Detail) -> None:
         now = self.loop._now
-        time = round(now - CLOCK_START, 3)  # that each reading of a clock moves it is nothing to tell
-        self.history.append(Row(time, kind, number, connection, detail))
+        if now != self._told_at:
+            self._told_at = now
+            self._told = round(now - CLOCK_START, 3)  # that each reading of a clock moves it is nothing to tell
+        self.history.append(_new(Row, (self._told, kind, number, connection, detail)))
         if kind not in QUIET or (type(detail) is Content and detail.mentions):
             self.moved_at = now
         if connection is not None and kind in LEFT:
@@ -190,6 +198,10 @@ class Driver(ABC):
     def over(self) -> None:
         """The execution is over; what tasks do now because they are cancelled is no part of it."""
         self._kept = len(self.history), len(self.frames)
+
+    def release(self) -> None:
+        """Let go of what refers back: nothing is asked of the execution any more, and most of it goes at once."""
+        self.lanes.clear()
 
     def end(self) -> None:
         """Complete the history after the world has come to its end; raises `TargetError`."""

@@ -36,6 +36,11 @@ class Calling(Driver):
         self.shutting_down = False
         """a server does so once, and lets nobody in from then on"""
 
+    def release(self) -> None:
+        super().release()
+        self.clients.clear()
+        vars(self).pop("adapter", None)
+
     @abstractmethod
     def _task(self, number: int, lane: Lane, method: Callable[..., Any], args: tuple[Any, ...]) -> None:
         """Have an operation's call run in a task of its own."""

@@ -45,6 +45,9 @@ class NurseryDriver(ManagerDriver):
         super().__init__(target, program, loop)
         self.world = loop
 
+    def release(self) -> None:
+        """Leave it to the collector: what a task that would not end says as it goes is muted as a run is buried."""
+
     def _spawn(
         self, number: int | None, lane: Lane, method: Callable[..., Any], args: tuple[Any, ...], context: Context
     ) -> None:

@@ -302,6 +302,7 @@ class Worker:
             finally:
                 self._before = program
                 loop.reset()
+                run.release()
                 self.executions += 1
 
     def collect(self) -> None:

@@ -117,6 +117,22 @@ def test_a_world_makes_futures_and_tasks_that_are_numbered() -> None:
     assert order(lambda: NumberedFuture(loop=loop)) == order(lambda: NumberedFuture(loop=loop))
 
 
+def test_a_loop_hashes_by_a_number_that_no_code_of_python_is_run_for() -> None:
+    """A C task asks for it before each step, and after."""
+    number_loaded()
+    assert asyncio.AbstractEventLoop.__hash__ is numbered_hash
+    loop, other = WorldLoop(), WorldLoop()
+    calls: list[str] = []
+    sys.setprofile(lambda frame, event, _: calls.append(frame.f_code.co_name) if event == "call" else None)
+    try:
+        hashes = hash(loop), hash(other)
+    finally:
+        sys.setprofile(None)
+    assert hashes[0] == hashes[1]
+    assert not calls
+    assert loop != other
+
+
 def test_what_has_a_hash_of_its_own_keeps_it() -> None:
     number_classes([Typed, KeyError])
     assert not hashes_by_address(Typed)
