@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from crosswire.fuzzer.findings.confirm import NOT_TRIED, Confirmation, confirm
 from crosswire.fuzzer.findings.counterexample import load
 from crosswire.fuzzer.findings.finding import judged
 from crosswire.fuzzer.findings.regression import replayed
+from crosswire.fuzzer.search import RandomWalk
 from crosswire.fuzzer.targets import Adapter, Client, Event, Target
 from crosswire.fuzzer.targets.resolve import resolve
 from crosswire.fuzzer.world import InOrder
@@ -41,6 +43,8 @@ async def handler(ws):
         CLIENTS[user].discard(ws)
 """
 
+
+LONG = Operation("pause", seconds=2000.0)
 
 QUICK = 20.0
 """Real seconds where one that is not confirmed may be among them."""
@@ -187,6 +191,37 @@ def test_what_does_not_show_is_not_confirmed() -> None:
     said = confirm(target, execution, "LostEvent-00000000", ENOUGH)
     assert said.verdict == "not confirmed"
     assert "everything happened as when found" in said.detail
+
+
+class Forgets(Calm):
+    """Its registry forgets whoever came a quarter of an hour ago."""
+
+    async def connect(self, client: Client) -> None:
+        await super().connect(client)
+        self.until = time.time() + 900
+
+    async def emit(self, event: Event) -> None:
+        await asyncio.wait_for(super().emit(event), 5.0)
+
+    def registry(self) -> list[Client]:
+        return self.clients if time.time() < self.until else []
+
+
+def test_the_same_said_of_the_same_program_is_the_same_whatever_the_circumstance() -> None:
+    """Where it was found, a client had not read for a while; that makes another bug of it, and no other claim."""
+    target = Target("forgets", Forgets, Forgets)
+    program = Program((Operation("connect", "c0", "u0"), Operation("emit", None, "u1", "u0"), LONG))
+    worker = Worker(target)
+    with worker.session():
+        tried = (judged(worker, worker.run(program, RandomWalk(seed))) for seed in range(100))
+        slow = next(one for one in tried if any("given up" in violation.circumstance for violation in one.violations))
+    (violation, *_) = slow.violations
+    assert violation.allowed == ("slow",) and violation.message == f"{violation.claim} (allowed if declared: slow)"
+    signature = violation.signature(target.name)
+    assert confirm(target, slow.execution, signature, ENOUGH).verdict == "confirmed"
+    said = confirm(target, slow.execution, "LostEvent-00000000", ENOUGH, attempts=1)
+    assert said.verdict == "not confirmed"
+    assert f"and something else was broken: {violation.claim}" in said.detail
 
 
 TORNADO = """

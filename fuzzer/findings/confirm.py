@@ -35,7 +35,7 @@ from ..targets.traits import WireTraits
 from ..world import DrivenWorld
 from ..world.running import in_no_loop
 from ..world.stock import StockLoop
-from .finding import judged
+from .finding import Judged, judged
 
 __all__ = ("NOT_TRIED", "SECONDS", "Confirmation", "Verdict", "confirm")
 
@@ -104,7 +104,7 @@ def confirm(
     worker = Worker(target, loop, drive=drive)
     shown = _Same(target, execution, signature)
     ways = _ways(target, execution)
-    tried, seen = 0, execution
+    tried, seen = 0, Judged(execution, (), "")
     try:
         with in_no_loop(), worker.session():
             for seed, way in product(range(attempts), ways):
@@ -115,8 +115,8 @@ def confirm(
                     return Confirmation("not confirmable", OWN_SOCKET, on=target.backend)
                 if any(shown(violation, result.execution) for violation in result.violations):
                     return _confirmed(target, _needed(worker, loop, execution, way, seed, shown))
-                if not tried or _alike(execution, result.execution) > _alike(execution, seen):
-                    seen = result.execution
+                if not tried or _alike(execution, result.execution) > _alike(execution, seen.execution):
+                    seen = result
                 tried += 1
     except TargetError as error:
         if not loop.out_of_time:
@@ -197,24 +197,29 @@ def _answered(execution: Execution) -> tuple[Visible, ...]:
 
 
 class _Same:
-    """Whether a violation is the one that was found: the same signature.
+    """Whether a violation is the one that was found: the same signature, or the same said of the same program.
 
-    How a connection looks that an application has dropped depends on the server before it; where an application was
-    called directly, what it did to the connection is compared, and not how that looked to its client.
+    The circumstance that tells bugs apart may be another one where a client reads sooner.  How a connection looks that
+    an application has dropped depends on the server before it; where an application was called directly, what it did
+    to the connection is compared, and not how that looked to its client.
     """
 
     def __init__(self, target: Target, execution: Execution, signature: str) -> None:
         self._target = target
         self._signature = signature
+        self._claims: set[tuple[str, str]] = set()
         self._looked: set[tuple[str, str | None]] = set()
-        if target.traits.by_wire and not _by_bytes(target):
-            for violation in judge(target, execution.program, execution.history):
-                if violation.signature(target.name) == signature and isinstance(violation, Dropped | Refused):
+        called = target.traits.by_wire and not _by_bytes(target)
+        for violation in judge(target, execution.program, execution.history):
+            if violation.signature(target.name) == signature:
+                self._claims.add((violation.kind, violation.claim))
+                if called and isinstance(violation, Dropped | Refused):
                     self._looked.add((violation.kind, execution.history[violation.evidence[-1]].connection))
 
     def __call__(self, violation: Violation, execution: Execution) -> bool:
         seen = violation.kind, execution.history[violation.evidence[-1]].connection
-        return violation.signature(self._target.name) == self._signature or seen in self._looked
+        said = violation.kind, violation.claim
+        return violation.signature(self._target.name) == self._signature or said in self._claims or seen in self._looked
 
 
 def _by_bytes(target: Target) -> bool:
@@ -247,10 +252,10 @@ SAME_ANYWHERE = frozenset(
 """Rows whose number and place depend on when the clock moves."""
 
 
-def _divergence(recorded: Execution, seen: Execution, where: str) -> str:
+def _divergence(recorded: Execution, seen: Judged, where: str) -> str:
     """The first thing that happened in one of two executions and not in the other, or earlier in one, in words."""
     operations = recorded.program.expanded
-    before, after = _rows(recorded), _rows(seen)
+    before, after = _rows(recorded), _rows(seen.execution)
     left = Counter(map(_what, after))
     for row in before:
         left[_what(row)] -= 1
@@ -264,6 +269,8 @@ def _divergence(recorded: Execution, seen: Execution, where: str) -> str:
     for row, other in zip(before, after, strict=False):
         if _what(row) != _what(other):
             return f"{where}, {said(other, operations)} before {said(row, operations)}"
+    if seen.violations:
+        return f"{where} everything happened as when found, and something else was broken: {seen.violations[0].message}"
     return f"{where} everything happened as when found, and no promise was broken"
 
 

@@ -91,10 +91,7 @@ class Check:
                 if excuse(index, breach):
                     hints += [name for name, most in allows if name not in hints and _could(policy, name, most)]
                 index.policy = policy
-        if not hints:
-            return breach.violation
-        message = f"{breach.violation.message} (allowed if declared: {', '.join(hints)})"
-        return replace(breach.violation, message=message)
+        return breach.violation.hinted(hints) if hints else breach.violation
 
 
 def rows_of(*rows: int) -> tuple[int, ...]:

@@ -23,7 +23,8 @@ availability              `Refused`, `Dropped`, `OverLimit`
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from ...fuzzer.core.choices import PROMISES
@@ -77,7 +78,8 @@ class Violation:
     """A broken promise.
 
     ``message`` says what happened in one sentence; ``evidence`` are the numbers of the history rows that prove it;
-    ``circumstance`` is what, besides class and target, tells two bugs apart.
+    ``circumstance`` is what, besides class and target, tells two bugs apart; ``allowed`` names the declarations that
+    would allow it, as the message does.
     """
 
     promise: ClassVar[str]
@@ -87,6 +89,17 @@ class Violation:
     message: str
     circumstance: str
     evidence: tuple[int, ...]
+    allowed: tuple[str, ...] = ()
+
+    def hinted(self, allowed: Iterable[str]) -> Violation:
+        """The same, with the declarations named that would allow it."""
+        names = tuple(allowed)
+        return replace(self, message=self.claim + _naming(names), allowed=names)
+
+    @property
+    def claim(self) -> str:
+        """What happened, whatever may be declared."""
+        return self.message.removesuffix(_naming(self.allowed))
 
     @property
     def kin(self) -> str:
@@ -101,6 +114,10 @@ class Violation:
         """The same for what is most likely the same bug: a short hash of target, class and circumstance."""
         text = f"{target}|{self.kind}|{self.circumstance}"
         return f"{self.kind}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def _naming(allowed: tuple[str, ...]) -> str:
+    return f" (allowed if declared: {', '.join(allowed)})" if allowed else ""
 
 
 class CrossUserLeak(Violation):
