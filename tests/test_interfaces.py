@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,11 @@ from crosswire.strategies.script import Vocabulary
 from .command import crosswire
 
 
-def logged(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+def logged(function: Callable[..., Any]) -> Callable[..., Any]:
     """A decorator whose wrapper is no coroutine function itself."""
 
     @functools.wraps(function)
-    def wrapper(*args: Any, **kwargs: Any) -> Awaitable[Any]:
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
         return function(*args, **kwargs)
 
     return wrapper
@@ -86,6 +87,47 @@ def test_every_kind_of_member_is_seen_as_callers_see_it() -> None:
         "started": "property",
         "watch": "async iterator (name, /, *topics, **options)",
     }
+
+
+class Entered:
+    """Members that are used in other ways than they are written in."""
+
+    @contextlib.asynccontextmanager
+    async def session(self, websocket: Any) -> AsyncIterator[Any]:
+        yield websocket
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        yield
+
+    @logged
+    @contextlib.asynccontextmanager
+    async def logged_session(self) -> AsyncIterator[None]:
+        yield
+
+    @property
+    async def size(self) -> int:
+        return 0
+
+    def anything(*args: Any, **kwargs: Any) -> None: ...
+
+    connect = anything
+
+
+def test_what_is_entered_or_awaited_when_read_is_told_from_what_is_walked_or_called() -> None:
+    assert {name: str(member) for name, member in members(Entered).items()} == {
+        "anything": "sync (*args, **kwargs)",
+        "connect": "sync (*args, **kwargs)",
+        "held": "context manager ()",
+        "logged_session": "async context manager ()",
+        "session": "async context manager (websocket)",
+        "size": "async property",
+    }
+
+
+def test_no_call_is_suggested_of_what_does_not_say_what_it_takes() -> None:
+    (fit,) = fitting(Entered).fits["connect"]
+    assert str(fit) == "manager.connect(...), with args of your own"
 
 
 def test_what_comes_from_classes_in_c_is_nobodys_interface() -> None:
@@ -225,6 +267,28 @@ def test_the_command_compares_anybodys_classes(folder: Path) -> None:
         "parameters": [{"name": "message", "optional": False, "how": ""}],
     }
     assert data["pairs"][0]["differences"] == 2
+
+
+def test_classes_of_one_name_are_told_apart_by_their_modules(folder: Path) -> None:
+    (folder / "others.py").write_text("class OneManager:\n    pass\nclass One:\n    def send(self, message): ...\n")
+    (folder / "more.py").write_text("class OneManager:\n    pass\n")
+    done = crosswire("managers", "anybody:One", "others:One", "anybody:Two", cwd=folder, expect=0, COLUMNS="120")
+    assert "anybody:One / others:One" in done.stdout and "others:One / Two" in done.stdout
+    assert "  3  Two: 1" in done.stdout.splitlines()
+    done = crosswire("managers", "others:OneManager", "more:OneManager", cwd=folder, expect=0, COLUMNS="120")
+    assert "others:OneManager / more:OneManager" in done.stdout
+
+
+def test_where_only_the_parameters_agree_nothing_is_numbered(folder: Path) -> None:
+    (folder / "others.py").write_text("class Awaits:\n    async def send(self, message): ...\n")
+    done = crosswire("managers", "anybody:Two", "others:Awaits", cwd=folder, expect=0, COLUMNS="80")
+    assert re.search(r"^ send +s +a +\(message\) *$", done.stdout, re.M)
+    assert "a async, s sync, . absent;" in done.stdout  # no letters that stand nowhere
+
+
+def test_a_class_named_beside_that_of_an_adapter_is_not_passed_over(folder: Path) -> None:
+    done = crosswire("managers", "anybody:One", "--adapter", "anybody:Two", cwd=folder, expect=2)
+    assert done.stderr.count("\n") == 1 and "leave anybody:One out" in done.stderr
 
 
 def test_what_is_no_class_is_said_in_a_line(folder: Path) -> None:

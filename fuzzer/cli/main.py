@@ -390,9 +390,12 @@ def managers(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Print which methods and properties classes have, and how far each pair differs."""
+    from ..core.errors import UsageError
     from .managers import print_adapter, print_matrix
 
     if adapter is not None:
+        if classes:
+            raise UsageError(f"--adapter looks at {adapter} alone: leave {classes[0]} out, or leave --adapter out")
         raise typer.Exit(0 if print_adapter(adapter, as_json) else 1)
     print_matrix(classes or (), as_json)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ...models.managers.fitting import OPERATIONS, Fitting, fitting
-from ...models.managers.interface import SEVEN, Difference, Member, differences, matrix
+from ...models.managers.interface import SEVEN, Difference, Member, Sort, differences, matrix
 from ..targets.places import UnknownTargetError, load_module, module_and_name
 from .terminal import plain_console
 
@@ -20,7 +21,16 @@ __all__ = ("named_classes", "print_adapter", "print_matrix")
 
 Classes = Sequence[tuple[str, type]]
 
-SORTS = {"async": "a", "sync": "s", "async iterator": "i", "property": "p"}
+SORTS: dict[Sort, tuple[str, str]] = {
+    "async": ("a", "async"),
+    "sync": ("s", "sync"),
+    "async iterator": ("i", "async iterator"),
+    "context manager": ("w", "with"),
+    "async context manager": ("aw", "async with"),
+    "property": ("p", "property"),
+    "async property": ("ap", "awaited property"),
+}
+"""How a member is used: as a cell has it, and in words."""
 
 
 def named_classes(names: Sequence[str]) -> Classes:
@@ -28,16 +38,17 @@ def named_classes(names: Sequence[str]) -> Classes:
     if not names:
         return SEVEN
     found: dict[str, type] = {}
-    for name in names:
+    for name in dict.fromkeys(names):
         module, attributes = module_and_name(name)
         value: Any = load_module(name, module)
         for attribute in attributes.split("."):
             value = getattr(value, attribute, None)
         if not isinstance(value, type):
             raise UnknownTargetError(f"{name!r} is no class: name one as module:Class")
-        short = attributes.rpartition(".")[2]
-        found[name if short in found else short] = value
-    return tuple(found.items())
+        found[name] = value
+    short = {name: name.partition(":")[2].rpartition(".")[2] for name in found}
+    taken = Counter(short.values())
+    return tuple((short[name] if taken[short[name]] == 1 else name, value) for name, value in found.items())
 
 
 def print_matrix(names: Sequence[str] = (), as_json: bool = False) -> None:
@@ -59,9 +70,11 @@ def print_matrix(names: Sequence[str] = (), as_json: bool = False) -> None:
 
 
 def _matrix_table(classes: Classes, rows: dict[str, dict[str, Member | None]]) -> Table:
-    """One row a member; forms that differ are numbered, and told apart in the last column."""
+    """One row a member; where classes are called with different things, these are numbered, and stand last."""
+    there = {form.sort for forms in rows.values() for form in forms.values() if form is not None}
+    key = ", ".join(f"{letters} {words}" for sort, (letters, words) in SORTS.items() if sort in there)
     table = Table(
-        title="a async, s sync, i async iterator, p property, . absent; = may be left out",
+        title=f"{key}, . absent; = may be left out",
         title_justify="left",
         box=SIMPLE_HEAD,
         pad_edge=False,
@@ -72,14 +85,15 @@ def _matrix_table(classes: Classes, rows: dict[str, dict[str, Member | None]]) -
         table.add_column(str(number), no_wrap=True)
     table.add_column("called with", overflow="fold")
     for member, forms in rows.items():
-        kinds = list(dict.fromkeys(form for form in forms.values() if form is not None))
+        told = list(dict.fromkeys(form.called_with or "read" for form in forms.values() if form is not None))
+        several = len(told) > 1
         cells = [
-            "." if form is None else SORTS[form.sort] + (str(kinds.index(form) + 1) if len(kinds) > 1 else "")
+            "."
+            if form is None
+            else SORTS[form.sort][0] + (str(told.index(form.called_with or "read") + 1) if several else "")
             for form in forms.values()
         ]
-        told = [form.called_with for form in kinds]
-        if len(kinds) > 1:
-            told = [f"{at} {form.called_with or 'read'}" for at, form in enumerate(kinds, 1)]
+        told = [f"{at} {words}" for at, words in enumerate(told, 1)] if several else [told[0].replace("read", "")]
         table.add_row(Text(member), *cells, Text("\n".join(told)))
     return table
 
@@ -100,7 +114,10 @@ def _pairs_table(classes: Classes, pairs: Sequence[Difference]) -> Table:
 
 def _short(classes: Classes) -> dict[str, str]:
     """Names without what all of them are, where that tells them apart still."""
-    short = {name: name.replace("WebSocket", "").replace("Manager", "") or name for name, _ in classes}
+    short = {
+        name: name if ":" in name else name.replace("WebSocket", "").replace("Manager", "") or name
+        for name, _ in classes
+    }
     return short if len(set(short.values())) == len(short) else {name: name for name in short}
 
 

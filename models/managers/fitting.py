@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ...fuzzer.targets.adapter import Adapter
-from .interface import Member, members
+from .interface import READ, Member, members
 
 __all__ = ("OPERATIONS", "Fit", "Fitting", "fitting", "unused")
 
@@ -125,17 +125,18 @@ def _fits(operation: str, asked: Asked, known: Mapping[str, Member]) -> Iterator
         words |= {"shutdown"} if {"shut", "down"} <= words else set()
         if words & set(asked.without.split()) or not all(words & set(group.split()) for group in asked.words):
             continue
-        if member.sort == "property":
+        if member.sort in READ:
             if operation in ("registry", "is_active"):
                 yield Fit(operation, member.name, f"manager.{member.name}")
             continue
         names = {name: said for names, said in asked.given.items() for name in names.split()}
         lacks, arguments = [], []
+        anything = all(parameter.how in ("*", "**") for parameter in member.parameters)  # a decorator's, say
         for parameter in member.parameters:
             if parameter.name in names:
                 said = names[parameter.name]
                 arguments.append(f"{parameter.name}={said}" if parameter.how == "name" else said)
-            elif not parameter.optional and parameter.how not in ("*", "**"):
+            elif (parameter.how == "*" and anything) or not (parameter.optional or parameter.how in ("*", "**")):
                 lacks.append(parameter.name)
                 arguments.append("...")
         awaited = "await " if member.sort == "async" else ""
@@ -155,7 +156,7 @@ def _checked(owner: type) -> Fitting:
         needed = [p for p in member.parameters if not p.optional and p.how in ("", "/")]
         most = len([p for p in member.parameters if p.how in ("", "/")])
         starred = any(p.how == "*" for p in member.parameters)
-        if member.sort == "property" or len(needed) > given or (most < given and not starred):
+        if member.sort in READ or len(needed) > given or (most < given and not starred):
             faults.append(f"{name}{member.called_with} is called as {name}({', '.join(asked.parameters)})")
         else:
             fits[name] = (Fit(name, name, f"{name}({', '.join(asked.parameters)})"),)

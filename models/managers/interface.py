@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from itertools import combinations
 from types import FunctionType
@@ -32,8 +33,15 @@ SEVEN: tuple[tuple[str, type], ...] = (
     ("WebSocketConnectionManager", WebSocketConnectionManager),
 )
 
-Sort = Literal["async", "sync", "async iterator", "property"]
-"""How a member is used: awaited, called, walked with ``async for``, or read."""
+Sort = Literal[
+    "async", "sync", "async iterator", "context manager", "async context manager", "property", "async property"
+]
+"""How a member is used: awaited, called, walked with ``async for``, entered with ``with`` or ``async with``, or read;
+what an async property gives is awaited."""
+
+
+READ = frozenset({"property", "async property"})
+"""Sorts of members that are called with nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +68,7 @@ class Member:
     @property
     def called_with(self) -> str:
         """The parameters as they stand in a definition; a ``=`` after those that may be left out."""
-        if self.sort == "property":
+        if self.sort in READ:
             return ""
         words: list[str] = []
         for at, parameter in enumerate(self.parameters):
@@ -118,22 +126,36 @@ def members(owner: type) -> dict[str, Member]:
 
 def _member(owner: type, name: str, raw: object) -> Member | None:
     if isinstance(raw, property | functools.cached_property):
-        return Member(name, "property")
+        read = raw.fget if isinstance(raw, property) else raw.func
+        return Member(name, "async property" if inspect.iscoroutinefunction(read) else "property")
     unbound = isinstance(raw, staticmethod | classmethod)
     function: Any = raw.__func__ if isinstance(raw, staticmethod | classmethod) else getattr(raw, "func", raw)
     if not isinstance(inspect.unwrap(function), FunctionType):
         return None
     parameters = list(inspect.signature(getattr(owner, name)).parameters.values())
-    said = (Parameter(p.name, p.default is not p.empty, _HOW[p.kind]) for p in parameters[0 if unbound else 1 :])
+    if not unbound and parameters and parameters[0].kind is not inspect.Parameter.VAR_POSITIONAL:
+        del parameters[0]  # the instance; where there is ``*args`` only, that is more than the instance
+    said = (Parameter(p.name, p.default is not p.empty, _HOW[p.kind]) for p in parameters)
     return Member(name, _sort(function), tuple(said))
 
 
+_WITH = contextmanager(iter).__code__  # the same function wraps all of them
+_ASYNC_WITH = asynccontextmanager(aiter).__code__
+
+
 def _sort(function: Any) -> Sort:
-    for layer in (function, inspect.unwrap(function)):
-        if inspect.iscoroutinefunction(layer):
+    """What the outermost layer of a decorated function tells that tells anything."""
+    while function is not None:
+        code = getattr(function, "__code__", None)
+        if code is _WITH:
+            return "context manager"
+        if code is _ASYNC_WITH:
+            return "async context manager"
+        if inspect.iscoroutinefunction(function):
             return "async"
-        if inspect.isasyncgenfunction(layer):
+        if inspect.isasyncgenfunction(function):
             return "async iterator"
+        function = getattr(function, "__wrapped__", None)
     return "sync"
 
 

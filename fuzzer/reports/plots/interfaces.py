@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from ....models.managers.interface import Difference
 from .style import figure
 
 __all__ = ("interface_map",)
+
+
+LIGHT = 0.55
+"""The luma from which on dark figures on a colour are the easier to read (ITU-R BT.709's weights)."""
 
 
 def interface_map(names: Sequence[str], pairs: Sequence[Difference]) -> Figure:
@@ -23,12 +28,14 @@ def interface_map(names: Sequence[str], pairs: Sequence[Difference]) -> Figure:
     made, axes = figure(3.2 + 0.62 * count, 2.4 + 0.42 * count)
     edges = np.arange(count + 1) - 0.5
     most = max(int(table.max()), 1)
-    axes.pcolormesh(edges, edges, np.ma.masked_where(table == 0, table), cmap="cividis_r", vmin=0, vmax=most)
+    shades = colormaps["cividis_r"]
+    axes.pcolormesh(edges, edges, np.ma.masked_where(table == 0, table), cmap=shades, vmin=0, vmax=most)
     axes.invert_yaxis()
     for row in range(count):
         for column in range(count):
             text = "·" if row == column else str(table[row, column])
-            dark = table[row, column] > 0.55 * most
+            red, green, blue, _ = shades(table[row, column] / most)
+            dark = table[row, column] > 0 and 0.21 * red + 0.72 * green + 0.07 * blue < LIGHT
             axes.text(column, row, text, ha="center", va="center", fontsize=9, color="white" if dark else "#333333")
     axes.set_xticks(range(count), names, fontsize=8, rotation=40, ha="right")
     axes.set_yticks(range(count), names, fontsize=8)
