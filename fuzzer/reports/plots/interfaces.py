@@ -42,5 +42,5 @@ def interface_map(names: Sequence[str], pairs: Sequence[Difference]) -> Figure:
     axes.tick_params(which="both", length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    axes.set_title("Members that differ: in one class only, or in another form", fontsize=11, loc="left")
+    made.suptitle("Members that differ: in one class only, or in another form", fontsize=11, x=0.01, ha="left")
     return made
