@@ -19,15 +19,17 @@ class Policy:
     longer may be given up.  ``rest``: when nothing more arrives, every operation has finished after so long.
     ``connections``, ``per_user``, ``per_room``: so many connections at once are always served.  ``at_limit``: beyond,
     the newcomer is refused (``refuse``), or an older connection is closed (``close``), or now this, now that
-    (``either``).  ``one_room``: whoever joins a room leaves the one before.  ``session``: the server may end a login
-    that has lasted so long.  ``idle``: it may end one that has been silent for so long.  ``rate``: beyond n events of
-    one user within s seconds, ``(n, s)``, an event may be refused or dropped.  ``backlog``: with so many frames
-    unread before a connection, or so many events kept for a user, others may be dropped.  ``slow``: a client that was
-    given up is closed, or may be forgotten with its socket open.  ``delivery``: how often what is owed arrives.
+    (``either``).  ``one_room``: whoever joins a room leaves the one before.  ``tabs_apart``: a connection is in the
+    rooms that it has joined itself, whatever its user's others do (False: it may be users who are members).
+    ``session``: the server may end a login that has lasted so long.  ``idle``: it may end one that has been silent
+    for so long.  ``rate``: beyond n events of one user within s seconds, ``(n, s)``, an event may be refused or
+    dropped.  ``backlog``: with so many frames unread before a connection, or so many events kept for a user, others
+    may be dropped.  ``slow``: a client that was given up is closed, or may be forgotten with its socket open.
+    ``delivery``: how often what is owed arrives.
     ``kept``: events for an absent user are not kept, go once to the next connection, or once to each connection.
-    ``tabs_wait``: a stalled connection may hold up its own user's others.  ``in_turn``: what one client says may be
-    sent to one after the other, so that who does not read holds up those after it (False: nobody waits for another
-    hearer).
+    ``tabs_wait``: a stalled connection may hold up its own user's others, and what its backend does.  ``in_turn``:
+    what one client says may be sent to one after the other, so that who does not read holds up those after it
+    (False: nobody waits for another hearer).
     ``logs_out``: a log-out ends the login though the socket stays open (False: there is none; where nothing is said, of
     a manager without a log-out of its own only what is emitted after it counts).
     ``hears_out``: what a client said before it took a proper leave is heard as if it had stayed (False: whoever
@@ -43,6 +45,7 @@ class Policy:
     per_user: int | None = None
     per_room: int | None = None
     one_room: bool = False
+    tabs_apart: bool = False
     at_limit: Literal["refuse", "close", "either"] = "refuse"
     session: float | None = None
     idle: float | None = None

@@ -90,9 +90,12 @@ def in_its_queue(index: HistoryIndex, b: Breach) -> bool:
 
 
 def member_elsewhere(index: HistoryIndex, b: Breach) -> bool:
-    """Another connection of that user may have been in the room: where users are members, each of their tabs hears."""
+    """Another connection of that user may have been in the room: where users are members, each of their tabs hears.
+
+    Where it is declared that tabs are apart, a connection is in the rooms that it has joined itself.
+    """
     c, event = b.connection, b.event
-    if c is None or event is None or not isinstance(b.violation, v.CrossUserLeak):
+    if index.policy.tabs_apart or c is None or event is None or not isinstance(b.violation, v.CrossUserLeak):
         return False
     return c.genuine and any(
         o.genuine and o.user == c.user and o.name != c.name and o.may_be_member(room, event.by.began, b.until + 1)

@@ -216,9 +216,11 @@ def was_cancelled(index: HistoryIndex, b: Breach) -> bool:
 
 @declared(tabs_wait=True)
 def own_tab(index: HistoryIndex, b: Breach) -> bool:
-    """Who is held up and who holds up are one user's connections."""
+    """Who is held up and who holds up are one user's: its connections, or its backend."""
     act = b.act
-    actor = index.connections[act.op.connection].names if act is not None and act.op.connection else ()
+    if act is None:
+        return False
+    actor = index.connections[act.op.connection].names if act.op.connection else (act.op.user,)
     return index.policy.tabs_wait and b.connection is not None and b.connection.user in actor
 
 

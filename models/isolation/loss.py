@@ -226,6 +226,31 @@ def moved_on(index: HistoryIndex, b: Breach) -> bool:
     return any(c is not None and _perhaps_elsewhere(c, event.rooms, b) for c in (b.connection, event.emitter))
 
 
+def user_left(index: HistoryIndex, b: Breach) -> bool:
+    """Another connection of the hearer's or the speaker's user has left the room: where users are members, both have.
+
+    Where it is declared that tabs are apart, a connection is in the rooms that it has joined itself.
+    """
+    event = b.event
+    if index.policy.tabs_apart or event is None or not event.rooms:
+        return False
+    return any(c is not None and _perhaps_left(index, c, event.rooms, b) for c in (b.connection, event.emitter))
+
+
+def _perhaps_left(index: HistoryIndex, c: Connection, rooms: tuple[str, ...], b: Breach) -> bool:
+    """Whether another connection of the same user may have left the rooms after the last time this one joined them."""
+    last = max((span.may_from for room in rooms for span in c.rooms.get(room, ())), default=-1)
+    return any(
+        i.op.kind == "leave"
+        and i.op.room in rooms
+        and i.op.connection not in (None, c.name)
+        and index.session(i).user == c.user
+        and i.began < b.until
+        and i.ended > last
+        for i in index.invocations.values()
+    )
+
+
 def _perhaps_elsewhere(c: Connection, rooms: tuple[str, ...], b: Breach) -> bool:
     """Whether a connection may have joined another room after the last time it surely joined one of these."""
     joined = [span.may_from for room in rooms for span in c.rooms.get(room, ()) if span.sure_from < b.since]
@@ -307,6 +332,7 @@ EXCUSES = (
     beyond_backlog,
     room_full,
     moved_on,
+    user_left,
     at_most_once,
     forgotten,
 )

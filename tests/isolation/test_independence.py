@@ -284,6 +284,12 @@ def test_a_tab_may_wait_for_its_own_users_others_where_declared() -> None:
     assert "allowed if declared: tabs_wait" in story.judged()[0].message
     assert kinds(story, tabs_wait=True) == []
     assert story.excused(tabs_wait=True) == ["own_tab"]
+    for user, left in (("u1", []), ("u2", ["HeldUp"])):
+        story = managed("u0", "u1").stall("c1")
+        number = story.begin("emit", None, user, to="u0")
+        story.wait(5.0).resume("c1").hears("c0", number).end(number, True).rest()
+        assert "HeldUp" in kinds(story)
+        assert [kind for kind in kinds(story, tabs_wait=True) if kind == "HeldUp"] == left
     assert kinds(held(operation="connect"), tabs_wait=True) == ["HeldUp"]
     assert kinds(held(), tabs_wait=True) == ["HeldUp"]
 

@@ -178,6 +178,53 @@ def test_whoever_joins_another_room_may_have_left_the_one_before(who: str) -> No
     assert kinds(said("b", "a", "b"), one_room=True) == []
 
 
+def left_by_a_tab(*before: str, of: str = "u1", room: str = "a", speaks: str = "c0") -> Story:
+    """c1 is in room a; another connection does ``before`` there, leaves, and something is said that nobody hears."""
+    story = in_room("a")
+    story.connect("c2", of)
+    for kind in before:
+        story.done(kind, "c2", room="a")  # type: ignore[arg-type]
+    story.done("leave", "c2", room=room)
+    number = story.begin("emit_to_room", speaks, room="a")
+    return story.end(number, NOBODY).rest()
+
+
+@pytest.mark.parametrize("before", [(), ("join",)])
+def test_where_users_are_members_a_tab_that_leaves_takes_its_users_others_out(before: tuple[str, ...]) -> None:
+    story = left_by_a_tab(*before)
+    assert kinds(story) == []
+    assert story.excused() == ["user_left"]
+    assert kinds(story, tabs_apart=True) == ["LostEvent"]
+    assert kinds(left_by_a_tab(*before, speaks="c1"), tabs_apart=True) == ["LostEvent"]
+    assert kinds(left_by_a_tab(*before, speaks="c1")) == [], "the speaker may be no member any more"
+
+
+def test_who_leaves_takes_nobody_elses_tabs_and_no_other_rooms_out() -> None:
+    assert kinds(left_by_a_tab("join", of="u9")) == ["LostEvent"]
+    assert kinds(left_by_a_tab("join", of="u0", speaks="c0")) == [], "the speaker's own tab"
+    assert kinds(left_by_a_tab(of="u1", room="b")) == ["LostEvent"]
+
+
+def test_who_has_joined_since_is_in_whatever_a_tab_did_before() -> None:
+    story = served()
+    for number, user in enumerate(("u0", "u1", "u1")):
+        story.connect(f"c{number}", user)
+        story.done("join", f"c{number}", room="a")
+    story.done("leave", "c2", room="a")
+    story.done("join", "c1", room="a")
+    number = story.begin("emit_to_room", "c0", room="a")
+    assert kinds(story.end(number, NOBODY).rest()) == ["LostEvent"]
+
+
+def test_what_a_member_is_sent_its_users_other_tab_may_hear_unless_tabs_are_apart() -> None:
+    story = in_room("a")
+    story.connect("c2", "u1")
+    number = story.begin("emit_to_room", "c0", room="a")
+    story.hears("c1", number).hears("c2", number).end(number, NOBODY).rest()
+    assert kinds(story) == []
+    assert kinds(story, tabs_apart=True) == ["CrossUserLeak"]
+
+
 def test_where_joins_are_not_answered_who_speaks_may_have_moved_on() -> None:
     story = in_room("a")
     story.connect("c9", "u9", said=NOBODY)

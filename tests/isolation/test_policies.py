@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -249,6 +249,49 @@ def test_a_session_and_silence_have_an_end_where_declared() -> None:
     assert {"LostEvent", "MissingEntry"} <= verdicts(Idle, program, idle=None)
     assert verdicts(Idle, program, idle=None, session=80.0) == set()
     assert {"LostEvent", "MissingEntry"} <= verdicts(Idle, program, idle=None, session=800.0)
+
+
+class MembersAreUsers(Chat):
+    """Whoever joins a room is in it with all tabs, until one of them leaves it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rooms: defaultdict[str, set[str]] = defaultdict(set)
+
+    def member(self, client: Client) -> str:
+        return client.user
+
+    async def join(self, client: Client, room: str) -> None:
+        self.rooms[room].add(self.member(client))
+
+    async def leave(self, client: Client, room: str) -> None:
+        self.rooms[room].discard(self.member(client))
+
+    async def emit_to_room(self, event: Event) -> None:
+        for mine in list(self.tabs.values()):
+            for client in list(mine):
+                if self.member(client) in self.rooms[event.room or ""]:
+                    await self.send(client, event)
+
+
+class MembersAreTabs(MembersAreUsers):
+    def member(self, client: Client) -> str:
+        return client.id
+
+
+def room(kind: Literal["join", "leave", "emit_to_room"], tab: int) -> Operation:
+    return Operation(kind, f"c{tab}", f"u{tab // 2}" if kind == "emit_to_room" else None, room="r0")
+
+
+TABS = (connect(0, "u0"), connect(1, "u0"), connect(2, "u1"), SETTLE, room("join", 0), room("join", 2), SETTLE)
+
+
+@pytest.mark.parametrize("then", [(room("leave", 1), SETTLE), ()], ids=["leaves", "hears"])
+def test_members_may_be_users_unless_tabs_are_declared_to_be_apart(then: tuple[Operation, ...]) -> None:
+    program = (*TABS, *then, room("emit_to_room", 2), SETTLE)
+    assert verdicts(MembersAreUsers, program) == verdicts(MembersAreTabs, program) == set()
+    assert verdicts(MembersAreTabs, program, tabs_apart=True) == set()
+    assert verdicts(MembersAreUsers, program, tabs_apart=True) == {"LostEvent" if then else "CrossUserLeak"}
 
 
 def test_limits_and_policy_and_offline_delivery_are_one() -> None:
