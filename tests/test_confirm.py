@@ -79,7 +79,9 @@ def test_what_takes_long_to_confirm_lets_the_others_go_first(monkeypatch: pytest
 
     monkeypatch.setattr(campaigns, "confirm", confirming)
     monkeypatch.setattr(campaigns, "PATIENTLY", 1)
-    campaign = Campaign(TARGETS["emergency"], Plan(seconds=5.0, seed=1), confirming=True, explaining=False)
+    campaign = Campaign(
+        TARGETS["emergency"], Plan(seconds=ENOUGH, executions=120, seed=1), confirming=True, explaining=False
+    )
     tally = campaign.run()
     assert len(tally.found) > 2
     assert {found.confirmation.verdict for found in tally.found.values() if found.confirmation} == {"confirmed"}
