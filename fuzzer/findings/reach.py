@@ -1,14 +1,17 @@
 """How much of the target's own code a campaign has run, and which functions or lines of functions it never did.
 
 A search that breaks no promise says nothing of code that it never reached.  Counted are the lines of functions:
-a module's and a class's own run once, when they are imported, and so does a function that only makes others.
+a module's and a class's own run once, when they are imported, and so does a function that only makes others.  Adapters
+of other targets in the same file are nobody's concern.
 """
 
 from __future__ import annotations
 
+import ast
 import linecache
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from types import CodeType
 from typing import NamedTuple
 
@@ -60,7 +63,10 @@ def reach_of(reached: Iterable[LineAt]) -> Reach:
     for file, numbers in sorted(by_file.items()):
         functions = _functions(file)
         ran_in = {function for function, there in functions.items() if not there.isdisjoint(numbers)}
+        others = tuple(f"{name}." for name in _others(file, {function.partition(".")[0] for function in ran_in}))
         for function, there in functions.items():
+            if function.startswith(others):
+                continue
             if function not in ran_in and any(inner.startswith(f"{function}.<locals>.") for inner in ran_in):
                 continue
             missed = tuple(sorted(there - numbers))
@@ -68,6 +74,18 @@ def reach_of(reached: Iterable[LineAt]) -> Reach:
             if missed:
                 unreached.append(Unreached(file, function, missed, len(missed) == len(there)))
     return Reach(ran, lines, tuple(unreached))
+
+
+def _others(file: str, ran: set[str]) -> set[str]:
+    """The adapters in a file that are other targets': those that never ran, and that none that did derives from."""
+    bases: dict[str, set[str]] = {"Adapter": set()}
+    with suppress(SyntaxError, ValueError):
+        for one in ast.parse("".join(linecache.getlines(file))).body:
+            if isinstance(one, ast.ClassDef):
+                above = {ast.unparse(base).rpartition(".")[2] for base in one.bases} & bases.keys()
+                if above:
+                    bases[one.name] = above.union(*(bases[name] for name in above))
+    return bases.keys() - ran - {"Adapter"}.union(*(bases.get(name, set()) for name in ran))
 
 
 def _functions(file: str) -> dict[str, set[int]]:

@@ -72,6 +72,34 @@ def test_a_function_that_only_makes_others_ran_before_and_counts_where_none_of_t
     assert [gap.partition(" ")[0] for gap in gaps(tmp_path, 5, 24, 25)[2]] == ["make", "make.enter"]
 
 
+ADAPTERS = """
+from crosswire import fuzzer
+
+class Both(fuzzer.Adapter):
+    def connect(self, client):
+        return True
+
+class One(Both):
+    def emit(self, event):
+        return True
+
+class Other(Both):
+    def emit(self, event):
+        return False
+
+class Books:
+    def emit(self, event):
+        return None
+"""
+
+
+def test_adapters_of_other_targets_in_the_same_file_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "both.py").write_text(ADAPTERS)
+    ran, lines, unreached = reach_of([(str(tmp_path / "both.py"), 10)])
+    assert (ran, lines) == (1, 3)
+    assert [gap.function for gap in unreached] == ["Both.connect", "Books.emit"]
+
+
 def test_nothing_is_said_of_what_cannot_be_read(tmp_path: Path) -> None:
     broken = tmp_path / "broken.py"
     broken.write_text("def f(:")
