@@ -16,7 +16,8 @@ class Policy:
     """One sentence each; the default is the strict promise.  Times in virtual seconds.
 
     ``delay``: somebody else's stalled client holds nobody up for longer, and a client that leaves a frame unread for
-    longer may be given up.  ``rest``: when nothing more arrives, every operation has finished after so long.
+    longer may be given up.  ``closing``: to close one that is given up takes so long, and holds others up as well.
+    ``rest``: when nothing more arrives, every operation has finished after so long.
     ``connections``, ``per_user``, ``per_room``: so many connections at once are always served.  ``at_limit``: beyond,
     the newcomer is refused (``refuse``), or an older connection is closed (``close``), or now this, now that
     (``either``).  ``one_room``: whoever joins a room leaves the one before.  ``tabs_apart``: a connection is in the
@@ -40,6 +41,7 @@ class Policy:
     """
 
     delay: float = 1.0
+    closing: float = 0.0
     rest: float | None = None
     connections: int | None = None
     per_user: int | None = None
@@ -63,6 +65,11 @@ class Policy:
     grace: float = 0.0
     records: bool = False
 
+    @property
+    def holds_up(self) -> float:
+        """For how long at most a client that does not read, or is being closed for it, holds somebody else up."""
+        return self.delay + self.closing
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -83,7 +90,7 @@ class Limits:
     def policy(self) -> Policy:
         most = self.connections_per_user
         return Policy(
-            self.delay, self.rest, per_user=most, at_limit="refuse" if most is None else "either", idle=self.idle
+            self.delay, rest=self.rest, per_user=most, at_limit="refuse" if most is None else "either", idle=self.idle
         )
 
 

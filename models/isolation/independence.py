@@ -21,14 +21,14 @@ EMITTED = frozenset({"emit", "emit_to_room", "run_agent", "act"})
 
 
 def held_up(index: HistoryIndex) -> Iterator[Breach]:
-    """While a client does not read, no operation of anybody else's takes longer than the policy's delay.
+    """While a client does not read, no operation of anybody else's takes longer than the policy's delay and closing.
 
     A stall that everything else waited out (it ended where nothing more could happen) has lasted as long as one likes:
     what had not finished by then, with no clock to show it, was held up by it; unless it is a farewell, for which
     nobody waits.
     """
     stalls = _stalls(index)
-    limit = index.policy.delay
+    limit = index.policy.holds_up
     for act in index.invocations.values() if stalls else ():
         if not _may_be_held(index, act) or act.finished is None or act.indeterminate:
             continue
@@ -40,7 +40,7 @@ def held_up(index: HistoryIndex) -> Iterator[Breach]:
             continue
         who = _called(index, culprit, act.op.connection)
         found = v.HeldUp(
-            f"{act} {_meanwhile(f'took {took:g} s', 'ended', took > limit, who)}; the limit is {limit:g} s (delay=)",
+            f"{act} {_meanwhile(f'took {took:g} s', 'ended', took > limit, who)}; {_limit(index)}",
             act.op.called if act.op.kind in EMITTED else "connection",
             rows_of(act.began, act.ended),
         )
@@ -50,7 +50,7 @@ def held_up(index: HistoryIndex) -> Iterator[Breach]:
 def arrived_late(index: HistoryIndex) -> Iterator[Breach]:
     """Where nobody answers an emitter, its event arrives in time all the same, whoever else does not read."""
     stalls = _stalls(index)
-    limit = index.policy.delay
+    limit = index.policy.holds_up
     for event in index.events.values() if stalls else ():
         act = event.by
         if not act.indeterminate:
@@ -70,7 +70,7 @@ def arrived_late(index: HistoryIndex) -> Iterator[Breach]:
                 arrived, who = f"arrived on {d.connection.name}", _called(index, culprit, act.op.connection)
                 found = v.HeldUp(
                     f"{event.id} {_meanwhile(f'{arrived} after {took:g} s,', arrived, took > limit, who)}; "
-                    f"the limit is {limit:g} s (delay=)",
+                    f"{_limit(index)}",
                     f"{act.op.kind}, late",
                     rows_of(act.began, d.received),
                 )
@@ -110,7 +110,7 @@ def _in_line(index: HistoryIndex, act: Invocation, took: float) -> set[str | Non
     it never does (``in_turn``).  Even then nobody can say, without a clock, that this took too long.
     """
     names: set[str | None] = set()
-    if took > index.policy.delay and not index.policy.in_turn:
+    if took > index.policy.holds_up and not index.policy.in_turn:
         return names
     for event in index.events.values():
         by = event.by
@@ -126,6 +126,11 @@ def _called(index: HistoryIndex, culprit: Connection, connection: str | None) ->
     actor = index.connections.get(connection or "")
     same = actor is not None and actor is not culprit and actor.user == culprit.user
     return f"{culprit.name}, another of {culprit.user}'s own," if same else culprit.name
+
+
+def _limit(index: HistoryIndex) -> str:
+    declared = "delay= and closing=" if index.policy.closing else "delay="
+    return f"the limit is {index.policy.holds_up:g} s ({declared})"
 
 
 def _meanwhile(timed: str, waited: str, by_clock: bool, who: str) -> str:
@@ -144,7 +149,7 @@ def _culprit(index: HistoryIndex, stalls: list[Stall], since: int, until: int) -
     for a, b, _, c in stalls:
         if a < until and b > since:
             seconds = _kept_waiting(index, c, max(a, since), min(b, until))
-            if seconds > index.policy.delay:
+            if seconds > index.policy.holds_up:
                 return seconds, c
             longest = max(longest, seconds)
     return longest, next((c for a, b, out, c in stalls if out and a < since < b < until), None)

@@ -294,6 +294,20 @@ def test_a_tab_may_wait_for_its_own_users_others_where_declared() -> None:
     assert kinds(held(), tabs_wait=True) == ["HeldUp"]
 
 
+def test_closing_whom_one_has_given_up_takes_its_time_where_declared() -> None:
+    """The client may be given up after the delay all the same."""
+    story = managed("u0", "u1").stall("c1")
+    number = story.begin("emit", None, "u2", to="u0")
+    story.wait(5.5).resume("c1").hears("c0", number).end(number, True).rest()
+    assert "HeldUp" in kinds(story, delay=5.0)
+    assert kinds(story, delay=5.0, closing=0.5) == []
+    assert "the limit is 5.4 s (delay= and closing=)" in story.judged(delay=5.0, closing=0.4)[0].message
+    given_up = served("u0", "u1").stall("c1")
+    given_up.send("c1", given_up.done("emit", None, "u0", to="u1", said=NOBODY))
+    given_up.wait(5.0).closed("c1").rest()
+    assert "Dropped" not in kinds(given_up, delay=5.0, closing=10.0)
+
+
 def test_a_connection_that_was_turned_away_is_judged_as_such() -> None:
     story = served("u0", "u1").stall("c1")
     number = story.begin("connect", "c2", "u2", token="invalid")
