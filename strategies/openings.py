@@ -165,7 +165,9 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float], night: float | N
         yield partial(scenes.two_slow, speech=speech, which=which, other=other)
     for speech in speeches:
         if scenes.for_one(speech):
-            yield partial(scenes.cut_off, speech=speech)
+            yield partial(scenes.cut_off, speech=speech, how="abort")
+            if vocabulary.offers("cancel") and vocabulary.target.traits.policy.kept != "no":
+                yield partial(scenes.cut_off, speech=speech, how="cancel")
     for seconds in moments:
         yield partial(scenes.long, speech=speeches[0], seconds=seconds)
     for seconds in moments:
@@ -216,6 +218,7 @@ def _by_the_server(vocabulary: Vocabulary, speech: Speech) -> Iterator[Opening]:
         ways: tuple[Kind, ...] = ("leave",) if vocabulary.offers("leave") else ()
         for how, alone in product((*ways, *vocabulary.leaving[:2]), (False, True)):
             yield partial(scenes.changes_places, speech=said, how=how, alone=alone)
+        yield partial(scenes.crosses, speech=said)
     if vocabulary.offers("shut_down"):
         yield partial(scenes.shut_down, speech=speech, slow=False)
         for said in vocabulary.speeches:

@@ -24,6 +24,7 @@ __all__ = (
     "cleaned_up",
     "comes_and_goes",
     "conversation",
+    "crosses",
     "cut_off",
     "expires",
     "flooded",
@@ -292,16 +293,29 @@ def changes_places(script: Script, speech: Speech, how: Kind, alone: bool) -> No
         script.settle()
 
 
+def crosses(script: Script, speech: Speech) -> None:
+    """Two who are in different rooms go each into the other's at once; then both are spoken in, and one leaves."""
+    _arrive_for(script, 0, 1)
+    room_of = script.vocabulary.room
+    script.add("join", connection="c0", room=room_of(1))
+    script.add("join", connection="c2", room=room_of(0))
+    script.settle()
+    for number, name in enumerate(("c2", "c0")):
+        script.say(speech, script.speaker_at(name), number)
+    script.settle()
+    script.leave("c0", script.vocabulary.leaving[0])
+
+
 def shut_down(script: Script, speech: Speech, slow: bool) -> None:
     """The target is shut down while two speak."""
     _arrive(script)
     phrases.shut_down_meanwhile(script, [(speech, 1 if of_oneself(speech) else 0, 1)] * 2, slow=slow)
 
 
-def cut_off(script: Script, speech: Speech) -> None:
-    """Somebody who missed something is back, leaves in the middle of it, and comes again."""
+def cut_off(script: Script, speech: Speech, how: Kind) -> None:
+    """Somebody who missed something is back, leaves in the middle of it or is cancelled there, and comes again."""
     script.arrive("u1")
-    phrases.cut_off(script, (speech, 1, 0), 2, "abort")
+    phrases.cut_off(script, (speech, 1, 0), 2, how)
 
 
 def flooded(script: Script, speech: Speech, how: Kind | None) -> None:

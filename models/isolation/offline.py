@@ -18,10 +18,14 @@ from .loss import (
     perhaps_unheard,
     refused_honestly,
 )
+from .records import Connection
 from .spans import NEVER
 from .verdicts import Breach, Check, declared, rows_of
 
 __all__ = ("CHECKS",)
+
+MOMENTS = frozenset({"cancel", "stall", "unstall"})
+"""What is done in a moment: these operations never end."""
 
 WIPES = frozenset({"clean_up", "sweep", "shut_down", "pause"})
 
@@ -73,16 +77,25 @@ def perhaps_somebody_there(index: HistoryIndex, b: Breach) -> bool:
     """Another connection of the user may have been up meanwhile, and was owed it live or took the replay with it.
 
     It took nothing with it where the event, emitted while nobody was there, was not even sent to it (which is seen, and
-    else `lost_on_the_way`), and it had left before this one came: a replay that is cut off is taken up again.
+    else `lost_on_the_way`), and it had left before this one came, or its login had been cancelled: a replay that is cut
+    off is taken up again.
     """
     assert b.event is not None and b.connection is not None
     came = b.connection.asked
     unsent = index.sees_sends and absent(index, b.event)
     return any(
-        c is not b.connection and not index.surely_absent(c, came if unsent else b.since, b.until)
+        c is not b.connection
+        and not index.surely_absent(c, came if unsent else b.since, b.until)
+        and not (unsent and _over(index, c, came))
         for c in index.sessions
         if b.event.to in (c.user, c.identity)
     )
+
+
+def _over(index: HistoryIndex, c: Connection, row: int) -> bool:
+    """Whether a client had gone by a row, and all that it had asked for was over, in whichever way."""
+    asked = (i for i in index.invocations.values() if i.op.connection == c.name and i.op.kind not in MOMENTS)
+    return c.gone < row and all(i.ended < row for i in asked)
 
 
 def wiped(index: HistoryIndex, b: Breach) -> bool:

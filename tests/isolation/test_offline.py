@@ -126,6 +126,25 @@ def test_another_connection_may_have_taken_the_replay_along() -> None:
     assert story.excused() == ["perhaps_somebody_there"]
 
 
+def cancelled(*, sent: bool = False, ends: bool = True) -> Story:
+    """u1 comes, and the login is cancelled while the mailbox is handed over; then u1 comes again, to nothing."""
+    story, number = kept()
+    login = story.begin("connect", "c1", "u1")
+    if sent:
+        story.send("c1", number, during=login)
+    story.begin("cancel", "c1", detail=login)
+    if ends:
+        story.end(login, None, RowKind.CANCELLED).row(RowKind.GONE, login, "c1", "cancelled")
+    return comes(story, "c2")
+
+
+def test_a_login_that_was_cancelled_has_taken_nothing_along_that_it_was_not_sent() -> None:
+    assert kinds(cancelled()) == ["OfflineLoss"]
+    assert kinds(cancelled(sent=True)) == []
+    assert cancelled(sent=True).excused() == ["lost_on_the_way"]
+    assert "OfflineLoss" not in kinds(cancelled(ends=False)), "it may be handing over still"
+
+
 @pytest.mark.parametrize("kind", ["clean_up", "pause", "sweep", "shut_down"])
 def test_what_was_kept_may_be_wiped(kind: Any) -> None:
     story, _ = kept()
