@@ -207,6 +207,8 @@ def _by_the_server(vocabulary: Vocabulary, speech: Speech) -> Iterator[Opening]:
     if vocabulary.offers("expire"):
         for said, tab in product(vocabulary.speeches[:2], (False, True)):
             yield partial(scenes.expires, speech=said, tab=tab)
+    for said, speaks in product(vocabulary.in_rooms, (True, False)):
+        yield partial(scenes.crosses, speech=said, speaks=speaks)
     parting = (False, True) if vocabulary.offers("leave") else (False,)
     for said, leaves, slow, which in product(vocabulary.in_rooms, parting, (False, True), (1, 0)):
         yield partial(scenes.moves, speech=said, leaves=leaves, slow=slow, which=which)
@@ -218,7 +220,6 @@ def _by_the_server(vocabulary: Vocabulary, speech: Speech) -> Iterator[Opening]:
         ways: tuple[Kind, ...] = ("leave",) if vocabulary.offers("leave") else ()
         for how, alone in product((*ways, *vocabulary.leaving[:2]), (False, True)):
             yield partial(scenes.changes_places, speech=said, how=how, alone=alone)
-        yield partial(scenes.crosses, speech=said)
     if vocabulary.offers("shut_down"):
         yield partial(scenes.shut_down, speech=speech, slow=False)
         for said in vocabulary.speeches:

@@ -293,12 +293,13 @@ def changes_places(script: Script, speech: Speech, how: Kind, alone: bool) -> No
         script.settle()
 
 
-def crosses(script: Script, speech: Speech) -> None:
-    """Two who are in different rooms go each into the other's at once; then both are spoken in, and one leaves."""
+def crosses(script: Script, speech: Speech, speaks: bool) -> None:
+    """Two who are in different rooms go each into the other's at once, perhaps with a word as they leave."""
     _arrive_for(script, 0, 1)
-    room_of = script.vocabulary.room
-    script.add("join", connection="c0", room=room_of(1))
-    script.add("join", connection="c2", room=room_of(0))
+    for number, name in enumerate(("c0", "c2")):
+        if speaks:
+            script.say(speech, script.speaker_at(name), number)
+        script.add("join", connection=name, room=script.vocabulary.room(1 - number))
     script.settle()
     for number, name in enumerate(("c2", "c0")):
         script.say(speech, script.speaker_at(name), number)
