@@ -66,7 +66,7 @@ def test_published_counterexamples_are_confirmed_behind_a_real_server() -> None:
         if said.verdict != "confirmed":
             not_so.append(f"{path.name}: {said}")
     assert tried > 6
-    assert len(not_so) <= tried // 6, not_so
+    assert len(not_so) <= tried // 10, not_so
 
 
 def test_what_takes_long_to_confirm_lets_the_others_go_first(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,7 +34,7 @@ from ..targets.adapter import Target
 from ..targets.traits import WireTraits
 from ..world import DrivenWorld
 from ..world.running import in_no_loop
-from ..world.stock import StockLoop
+from ..world.stock import SETTLE, StockLoop
 from .finding import Judged, judged
 
 __all__ = ("NOT_TRIED", "SECONDS", "Confirmation", "Verdict", "confirm")
@@ -46,6 +46,10 @@ SECONDS = 10.0
 
 ATTEMPTS = 60
 """How often at most the recorded order is tried, with different times between its events."""
+
+
+PATIENTLY = 5
+"""Times as long as usual that every other try waits for the kernel, which is late on a machine that is very busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,8 @@ class _Gated(DrivenWorld, Protocol):
     out_of_time: bool
     nowhere: bool
     """Whether a client came while nothing had listened yet by way of the loop."""
+    settling: float
+    """How long the kernel is waited for, in real seconds."""
     backlogs: Any
     """The clients that are to have a backlog."""
     backlog: dict[str, int]
@@ -150,6 +156,7 @@ class _Way:
     def run(self, worker: Worker, loop: _Gated, execution: Execution, seed: int) -> Execution:
         """Try it; the seed, if not 0, is for the times between the events."""
         loop.backlogs = self.backlogs
+        loop.settling = SETTLE * PATIENTLY if seed % 2 else SETTLE
         return worker.run(execution.program, Enforced(self.order, seed or None))
 
 

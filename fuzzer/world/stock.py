@@ -25,13 +25,17 @@ from .network import Networked
 from .outer import Outer, unheard
 from .server import connection
 
-__all__ = ("FarEnd", "StockLoop")
+__all__ = ("SETTLE", "FarEnd", "StockLoop")
 
 MAX_BOUNDARIES = 40_000
 """Waits after which an execution counts as spinning; real sockets take more of them than connections in memory."""
 
-SETTLE = 0.005
-"""Real seconds to wait for the kernel to pass something on, after a client has done something to its socket."""
+SETTLE = 0.001
+"""Real seconds to wait for the kernel to pass something on, after a client has done something to its socket.
+
+Mostly there is nothing to pass on, or it is there at once: of a loopback interface the kernel hands it over as it is
+sent.  Where the machine is so busy that it does so later, the order of events is not as it was to be.
+"""
 
 
 class Connected(Protocol):
@@ -98,14 +102,14 @@ class _Gate(selectors.BaseSelector):
         busy = timeout is not None and timeout <= 0
         loop.pump()
         if not busy:
-            seen = self._real.select(SETTLE if loop.stirred else 0)
+            seen = self._real.select(loop.settling if loop.stirred else 0)
             loop.stirred = False
             loop.pump()
             if seen or loop.stirred:
                 return seen  # the kernels are not done yet with what was visible before
             loop.settle()
         loop.boundary(busy, None if timeout is None else loop.time() + timeout)
-        return self._real.select(SETTLE if loop.stirred else 0)
+        return self._real.select(loop.settling if loop.stirred else 0)
 
 
 class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # typeshed's signatures are longer
@@ -136,6 +140,7 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
         """Counts what might have made a server write."""
         self.backlogs: Container[str] = ()
         """The clients that have a backlog, as long as they read slowly or not at all; they are given one."""
+        self.settling = SETTLE
         self.until = float("inf")
         """When to give up, by the real clock (`entropy.real_clock`)."""
         self.out_of_time = False
