@@ -207,8 +207,12 @@ def _by_the_server(vocabulary: Vocabulary, speech: Speech) -> Iterator[Opening]:
     if vocabulary.offers("expire"):
         for said, tab in product(vocabulary.speeches[:2], (False, True)):
             yield partial(scenes.expires, speech=said, tab=tab)
-    for said, speaks in product(vocabulary.in_rooms, (True, False)):
-        yield partial(scenes.crosses, speech=said, speaks=speaks)
+    if len(vocabulary.rooms) > 1 and vocabulary.users >= scenes.CLIENTS:
+        for said, speaks in product(vocabulary.in_rooms, (True, False)):
+            yield partial(scenes.crosses, speech=said, speaks=speaks)
+    if vocabulary.target.traits.policy.tabs_apart and vocabulary.offers("leave"):
+        for said in vocabulary.in_rooms:
+            yield partial(scenes.tab_leaves, speech=said)
     parting = (False, True) if vocabulary.offers("leave") else (False,)
     for said, leaves, slow, which in product(vocabulary.in_rooms, parting, (False, True), (1, 0)):
         yield partial(scenes.moves, speech=said, leaves=leaves, slow=slow, which=which)

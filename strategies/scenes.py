@@ -44,6 +44,7 @@ __all__ = (
     "slow",
     "slow_elsewhere",
     "slow_link",
+    "tab_leaves",
     "two_slow",
 )
 
@@ -305,6 +306,16 @@ def crosses(script: Script, speech: Speech, speaks: bool) -> None:
         script.say(speech, script.speaker_at(name), number)
     script.settle()
     script.leave("c0", script.vocabulary.leaving[0])
+
+
+def tab_leaves(script: Script, speech: Speech) -> None:
+    """A second tab of a member leaves the room; then it is spoken in."""
+    _arrive_for(script, 0, 0)
+    tab = script.arrive("u0")
+    script.settle()
+    script.add("leave", connection=tab, room=script.vocabulary.room(0))
+    script.settle()
+    script.say(speech, script.speaker_at("c2"), 0)
 
 
 def shut_down(script: Script, speech: Speech, slow: bool) -> None:

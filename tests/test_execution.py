@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -169,10 +170,31 @@ class Keeps(Broken):
 
 
 def test_what_an_execution_made_is_gone_with_it_without_the_collectors_help() -> None:
+    Keeps.made.clear()
     worker = Worker(Target("keeps", Keeps, Keeps))
     with worker.session():
         worker.execute(Program((Operation("connect", "c0", "u0"), Operation("connect", "c1", "u1"))), InOrder())
         assert [made() for made in Keeps.made] == [None]
+
+
+class SaysMoreAsItGoes(Broken):
+    said: ClassVar[list[str]] = []
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.said.append("made")
+
+    def __del__(self) -> None:
+        self.loop.call_soon(self.said.append, "late")
+
+
+def test_what_a_destructor_asks_for_is_no_part_of_the_next_execution() -> None:
+    SaysMoreAsItGoes.said.clear()
+    worker = Worker(Target("says more", SaysMoreAsItGoes, SaysMoreAsItGoes))
+    with worker.session():
+        for _ in range(3):
+            worker.execute(Program((Operation("connect", "c0", "u0"),)), InOrder())
+    assert SaysMoreAsItGoes.said == ["made", "made", "made"]
 
 
 class EndsItsProcess(Broken):

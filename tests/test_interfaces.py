@@ -109,25 +109,53 @@ class Entered:
     async def size(self) -> int:
         return 0
 
+    @property
+    @logged
+    async def logged_size(self) -> int:
+        return 0
+
     def anything(*args: Any, **kwargs: Any) -> None: ...
 
     connect = anything
+
+    def disconnect(self, **options: Any) -> None: ...
 
 
 def test_what_is_entered_or_awaited_when_read_is_told_from_what_is_walked_or_called() -> None:
     assert {name: str(member) for name, member in members(Entered).items()} == {
         "anything": "sync (*args, **kwargs)",
         "connect": "sync (*args, **kwargs)",
+        "disconnect": "sync (**options)",
         "held": "context manager ()",
         "logged_session": "async context manager ()",
+        "logged_size": "async property",
         "session": "async context manager (websocket)",
         "size": "async property",
     }
 
 
 def test_no_call_is_suggested_of_what_does_not_say_what_it_takes() -> None:
-    (fit,) = fitting(Entered).fits["connect"]
-    assert str(fit) == "manager.connect(...), with args of your own"
+    fits = fitting(Entered).fits
+    assert [str(fit) for fit in fits["connect"]] == ["manager.connect(...), with args and kwargs of your own"]
+    assert [str(fit) for fit in fits["disconnect"]] == ["manager.disconnect(...), with options of your own"]
+
+
+def test_what_is_entered_is_suggested_so_and_is_no_operation_as_it_is() -> None:
+    class Enters:
+        @contextlib.asynccontextmanager
+        async def connect(self, websocket: Any) -> AsyncIterator[None]:
+            yield
+
+    assert str(fitting(Enters).fits["connect"][0]) == "async with manager.connect(client.websocket)"
+
+    class Adapts(Adapter):
+        @contextlib.asynccontextmanager
+        async def connect(self, client: Client) -> AsyncIterator[None]:
+            yield
+
+        async def disconnect(self, client: Client) -> None: ...
+
+    assert fitting(Adapts).faults == ("connect(client) is called as connect(client)",)
 
 
 def test_what_comes_from_classes_in_c_is_nobodys_interface() -> None:
@@ -277,6 +305,11 @@ def test_classes_of_one_name_are_told_apart_by_their_modules(folder: Path) -> No
     assert "  3  Two: 1" in done.stdout.splitlines()
     done = crosswire("managers", "others:OneManager", "more:OneManager", cwd=folder, expect=0, COLUMNS="120")
     assert "others:OneManager / more:OneManager" in done.stdout
+
+
+def test_a_parameters_name_is_shown_whole(folder: Path) -> None:
+    (folder / "others.py").write_text("class Threads:\n    def send(self, thread_id, unread=0): ...\n")
+    assert "(thread_id, unread=)" in crosswire("managers", "others:Threads", cwd=folder, expect=0).stdout
 
 
 def test_where_only_the_parameters_agree_nothing_is_numbered(folder: Path) -> None:

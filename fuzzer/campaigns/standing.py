@@ -168,7 +168,7 @@ class Known:
             list(gone_bugs),
             {promise: times for promise in PROMISES if (times := tally.exercised[promise])},
             _unexercised(tally, plan.promises),
-            ReachSummary.of(tally.reached),
+            ReachSummary.of(tally.reached, tally.target),
             plan.seconds is not None and tally.programs > 0 and tally.rounds == 0,
         )
 

@@ -110,9 +110,9 @@ class ReachSummary(msgspec.Struct, frozen=True):
     looked_at: int
 
     @classmethod
-    def of(cls, reached: Iterable[LineAt]) -> ReachSummary | None:
-        """Sum up the lines that ran; None where nothing is known of any."""
-        reach = reach_of(reached)
+    def of(cls, reached: Iterable[LineAt], target: str = "") -> ReachSummary | None:
+        """Sum up the lines of a target's that ran; None where nothing is known of any."""
+        reach = reach_of(reached, target.partition("?")[0].rpartition(":")[2])
         unreached = [
             UnreachedSummary(short(gap.file), gap.function.replace(".<locals>", ""), gap.ranges, gap.whole)
             for gap in sorted(reach.unreached, key=lambda gap: (gap.file, gap.lines))

@@ -93,7 +93,9 @@ def _matrix_table(classes: Classes, rows: dict[str, dict[str, Member | None]]) -
             else SORTS[form.sort][0] + (str(told.index(form.called_with or "read") + 1) if several else "")
             for form in forms.values()
         ]
-        told = [f"{at} {words}" for at, words in enumerate(told, 1)] if several else [told[0].replace("read", "")]
+        told = (
+            [f"{at} {words}" for at, words in enumerate(told, 1)] if several else [one for one in told if one != "read"]
+        )
         table.add_row(Text(member), *cells, Text("\n".join(told)))
     return table
 

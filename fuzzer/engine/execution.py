@@ -268,6 +268,7 @@ class Worker:
     def execute(self, program: Program, chooser: Chooser) -> Execution:
         """Execute, within a session, and leave what that changed as it is; raises `TargetError`."""
         loop = self.loop
+        loop.discard()
         loop.chooser = chooser
         run = self.drive(self.target, program, loop)
         self.frames, self.rows = run.frames, run.history

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -20,6 +20,7 @@ from time import perf_counter
 from typing import Any, Literal, Protocol
 
 from ...models.isolation import judge
+from ...models.isolation.records import GIVEN_UP
 from ...models.isolation.violations import Dropped, Refused, Violation
 from ..core.choices import Backend
 from ..core.history import Row, RowKind
@@ -134,7 +135,7 @@ def confirm(
     if tried < len(ways):
         return Confirmation("not confirmable", f"ran out of time ({seconds:g} s)", on=target.backend)
     where = "over real sockets" if target.backend == "asyncio" else "under trio.run"
-    return Confirmation("not confirmed", _divergence(execution, seen, where), on=target.backend)
+    return Confirmation("not confirmed", _divergence(execution, seen, shown.known, where), on=target.backend)
 
 
 def _stock(target: Target) -> tuple[_Gated, Callable[[Target, Program, Any], Driver]]:
@@ -154,10 +155,10 @@ class _Way:
     backlogs: frozenset[str]
 
     def run(self, worker: Worker, loop: _Gated, execution: Execution, seed: int) -> Execution:
-        """Try it; the seed, if not 0, is for the times between the events."""
+        """Try it; the seed, from 2 on, is for the times between the events."""
         loop.backlogs = self.backlogs
         loop.settling = SETTLE * PATIENTLY if seed % 2 else SETTLE
-        return worker.run(execution.program, Enforced(self.order, seed or None))
+        return worker.run(execution.program, Enforced(self.order, seed if seed > 1 else None))
 
 
 def _ways(target: Target, execution: Execution) -> list[_Way]:
@@ -204,29 +205,35 @@ def _answered(execution: Execution) -> tuple[Visible, ...]:
 
 
 class _Same:
-    """Whether a violation is the one that was found: the same signature, or the same said of the same program.
+    """Whether a violation is the one that was found: the same signature, or the same but that a client had been slow.
 
-    The circumstance that tells bugs apart may be another one where a client reads sooner.  How a connection looks that
-    an application has dropped depends on the server before it; where an application was called directly, what it did
-    to the connection is compared, and not how that looked to its client.
+    Over real sockets a client may read sooner, which makes another circumstance of the same claim.  How a connection
+    looks that an application has dropped depends on the server before it; where an application was called directly,
+    what it did to the connection is compared, and not how that looked to its client.
     """
 
     def __init__(self, target: Target, execution: Execution, signature: str) -> None:
         self._target = target
         self._signature = signature
-        self._claims: set[tuple[str, str]] = set()
+        self._claims: set[tuple[str, str, str]] = set()
         self._looked: set[tuple[str, str | None]] = set()
         called = target.traits.by_wire and not _by_bytes(target)
-        for violation in judge(target, execution.program, execution.history):
+        self.known = judge(target, execution.program, execution.history)
+        for violation in self.known:
             if violation.signature(target.name) == signature:
-                self._claims.add((violation.kind, violation.claim))
+                self._claims.add(_claim(violation))
                 if called and isinstance(violation, Dropped | Refused):
                     self._looked.add((violation.kind, execution.history[violation.evidence[-1]].connection))
 
     def __call__(self, violation: Violation, execution: Execution) -> bool:
         seen = violation.kind, execution.history[violation.evidence[-1]].connection
-        said = violation.kind, violation.claim
-        return violation.signature(self._target.name) == self._signature or said in self._claims or seen in self._looked
+        same = violation.signature(self._target.name) == self._signature or _claim(violation) in self._claims
+        return same or seen in self._looked
+
+
+def _claim(violation: Violation) -> tuple[str, str, str]:
+    """What is said, and in which circumstance, whether somebody had been slow or not."""
+    return violation.kind, violation.circumstance.removesuffix(GIVEN_UP), violation.claim
 
 
 def _by_bytes(target: Target) -> bool:
@@ -259,7 +266,7 @@ SAME_ANYWHERE = frozenset(
 """Rows whose number and place depend on when the clock moves."""
 
 
-def _divergence(recorded: Execution, seen: Judged, where: str) -> str:
+def _divergence(recorded: Execution, seen: Judged, known: Sequence[Violation], where: str) -> str:
     """The first thing that happened in one of two executions and not in the other, or earlier in one, in words."""
     operations = recorded.program.expanded
     before, after = _rows(recorded), _rows(seen.execution)
@@ -276,9 +283,9 @@ def _divergence(recorded: Execution, seen: Judged, where: str) -> str:
     for row, other in zip(before, after, strict=False):
         if _what(row) != _what(other):
             return f"{where}, {said(other, operations)} before {said(row, operations)}"
-    if seen.violations:
-        return f"{where} everything happened as when found, and something else was broken: {seen.violations[0].message}"
-    return f"{where} everything happened as when found, and no promise was broken"
+    others = [violation.message for violation in seen.violations if violation not in known]
+    more = f"; instead, {others[0]}" if others else ""
+    return f"{where} everything happened as when found, and this did not show{more}"
 
 
 def _alike(recorded: Execution, seen: Execution) -> int:

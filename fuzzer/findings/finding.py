@@ -125,7 +125,7 @@ def soundness_doubt(worker: Worker, finding: Finding) -> str | None:
         if (
             began is None
             or ended is None
-            or (took > worker.target.traits.policy.delay and usable(control.history, began, ended) >= took)
+            or (took > worker.target.traits.policy.holds_up and usable(control.history, began, ended) >= took)
         ):
             return "the operation takes as long when nobody stalls"
     return None

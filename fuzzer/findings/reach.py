@@ -54,8 +54,11 @@ class Reach(NamedTuple):
     unreached: tuple[Unreached, ...]
 
 
-def reach_of(reached: Iterable[LineAt]) -> Reach:
-    """Compare the lines that ran with those that there are; a file whose source cannot be read is left out."""
+def reach_of(reached: Iterable[LineAt], adapter: str = "") -> Reach:
+    """Compare the lines that ran with those that there are; a file whose source cannot be read is left out.
+
+    Where the target is an ``adapter``, those of other targets beside it are left out too.
+    """
     by_file: dict[str, set[int]] = defaultdict(set)
     for file, number in reached:
         by_file[file].add(number)
@@ -63,7 +66,7 @@ def reach_of(reached: Iterable[LineAt]) -> Reach:
     for file, numbers in sorted(by_file.items()):
         functions = _functions(file)
         ran_in = {function for function, there in functions.items() if not there.isdisjoint(numbers)}
-        others = tuple(f"{name}." for name in _others(file, {function.partition(".")[0] for function in ran_in}))
+        others = tuple(f"{name}." for name in _others(file, adapter))
         for function, there in functions.items():
             if function.startswith(others):
                 continue
@@ -76,8 +79,8 @@ def reach_of(reached: Iterable[LineAt]) -> Reach:
     return Reach(ran, lines, tuple(unreached))
 
 
-def _others(file: str, ran: set[str]) -> set[str]:
-    """The adapters in a file that are other targets': those that never ran, and that none that did derives from."""
+def _others(file: str, adapter: str) -> set[str]:
+    """The adapters in a file but this one and those that it derives from; none where the file does not have it."""
     bases: dict[str, set[str]] = {"Adapter": set()}
     with suppress(SyntaxError, ValueError):
         for one in ast.parse("".join(linecache.getlines(file))).body:
@@ -85,7 +88,7 @@ def _others(file: str, ran: set[str]) -> set[str]:
                 above = {ast.unparse(base).rpartition(".")[2] for base in one.bases} & bases.keys()
                 if above:
                     bases[one.name] = above.union(*(bases[name] for name in above))
-    return bases.keys() - ran - {"Adapter"}.union(*(bases.get(name, set()) for name in ran))
+    return bases.keys() - bases[adapter] - {adapter} if adapter in bases else set()
 
 
 def _functions(file: str) -> dict[str, set[int]]:

@@ -41,13 +41,11 @@ class Policy:
     """
 
     delay: float = 1.0
-    closing: float = 0.0
     rest: float | None = None
     connections: int | None = None
     per_user: int | None = None
     per_room: int | None = None
     one_room: bool = False
-    tabs_apart: bool = False
     at_limit: Literal["refuse", "close", "either"] = "refuse"
     session: float | None = None
     idle: float | None = None
@@ -64,6 +62,8 @@ class Policy:
     failure: Literal["false", "unknown"] = "false"
     grace: float = 0.0
     records: bool = False
+    closing: float = 0.0
+    tabs_apart: bool = False
 
     @property
     def holds_up(self) -> float:
@@ -90,7 +90,7 @@ class Limits:
     def policy(self) -> Policy:
         most = self.connections_per_user
         return Policy(
-            self.delay, rest=self.rest, per_user=most, at_limit="refuse" if most is None else "either", idle=self.idle
+            self.delay, self.rest, per_user=most, at_limit="refuse" if most is None else "either", idle=self.idle
         )
 
 

@@ -162,6 +162,9 @@ class DrivenWorld(Protocol):
     def reset(self) -> None:
         """Forget everything of the execution before."""
 
+    def discard(self) -> None:
+        """Before an execution: forget what destructors have asked for since the one before was over."""
+
     def rest(self) -> None:
         """No more executions for now: let go of what is kept from one to the next."""
 

@@ -246,6 +246,10 @@ class WorldLoop(Selecting, Timers, asyncio.AbstractEventLoop):  # type: ignore[m
             self.lockstep.clear()
         self._clear()
 
+    def discard(self) -> None:
+        if self._ready or self._timers or self.pending or self.tasks:
+            self.reset()
+
     def _drain(self) -> None:
         context = copy_context()
         for _ in range(5):

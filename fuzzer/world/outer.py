@@ -283,6 +283,9 @@ class Outer(Tasks, Networked):
         """What `latency` does where asyncio's loop is not the one that runs."""
         raise NotImplementedError
 
+    def discard(self) -> None:
+        """Forget what destructors have asked for since the last execution was over."""
+
     def rest(self) -> None:
         """No more executions for now: let go of what is kept from one to the next."""
 

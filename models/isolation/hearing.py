@@ -171,11 +171,18 @@ def heard_in_two_rooms(index: HistoryIndex) -> Iterator[Breach]:
 
 
 def other_tab_there(index: HistoryIndex, b: Breach) -> bool:
-    """Another connection of that user may have been in one of the rooms, and what a user hears be sent to each."""
+    """Another connection of that user may have been in one of the rooms, and what a user hears be sent to each.
+
+    Not where it is declared that tabs are apart.
+    """
     c = b.connection
-    return c is not None and any(
-        o.user == c.user and o.name != c.name and any(o.may_be_member(room, b.since, b.until) for room in o.rooms)
-        for o in index.connections.values()
+    return (
+        not index.policy.tabs_apart
+        and c is not None
+        and any(
+            o.user == c.user and o.name != c.name and any(o.may_be_member(room, b.since, b.until) for room in o.rooms)
+            for o in index.connections.values()
+        )
     )
 
 
@@ -192,7 +199,7 @@ def _after(index: HistoryIndex, since: int, until: int) -> float:
 @declared(delay=1e9)
 def under_way(index: HistoryIndex, b: Breach) -> bool:
     """It takes no longer than somebody may be held up: it was in a queue, or the server was about to send it."""
-    return _after(index, b.since, b.until) <= index.policy.delay
+    return _after(index, b.since, b.until) <= index.policy.holds_up
 
 
 def in_line(index: HistoryIndex, b: Breach) -> bool:

@@ -142,8 +142,8 @@ def _culprit(index: HistoryIndex, stalls: list[Stall], since: int, until: int) -
     """For how many seconds something took because of a client that did not read, and which client.
 
     Counted is the time in which that client did not read and the target could have gone on.  Where this is not longer
-    than the policy's delay, it is the client of a stall that began before and was waited out: then the clock need not
-    have moved.
+    than the policy's delay and closing, it is the client of a stall that began before and was waited out: then the
+    clock need not have moved.
     """
     longest = 0.0
     for a, b, _, c in stalls:

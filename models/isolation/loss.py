@@ -229,7 +229,8 @@ def moved_on(index: HistoryIndex, b: Breach) -> bool:
 def user_left(index: HistoryIndex, b: Breach) -> bool:
     """Another connection of the hearer's or the speaker's user has left the room: where users are members, both have.
 
-    Where it is declared that tabs are apart, a connection is in the rooms that it has joined itself.
+    Who goes into another leaves it too, where one is in one room at a time.  Where it is declared that tabs are apart,
+    a connection is in the rooms that it has joined itself.
     """
     event = b.event
     if index.policy.tabs_apart or event is None or not event.rooms:
@@ -238,13 +239,16 @@ def user_left(index: HistoryIndex, b: Breach) -> bool:
 
 
 def _perhaps_left(index: HistoryIndex, c: Connection, rooms: tuple[str, ...], b: Breach) -> bool:
-    """Whether another connection of the same user may have left the rooms after the last time this one joined them."""
-    last = max((span.may_from for room in rooms for span in c.rooms.get(room, ())), default=-1)
+    """Whether another connection of the same user may have left the rooms after any of them has surely joined them."""
+    tabs = [o for o in index.sessions if o is c or not {c.user, c.identity}.isdisjoint((o.user, o.identity))]
+    joined = (span for o in tabs for room in rooms for span in o.rooms.get(room, ()) if span.sure_from < b.since)
+    last = max((span.may_from for span in joined), default=-1)
+    others = {o.name for o in tabs} - {c.name}
+    away = ("leave", "join") if index.policy.one_room else ("leave",)
     return any(
-        i.op.kind == "leave"
-        and i.op.room in rooms
-        and i.op.connection not in (None, c.name)
-        and index.session(i).user == c.user
+        i.op.kind in away
+        and (i.op.room in rooms) == (i.op.kind == "leave")
+        and i.op.connection in others
         and i.began < b.until
         and i.ended > last
         for i in index.invocations.values()

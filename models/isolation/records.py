@@ -60,6 +60,10 @@ class Invocation:
         return f"operation {self.number} ({self.op})"
 
 
+GIVEN_UP = ", given up and left open"
+"""In a circumstance: the client had once not read for longer than the policy's delay."""
+
+
 @dataclass(slots=True)
 class Connection:
     """One connection under one login: who it is, when it was logged in, when it did not read, which rooms it was in.
@@ -116,7 +120,7 @@ class Connection:
 
     def given_up(self, row: int) -> str:
         """For a circumstance: whether it had once not read, which tells being forgotten from never being known."""
-        return ", given up and left open" if any(since < row for since, _ in self.lapses) else ""
+        return GIVEN_UP if any(since < row for since, _ in self.lapses) else ""
 
     def logs_in_again(self, row: int, user: str, identity: str | None) -> Connection:
         """The connection under a login that begins now, and ends the one before if it succeeds.

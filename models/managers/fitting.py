@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ...fuzzer.targets.adapter import Adapter
-from .interface import READ, Member, members
+from .interface import READ, Member, Sort, members
 
 __all__ = ("OPERATIONS", "Fit", "Fitting", "fitting", "unused")
 
@@ -38,6 +38,15 @@ EVENT = {
     "thread thread_id": "thread",
 }
 USER = {"user user_id username uid": "user"}
+
+
+USED: dict[Sort, str] = {
+    "async": "await ",
+    "async iterator": "async for ... in ",
+    "context manager": "with ",
+    "async context manager": "async with ",
+}
+"""What stands before a call, by how its method is used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +145,12 @@ def _fits(operation: str, asked: Asked, known: Mapping[str, Member]) -> Iterator
             if parameter.name in names:
                 said = names[parameter.name]
                 arguments.append(f"{parameter.name}={said}" if parameter.how == "name" else said)
-            elif (parameter.how == "*" and anything) or not (parameter.optional or parameter.how in ("*", "**")):
+            elif anything or not (parameter.optional or parameter.how in ("*", "**")):
                 lacks.append(parameter.name)
                 arguments.append("...")
-        awaited = "await " if member.sort == "async" else ""
-        yield Fit(operation, member.name, f"{awaited}manager.{member.name}({', '.join(arguments)})", tuple(lacks))
+        used = USED.get(member.sort, "")
+        call = f"{used}manager.{member.name}({', '.join(dict.fromkeys(arguments) if anything else arguments)})"
+        yield Fit(operation, member.name, call, tuple(lacks))
 
 
 def _checked(owner: type) -> Fitting:
@@ -156,7 +166,7 @@ def _checked(owner: type) -> Fitting:
         needed = [p for p in member.parameters if not p.optional and p.how in ("", "/")]
         most = len([p for p in member.parameters if p.how in ("", "/")])
         starred = any(p.how == "*" for p in member.parameters)
-        if member.sort in READ or len(needed) > given or (most < given and not starred):
+        if member.sort not in ("sync", "async") or len(needed) > given or (most < given and not starred):
             faults.append(f"{name}{member.called_with} is called as {name}({', '.join(asked.parameters)})")
         else:
             fits[name] = (Fit(name, name, f"{name}({', '.join(asked.parameters)})"),)

@@ -127,7 +127,7 @@ def members(owner: type) -> dict[str, Member]:
 def _member(owner: type, name: str, raw: object) -> Member | None:
     if isinstance(raw, property | functools.cached_property):
         read = raw.fget if isinstance(raw, property) else raw.func
-        return Member(name, "async property" if inspect.iscoroutinefunction(read) else "property")
+        return Member(name, "async property" if _sort(read) == "async" else "property")
     unbound = isinstance(raw, staticmethod | classmethod)
     function: Any = raw.__func__ if isinstance(raw, staticmethod | classmethod) else getattr(raw, "func", raw)
     if not isinstance(inspect.unwrap(function), FunctionType):

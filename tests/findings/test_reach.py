@@ -95,9 +95,15 @@ class Books:
 
 def test_adapters_of_other_targets_in_the_same_file_are_left_out(tmp_path: Path) -> None:
     (tmp_path / "both.py").write_text(ADAPTERS)
-    ran, lines, unreached = reach_of([(str(tmp_path / "both.py"), 10)])
-    assert (ran, lines) == (1, 3)
-    assert [gap.function for gap in unreached] == ["Both.connect", "Books.emit"]
+    reached = [(str(tmp_path / "both.py"), 6)]
+    assert (reach_of(reached, "One").ran, reach_of(reached, "One").lines) == (1, 3)
+    assert [gap.function for gap in reach_of(reached, "One").unreached] == ["One.emit", "Books.emit"]
+    assert [gap.function for gap in reach_of(reached, "Both").unreached] == ["Books.emit"]
+    everything = ["One.emit", "Other.emit", "Books.emit"]
+    for name in ("", "app"):
+        assert [gap.function for gap in reach_of(reached, name).unreached] == everything
+    summary = ReachSummary.of(reached, "both:Other?backend=trio")
+    assert summary is not None and [gap.function for gap in summary.unreached] == ["Other.emit", "Books.emit"]
 
 
 def test_nothing_is_said_of_what_cannot_be_read(tmp_path: Path) -> None:

@@ -216,6 +216,37 @@ def test_who_has_joined_since_is_in_whatever_a_tab_did_before() -> None:
     assert kinds(story.end(number, NOBODY).rest()) == ["LostEvent"]
 
 
+def test_who_is_back_in_a_room_has_all_its_tabs_there() -> None:
+    """Whoever are the members, users or tabs: the other one is one."""
+    story = served()
+    for number, user in enumerate(("u0", "u1", "u1")):
+        story.connect(f"c{number}", user)
+        story.done("join", f"c{number}", room="a")
+    story.done("leave", "c2", room="a")
+    story.done("join", "c2", room="a")
+    number = story.begin("emit_to_room", "c0", room="a")
+    assert kinds(story.hears("c2", number).end(number, NOBODY).rest()) == ["LostEvent"]
+
+
+def test_a_tab_that_shows_its_users_token_takes_it_out_whatever_it_calls_itself() -> None:
+    story = in_room("a")
+    story.connect("c2", "u9", token="u1", said="u1")
+    story.done("leave", "c2", room="a")
+    number = story.begin("emit_to_room", "c0", room="a")
+    assert story.end(number, NOBODY).rest().excused() == ["user_left"]
+
+
+def test_who_goes_elsewhere_takes_its_tabs_along_where_one_is_in_one_room() -> None:
+    story = in_room("a")
+    story.connect("c2", "u1")
+    story.done("join", "c2", room="b")
+    number = story.begin("emit_to_room", "c0", room="a")
+    story.end(number, NOBODY).rest()
+    assert kinds(story) == ["LostEvent"]
+    assert kinds(story, one_room=True) == []
+    assert kinds(story, one_room=True, tabs_apart=True) == ["LostEvent"]
+
+
 def test_what_a_member_is_sent_its_users_other_tab_may_hear_unless_tabs_are_apart() -> None:
     story = in_room("a")
     story.connect("c2", "u1")
