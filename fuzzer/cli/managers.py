@@ -37,7 +37,7 @@ def named_classes(names: Sequence[str]) -> Classes:
     """The classes behind ``module:Class``; the seven managers where none is named.  Raises `UnknownTargetError`."""
     if not names:
         return SEVEN
-    found: dict[str, type] = {}
+    found: dict[str, tuple[str, type]] = {}
     for name in dict.fromkeys(names):
         module, attributes = module_and_name(name)
         value: Any = load_module(name, module)
@@ -45,10 +45,9 @@ def named_classes(names: Sequence[str]) -> Classes:
             value = getattr(value, attribute, None)
         if not isinstance(value, type):
             raise UnknownTargetError(f"{name!r} is no class: name one as module:Class")
-        found[name] = value
-    short = {name: name.partition(":")[2].rpartition(".")[2] for name in found}
-    taken = Counter(short.values())
-    return tuple((short[name] if taken[short[name]] == 1 else name, value) for name, value in found.items())
+        found[name] = attributes.rpartition(".")[2], value
+    taken = Counter(short for short, _ in found.values())
+    return tuple((short if taken[short] == 1 else name, value) for name, (short, value) in found.items())
 
 
 def print_matrix(names: Sequence[str] = (), as_json: bool = False) -> None:
@@ -85,17 +84,14 @@ def _matrix_table(classes: Classes, rows: dict[str, dict[str, Member | None]]) -
         table.add_column(str(number), no_wrap=True)
     table.add_column("called with", overflow="fold")
     for member, forms in rows.items():
-        told = list(dict.fromkeys(form.called_with or "read" for form in forms.values() if form is not None))
+        told = list(dict.fromkeys(form.called_with for form in forms.values() if form is not None))
         several = len(told) > 1
         cells = [
-            "."
-            if form is None
-            else SORTS[form.sort][0] + (str(told.index(form.called_with or "read") + 1) if several else "")
+            "." if form is None else SORTS[form.sort][0] + (str(told.index(form.called_with) + 1) if several else "")
             for form in forms.values()
         ]
-        told = (
-            [f"{at} {words}" for at, words in enumerate(told, 1)] if several else [one for one in told if one != "read"]
-        )
+        if several:
+            told = [f"{at} {words or 'read'}" for at, words in enumerate(told, 1)]
         table.add_row(Text(member), *cells, Text("\n".join(told)))
     return table
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ...fuzzer.core.history import RowKind
 from ...fuzzer.core.program import EMITS
@@ -241,8 +241,7 @@ def user_left(index: HistoryIndex, b: Breach) -> bool:
 def _perhaps_left(index: HistoryIndex, c: Connection, rooms: tuple[str, ...], b: Breach) -> bool:
     """Whether another connection of the same user may have left the rooms after any of them has surely joined them."""
     tabs = [o for o in index.sessions if o is c or not {c.user, c.identity}.isdisjoint((o.user, o.identity))]
-    joined = (span for o in tabs for room in rooms for span in o.rooms.get(room, ()) if span.sure_from < b.since)
-    last = max((span.may_from for span in joined), default=-1)
+    last = _last_joined(tabs, rooms, b.since)
     others = {o.name for o in tabs} - {c.name}
     away = ("leave", "join") if index.policy.one_room else ("leave",)
     return any(
@@ -255,11 +254,16 @@ def _perhaps_left(index: HistoryIndex, c: Connection, rooms: tuple[str, ...], b:
     )
 
 
+def _last_joined(connections: Iterable[Connection], rooms: tuple[str, ...], before: int) -> int:
+    """Since when at least one of the connections surely was in one of the rooms, the last time before a row; or -1."""
+    spans = (span for c in connections for room in rooms for span in c.rooms.get(room, ()))
+    return max((span.may_from for span in spans if span.sure_from < before), default=-1)
+
+
 def _perhaps_elsewhere(c: Connection, rooms: tuple[str, ...], b: Breach) -> bool:
     """Whether a connection may have joined another room after the last time it surely joined one of these."""
-    joined = [span.may_from for room in rooms for span in c.rooms.get(room, ()) if span.sure_from < b.since]
+    last = _last_joined((c,), rooms, b.since)
     others = (span for room, spans in c.rooms.items() if room not in rooms for span in spans)
-    last = max(joined, default=-1)
     return any(span.may_from < b.until and min(span.sure_from, span.may_until) > last for span in others)
 
 

@@ -140,16 +140,17 @@ def _fits(operation: str, asked: Asked, known: Mapping[str, Member]) -> Iterator
             continue
         names = {name: said for names, said in asked.given.items() for name in names.split()}
         lacks, arguments = [], []
-        anything = all(parameter.how in ("*", "**") for parameter in member.parameters)  # a decorator's, say
+        unsaid = [parameter.name for parameter in member.parameters if parameter.name not in names]
+        if unsaid and all(parameter.how in ("*", "**") for parameter in member.parameters):
+            lacks, arguments = unsaid, ["..."]  # it takes anything, as what a decorator makes of it does
         for parameter in member.parameters:
             if parameter.name in names:
                 said = names[parameter.name]
                 arguments.append(f"{parameter.name}={said}" if parameter.how == "name" else said)
-            elif anything or not (parameter.optional or parameter.how in ("*", "**")):
+            elif not parameter.optional and parameter.how not in ("*", "**"):
                 lacks.append(parameter.name)
                 arguments.append("...")
-        used = USED.get(member.sort, "")
-        call = f"{used}manager.{member.name}({', '.join(dict.fromkeys(arguments) if anything else arguments)})"
+        call = f"{USED.get(member.sort, '')}manager.{member.name}({', '.join(arguments)})"
         yield Fit(operation, member.name, call, tuple(lacks))
 
 

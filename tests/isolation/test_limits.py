@@ -205,27 +205,19 @@ def test_who_leaves_takes_nobody_elses_tabs_and_no_other_rooms_out() -> None:
     assert kinds(left_by_a_tab(of="u1", room="b")) == ["LostEvent"]
 
 
-def test_who_has_joined_since_is_in_whatever_a_tab_did_before() -> None:
+@pytest.mark.parametrize(("joins", "hears"), [("c1", ()), ("c2", ("c2",))])
+def test_who_has_joined_since_is_in_with_all_tabs_whatever_one_did_before(joins: str, hears: tuple[str, ...]) -> None:
+    """Whoever are the members, users or tabs: the one that hears nothing is one."""
     story = served()
     for number, user in enumerate(("u0", "u1", "u1")):
         story.connect(f"c{number}", user)
         story.done("join", f"c{number}", room="a")
     story.done("leave", "c2", room="a")
-    story.done("join", "c1", room="a")
+    story.done("join", joins, room="a")
     number = story.begin("emit_to_room", "c0", room="a")
+    for name in hears:
+        story.hears(name, number)
     assert kinds(story.end(number, NOBODY).rest()) == ["LostEvent"]
-
-
-def test_who_is_back_in_a_room_has_all_its_tabs_there() -> None:
-    """Whoever are the members, users or tabs: the other one is one."""
-    story = served()
-    for number, user in enumerate(("u0", "u1", "u1")):
-        story.connect(f"c{number}", user)
-        story.done("join", f"c{number}", room="a")
-    story.done("leave", "c2", room="a")
-    story.done("join", "c2", room="a")
-    number = story.begin("emit_to_room", "c0", room="a")
-    assert kinds(story.hears("c2", number).end(number, NOBODY).rest()) == ["LostEvent"]
 
 
 def test_a_tab_that_shows_its_users_token_takes_it_out_whatever_it_calls_itself() -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.colors import LogNorm, to_rgb
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from ...core.choices import PROMISES
 from ...statistics import By, shares_by, shares_by_promise, wilson
 from ...store import CountRow
-from .style import empty, figure, line, named, panels, tidy
+from .style import empty, figure, ink_on, line, named, panels, tidy
 
 __all__ = ("by_users", "frequency_by", "heat_map", "over_time", "percent")
 
@@ -50,10 +50,9 @@ def heat_map(counts: Sequence[CountRow]) -> Figure:
     for row in range(len(targets)):
         for column in range(len(promises)):
             share = table[row, column]
-            red, green, blue = to_rgb(tuple(mesh.to_rgba(share))) if share else (1.0, 1.0, 1.0)
-            dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.5
+            ink = ink_on(tuple(mesh.to_rgba(share)) if share else "white")
             text = "·" if share == 0 else percent(share)
-            axes.text(column, row, text, ha="center", va="center", fontsize=8.5, color="white" if dark else "#111111")
+            axes.text(column, row, text, ha="center", va="center", fontsize=8.5, color=ink)
     axes.set_xticks(range(len(promises)), [p.replace(" ", "\n") for p in promises], fontsize=8.5)
     for label in axes.get_xticklabels():
         label.set(rotation=35, ha="right", rotation_mode="anchor")

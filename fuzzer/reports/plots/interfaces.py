@@ -9,13 +9,9 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from ....models.managers.interface import Difference
-from .style import figure
+from .style import figure, ink_on
 
 __all__ = ("interface_map",)
-
-
-LIGHT = 0.55
-"""The luma from which on dark figures on a colour are the easier to read (ITU-R BT.709's weights)."""
 
 
 def interface_map(names: Sequence[str], pairs: Sequence[Difference]) -> Figure:
@@ -34,9 +30,8 @@ def interface_map(names: Sequence[str], pairs: Sequence[Difference]) -> Figure:
     for row in range(count):
         for column in range(count):
             text = "·" if row == column else str(table[row, column])
-            red, green, blue, _ = shades(table[row, column] / most)
-            dark = table[row, column] > 0 and 0.21 * red + 0.72 * green + 0.07 * blue < LIGHT
-            axes.text(column, row, text, ha="center", va="center", fontsize=9, color="white" if dark else "#333333")
+            ink = ink_on(shades(table[row, column] / most) if table[row, column] else "white")
+            axes.text(column, row, text, ha="center", va="center", fontsize=9, color=ink)
     axes.set_xticks(range(count), names, fontsize=8, rotation=40, ha="right")
     axes.set_yticks(range(count), names, fontsize=8)
     axes.tick_params(which="both", length=0)

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from ...core.text import plain
 
-__all__ = ("COLOURS", "GREY", "RED", "empty", "figure", "line", "named", "panels", "tidy")
+__all__ = ("COLOURS", "GREY", "RED", "empty", "figure", "ink_on", "line", "named", "panels", "tidy")
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -37,6 +38,12 @@ def line(number: int) -> dict[str, Any]:
 def named(text: str) -> str:
     """Return a name as matplotlib is to draw it: one line, and no formula between dollars."""
     return plain(text).replace("$", r"\$")
+
+
+def ink_on(colour: Any) -> str:
+    """The colour of figures on a ground of that colour: white where it is dark (by its luma, ITU-R BT.601)."""
+    red, green, blue = to_rgb(colour)
+    return "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.5 else "#111111"
 
 
 def figure(width: float, height: float) -> tuple[Figure, Axes]:
