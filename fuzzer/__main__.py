@@ -1,4 +1,4 @@
-"""The ``crosswire`` command; also ``python -m crosswire.fuzzer``."""
+"""The ``crosswire`` command; also ``python -m crosswire``, and, not installed, ``python -m crosswire.fuzzer``."""
 
 import os
 import signal

@@ -17,14 +17,16 @@ ROOT = Path(__file__).parent.parent
 ROOMS = ("fuzzer", "models", "strategies")
 
 
+def installed_as(path: Path) -> Path:
+    """Where a file of a room is when it is installed."""
+    inside = path.relative_to(ROOT)
+    return Path("crosswire") / (inside.name if inside.parent == Path("fuzzer/command") else inside)
+
+
 def test_every_folder_of_a_room_is_a_package_of_the_distribution() -> None:
     listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
-    there = {
-        "crosswire." + ".".join(path.parent.relative_to(ROOT).parts)
-        for room in ROOMS
-        for path in (ROOT / room).rglob("*.py")
-    }
-    assert there == listed
+    there = {installed_as(path).parent for room in ROOMS for path in (ROOT / room).rglob("*.py")}
+    assert {".".join(folder.parts) for folder in there} == listed
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +50,7 @@ def test_the_wheel_contains_only_crosswire(wheel: Path) -> None:
     for room in ROOMS:
         assert f"crosswire/{room}/py.typed" in names
         for path in (ROOT / room).rglob("*.py"):
-            assert f"crosswire/{path.relative_to(ROOT).as_posix()}" in names
+            assert installed_as(path).as_posix() in names
     assert "crosswire/fuzzer/reports/report.html.jinja" in names
 
 
@@ -130,6 +132,7 @@ def test_it_works_from_another_folder_once_installed(installed: Path, tmp_path: 
     python, crosswire = str(installed / "python"), str(installed / "crosswire")
     place = said(python, "-c", "import crosswire.fuzzer as it; print(it.__file__)")
     assert Path(place.strip()).is_relative_to(installed.parent)
+    assert said(crosswire, "--version") == said(python, "-m", "crosswire", "--version")
     assert "0.1.0" in said(crosswire, "--version")
     assert "LostEvent (no loss)" in said(crosswire, "run", "chat:Chat", "--max-executions", "200", expect=1)
     found = min((tmp_path / "results" / "counterexamples").glob("*LostEvent*.json"))
