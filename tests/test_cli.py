@@ -22,13 +22,13 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any
     """A folder with the counterexamples of a short run, and the run's JSON."""
     folder = tmp_path_factory.mktemp("run")
     done = crosswire(
-        "run", "emergency", "degraded", "--max-executions", "400", "--no-confirm", "--json", cwd=folder, expect=1
+        "run", "emergency", "degraded", "--max-executions", "150", "--no-confirm", "--json", cwd=folder, expect=1
     )
     return folder, json.loads(done.stdout)
 
 
 def test_run_prints_a_table_and_what_it_found(tmp_path: Path) -> None:
-    done = crosswire("run", "degraded", "reference", "--max-executions", "200", cwd=tmp_path, expect=1)
+    done = crosswire("run", "degraded", "reference", "--max-executions", "80", cwd=tmp_path, expect=1)
     assert "degraded: ReplacedEvent (no loss)" in done.stdout
     assert "No promise broken by: reference" in done.stdout
     assert re.search(r"crosswire replay results/counterexamples/degraded-\S+\.json", done.stdout)
@@ -38,13 +38,31 @@ def test_run_prints_a_table_and_what_it_found(tmp_path: Path) -> None:
 def test_the_same_seed_gives_the_same_output(tmp_path: Path) -> None:
     first, again = (
         crosswire(
-            "run", "emergency", "--max-executions", "60", "--no-confirm", "--seed", "7", cwd=tmp_path, expect=1
+            "run",
+            "emergency",
+            "--max-executions",
+            "25",
+            "--no-confirm",
+            "--no-cause",
+            "--seed",
+            "7",
+            cwd=tmp_path,
+            expect=1,
         ).stdout
         for _ in range(2)
     )
     assert first == again
     other = crosswire(
-        "run", "emergency", "--max-executions", "60", "--no-confirm", "--seed", "8", cwd=tmp_path, expect=1
+        "run",
+        "emergency",
+        "--max-executions",
+        "25",
+        "--no-confirm",
+        "--no-cause",
+        "--seed",
+        "8",
+        cwd=tmp_path,
+        expect=1,
     ).stdout
     assert other != first
 
@@ -61,7 +79,7 @@ def test_nothing_found_is_exit_code_zero(tmp_path: Path) -> None:
 def test_json_counts_and_files(found: tuple[Path, dict[str, Any]]) -> None:
     folder, result = found
     emergency, degraded = result["targets"]
-    assert emergency["executions"] == degraded["executions"] == 400
+    assert emergency["executions"] == degraded["executions"] == 150
     assert degraded["found"]
     assert {bug["promise"] for bug in degraded["found"]} <= {"golden path", "no loss"}
     for target in result["targets"]:
@@ -282,7 +300,7 @@ class Chat(Adapter):
     async def disconnect(self, client): self.users[client.user].remove(client.websocket)
 """
     (tmp_path / "chat.py").write_text(faulty)
-    crosswire("run", "chat:Chat", "--max-executions", "300", cwd=tmp_path, expect=1)
+    crosswire("run", "chat:Chat", "--max-executions", "60", cwd=tmp_path, expect=1)
     files = [str(path) for path in (tmp_path / "results/counterexamples").glob("*LostEvent*.json")]
     repaired = faulty.replace("[:1]: await websocket.send_json(event.payload)", ": await self.send(websocket, event)")
     repaired = repaired.replace("self.users.get(event.to, [])", "list(self.users.get(event.to, []))")

@@ -96,7 +96,7 @@ def test_a_fuzz_test_fails_explained_and_passes_after_the_repair(project: Path) 
 
 
 def test_a_kept_counterexample_is_a_test(project: Path) -> None:
-    crosswire("run", "chat:Chat", "--max-executions", "200", "--no-confirm", cwd=project, expect=1)
+    crosswire("run", "chat:Chat", "--max-executions", "200", "--no-confirm", "--no-cause", cwd=project, expect=1)
     (file,) = (project / "results" / "counterexamples").glob("*LostEvent*.json")
     (project / "tests").mkdir()
     file.rename(project / "tests" / "two_tabs.crosswire.json")

@@ -79,9 +79,9 @@ def test_rounds_leave_nothing_behind_that_piles_up() -> None:
 
 @pytest.mark.parametrize("strategy", ["random", "coverage", "portfolio"])
 def test_the_number_of_processes_changes_nothing(strategy: str) -> None:
-    plan = Plan(executions=150, seed=5, strategies=(strategy,))
+    plan = Plan(executions=80, seed=5, strategies=(strategy,))
     alone, shared = (Campaign(TARGETS["isolated"], plan, workers=n, explaining=False).run() for n in (1, 2))
-    assert alone.executions == shared.executions == 150
+    assert alone.executions == shared.executions == 80
     assert alone.cells == shared.cells
     assert alone.broken == shared.broken
     assert alone.exercised == shared.exercised
@@ -95,8 +95,8 @@ def test_the_number_of_processes_changes_nothing(strategy: str) -> None:
 
 
 def test_counts_agree_with_each_other() -> None:
-    campaign = Campaign(TARGETS["degraded"], Plan(executions=200), explaining=False).run()
-    assert sum(campaign.cells.values()) == campaign.executions == 200
+    campaign = Campaign(TARGETS["degraded"], Plan(executions=100), explaining=False).run()
+    assert sum(campaign.cells.values()) == campaign.executions == 100
     for promise, times in campaign.broken.items():
         assert times == sum(n for (name, _), n in campaign.broken_cells.items() if name == promise)
 
@@ -111,7 +111,7 @@ def test_a_campaign_that_goes_on_counts_nothing_anew() -> None:
 
 
 def test_counts_name_the_strategy_that_chose() -> None:
-    campaign = Campaign(TARGETS["factory"], Plan(executions=250, strategies=("portfolio",)), explaining=False).run()
+    campaign = Campaign(TARGETS["factory"], Plan(executions=120, strategies=("portfolio",)), explaining=False).run()
     used = {name for name, _, _ in campaign.cells}
     assert {"written", "fifo"} < used <= {"written", "fifo", *ARMS}
     assert {name for found in campaign.found.values() for name in found.first_by} <= used

@@ -45,7 +45,7 @@ PROFILE = """
 targets = ["chat:Chat"]
 
 [tool.crosswire.profiles.nightly]
-max-executions = 300
+max-executions = 80
 confirm = false
 seed = "fresh"
 """
@@ -92,7 +92,7 @@ def test_new_known_gone_and_back_are_told_apart(tmp_path: Path) -> None:
 
 def test_fail_on_decides_the_exit_code(tmp_path: Path) -> None:
     (tmp_path / "chat.py").write_text(FIRST_ONLY)
-    base = ("run", "chat:Chat", "--max-executions", "100", "--no-confirm", "--no-cause")
+    base = ("run", "chat:Chat", "--max-executions", "4", "--no-confirm", "--no-cause")
     crosswire(*base, "--fail-on", "never", cwd=tmp_path, expect=0)
     crosswire(*base, "--fail-on", "new", cwd=tmp_path, expect=0)
     crosswire(*base, "--fail-on", "any", cwd=tmp_path, expect=1)
@@ -103,7 +103,7 @@ def test_junit_github_and_the_hook(tmp_path: Path) -> None:
     (tmp_path / "chat.py").write_text(FIRST_ONLY)
     hook = f"{sys.executable} -c \"import sys; open('told.json', 'w').write(sys.stdin.read())\""
     done = crosswire(
-        *("run", "chat:Chat", "--max-executions", "300", "--junit", "out/junit.xml", "--notify", hook),
+        *("run", "chat:Chat", "--max-executions", "60", "--junit", "out/junit.xml", "--notify", hook),
         cwd=tmp_path,
         expect=1,
         GITHUB_ACTIONS="true",
@@ -128,7 +128,7 @@ def test_a_hook_that_fails_changes_nothing_else(tmp_path: Path) -> None:
         "run",
         "chat:Chat",
         "--max-executions",
-        "100",
+        "4",
         "--no-cause",
         "--notify",
         "no-such-command",

@@ -32,7 +32,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A results folder with one finished campaign over two targets."""
     folder = tmp_path_factory.mktemp("made") / "results"
     with Store.open(folder) as store:
-        Run(store, [TARGETS["degraded"], TARGETS["reference"]], Plan(executions=250)).go()
+        Run(store, [TARGETS["degraded"], TARGETS["reference"]], Plan(executions=100)).go()
     return folder
 
 
@@ -43,13 +43,13 @@ def folder(made: Path, tmp_path: Path) -> Path:
 
 def test_what_a_campaign_counted_is_what_the_store_says(tmp_path: Path) -> None:
     with Store.open(tmp_path) as store:
-        run = Run(store, [TARGETS["degraded"]], Plan(executions=250, seed=3), explain_findings=False)
+        run = Run(store, [TARGETS["degraded"]], Plan(executions=100, seed=3), explain_findings=False)
         run.go()
         (campaign,) = run.tallies
         (row,) = store.campaigns()
         assert (row.status, row.seed) == ("finished", 3)
         counts = store.counts([row.id])
-        assert sum(count.executions for count in counts) == 250
+        assert sum(count.executions for count in counts) == 100
         for promise, times in campaign.broken.items():
             assert sum(count.broken.get(promise, 0) for count in counts) == times
         assert {s.signature: s.times for s in store.sightings(row.id)} == {
@@ -59,7 +59,7 @@ def test_what_a_campaign_counted_is_what_the_store_says(tmp_path: Path) -> None:
             f.signature: f.times for f in campaign.found.values()
         }
         last = store.samples(row.id)[-1]
-        assert (last.executions, last.distinct) == (250, len(campaign.found))
+        assert (last.executions, last.distinct) == (100, len(campaign.found))
         seen_in = [found.programs for found in campaign.found.values()]
         assert (last.programs, last.singletons, last.doubletons) == (
             campaign.programs,
@@ -92,14 +92,14 @@ def test_two_campaigns_at_once_are_both_recorded(folder: Path) -> None:
     with Store.open(folder) as first, Store.open(folder) as second:
         held = first.begin(None, 7, {"targets": ["degraded"]})
         notes = [
-            event.text for event in Run(second, [target], Plan(executions=300)).events() if isinstance(event, Noted)
+            event.text for event in Run(second, [target], Plan(executions=60)).events() if isinstance(event, Noted)
         ]
         assert notes == [f"campaign {held} is running on this store too; both are recorded"]
         assert {row.id: row.status for row in second.campaigns()}[held] == "running"
         assert second.notes == []
-        first.record(held, Campaign(TARGETS["degraded"], Plan(executions=200, seed=9), explaining=False).run())
+        first.record(held, Campaign(TARGETS["degraded"], Plan(executions=60, seed=9), explaining=False).run())
         first.end(held, "finished")
-        assert sum(count.executions for count in second.counts([held])) == 200
+        assert sum(count.executions for count in second.counts([held])) == 60
 
 
 def test_a_killed_campaign_is_noticed_and_resumed(tmp_path: Path) -> None:

@@ -14,22 +14,22 @@ from crosswire.fuzzer.testcase import test_case_for as case_for
 from crosswire.models.managers.targets import TARGETS
 
 
-def outcome(name: str) -> unittest.TestResult:
-    case = case_for(TARGETS[name], schedules=8, max_examples=40)
+def outcome(name: str, examples: int = 40) -> unittest.TestResult:
+    case = case_for(TARGETS[name], schedules=8, max_examples=examples)
     result = unittest.TestResult()
     unittest.defaultTestLoader.loadTestsFromTestCase(case).run(result)
     return result
 
 
 def test_a_correct_target_passes() -> None:
-    assert outcome("reference").wasSuccessful()
+    assert outcome("reference", 15).wasSuccessful()
 
 
 PROVING = """
 from crosswire.fuzzer.testcase import test_case_for
 from crosswire.models.managers.targets import TARGETS
 
-TestReference = test_case_for(TARGETS["reference"], schedules=200, max_examples=10, strategies=("delay",))
+TestReference = test_case_for(TARGETS["reference"], schedules=200, max_examples=5, strategies=("delay",))
 """
 
 

@@ -166,7 +166,7 @@ def test_a_run_and_its_replay_are_the_same_and_only_the_race_is_accused(
     one, other = worker(adapter), worker(adapter)
     seen, turned = set(), 0
     with one.session():
-        executions = [one.run(PROGRAM, RandomWalk(seed)) for seed in range(200)]
+        executions = [one.run(PROGRAM, RandomWalk(seed)) for seed in range(80)]
     with other.session():
         for execution in reversed(executions):
             again = other.replay(PROGRAM, execution.schedule)
@@ -337,7 +337,7 @@ class Chat(Adapter):
 
 def test_a_user_runs_both_replays_and_has_it_confirmed(tmp_path: Path) -> None:
     (tmp_path / "anyio_chat.py").write_text(ANYIO, encoding="utf-8")
-    budget = "--max-executions", "200", "--promise", "no loss", "--no-cause"
+    budget = "--max-executions", "150", "--promise", "no loss", "--no-cause"
     done = crosswire("run", "anyio_chat:Chat", "--backend", "both", *budget, cwd=tmp_path, expect=1)
     assert "confirmed on stock asyncio" in done.stdout and "confirmed on stock trio" in done.stdout
     last = done.stdout.splitlines()[-1]

@@ -128,6 +128,14 @@ def test_who_joins_once_more_is_shown_what_was_said() -> None:
     assert story.excused() == ["shown_on_joining"]
 
 
+def test_who_left_and_comes_back_is_shown_what_it_had_heard() -> None:
+    story, number = in_room()
+    story.done("leave", "c1", room="r0")
+    joining = story.begin("join", "c1", room="r0")
+    story.hears("c1", number).end(joining).rest()
+    assert kinds(story) == []
+
+
 def test_what_is_said_while_somebody_joins_once_more_is_heard_and_shown() -> None:
     story = served("u0", "u1")
     for name in ("c0", "c1"):

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from crosswire.fuzzer.core.history import Aim, RowKind
+from crosswire.fuzzer.core.program import CRITICAL_EVENTS
 
 from .story import NOBODY, Story, circumstances, kinds, managed, served
 
@@ -158,6 +159,16 @@ def test_an_event_of_a_run_names_its_own_run() -> None:
             story.hears("c0", (first, step), **({"run": run} if number == 0 else {}))
         story.hears("c0", (first, "agent_completed")).end(first).rest()
         assert kinds(story) == (["MixedUp"] if broken else [])
+
+
+def test_an_event_of_a_run_names_no_other_run_in_any_of_its_steps() -> None:
+    for run, broken in (("r3", False), ("r2", True)):
+        story = managed("u0", "u1")
+        first, second = (story.begin("run_agent", None, "u0", to=to) for to in ("u0", "u1"))
+        story.run(first, "c0").end(first)
+        for step in CRITICAL_EVENTS:
+            story.hears("c1", (second, step), run=run)
+        assert set(kinds(story.end(second).rest())) == ({"MixedUp"} if broken else set())
 
 
 def test_on_a_wire_undeclared_fields_may_name_any_party() -> None:

@@ -205,6 +205,15 @@ def test_who_leaves_takes_nobody_elses_tabs_and_no_other_rooms_out() -> None:
     assert kinds(left_by_a_tab(of="u1", room="b")) == ["LostEvent"]
 
 
+def test_a_tab_that_leaves_once_it_is_lost_takes_nothing_along() -> None:
+    story = in_room("a")
+    story.connect("c2", "u1")
+    number = story.begin("emit_to_room", "c0", room="a")
+    story.end(number, NOBODY).rest()
+    story.done("leave", "c2", room="a")
+    assert kinds(story.rest()) == ["LostEvent"]
+
+
 @pytest.mark.parametrize(("joins", "hears"), [("c1", ()), ("c2", ("c2",))])
 def test_who_has_joined_since_is_in_with_all_tabs_whatever_one_did_before(joins: str, hears: tuple[str, ...]) -> None:
     """Whoever are the members, users or tabs: the one that hears nothing is one."""

@@ -294,6 +294,22 @@ def test_what_is_given_up_while_the_server_does_not_answer_says_nothing() -> Non
     assert withheld(story) == {"away"}
 
 
+def test_what_breaks_off_while_the_server_does_not_answer_says_nothing() -> None:
+    story = live("u0", "u1").mark(RowKind.BUSY, 2.0)
+    assert not proven(closed(story, BROKEN_OFF))
+    assert withheld(story) == {"away"}
+
+
+@pytest.mark.parametrize(("under_way", "kinds"), [(CROWDED - 4, ["Dropped"]), (CROWDED + 4, [])])
+def test_what_breaks_off_while_very_much_is_under_way_may_be_a_limit(under_way: int, kinds: list[str]) -> None:
+    story = live("u0", "u1", "u2")
+    events = [says(story, "c2", "u2", "u1") for _ in range(under_way)]
+    for number in events:
+        hears(story, "c1", number)
+    assert [kind for kind, _ in proven(closed(story, BROKEN_OFF))] == kinds
+    assert ("flooded" in withheld(story)) == (not kinds)
+
+
 BROKEN_OFF = Farewell("ended without a close frame")
 
 
