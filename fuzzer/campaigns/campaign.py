@@ -66,7 +66,7 @@ CAUSE_MANAGER, CAUSE_APPLICATION = 0.15, 0.6
 CONFIRMING_MANAGER, CONFIRMING_APPLICATION = 0.5, 1.0
 """Seconds that confirming one bug takes."""
 
-PATIENTLY = 3
+ENOUGH = 3
 """Times as long as that each may take, while others wait; what cannot be confirmed takes far longer than what can."""
 
 
@@ -187,7 +187,7 @@ class Campaign:
         found_by = self.tally.found
         groups = bugs_of({signature: found.cause for signature, found in found_by.items()})
         order = [one for tier in zip_longest(*groups) for one in tier if one is not None]
-        turns = (inf,) if self.plan.seconds is None else (PATIENTLY * self._usual, inf)
+        turns = (inf,) if self.plan.seconds is None else (ENOUGH * self._usual, inf)
         for most, signature in product(turns, order):
             found = found_by[signature]
             if found.confirmation not in (None, NOT_TRIED) or found.finding.fatal:

@@ -49,7 +49,7 @@ ATTEMPTS = 60
 """How often at most the recorded order is tried, with different times between its events."""
 
 
-PATIENTLY = 5
+LATE_KERNEL = 5
 """Times as long as usual that every other try waits for the kernel, which is late on a machine that is very busy."""
 
 
@@ -157,7 +157,7 @@ class _Way:
     def run(self, worker: Worker, loop: _Gated, execution: Execution, seed: int) -> Execution:
         """Try it; the seed, from 2 on, is for the times between the events."""
         loop.backlogs = self.backlogs
-        loop.settling = SETTLE * PATIENTLY if seed % 2 else SETTLE
+        loop.settling = SETTLE * LATE_KERNEL if seed % 2 else SETTLE
         return worker.run(execution.program, Enforced(self.order, seed if seed > 1 else None))
 
 

@@ -26,6 +26,7 @@ from ...core.stacks import is_library
 from .kinds import ITERATORS, METHOD_WRAPPER, OPAQUE, Spent, State
 from .records import (
     CLASS,
+    Bare,
     Fields,
     Mapping,
     Namespace,
@@ -34,6 +35,7 @@ from .records import (
     Sequence,
     Unordered,
     attributes,
+    has_attributes,
     instance_dict,
     slots,
 )
@@ -228,6 +230,14 @@ class Reach:
                 if id(thing) in seen:
                     continue
             seen[id(thing)] = thing
+            if kind is dict:  # nine of ten things are in one, most of them atoms: no labels are made of those
+                records.append(record := Mapping(thing, path))
+                for key, value in record.saved.items():
+                    if type(value) not in ATOMS and id(value) not in seen and key is not WARNED:
+                        waiting.append((path + _label(key), value))
+                    if type(key) not in ATOMS and id(key) not in seen:
+                        waiting.append((path + ".<key>", key))
+                continue
             if library is None and kind not in CONTAINERS:
                 waiting.extend(self._home(thing, kind))
             for label, child in self._visit(records, path, thing, kind):
@@ -262,6 +272,25 @@ class Reach:
     def _visit(self, records: list[Record], path: str, thing: Any, kind: type) -> Iterator[tuple[str, Any]]:
         """Record an object; what it leads to, with what that adds to the path."""
         add = records.append
+        if kind is types.FunctionType:
+            # Nobody patches a function from one execution to the next; what it refers to is many, and none of it warm.
+            bare = records is self.far and not has_attributes(thing)
+            self.far.append((Bare if bare else Fields)(thing, path, ("__defaults__", "__kwdefaults__", "__code__")))
+            cells = zip(thing.__code__.co_freevars, thing.__closure__ or (), strict=False)
+            yield from ((f".<{name}>", cell) for name, cell in cells)
+            yield ".<default>", thing.__defaults__
+            yield ".<default>", thing.__kwdefaults__
+            if not bare:
+                yield "", thing.__dict__
+            return
+        if kind is types.CellType:
+            add(Fields(thing, path, ("cell_contents",)))
+            yield from (("", value) for value in records[-1].children())
+            return
+        if kind is types.MethodType:
+            yield "", thing.__func__
+            yield ".__self__", thing.__self__
+            return
         if issubclass(kind, dict):
             add((Ordered if issubclass(kind, OrderedDict) else Mapping)(thing, path))
             for key, value in zip(list(dict.__iter__(thing)), list(dict.values(thing)), strict=True):
@@ -280,23 +309,6 @@ class Reach:
         elif issubclass(kind, type):
             add(Namespace(thing, path))
             yield from ((f".{key}", value) for key, value in attributes(thing).items())
-            return
-        elif kind is types.FunctionType:
-            # Nobody patches a function from one execution to the next; what it refers to is many, and none of it warm.
-            self.far.append(Fields(thing, path, ("__defaults__", "__kwdefaults__", "__code__")))
-            cells = zip(thing.__code__.co_freevars, thing.__closure__ or (), strict=False)
-            yield from ((f".<{name}>", cell) for name, cell in cells)
-            yield ".<default>", thing.__defaults__
-            yield ".<default>", thing.__kwdefaults__
-            yield "", thing.__dict__
-            return
-        elif kind is types.CellType:
-            add(Fields(thing, path, ("cell_contents",)))
-            yield from (("", value) for value in records[-1].children())
-            return
-        elif kind is types.MethodType:
-            yield "", thing.__func__
-            yield ".__self__", thing.__self__
             return
         elif kind in ITERATORS or (kind is METHOD_WRAPPER and type(thing.__self__) in ITERATORS):
             try:

@@ -5,15 +5,17 @@ Parts are compared by identity: equality is the target's own, and may lie, raise
 
 from __future__ import annotations
 
+import ctypes
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from operator import is_
-from types import GetSetDescriptorType, MemberDescriptorType
+from types import FunctionType, GetSetDescriptorType, MemberDescriptorType
 from typing import Any
 
 __all__ = (
     "CLASS",
     "MISSING",
+    "Bare",
     "Fields",
     "Mapping",
     "Namespace",
@@ -22,6 +24,7 @@ __all__ = (
     "Sequence",
     "Unordered",
     "attributes",
+    "has_attributes",
     "instance_dict",
     "slots",
 )
@@ -309,6 +312,36 @@ class Fields(Record):
         names = [field if isinstance(field, str) else getattr(field, "__name__", "__dict__") for field in self.fields]
         changed = zip(names, self.fields, self.saved, strict=True)
         return _listed([name for name, field, value in changed if self._read(field) is not value])
+
+
+class Bare(Fields):
+    """A function that has no attributes: what it is given goes again.
+
+    Most functions have none, and no dictionary for any either, until somebody asks for it.
+    """
+
+    __slots__ = ()
+
+    def changed(self) -> bool:
+        return super().changed() or (has_attributes(self.thing) and bool(self.thing.__dict__))
+
+    def put_back(self) -> Any:
+        old = super().put_back()
+        if has_attributes(self.thing):
+            old += self.thing.__dict__.values()
+            self.thing.__dict__.clear()
+        return old
+
+    def describe(self) -> str:
+        names = sorted(self.thing.__dict__) if has_attributes(self.thing) else []
+        return ", ".join(filter(None, (super().describe(), _listed(names))))
+
+
+def has_attributes(function: FunctionType) -> bool:
+    """Whether a function has a dictionary for attributes; without making one, where the interpreter shows it."""
+    if not FunctionType.__dictoffset__ > 0:
+        return True
+    return ctypes.c_void_p.from_address(id(function) + FunctionType.__dictoffset__).value is not None
 
 
 _delete: Callable[[Any, str], None] = delattr

@@ -286,6 +286,22 @@ def test_what_came_before_an_execution_is_taken_for_its_beginning(module: Any) -
     assert module.mapping == {"a": [1]} and module.items == [1]
 
 
+def test_what_a_librarys_function_is_given_goes_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that had no attributes has none afterwards, one that had some has those."""
+    library: Any = ModuleType("a_library")
+    exec("def bare(): ...\ndef known(): ...\nknown.calls = 1", vars(library))
+    monkeypatch.setitem(sys.modules, "a_library", library)
+    taken = snapshot()
+    for _ in range(2):
+        library.bare.calls, library.bare.__defaults__ = 7, (1,)
+        library.known.calls, library.known.more = 2, 3
+        found = taken.restore(thorough=True)
+        told = {str(change) for change in found if change.path.startswith("a_library.")}
+        assert told == {"a_library.bare (__defaults__, calls)", "a_library.known (dict, 1 -> 2 entries: calls, more)"}
+        assert (vars(library.bare), library.bare.__defaults__, vars(library.known)) == ({}, None, {"calls": 1})
+    assert not taken.restore(thorough=True) and not taken.trouble
+
+
 def test_a_calm_target_says_nothing_of_the_next_one(module: Any) -> None:
     taken = snapshot()
     for _ in range(100):
