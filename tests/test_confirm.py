@@ -78,7 +78,7 @@ def test_what_takes_long_to_confirm_lets_the_others_go_first(monkeypatch: pytest
         return NOT_TRIED if slow else Confirmation("confirmed", "in a word")
 
     monkeypatch.setattr(campaigns, "confirm", confirming)
-    monkeypatch.setattr(campaigns, "PATIENTLY", 1)
+    monkeypatch.setattr(campaigns, "ENOUGH", 1)
     campaign = Campaign(
         TARGETS["emergency"], Plan(seconds=ENOUGH, executions=120, seed=1), confirming=True, explaining=False
     )

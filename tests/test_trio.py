@@ -183,9 +183,11 @@ def test_the_race_needs_a_batch_the_other_way_round() -> None:
 
 def test_deadlines_pass_in_virtual_time_and_operations_can_be_cancelled() -> None:
     for backend in ("trio", "asyncio"):
-        history = worker(Waits, backend).run(PROGRAM, InOrder()).history
+        one = worker(Waits, backend)
+        with one.session():
+            history = one.run(PROGRAM, InOrder()).history
+            cancelled = [one.run(CANCELLED, RandomWalk(seed)).history for seed in range(40)]
         assert [row.time for row in history if (row.kind, row.operation) == (RowKind.RETURNED, 2)] == [0.5]
-        cancelled = [worker(Waits, backend).run(CANCELLED, RandomWalk(seed)).history for seed in range(40)]
         assert any((row.kind, row.operation) == (RowKind.CANCELLED, 2) for history in cancelled for row in history)
 
 
