@@ -13,7 +13,7 @@ from .audience import may_not_hear
 from .independence import waits_for_itself
 from .index import HistoryIndex
 from .loss import room_crowded, spoke_beyond_rate
-from .records import Connection, Event, Invocation
+from .records import Connection, Event, Invocation, same_user
 from .spans import NEVER
 from .verdicts import Breach, Check, declared, rows_of
 
@@ -69,7 +69,7 @@ def dropped(index: HistoryIndex) -> Iterator[Breach]:
         if c.closed == NEVER or not c.login.must(c.closed, c.closed) or any(a < c.closed for a, _ in c.lapses):
             continue
         why = str(index.history[c.closed].detail)
-        leavers = [o.name for o in index.sessions if o.name != c.name and o.login.sure_until < c.closed]
+        leavers = [o.name for o in index.connections.values() if o is not c and o.last < c.closed]
         found = v.Dropped(
             f"the server hung up on {c.name} of {c.user}, which had done nothing wrong ({why})"
             + (f"; {leavers[-1]} had left before" if leavers else ""),
@@ -119,7 +119,7 @@ def _others(index: HistoryIndex, c: Connection, since: int, until: int, everybod
     others = {
         o.name
         for o in index.sessions
-        if (everybody or o.user == c.user) and o.asked < until and _counts_until(index, o) > since
+        if (everybody or o.shares_user(c)) and o.asked < until and _counts_until(index, o) > since
     }
     return len(others - {c.name})
 
@@ -192,7 +192,7 @@ def _overtaken(index: HistoryIndex, b: Breach, most: int | None, everybody: bool
     c = b.connection
     if c is None or not _crowded(index, b, most, everybody):
         return False
-    others = (o for o in index.sessions if o.name != c.name and (everybody or o.user == c.user))
+    others = (o for o in index.sessions if o.name != c.name and (everybody or o.shares_user(c)))
     return any(o.asked < b.until and o.login.sure_from > c.asked for o in others)
 
 
@@ -212,7 +212,7 @@ def logged_out_elsewhere(index: HistoryIndex, b: Breach) -> bool:
     return c is not None and any(
         i.op.kind == "log_out"
         and i.op.connection != c.name
-        and index.connections[i.op.connection or ""].user == c.user
+        and same_user(index.names_of(i), c.names)
         and i.began < b.until <= index.rest_after(i.ended)
         and i.ended > c.asked
         for i in index.invocations.values()
@@ -223,7 +223,7 @@ def logged_out_elsewhere(index: HistoryIndex, b: Breach) -> bool:
 def flooded_with(index: HistoryIndex, b: Breach) -> bool:
     """Its user may have said more than is allowed within the time: who floods may be hung up on."""
     c = b.connection
-    return c is not None and spoke_beyond_rate(index, c.user, b.until, index.history[b.until].time)
+    return c is not None and spoke_beyond_rate(index, c.names, b.until, index.history[b.until].time)
 
 
 @declared(backlog=1)

@@ -9,7 +9,7 @@ from ...fuzzer.core.history import Content, RowKind, usable
 from . import violations as v
 from .audience import Stranger, may_not_hear, outsider
 from .index import HistoryIndex
-from .records import Delivery, Event, Invocation
+from .records import Delivery, Event, same_user
 from .spans import NEVER
 from .verdicts import Breach, Check, declared, rows_of
 
@@ -97,8 +97,8 @@ def member_elsewhere(index: HistoryIndex, b: Breach) -> bool:
     c, event = b.connection, b.event
     if index.policy.tabs_apart or c is None or event is None or not isinstance(b.violation, v.CrossUserLeak):
         return False
-    return c.genuine and any(
-        o.genuine and o.user == c.user and o.name != c.name and o.may_be_member(room, event.by.began, b.until + 1)
+    return c.identity is not None and any(
+        o.name != c.name and o.shares_user(c) and o.may_be_member(room, event.by.began, b.until + 1)
         for o in index.connections.values()
         for room in event.rooms
     )
@@ -152,7 +152,8 @@ def heard_in_two_rooms(index: HistoryIndex) -> Iterator[Breach]:
     was in, what was said in the other was none of its business.
     """
     for c in index.sessions if index.policy.one_room else ():
-        moves = [i.began for i in index.invocations.values() if i.op.kind in MOVES and _moved(index, i) == c.user]
+        moving = (i for i in index.invocations.values() if i.op.kind in MOVES)
+        moves = [i.began for i in moving if same_user(index.names_of(i), c.names)]
         heard = [(event, d) for event in index.events.values() for d in event.deliveries if d.connection is c]
         heard = [(event, d) for event, d in heard if len(event.rooms) == 1 and d.received < NEVER]
         for (one, there), (two, here) in combinations(heard, 2):
@@ -180,16 +181,10 @@ def other_tab_there(index: HistoryIndex, b: Breach) -> bool:
         not index.policy.tabs_apart
         and c is not None
         and any(
-            o.user == c.user and o.name != c.name and any(o.may_be_member(room, b.since, b.until) for room in o.rooms)
+            o.name != c.name and o.shares_user(c) and any(o.may_be_member(room, b.since, b.until) for room in o.rooms)
             for o in index.connections.values()
         )
     )
-
-
-def _moved(index: HistoryIndex, act: Invocation) -> str | None:
-    """The user who went somewhere."""
-    c = index.connections.get(act.op.connection or "")
-    return c.user if c is not None else None
 
 
 def _after(index: HistoryIndex, since: int, until: int) -> float:

@@ -9,7 +9,7 @@ from ...fuzzer.world.network import DIALLED
 from . import violations as v
 from .audience import must_hear
 from .index import HistoryIndex
-from .records import Connection, Invocation
+from .records import Connection, Invocation, same_user
 from .spans import NEVER
 from .verdicts import Breach, Check, declared, rows_of
 
@@ -225,8 +225,7 @@ def own_tab(index: HistoryIndex, b: Breach) -> bool:
     act = b.act
     if act is None:
         return False
-    actor = index.connections[act.op.connection].names if act.op.connection else (act.op.user,)
-    return index.policy.tabs_wait and b.connection is not None and b.connection.user in actor
+    return index.policy.tabs_wait and b.connection is not None and same_user(index.names_of(act), b.connection.names)
 
 
 CHECKS = (

@@ -261,6 +261,11 @@ class HistoryIndex:
                 if act.op.user == other.user == other.identity and other.login.sure_from < act.began:
                     other.login.ended(row)
 
+    def names_of(self, act: Invocation) -> tuple[str | None, ...]:
+        """Whom a server may take the one who did something for."""
+        c = self.connections.get(act.op.connection or "")
+        return c.names if c is not None else (act.op.user,)
+
     def _moved(self, row: int, act: Invocation, c: Connection) -> None:
         """Take in the end of a joining or leaving: a leave concerns what was joined before it was asked for.
 

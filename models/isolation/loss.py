@@ -9,7 +9,7 @@ from ...fuzzer.core.program import EMITS
 from . import violations as v
 from .audience import must_hear, surely_in
 from .index import HistoryIndex
-from .records import Connection, Event, Invocation
+from .records import Connection, Event, Invocation, same_user
 from .spans import NEVER
 from .verdicts import Breach, Check, declared, rows_of
 
@@ -130,7 +130,7 @@ def perhaps_ended(index: HistoryIndex, b: Breach) -> bool:
         own is not None
         and own.audience is None
         and own.returns != "user"
-        and (own.by == "server" or i.op.user == act.op.user)
+        and (own.by == "server" or same_user(index.names_of(i), index.names_of(act)))
         and i.began < b.until
         and i.ended > act.began
         for i in index.invocations.values()
@@ -166,10 +166,10 @@ def refused_honestly(index: HistoryIndex, b: Breach) -> bool:
 def beyond_rate(index: HistoryIndex, b: Breach) -> bool:
     """The same user may have emitted as much as is allowed within the time."""
     act = b.act
-    return act is not None and spoke_beyond_rate(index, act.op.user, act.ended, act.began_at)
+    return act is not None and spoke_beyond_rate(index, index.names_of(act), act.ended, act.began_at)
 
 
-def spoke_beyond_rate(index: HistoryIndex, user: str | None, until: int, at: float) -> bool:
+def spoke_beyond_rate(index: HistoryIndex, names: tuple[str | None, ...], until: int, at: float) -> bool:
     """Whether a user may have emitted more than is allowed within the time that ended with a row, or a moment."""
     if index.policy.rate is None:
         return False
@@ -178,7 +178,7 @@ def spoke_beyond_rate(index: HistoryIndex, user: str | None, until: int, at: flo
         5 if i.op.kind == "run_agent" else 1
         for i in index.invocations.values()
         if i.op.kind in EMITS
-        and i.op.user == user
+        and same_user(index.names_of(i), names)
         and i.began < until
         and (i.ended == NEVER or i.ended_at >= at - seconds)
     )
@@ -240,7 +240,7 @@ def user_left(index: HistoryIndex, b: Breach) -> bool:
 
 def _perhaps_left(index: HistoryIndex, c: Connection, rooms: tuple[str, ...], b: Breach) -> bool:
     """Whether another connection of the same user may have left the rooms after any of them has surely joined them."""
-    tabs = [o for o in index.sessions if o is c or not {c.user, c.identity}.isdisjoint((o.user, o.identity))]
+    tabs = [o for o in index.sessions if o.shares_user(c)]
     last = _last_joined(tabs, rooms, b.since)
     others = {o.name for o in tabs} - {c.name}
     away = ("leave", "join") if index.policy.one_room else ("leave",)

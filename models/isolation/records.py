@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from ...fuzzer.core.history import Detail, EventId, Failure, Mention, Outcome, RowKind, text_of
@@ -64,6 +65,11 @@ GIVEN_UP = ", given up and left open"
 """In a circumstance: the client had once not read for longer than the policy's delay."""
 
 
+def same_user(names: Iterable[str | None], others: Iterable[str | None]) -> bool:
+    """Whether two may be one user's, of whom it is known by which names they go."""
+    return not {name for name in names if name is not None}.isdisjoint(others)
+
+
 @dataclass(slots=True)
 class Connection:
     """One connection under one login: who it is, when it was logged in, when it did not read, which rooms it was in.
@@ -101,6 +107,10 @@ class Connection:
         """Whom it may be taken for: who asked, whose token it showed, and the same of its logins before."""
         own = (self.user, self.identity)
         return own if self.before is None else (*own, *self.before.names)
+
+    def shares_user(self, other: Connection) -> bool:
+        """Whether a server may take both for one user's."""
+        return same_user(self.names, other.names)
 
     @property
     def genuine(self) -> bool:

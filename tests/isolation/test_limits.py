@@ -27,6 +27,36 @@ def test_older_connections_may_be_closed_for_newer_ones() -> None:
     assert served("u0", "u1").closed("c0").excused(connections=1, **NEWEST) == ["server_made_room"]
 
 
+def test_who_shows_a_users_token_is_one_of_the_users_connections() -> None:
+    """The server may know no more of a client than that: its user counts it."""
+
+    def shown(token: str) -> Story:
+        story = served("u0")
+        story.connect("c1", "u1", token=token, said=token)
+        return story
+
+    assert kinds(shown("u0").closed("c0"), per_user=1, **NEWEST) == []
+    assert shown("u0").closed("c0").excused(per_user=1, **NEWEST) == ["user_made_room"]
+    assert kinds(shown("u2").closed("c0"), per_user=1, **NEWEST) == ["Dropped"]
+    assert kinds(shown("u0").closed("c0"), **NEWEST) == ["Dropped"]
+    assert kinds(refused(shown("u9")), per_user=1) == []
+    assert kinds(refused(shown("u2")), per_user=1) == ["Refused"]
+    story = shown("u0")
+    story.done("log_out", "c1")
+    assert story.closed("c0").excused() == ["logged_out_elsewhere"]
+
+
+def test_who_has_left_is_named_and_nobody_else() -> None:
+    def said(story: Story) -> str:
+        return story.closed("c0").judged()[0].message
+
+    assert "c1 had left before" in said(served("u0", "u1").leave("c1"))
+    assert "had left" not in said(served("u0", "u1"))
+    story = served("u0")
+    story.connect("c1", "u1", token="u0", said="u0")
+    assert "had left" not in said(story)
+
+
 def test_where_newcomers_are_refused_older_connections_stay() -> None:
     assert kinds(served("u0", "u0").closed("c0"), per_user=1) == ["Dropped"]
     assert kinds(served("u0", "u1").closed("c0"), connections=1) == ["Dropped"]
