@@ -204,8 +204,20 @@ def test_it_is_told_and_a_counterexample_replays(chat: Path, workers: int) -> No
 def test_what_is_heard_by_nobody_is_said_with_what_to_do(chat: Path, options: str, guess: bool) -> None:
     with pytest.raises(TargetError, match="nothing of what c0 sends arrives on c1") as raised:
         accusations(write(chat, "return []", IN_JSON, options=options))
+    assert "to_user=None" not in str(raised.value)  # there is nothing else that clients could say
     advice = "which is a guess: crosswire init heard:app reads its handlers"
     assert (advice in str(raised.value)) is guess
+
+
+def test_where_rooms_alone_are_spoken_in_it_is_said_how_to_say_that(chat: Path) -> None:
+    """``to_user`` has a default, and a wire of rooms may have been written without a thought of it."""
+    target = write(chat, IN_ROOM + " if 'to' not in message else []", IN_JSON, ROOMS)
+    assert isinstance(target.traits, WireTraits)
+    wire = JsonWire(path="/ws/{room}/{user}", rooms=["a", "b"], to_room={"say": "{event}"})
+    with pytest.raises(TargetError, match="to one user alone, to_user=None says so"):
+        accusations(replace(target, traits=replace(target.traits, wire=wire, guessed=())))
+    wire = replace(wire, to_user=None)
+    assert not accusations(replace(target, traits=replace(target.traits, wire=wire, guessed=())))
 
 
 @pytest.mark.parametrize(

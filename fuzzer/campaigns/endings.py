@@ -20,7 +20,7 @@ LIVES = 24
 
 GIVEN_UP = "given up, since it ended one process after the other"
 
-NOT_AGAIN = "it did not when looked at closely, and something else may have ended it"
+NOT_AGAIN = "run once more and watched, it went on: perhaps it only takes long, or something else was at work"
 
 OWN_SIGNALS = frozenset(
     {

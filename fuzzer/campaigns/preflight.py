@@ -29,6 +29,11 @@ __all__ = ("preflight",)
 SAID = EMITS | {"act"}
 """What has to arrive somewhere, of what the first client does."""
 
+SHOWN = 6
+"""How many frames are listed."""
+
+ONE_TO_ONE = "; where clients say nothing to one user alone, to_user=None says so"
+
 SYMPTOMS = (BrokenGoldenPath, Dropped, LostEvent, Refused, ReplacedEvent, UnhandledError)
 """Violations by which a wire shows that it does not speak the application's protocol; others are the application's."""
 
@@ -136,6 +141,12 @@ def turned_away(traits: WireTraits, execution: Execution, why: str) -> str:
     )
 
 
+def _listed(heard: Sequence[str]) -> str:
+    """What clients received: the last of it, since a greeting or a ticker comes first."""
+    before = f"{len(heard) - SHOWN} others and at last " if len(heard) > SHOWN else ""
+    return before + ", ".join(heard[-SHOWN:]) if heard else "nothing"
+
+
 def _hint(name: str, traits: WireTraits) -> str:
     """What to do where nobody said how clients speak; empty where somebody did."""
     if not traits.guessed:
@@ -197,7 +208,12 @@ def _understood(name: str, traits: WireTraits, execution: Execution) -> None:
                         else "only c0 itself heard it; where a server answers the sender alone, it is an action for "
                         "the sender (actions=, docs/operations.md)"
                         if (number, "c0") in arrived
-                        else f"clients received {', '.join(heard) or 'nothing'}"
+                        else f"clients received {_listed(heard)}"
+                    )
+                    + (
+                        ONE_TO_ONE
+                        if op.kind == "emit" and any(operations[one].kind != "emit" for one in saying)
+                        else ""
                     )
                     + f"; does the wire speak the application's protocol? it is {wire.describe()}{_hint(name, traits)}"
                 )
