@@ -1,8 +1,8 @@
 """How much of the target's own code a campaign has run, and which functions or lines of functions it never did.
 
 A search that breaks no promise says nothing of code that it never reached.  Counted are the lines of functions:
-a module's and a class's own run once, when they are imported, and so does a function that only makes others.  Adapters
-of other targets in the same file are nobody's concern.
+a module's and a class's own run once, when they are imported, and so does a function that only makes others or that the
+module itself calls.  Adapters of other targets in the same file are nobody's concern.
 """
 
 from __future__ import annotations
@@ -67,10 +67,12 @@ def reach_of(reached: Iterable[LineAt], adapter: str = "") -> Reach:
         functions = _functions(file)
         ran_in = {function for function, there in functions.items() if not there.isdisjoint(numbers)}
         others = tuple(f"{name}." for name in _others(file, adapter))
+        imported = _called_on_import(file)
         for function, there in functions.items():
             if function.startswith(others):
                 continue
-            if function not in ran_in and any(inner.startswith(f"{function}.<locals>.") for inner in ran_in):
+            makes = any(inner.startswith(f"{function}.<locals>.") for inner in ran_in)
+            if function not in ran_in and (makes or function in imported):
                 continue
             missed = tuple(sorted(there - numbers))
             lines, ran = lines + len(there), ran + len(there) - len(missed)
@@ -89,6 +91,22 @@ def _others(file: str, adapter: str) -> set[str]:
                 if above:
                     bases[one.name] = above.union(*(bases[name] for name in above))
     return bases.keys() - bases[adapter] - {adapter} if adapter in bases else set()
+
+
+def _called_on_import(file: str) -> set[str]:
+    """The functions that a module calls itself, and what makes the instances that it holds."""
+    waiting: list[ast.AST] = []
+    with suppress(SyntaxError, ValueError):
+        waiting.append(ast.parse("".join(linecache.getlines(file))))
+    called: set[str] = set()
+    for node in waiting:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            called |= {node.func.id, f"{node.func.id}.__init__"}
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            waiting += node.decorator_list
+        elif not isinstance(node, ast.Lambda):
+            waiting += ast.iter_child_nodes(node)
+    return called
 
 
 def _functions(file: str) -> dict[str, set[int]]:

@@ -106,6 +106,39 @@ def test_adapters_of_other_targets_in_the_same_file_are_left_out(tmp_path: Path)
     assert summary is not None and [gap.function for gap in summary.unreached] == ["Other.emit", "Books.emit"]
 
 
+DESK = """\
+class Desk:
+    def __init__(self, name):
+        self.name = name
+
+    def close(self):
+        self.name = None
+
+
+def settings():
+    return {}
+
+
+def serve():
+    return Desk("later")
+
+
+def unused():
+    return settings()
+
+
+DESKS = [Desk(name) for name in sorted(settings())] + [Desk("front")]
+"""
+
+
+def test_what_a_module_calls_itself_ran_when_it_was_imported(tmp_path: Path) -> None:
+    file = tmp_path / "desk.py"
+    file.write_text(DESK)
+    reach = reach_of([(str(file), DESK[: DESK.index('return Desk("later")')].count("\n") + 1)])
+    assert [one.function for one in reach.unreached] == ["Desk.close", "unused"]
+    assert (reach.ran, reach.lines) == (1, 3)
+
+
 def test_nothing_is_said_of_what_cannot_be_read(tmp_path: Path) -> None:
     broken = tmp_path / "broken.py"
     broken.write_text("def f(:")
