@@ -208,8 +208,8 @@ def _by_the_server(vocabulary: Vocabulary, speech: Speech) -> Iterator[Opening]:
         for said, tab in product(vocabulary.speeches[:2], (False, True)):
             yield partial(scenes.expires, speech=said, tab=tab)
     if len(vocabulary.rooms) > 1 and vocabulary.users >= scenes.CLIENTS:
-        for said, speaks in product(vocabulary.in_rooms, (True, False)):
-            yield partial(scenes.crosses, speech=said, speaks=speaks)
+        for said, (speaks, both) in product(vocabulary.in_rooms, ((True, False), (True, True), (False, True))):
+            yield partial(scenes.crosses, speech=said, speaks=speaks, both=both)
     if vocabulary.target.traits.policy.tabs_apart and vocabulary.offers("leave"):
         for said in vocabulary.in_rooms:
             yield partial(scenes.tab_leaves, speech=said)

@@ -294,10 +294,13 @@ def changes_places(script: Script, speech: Speech, how: Kind, alone: bool) -> No
         script.settle()
 
 
-def crosses(script: Script, speech: Speech, speaks: bool) -> None:
-    """Two who are in different rooms go each into the other's at once, perhaps with a word as they leave."""
+def crosses(script: Script, speech: Speech, speaks: bool, both: bool) -> None:
+    """One goes at once into a room where another is, who goes into the first one's or stays.
+
+    Perhaps with a word as they leave: who stays would hear it, where it goes to the room its speaker is in by then.
+    """
     _arrive_for(script, 0, 1)
-    for number, name in enumerate(("c0", "c2")):
+    for number, name in enumerate(("c0", "c2") if both else ("c0",)):
         if speaks:
             script.say(speech, script.speaker_at(name), number)
         script.add("join", connection=name, room=script.vocabulary.room(1 - number))

@@ -149,6 +149,22 @@ def app():
     return made
 """
 
+MISREAD = """
+app = FastAPI()
+
+@app.websocket("/{user}")
+async def echo(ws: WebSocket, user: str):
+    await ws.accept()
+    while True:
+        await ws.send_text(await ws.receive_text())
+
+class Mine(JsonWire):
+    def read(self, frame, login):
+        raise LookupError("no such kind")
+
+misread = Mine(path="/{user}", to_user=None, to_all={"text": "{event}"})
+"""
+
 SAID = [
     (
         WAITS,
@@ -179,6 +195,16 @@ SAID = [
     (SCRIPT, "main", "main is a plain function that calls asyncio.run(), so it was not called; name app:serve instead"),
     (SCRIPT, "begin", "calling begin() failed with SystemExit: called, in begin (app.py:"),
     (SCRIPT, "make", "calling make() failed with OutsideWorldError: the target called socket."),
+    (
+        MISREAD,
+        "app --wire app:misread",
+        """the wire's read of '{"text": "cw-e4"}' failed: LookupError: no such kind, in Mine.read (app.py:""",
+    ),
+    (
+        MISREAD,
+        "app --wire app:misread --via uvicorn",
+        """the wire's read of '{"text": "cw-e4"}' failed: LookupError: no such kind, in Mine.read (app.py:""",
+    ),
     (GIVES_UP, "serve", "starting it failed: SystemExit: 3, in serve (app.py:"),
 ]
 

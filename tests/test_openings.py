@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from crosswire.fuzzer import JsonWire, application
+from crosswire.fuzzer import JsonWire, Policy, application
 from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
 from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.findings.finding import judged
@@ -79,6 +79,22 @@ KINDS = ("EarlyDelivery", "BadTokenAccepted", "LostEvent", "UnhandledError", "Re
 def test_a_third_speaks_to_whom_a_speaker_that_left_had_spoken_to(name: str, kinds: set[str]) -> None:
     wire = JsonWire(path="/{user}", to_user={"to": "{to}", "text": "{event}"})
     assert shown(application(f"tests.applications.gates:{name}", wire=wire)) == kinds
+
+
+@pytest.mark.parametrize(("name", "kinds"), [("goes_along", {"CrossUserLeak"}), ("stays", set())])
+def test_somebody_speaks_and_goes_into_a_room_where_another_stays(name: str, kinds: set[str]) -> None:
+    wire = JsonWire(
+        path="/{user}",
+        to_user=None,
+        rooms=["a", "b"],
+        join={"go": "{room}"},
+        joined={"there": "{room}"},
+        to_room={"in": "{room}", "text": "{event}"},
+        rejected={"not": "here"},
+    )
+    policy = Policy(one_room=True, tabs_apart=True, may_refuse=True)
+    target = application(f"tests.applications.moderated:{name}", wire=wire, policy=policy)
+    assert shown(target) == kinds
 
 
 def test_where_nothing_is_said_but_in_rooms_whoever_comes_goes_into_one() -> None:

@@ -50,6 +50,9 @@ class Listener(Protocol):
     def served(self, client: WireClient) -> None:
         """The server has finished with the connection."""
 
+    def misread(self, frame: Frame, error: Exception) -> None:
+        """The wire cannot read a frame, and raises this."""
+
 
 class WireClient:
     """One simulated client: its link, its login, and the operation that waits for an answer."""
@@ -91,7 +94,7 @@ class WireClient:
         self.driver.connected(self, RowKind.RETURNED, False)
 
     def written(self, frame: Frame) -> bool:
-        reading = self.wire.read(frame, self.login)
+        reading = self._read(frame)
         self._last = frame, reading
         row = self._note(RowKind.SENT, reading)
         self.driver.frames.append(Sent(self.login.connection, frame, row))
@@ -99,8 +102,15 @@ class WireClient:
             self.closed(SENT_AWAY)
         return reading.heartbeat
 
+    def _read(self, frame: Frame) -> Reading:
+        try:
+            return self.wire.read(frame, self.login)
+        except Exception as error:
+            self.driver.misread(frame, error)
+            return Reading()
+
     def unheard(self, frame: Frame) -> None:
-        content = content_of(self.wire.read(frame, self.login), self.driver.made)
+        content = content_of(self._read(frame), self.driver.made)
         if content.mentions:
             self.driver.record(RowKind.REFUSED, content.mentions[0].event.number, self.login.connection, content)
 
@@ -119,10 +129,8 @@ class WireClient:
         return len(self.driver.history) - 1
 
     def received(self, frame: Frame) -> None:
-        if self._last is not None and self._last[0] is frame:  # most are read the moment they are written
-            reading = self._last[1]
-        else:
-            reading = self.wire.read(frame, self.login)
+        last = self._last  # most are read the moment they are written
+        reading = last[1] if last is not None and last[0] is frame else self._read(frame)
         driver = self.driver
         self._note(RowKind.RECEIVED, reading)
         if reading.answer is not None:

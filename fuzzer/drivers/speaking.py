@@ -101,6 +101,10 @@ class Speaking:
     def later(self, seconds: float, act: Callable[..., object], *arguments: object) -> None:
         """Have something done after so many seconds."""
 
+    @abstractmethod
+    def misread(self, frame: Frame, error: Exception) -> None:
+        """The wire cannot read a frame, and raises this: its author's affair."""
+
     # -- what is said ------------------------------
 
     def event(self, number: int, op: Operation) -> str:

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from ..clients.asgi import AsgiLink
+from ..core.handshake import Frame
 from ..core.history import Outcome, Remains, RowKind
 from ..core.http import HttpAnswer
 from ..core.program import Operation, Program
@@ -92,6 +93,10 @@ class WireDriver(Driver, Speaking):
         else:
             self.record(RowKind.RETURNED, self.ending, None, None)
             self.ending = None
+
+    def misread(self, frame: Frame, error: Exception) -> None:
+        if self.error is None:
+            self.error, self.making = error, f"the wire's read of {frame!r:.80}"
 
     def roots(self) -> list[Root]:
         return list(self.target.state.roots)

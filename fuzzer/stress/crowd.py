@@ -15,12 +15,14 @@ from random import Random
 from typing import Any
 
 from ..clients.link import Link
-from ..core.handshake import Sent
+from ..core.errors import UsageError
+from ..core.handshake import Frame, Sent
 from ..core.history import Content, Detail, EventId, Farewell, Outcome, Refusal, Row, RowKind
 from ..core.http import HttpAnswer
 from ..core.program import AT_ONCE, Operation
 from ..drivers.base import Lane
 from ..drivers.client import WireClient
+from ..drivers.evidence import brief
 from ..drivers.speaking import Speaking
 from ..targets.adapter import Target
 from ..targets.login import Http
@@ -104,6 +106,9 @@ class Crowd(Speaking):
         self._requests: list[Asking] = []
         self._later: list[Task] = []
         self._order = 0
+
+    def misread(self, frame: Frame, error: Exception) -> None:
+        raise UsageError(f"the wire's read of {frame!r:.80} failed: {brief(error)}") from error
 
     # -- what is written down ------------------------------
 

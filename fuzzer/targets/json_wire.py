@@ -30,6 +30,10 @@ from .wire import UNASKED, Login, Outgoing, Reading, Wire, WireError, words
 __all__ = ("TEXT", "JsonWire")
 
 
+ANSWERS = ("ready", "refused", "rejected", "joined", "logged_out", "ping")
+"""Fields that say what a frame contains by which something is known."""
+
+
 @dataclass(frozen=True)
 class JsonWire(Wire):
     """JSON objects, or plain text, by templates; see the module's docstring for the placeholders.
@@ -98,6 +102,14 @@ class JsonWire(Wire):
     retells: Sequence[Mapping[str, Any]] = ()
 
     def __post_init__(self) -> None:
+        for name in (*ANSWERS, "retells"):
+            said = getattr(self, name)
+            parts = () if said is None else said if name == "retells" else (said,)
+            if any(not isinstance(part, Mapping) for part in parts):
+                raise WireError(f"{name}={said!r}: it is what an answer contains, as {{'type': 'ready'}} is")
+        for name in ("user", "recipient", "sender"):
+            if not isinstance(getattr(self, name), str | None):
+                raise WireError(f"{name}={getattr(self, name)!r}: it is the name of a field")
         told = any(action.audience is not None for action in self.actions.values())
         if not told and all(one is None for one in (self.to_user, self.to_all, self.to_room, self.ask)):
             raise WireError(

@@ -27,7 +27,8 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 from weakref import ref
 
 from .lockstep import here, lockstep_here
@@ -36,6 +37,9 @@ __all__ = ("databases_apart", "gate_sqlite")
 
 NO_FILE = ("", ":memory:")
 """What a database is called that has no file."""
+
+URI_AT = 6
+"""Where `sqlite3.connect` takes ``uri``, behind the database, if it is given by position."""
 
 BESIDE = ("", "-wal", "-journal")
 """What a database's files are called: itself, and what was written and is not in it yet."""
@@ -118,12 +122,36 @@ SETTINGS = ("foreign_keys", "recursive_triggers", "synchronous")
 """Pragmas of a connection that change what its statements do."""
 
 
+class _Named(NamedTuple):
+    """What is opened: the path of a file or one of `NO_FILE`; of a URI (https://www.sqlite.org/uri.html) its query."""
+
+    path: str
+    query: str | None = None
+
+    @classmethod
+    def by(cls, database: str, uri: bool) -> _Named:
+        """Read what `sqlite3.connect` was given."""
+        if not uri or not database.startswith("file:"):
+            return cls(database)
+        parts = urlsplit(database)
+        in_memory = parse_qs(parts.query).get("mode") == ["memory"]
+        return cls(":memory:" if in_memory else unquote(parts.path), parts.query)
+
+    @property
+    def is_file(self) -> bool:
+        return self.path not in NO_FILE
+
+    def at(self, path: str) -> str:
+        """Say it of another path, in the same way."""
+        return path if self.query is None else f"file:{quote(path)}?{self.query}"
+
+
 class _Standing:
     """A connection that was there before executions, as it was then."""
 
-    def __init__(self, connection: _Connection, path: str, options: dict[str, Any]) -> None:
+    def __init__(self, connection: _Connection, named: _Named, options: dict[str, Any]) -> None:
         self.connection = ref(connection)
-        self._path, self._options = path, options
+        self._named, self._options = named, options
         self._attributes: dict[str, Any] | None = None
         self._settings: dict[str, Any] = {}
         self._content = b""
@@ -134,7 +162,7 @@ class _Standing:
         try:
             if connection is None or (self._attributes is None and not self._take(connection)):
                 return False
-            self._open(connection, self._path if self._path in NO_FILE else copies.path(self._path))
+            self._open(connection, copies.path(self._named.path) if self._named.is_file else self._named.path)
         except sqlite3.Error:
             return False  # what is wrong with it is for the target to find out
         return True
@@ -144,7 +172,7 @@ class _Standing:
         connection = self.connection()
         if connection is not None:
             with suppress(sqlite3.Error):
-                self._open(connection, self._path)
+                self._open(connection, self._named.path)
 
     def _take(self, connection: _Connection) -> bool:
         """Record it as it is; whether it is open, and nothing is under way."""
@@ -157,13 +185,13 @@ class _Standing:
             ((self._settings[name],),) = sqlite3.Connection.execute(connection, f"PRAGMA {name}").fetchall()
         connection.row_factory = attributes["row_factory"]
         self._attributes = attributes
-        if self._path in NO_FILE:
+        if not self._named.is_file:
             self._content = connection.serialize()
         return True
 
     def _open(self, connection: _Connection, path: str) -> None:
         given, connection.given = connection.given, []
-        sqlite3.Connection.__init__(connection, path, timeout=0.0, **self._options)
+        sqlite3.Connection.__init__(connection, self._named.at(path), timeout=0.0, **self._options)
         if self._content:
             connection.deserialize(self._content)
         for call, args, options in given:
@@ -274,8 +302,10 @@ def gate_sqlite() -> None:
 
     def connect(database: Any, *args: Any, **options: Any) -> Any:
         path = os.fsdecode(database)
-        if _copies is not None and path not in NO_FILE and not options.get("uri"):
-            path = _copies.path(path)
+        named = _Named.by(path, bool(args[URI_AT] if len(args) > URI_AT else options.get("uri")))
+        if named.is_file:
+            named = named._replace(path=os.path.abspath(named.path))
+            path = named.at(_copies.path(named.path)) if _copies is not None else path
         if here() is None or len(args) > 1 or "factory" in options:
             return _really(path, *args, **options)
         patience = args[0] if args else options.pop("timeout", PATIENCE)
@@ -284,8 +314,8 @@ def gate_sqlite() -> None:
         with suppress(sqlite3.Error):  # what is wrong with the file is for the target to find out
             sqlite3.Connection.execute(made, "PRAGMA synchronous = OFF")
         _clocks.set(made)
-        if _copies is None and not options.get("uri"):
-            _standing.append(_Standing(made, path if path in NO_FILE else os.path.abspath(path), options))
+        if _copies is None and (named.is_file or named.query is None):
+            _standing.append(_Standing(made, named, options))
         return made
 
     sqlite3.connect = connect

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crosswire.fuzzer import JsonWire
 from crosswire.fuzzer.targets.templates import MARK, Shape, frame_of
+from crosswire.fuzzer.targets.wire import WireError
 
 TEXTS = st.sampled_from(
     ("{to}", "{event}", "to {to}: {event}", "{{to}}", "{nobody}", "plain", "", "{", "}", MARK, '"{to}"')
@@ -23,3 +27,18 @@ TEMPLATES = st.recursive(
 @given(TEMPLATES, st.fixed_dictionaries({"to": VALUES, "event": VALUES}))
 def test_a_template_made_ready_gives_what_the_template_gives(template: Any, said: dict[str, Any]) -> None:
     assert Shape(template).frame(said) == frame_of(template, said)
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"rejected": "not"}, "rejected='not': it is what an answer contains"),
+        ({"ready": ["ready"]}, "ready=['ready']: it is what an answer contains"),
+        ({"retells": ["state"]}, "retells=['state']: it is what an answer contains"),
+        ({"retells": {"type": "state"}}, "retells={'type': 'state'}: it is what an answer contains"),
+        ({"user": {"type": "user"}}, "user={'type': 'user'}: it is the name of a field"),
+    ],
+)
+def test_what_cannot_be_in_an_answer_is_told_in_a_line(said: dict[str, Any], message: str) -> None:
+    with pytest.raises(WireError, match=f"^{re.escape(message)}"):
+        JsonWire(**said)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sqlite3
 import sys
 import tempfile
@@ -32,9 +33,10 @@ class Counts(Adapter):
     """Enters who comes in a database, and fails with how many are in there."""
 
     path = "chat.db"
+    uri = False
 
     async def connect(self, client: Client) -> None:
-        with closing(sqlite3.connect(self.path)) as database:
+        with closing(sqlite3.connect(self.path, uri=self.uri)) as database:
             database.execute("insert into visits values (?)", (client.user,))
             database.commit()
             raise LookupError(f"{database.execute('select count(*) from visits').fetchone()[0]} visits")
@@ -46,8 +48,20 @@ class Counts(Adapter):
         """Nothing."""
 
 
+class AsDjango(Counts):
+    uri = True
+
+
+class ByUri(AsDjango):
+    path = "file:ch%61t.db?mode=rw"
+
+
 class Elsewhere(Counts):
     path = "nowhere/chat.db"
+
+
+class NotThere(AsDjango):
+    path = "file:none.db?mode=rw"
 
 
 def said(worker: Worker) -> list[str]:
@@ -71,9 +85,10 @@ def folders() -> list[str]:
     return [name for name in os.listdir(tempfile.gettempdir()) if name.startswith(f"crosswire-{os.getpid()}-")]
 
 
+@pytest.mark.parametrize("adapter", [Counts, AsDjango, ByUri])
 @pytest.mark.parametrize("way", ["snapshot", "process"])
-def test_executions_see_what_there_is_and_nothing_of_each_other(path: Path, way: Way) -> None:
-    target: Target = resolve(f"{__name__}:Counts")
+def test_executions_see_what_there_is_and_nothing_of_each_other(path: Path, way: Way, adapter: type[Counts]) -> None:
+    target: Target = resolve(f"{__name__}:{adapter.__name__}")
     target.state.force(way)
     worker = Worker(target)
     with worker.session():
@@ -88,7 +103,7 @@ STANDING = """
 import sqlite3
 from crosswire.fuzzer import Adapter
 
-database = sqlite3.connect({path!r}, check_same_thread=False)
+database = sqlite3.connect({path!r}, check_same_thread=False, uri=True)
 database.execute("create table if not exists guests (name)")
 database.execute("pragma foreign_keys = on")
 database.create_function("upside", 1, lambda text: text[::-1])
@@ -100,7 +115,7 @@ class Chat(Adapter):
         cursor.execute("insert into guests values (upside(?))", (client.user,))
         database.commit()
         seen = list(database.execute("select name from guests"))
-        with sqlite3.connect({path!r}) as another:
+        with sqlite3.connect({path!r}, uri=True) as another:
             seen.append(another.execute("select count(*) from sqlite_master").fetchone()[0])
         database.close()
         raise LookupError(f"{{seen}} {{settings()}}")
@@ -110,25 +125,25 @@ class Chat(Adapter):
     async def disconnect(self, client): ...
 
 def settings():
-    with sqlite3.connect({path!r}) as another:
+    with sqlite3.connect({path!r}, uri=True) as another:
         return another.execute("pragma foreign_keys").fetchone()[0]
 """
 
 
 @pytest.mark.parametrize("way", ["snapshot", "modules", "process"])
-@pytest.mark.parametrize("name", ["guests.db", ":memory:"])
+@pytest.mark.parametrize("name", ["guests.db", "file:guests.db?mode=rwc", ":memory:"])
 def test_what_a_module_has_opened_is_each_executions_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: Way, name: str
 ) -> None:
     """Though one connection is kept for all, and closed by each; another to the same file sees the same."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    module = f"standing_{way}_{'file' if name == 'guests.db' else 'memory'}"
+    module = f"standing_{way}_{re.sub('[^a-z]', '_', name)}"
     (tmp_path / f"{module}.py").write_text(STANDING.format(path=name))
     target = resolve(f"{module}:Chat")
     target.state.force(way)
     worker = Worker(target)
-    tables = int(name == "guests.db")
+    tables = int("guests" in name)
     with worker.session():
         for _ in range(3):
             assert said(worker) == [
@@ -139,8 +154,9 @@ def test_what_a_module_has_opened_is_each_executions_own(
         assert not list(sys.modules[module].database.execute("select name from guests"))  # open, as it was
 
 
-def test_a_file_where_none_can_be_is_still_an_error(path: Path) -> None:
-    worker = Worker(resolve(f"{__name__}:Elsewhere"))
+@pytest.mark.parametrize("adapter", [Elsewhere, NotThere])
+def test_a_file_where_none_can_be_is_still_an_error(path: Path, adapter: type[Counts]) -> None:
+    worker = Worker(resolve(f"{__name__}:{adapter.__name__}"))
     with worker.session():
         assert said(worker) == ["OperationalError: unable to open database file"] * 2
 
