@@ -15,7 +15,7 @@ from ...models.isolation.violations import (
 )
 from ..core.choices import PROMISES
 from ..core.handshake import Sent
-from ..core.history import Failure
+from ..core.history import Failure, Farewell
 from ..core.program import EMITS, Operation, Program
 from ..engine.execution import Execution, TargetError, Worker
 from ..findings.finding import judged
@@ -64,6 +64,7 @@ def preflight(worker: Worker, promises: frozenset[str] = frozenset(PROMISES)) ->
             _let_in(name, traits, execution, [sent for sent in worker.frames if sent.connection == "c0"])
         elif all(isinstance(violation, SYMPTOMS) for violation in shown.violations):
             _understood(name, traits, execution)
+            _joined(name, traits.wire, execution, worker.frames)
     batch = Batch(program)
     batch.add(worker.target.name, shown, promises)
     return batch if batch.findings else None
@@ -110,14 +111,16 @@ def _unhandled(execution: Execution) -> list[Failure]:
     return [row.detail for row in execution.history if row.kind == "unhandled" and isinstance(row.detail, Failure)]
 
 
-def turned_away(traits: WireTraits, execution: Execution, why: str) -> str:
+def turned_away(traits: WireTraits, execution: Execution, farewell: object) -> str:
     """Why the first client was not let in: the application failed, has no such route, or says what it minds."""
     raised = _unhandled(execution)
     if raised:
         place = raised[0].place
-        return f"the first client is turned away ({why}) because the application raised {raised[0].brief}" + (
+        return f"the first client is turned away ({farewell}) because the application raised {raised[0].brief}" + (
             f", in {place}" if place else ""
         )
+    words = farewell.words if isinstance(farewell, Farewell) else ""
+    why = f"{farewell}: {words}" if words else str(farewell)
     path = traits.wire.request(Login("c0", "u0", "token-u0", "u0")).path
     routes = traits.routes
     listed = ", ".join(map(str, routes))
@@ -139,6 +142,20 @@ def turned_away(traits: WireTraits, execution: Execution, why: str) -> str:
         f"{said}; does the wire ask for the right path and log in as the application expects? "
         f"clients speak {traits.wire.describe()}"
     )
+
+
+def _joined(name: str, wire: Wire, execution: Execution, frames: Sequence[Sent]) -> None:
+    """Raise `TargetError` where nobody says of a room that it was joined, though the wire knows what would."""
+    if not wire.confirms_joins:
+        return
+    said = {row.operation for row in execution.history if row.kind == "returned" and row.detail is None}
+    for number, op in enumerate(execution.program.operations):
+        if op.kind == "join" and number not in said:
+            heard = [sent.shown(80) for sent in frames if sent.connection == op.connection]
+            raise TargetError(
+                f"{name}: nobody says that {op.connection} has joined {op.room}: the frame that does (joined=) never "
+                f"comes, and {op.connection} was sent {_listed(heard)}; clients speak {wire.describe()}"
+            )
 
 
 def _listed(heard: Sequence[str]) -> str:
@@ -185,12 +202,12 @@ def _understood(name: str, traits: WireTraits, execution: Execution) -> None:
     saying = {number for number, op in enumerate(operations) if op.kind in SAID}
     turned_down = refused & saying if traits.policy.may_refuse else set[int]()
     for row in execution.history:
-        if row.kind == "closed" and row.connection is not None:
+        if row.kind == "closed" and row.connection is not None and row.detail is not None:
             why.setdefault(row.connection, row.detail)
         if row.kind == "gone":
             break
         if row.kind == "returned" and row.detail is False and row.operation not in turned_down:
-            raise TargetError(f"{name}: {turned_away(traits, execution, str(why.get(row.connection or '', '')))}")
+            raise TargetError(f"{name}: {turned_away(traits, execution, why.get(row.connection or '', ''))}")
     arrived = {(row.operation, row.connection) for row in execution.history if row.kind == "received"}
     for number, op in enumerate(operations):
         if number in saying:

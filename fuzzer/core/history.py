@@ -9,6 +9,7 @@ from functools import cache
 from typing import NamedTuple
 
 from .stacks import Place
+from .text import said
 
 __all__ = (
     "Aim",
@@ -164,6 +165,8 @@ class Farewell(str):
 
     code: int | None = None
     failed = False
+    words = ""
+    """What the exception says that ended it; no part of the farewell, which tells one kind of end from another."""
 
     @classmethod
     def of(cls, code: int, reason: str = "") -> Farewell:
@@ -174,9 +177,9 @@ class Farewell(str):
     @classmethod
     def by(cls, error: BaseException) -> Farewell:
         """That of an application which has raised something."""
-        said = cls(f"the application raised {type(error).__name__}")
-        said.failed = True
-        return said
+        farewell = cls(f"the application raised {type(error).__name__}")
+        farewell.failed, farewell.words = True, said(error)
+        return farewell
 
 
 class Refusal(str):

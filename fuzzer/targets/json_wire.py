@@ -297,7 +297,7 @@ class JsonWire(Wire):
             reading.answer = frame_of(self.pong, self.said(login))
             reading.heartbeat = True
         if self.joined is not None:
-            reading.joined = joined_room(self.joined, data)
+            reading.joined = joined_room(self.joined, data, lambda: self.said(login))
         if self.rejected is not None:
             reading.rejected = contains(self.rejected, data, lambda: self.said(login))
         if self.logged_out is not None:

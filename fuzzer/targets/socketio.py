@@ -106,16 +106,16 @@ class SocketIOWire(Wire):
         if frame.startswith(("41", "44")):
             refused = frame.startswith("44")
             return Reading(kind="disconnected", refused=refused, dismissed=not refused)
-        return self._read_event(frame)
+        return self._read_event(frame, login)
 
-    def _read_event(self, frame: str) -> Reading:
+    def _read_event(self, frame: str, login: Login) -> Reading:
         try:
             data = read_json(frame[frame.index("[") :])
         except ValueError:
             return Reading(markers(frame), kind="event")
         said = in_objects(data) if carries_any(frame) else {}
         arguments = data[1:]
-        joined = self._joined(data[:1], arguments)
+        joined = self._joined(data[:1], arguments, login)
         ready = self.ready is not None and data[:1] == [self.ready]
         return Reading(
             tuple(said),
@@ -129,14 +129,15 @@ class SocketIOWire(Wire):
             logged_out=self.logged_out is not None and data[:1] == [self.logged_out],
         )
 
-    def _joined(self, name: Sequence[Any], arguments: Sequence[Any]) -> str | None:
+    def _joined(self, name: Sequence[Any], arguments: Sequence[Any], login: Login) -> str | None:
         """The room that an event says was joined: empty where it does not say which; None where it says nothing."""
         answer, template = self.joined if isinstance(self.joined, tuple) else (self.joined, None)
         if answer is None or name != [answer]:
             return None
         objects = [value for value in arguments if isinstance(value, dict)]
         if template is not None:
-            return next((room for value in objects if (room := joined_room(template, value)) is not None), None)
+            rooms = (joined_room(template, value, lambda: self.said(login)) for value in objects)
+            return next((room for room in rooms if room is not None), None)
         named = [value for value in arguments if isinstance(value, str)]
         named += [value for one in objects for value in one.values() if value in self.room_names]
         return next(iter(named), "")

@@ -65,6 +65,9 @@ USER = "{user}"
 """In what a frame must contain: any name, and whom the server takes the client for."""
 
 
+ROOM = "{room}"
+
+
 def contains(
     template: Mapping[str, Any] | None, data: Mapping[str, Any], said: Callable[[], Mapping[str, Any]]
 ) -> bool:
@@ -85,18 +88,25 @@ def names(placeholder: str, template: Template | Http | None) -> bool:
 
 
 def names_room(template: Template | Http | None) -> bool:
-    return names("{room}", template)
+    return names(ROOM, template)
 
 
-def joined_room(template: Mapping[str, Any] | None, data: Mapping[str, Any]) -> str | None:
-    """The room a frame says was joined, if it says so at all."""
+def joined_room(
+    template: Mapping[str, Any] | None, data: Mapping[str, Any], said: Callable[[], Mapping[str, Any]]
+) -> str | None:
+    """The room a frame says was joined, if it says so at all; ``said`` is what other placeholders stand for.
+
+    ``{user}`` is the client's own: that another has joined is told with the same words.
+    """
     if template is None:
         return None
     room = ""
     for key, wanted in template.items():
         value = data.get(key)
-        if wanted == "{room}" and isinstance(value, str):
-            room = value
-        elif value != wanted:
+        if wanted == ROOM:
+            if not isinstance(value, str | int) or isinstance(value, bool):
+                return None
+            room = str(value)
+        elif value != wanted and ("{" not in repr(wanted) or key not in data or fill(wanted, said()) != value):
             return None
     return room

@@ -92,6 +92,10 @@ LOGIN = Login("c0", "u0", "token-u0", None)
         ("left", '"r1"', None),
         (("joined", {"channel": "{room}"}), '{"channel": "r1"}', "r1"),
         (("joined", {"channel": "{room}", "ok": True}), '{"channel": "r1", "ok": false}', None),
+        (("joined", {"channel": "{room}"}), '{"channel": 7}', "7"),
+        (("joined", {"by": "{user}"}), '{"by": "u0"}', ""),
+        (("joined", {"by": "{user}"}), '{"by": "u1"}', None),
+        (("joined", {"by": "{user}", "channel": "{room}"}), '{"by": "u0", "channel": "r1"}', "r1"),
         (None, '"r1"', None),
     ],
 )
