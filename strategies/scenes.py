@@ -23,6 +23,7 @@ __all__ = (
     "changes_places",
     "cleaned_up",
     "comes_and_goes",
+    "comes_meanwhile",
     "conversation",
     "crosses",
     "cut_off",
@@ -240,6 +241,20 @@ def slow_elsewhere(script: Script, speech: Speech) -> None:
     script.add("stall", connection="c1")
     script.say(speech, script.speaker_at("c0"), 0)
     script.say(speech, script.speaker_at("c2"), 1)
+
+
+def comes_meanwhile(script: Script, speech: Speech) -> None:
+    """Somebody comes while another does not read, who may be told of it, and speaks to a third."""
+    in_room = speech in script.vocabulary.in_rooms
+    if in_room:
+        _arrive_for(script, 0, 1)
+    else:
+        _arrive(script, 2)
+    script.add("stall", connection="c0", seconds=phrases.SLOW_FOR)
+    name = script.arrive(script.user(2 if not in_room else 1))
+    if in_room:
+        script.add("join", connection=name, room=script.vocabulary.room(1))
+    script.say(speech, script.speaker_at(name), 1)
 
 
 def cancelled(script: Script, speech: Speech, slow: int | None) -> None:

@@ -113,7 +113,7 @@ def test_what_is_written_with_anyio_3_is_fuzzed(installed: Path, tmp_path: Path)
     (tmp_path / "fan_out.py").write_text(FAN_OUT)
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(tmp_path), "anyio==3.7.1"]
     subprocess.run(pip, check=True, env=surroundings())
-    run = [str(installed / "crosswire"), "run", "fan_out:FanOut", "--max-executions", "40"]
+    run = [str(installed / "crosswire"), "run", "fan_out:FanOut", "--max-executions", "200"]
     around = surroundings() | {"PYTHONPATH": str(tmp_path)}
     done = subprocess.run(run, cwd=tmp_path, env=around, capture_output=True, text=True, timeout=600)
     assert done.returncode == 1, done.stdout + done.stderr
@@ -134,7 +134,7 @@ def test_it_works_from_another_folder_once_installed(installed: Path, tmp_path: 
     assert Path(place.strip()).is_relative_to(installed.parent)
     assert said(crosswire, "--version") == said(python, "-m", "crosswire", "--version")
     assert "0.1.0" in said(crosswire, "--version")
-    assert "LostEvent (no loss)" in said(crosswire, "run", "chat:Chat", "--max-executions", "40", expect=1)
+    assert "LostEvent (no loss)" in said(crosswire, "run", "chat:Chat", "--max-executions", "200", expect=1)
     found = min((tmp_path / "results" / "counterexamples").glob("*LostEvent*.json"))
     found.rename(tmp_path / "two_tabs.crosswire.json")
     told = said(python, "-m", "pytest", "-p", "no:cacheprovider", expect=1)

@@ -53,13 +53,15 @@ def test_redis_commands(protocol: int) -> None:
                 pipe.incr("n")
                 pipe.incr("n")
                 seen.append(await pipe.execute())
+            seen.append(await store.eval("return redis.call('get', KEYS[1]) .. ARGV[1]", 1, "greeting", "!"))
             seen.append(await store.blpop(["nothing"], timeout=3))
             await asyncio.sleep(10)
             seen.append(await store.get("a"))
             return seen
 
     cache = Redis("cache", holds={"greeting": "hello"})
-    expected = ["hello", True, 2, {"x": "1", "y": "2"}, list("abcd"), ["one", "two"], [1, True], [1, 2], None, None]
+    expected = ["hello", True, 2, {"x": "1", "y": "2"}, list("abcd"), ["one", "two"], [1, True], [1, 2]]
+    expected += ["hello!", None, None]
     loop = WorldLoop()
     for seed in SEEDS:
         assert in_world(main, cache, seed=seed, loop=loop) == expected

@@ -166,7 +166,7 @@ class Known:
             _doubts(tally),
             by_bug,
             list(gone_bugs),
-            {promise: times for promise in PROMISES if (times := tally.exercised[promise])},
+            {p: times for p in PROMISES if p in plan.promises and (times := tally.exercised[p])},
             _unexercised(tally, plan.promises),
             ReachSummary.of(tally.reached, tally.target),
             plan.seconds is not None and tally.programs > 0 and tally.rounds == 0,
