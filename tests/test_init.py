@@ -347,8 +347,11 @@ async def live(request):
 
 async def make() -> web.Application:
     app = web.Application()
-    app.add_routes([web.get("/live", live)])
+    app.add_routes([web.get("/bye", bye), web.get("/live", live)])
     return app
+
+async def bye(request):
+    return web.Response(text="bye")
 """
 
 

@@ -227,12 +227,21 @@ def _blacksheep(app: Any, prefix: str) -> Iterator[Route]:
 
 
 def _aiohttp(app: Any, prefix: str) -> Iterator[Route]:
-    """aiohttp tells no WebSocket handler from others: every one that answers GET."""
+    """aiohttp tells no WebSocket handler from others: every one that answers GET, first those that name its class."""
     web = sys.modules.get("aiohttp.web")
     if web is not None and isinstance(app, web.Application):
-        for route in app.router.routes():
-            if route.method in ("GET", "*") and route.resource is not None:
-                yield Route(prefix + route.resource.canonical, route.handler)
+        answers = [
+            route for route in app.router.routes() if route.method in ("GET", "*") and route.resource is not None
+        ]
+        for route in sorted(answers, key=lambda route: not _names_websockets(route.handler)):
+            yield Route(prefix + route.resource.canonical, route.handler)
+
+
+def _names_websockets(handler: Any) -> bool:
+    """Whether a function, or the one of a class that answers GET, names aiohttp's class of WebSocket connections."""
+    call = inspect.unwrap(getattr(handler, "get", handler) if isinstance(handler, type) else handler)
+    code = getattr(call, "__code__", None)
+    return code is not None and "WebSocketResponse" in code.co_names
 
 
 def _tornado(app: Any, prefix: str) -> Iterator[Route]:
