@@ -31,6 +31,7 @@ ORDER = (
     "fuzzer/fuzztest.py",
     "fuzzer/pytest_plugin.py",
     "fuzzer/__main__.py",
+    "fuzzer/command",
 )
 """A room may import those above it in this list, and itself."""
 
