@@ -92,7 +92,7 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float], night: float | N
         yield partial(scenes.at_once, speech=speech)
         if scenes.for_one(speech):
             yield partial(scenes.absent, speech=speech, times=1, tabs=2, slow=False)
-        if (scenes.for_one(speech) and not of_oneself(speech)) or speech in vocabulary.in_rooms:
+        if (scenes.for_one(speech) and not of_oneself(speech)) or speech in vocabulary.spoken_in_rooms:
             yield partial(scenes.comes_meanwhile, speech=speech)
         yield partial(scenes.slow, speech=speech, resumes=False, tab="connect", seconds=phrases.SLOW_FOR)
     for speech in vocabulary.spoken_in_rooms:

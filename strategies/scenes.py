@@ -244,14 +244,23 @@ def slow_elsewhere(script: Script, speech: Speech) -> None:
 
 
 def comes_meanwhile(script: Script, speech: Speech) -> None:
-    """Somebody comes while another does not read, who may be told of it, and speaks to a third."""
+    """Somebody comes while another does not read, who may be told of it, and speaks to a third.
+
+    Said in a room, it is in another one than that of whoever does not read.
+    """
     in_room = speech in script.vocabulary.in_rooms
+    newcomers = [2]
     if in_room:
         _arrive_for(script, 0, 1)
+        newcomers = [1]
+    elif speech in script.vocabulary.spoken_in_rooms:  # every third client connects to the other room
+        _arrive(script)
+        newcomers = [*range(CLIENTS)]
     else:
         _arrive(script, 2)
     script.add("stall", connection="c0", seconds=phrases.SLOW_FOR)
-    name = script.arrive(script.user(2 if not in_room else 1))
+    for number in newcomers:
+        name = script.arrive(script.user(number))
     if in_room:
         script.add("join", connection=name, room=script.vocabulary.room(1))
     script.say(speech, script.speaker_at(name), 1)

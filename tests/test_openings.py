@@ -97,6 +97,19 @@ def test_somebody_speaks_and_goes_into_a_room_where_another_stays(name: str, kin
     assert shown(target) == kinds
 
 
+@pytest.mark.parametrize(
+    "wire",
+    [
+        JsonWire(path="/{user}", to_user={"to": "{to}", "text": "{event}"}),
+        JsonWire(path="/{room}/{user}", rooms=["a", "b"], to_user=None, to_room={"text": "{event}"}),
+    ],
+    ids=("users", "rooms"),
+)
+@pytest.mark.parametrize(("name", "kinds"), [("in_turn", {"HeldUp"}), ("at_once", set())])
+def test_somebody_comes_while_another_does_not_read(name: str, kinds: set[str], wire: JsonWire) -> None:
+    assert shown(application(f"tests.applications.announced:{name}", wire=wire)) == kinds
+
+
 def test_where_nothing_is_said_but_in_rooms_whoever_comes_goes_into_one() -> None:
     """Nobody is owed anything, or could overhear it, in a room that nobody has joined."""
     target = resolve("benchmarks.lounge:handler?wire=benchmarks.lounge:wire")

@@ -84,7 +84,7 @@ def prove(worker: Worker, executions: int | None = None, over: Callable[[], bool
             number, found = outcome
             by_itself = difference(expected[number], _alone(worker, jobs[number]), jobs[number][0].expanded)
             if by_itself is not None:
-                state.note(f"the target is not deterministic, each execution in a process of its own: {by_itself}")
+                state.varies(by_itself)
                 del jobs[number], expected[number]
                 continue
             outcome = f"an execution shows something else after {number} others than alone: {found}"

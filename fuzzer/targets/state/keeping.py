@@ -56,6 +56,7 @@ class Keeping:
         self.notes: list[str] = []
         """What there is to say of the choice, a line each."""
         self.proven = False
+        self._varies = False
         self._snapshot: Snapshot | None = None
         self._sources = Sources()
 
@@ -113,7 +114,7 @@ class Keeping:
     def differed(self, number: int, found: object, *, by_itself: object = None) -> None:
         """An execution showed something else after others than alone; ``by_itself``: and so it does each time alone."""
         if by_itself is not None:
-            self.note(f"the target is not deterministic, each execution in a process of its own: {by_itself}")
+            self.varies(by_itself)
             return
         if not self.forced:
             self.way = "process"
@@ -123,6 +124,12 @@ class Keeping:
             + (f"; {changed}" if changed else "")
             + ("" if self.forced else f"; {WORDS['process']}")
         )
+
+    def varies(self, found: object) -> None:
+        """The same execution showed something else in another process of its own; the first time is told."""
+        if not self._varies:
+            self._varies = True
+            self.note(f"the target is not deterministic, each execution in a process of its own: {found}")
 
     def _named(self) -> str:
         """What may have been left, by module and attribute."""
