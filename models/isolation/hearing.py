@@ -92,13 +92,14 @@ def in_its_queue(index: HistoryIndex, b: Breach) -> bool:
 def member_elsewhere(index: HistoryIndex, b: Breach) -> bool:
     """Another connection of that user may have been in the room: where users are members, each of their tabs hears.
 
-    Where it is declared that tabs are apart, a connection is in the rooms that it has joined itself.
+    That user is the one whose token it showed, whoever it asked to be.  Where it is declared that tabs are apart, a
+    connection is in the rooms that it has joined itself.
     """
     c, event = b.connection, b.event
     if index.policy.tabs_apart or c is None or event is None or not isinstance(b.violation, v.CrossUserLeak):
         return False
     return c.identity is not None and any(
-        o.name != c.name and o.shares_user(c) and o.may_be_member(room, event.by.began, b.until + 1)
+        o.name != c.name and c.identity in o.names and o.may_be_member(room, event.by.began, b.until + 1)
         for o in index.connections.values()
         for room in event.rooms
     )

@@ -375,3 +375,11 @@ def test_where_users_are_members_each_of_their_tabs_hears() -> None:
     assert heard_on_another_tab(False).excused() == ["member_elsewhere"]
     assert kinds(heard_on_another_tab(True)) == ["CrossUserLeak"]
     assert kinds(heard_on_another_tab(False, "u2")) == ["CrossUserLeak"]
+    for user, token, leaks in (("u2", "u1", False), ("u1", "u2", True), ("u1", "invalid", True)):
+        story = served("u0", "u1")
+        story.connect("c2", user, token=token, said=False if token == "invalid" else token)
+        for name in ("c0", "c1"):
+            story.done("join", name, room="a")
+        number = story.begin("emit_to_room", "c0", "u0", room="a")
+        story.hears("c1", number).hears("c2", number).end(number, NOBODY).rest()
+        assert bool(kinds(story)) == leaks, (user, token)

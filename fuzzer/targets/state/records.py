@@ -6,6 +6,7 @@ Parts are compared by identity: equality is the target's own, and may lie, raise
 from __future__ import annotations
 
 import ctypes
+import sys
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from operator import is_
@@ -337,11 +338,29 @@ class Bare(Fields):
         return ", ".join(filter(None, (super().describe(), _listed(names))))
 
 
+def _dictionary_of(function: object) -> int | None:
+    return ctypes.c_void_p.from_address(id(function) + FunctionType.__dictoffset__).value
+
+
+def _shows_dictionaries() -> bool:
+    """Whether a function's dictionary stands where its class says, which only CPython promises; a trial tells."""
+    if sys.implementation.name != "cpython" or FunctionType.__dictoffset__ <= 0:
+        return False
+
+    def trial() -> None:
+        """Have no attributes, and then one."""
+
+    bare = _dictionary_of(trial)
+    trial.__dict__["attribute"] = True
+    return bare is None and _dictionary_of(trial) == id(trial.__dict__)
+
+
+SHOWS_DICTIONARIES = _shows_dictionaries()
+
+
 def has_attributes(function: FunctionType) -> bool:
     """Whether a function has a dictionary for attributes; without making one, where the interpreter shows it."""
-    if not FunctionType.__dictoffset__ > 0:
-        return True
-    return ctypes.c_void_p.from_address(id(function) + FunctionType.__dictoffset__).value is not None
+    return not SHOWS_DICTIONARIES or _dictionary_of(function) is not None
 
 
 _delete: Callable[[Any, str], None] = delattr
