@@ -3,9 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+
+
+class Tab:
+    """A connection, and what is to be sent over it: nobody waits for a client that does not read."""
+
+    def __init__(self, websocket: WebSocket) -> None:
+        self.websocket = websocket
+        self.frames: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.writing = asyncio.create_task(self.write())
+
+    async def write(self) -> None:
+        with suppress(RuntimeError, WebSocketDisconnect):
+            while True:
+                await self.websocket.send_json(await self.frames.get())
+
+    async def end(self) -> None:
+        self.writing.cancel()
+        await asyncio.gather(self.writing, return_exceptions=True)
 
 
 class Board:
@@ -18,37 +37,35 @@ class Board:
 
     def __init__(self) -> None:
         self.app = FastAPI()
-        self.tabs: dict[str, list[WebSocket]] = {}
+        self.tabs: dict[str, list[Tab]] = {}
         self.ended: set[str] = set()
         self.me = ""
         self.app.post("/expire/{token}")(self.expire)
         self.app.post("/note")(self.note)
         self.app.websocket("/ws")(self.talk)
 
-    async def send(self, users: Any, frame: dict[str, Any]) -> None:
-        for user in list(users):
-            for tab in list(self.tabs.get(user, ())):
-                try:
-                    await tab.send_json(frame)
-                except (RuntimeError, WebSocketDisconnect):
-                    continue
+    def send(self, users: Any, frame: dict[str, Any]) -> None:
+        for user in users:
+            for tab in self.tabs.get(user, ()):
+                tab.frames.put_nowait(frame)
 
     async def expire(self, token: str) -> dict[str, str]:
         self.ended.add(token)
         user = token.removeprefix("token-")
         for tab in [] if self.keeps_expired else list(self.tabs.get(user, ())):
             self.tabs[user].remove(tab)
-            await tab.close(1008)
-        await self.gone(user)
+            await tab.end()
+            await tab.websocket.close(1008)
+        self.gone(user)
         return {"ended": user}
 
     async def note(self, body: dict[str, str]) -> dict[str, str]:
-        await self.send(self.tabs if self.notes_for_all else [body["to"]], {"note": body["text"], "to": body["to"]})
+        self.send(self.tabs if self.notes_for_all else [body["to"]], {"note": body["text"], "to": body["to"]})
         return {"status": "kept"}
 
-    async def gone(self, user: str) -> None:
+    def gone(self, user: str) -> None:
         if not self.tabs.get(user) and not self.forgets_to_tell:
-            await self.send(self.tabs, {"type": "left", "user": user})
+            self.send(self.tabs, {"type": "left", "user": user})
 
     async def talk(self, websocket: WebSocket, token: str) -> None:
         user = token.removeprefix("token-")
@@ -56,25 +73,27 @@ class Board:
             await websocket.close(1008)
             return
         await websocket.accept()
-        self.tabs.setdefault(user, []).append(websocket)
+        tab = Tab(websocket)
+        self.tabs.setdefault(user, []).append(tab)
         self.me = user
         try:
-            await websocket.send_json({"type": "ready"})
-            await websocket.send_json({"type": "online", "users": [name for name in self.tabs if self.tabs[name]]})
-            await self.send([other for other in self.tabs if other != user], {"type": "came", "user": user})
+            tab.frames.put_nowait({"type": "ready"})
+            tab.frames.put_nowait({"type": "online", "users": [name for name in self.tabs if self.tabs[name]]})
+            self.send([other for other in self.tabs if other != user], {"type": "came", "user": user})
             while True:
                 said = await websocket.receive_json()
                 if said["type"] == "me":
                     await asyncio.sleep(0.01)
-                    await websocket.send_json({"type": "you", "user": self.me if self.last_comer_is_me else user})
+                    tab.frames.put_nowait({"type": "you", "user": self.me if self.last_comer_is_me else user})
                 else:
-                    await self.send([said["to"]], {"type": "message", "text": said["text"]})
+                    self.send([said["to"]], {"type": "message", "text": said["text"]})
         except (RuntimeError, WebSocketDisconnect):
             pass
         finally:
-            if websocket in self.tabs[user]:
-                self.tabs[user].remove(websocket)
-            await self.gone(user)
+            if tab in self.tabs[user]:
+                self.tabs[user].remove(tab)
+                self.gone(user)
+            await tab.end()
 
 
 class Silent(Board):
