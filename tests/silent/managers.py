@@ -10,7 +10,7 @@ from .servers.actor import Hub
 from .servers.copy_and_guard import Announcer
 from .servers.drop_slow import BACKLOG, Fanout
 from .servers.locked_rooms import RoomManager
-from .servers.mailbox_each import Inbox
+from .servers.mailbox_each import CAPACITY, Inbox
 from .servers.mailbox_next import PostOffice
 from .servers.newest_wins import SingleSeat
 from .servers.queue_writer import ConnectionManager
@@ -150,7 +150,7 @@ class MailboxNext(Adapter):
 
 
 class MailboxEach(Adapter):
-    policy = Policy(kept="each")
+    policy = Policy(kept="each", backlog=CAPACITY)
 
     def __init__(self) -> None:
         self.inbox = Inbox()
