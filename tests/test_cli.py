@@ -36,34 +36,13 @@ def test_run_prints_a_table_and_what_it_found(tmp_path: Path) -> None:
 
 
 def test_the_same_seed_gives_the_same_output(tmp_path: Path) -> None:
-    first, again = (
-        crosswire(
-            "run",
-            "emergency",
-            "--max-executions",
-            "25",
-            "--no-confirm",
-            "--no-cause",
-            "--seed",
-            "7",
-            cwd=tmp_path,
-            expect=1,
-        ).stdout
-        for _ in range(2)
-    )
+    def told(seed: str) -> str:
+        limits = ("--max-executions", "25", "--no-confirm", "--no-cause")
+        return crosswire("run", "emergency", *limits, "--seed", seed, cwd=tmp_path, expect=1).stdout
+
+    first, again = told("7"), told("7")
     assert first == again
-    other = crosswire(
-        "run",
-        "emergency",
-        "--max-executions",
-        "25",
-        "--no-confirm",
-        "--no-cause",
-        "--seed",
-        "8",
-        cwd=tmp_path,
-        expect=1,
-    ).stdout
+    other = told("8")
     assert other != first
 
 

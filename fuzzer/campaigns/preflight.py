@@ -32,6 +32,10 @@ SAID = EMITS | {"act"}
 SHOWN = 6
 """How many frames are listed."""
 
+ALONE = (
+    "only c0 itself heard it; where a server answers the sender alone, it is an action for the sender (actions=, "
+    "docs/operations.md)"
+)
 ONE_TO_ONE = "; where clients say nothing to one user alone, to_user=None says so"
 
 SYMPTOMS = (BrokenGoldenPath, Dropped, LostEvent, Refused, ReplacedEvent, UnhandledError)
@@ -202,7 +206,7 @@ def _understood(name: str, traits: WireTraits, execution: Execution) -> None:
     saying = {number for number, op in enumerate(operations) if op.kind in SAID}
     turned_down = refused & saying if traits.policy.may_refuse else set[int]()
     for row in execution.history:
-        if row.kind == "closed" and row.connection is not None and row.detail is not None:
+        if row.kind == "closed" and row.connection is not None:
             why.setdefault(row.connection, row.detail)
         if row.kind == "gone":
             break
@@ -210,27 +214,22 @@ def _understood(name: str, traits: WireTraits, execution: Execution) -> None:
             raise TargetError(f"{name}: {turned_away(traits, execution, why.get(row.connection or '', ''))}")
     arrived = {(row.operation, row.connection) for row in execution.history if row.kind == "received"}
     for number, op in enumerate(operations):
-        if number in saying:
-            to = "c0" if op.kind in ("run_agent", "act") else "c1"
-            if (number, to) not in arrived and not (arrived and number in turned_down):
-                said = Outgoing(f"cw-e{number}", op.to, Login("c0", "u0", "token-u0", "u0"), op.room)
-                frame = wire.act(op.name or "", said) if op.kind == "act" else getattr(wire, op.kind)(said)
-                errors = [failure.brief for failure in _unhandled(execution)]
-                heard = [str(row.detail) for row in execution.history if row.kind == "received"]
-                raise TargetError(
-                    f"{name}: nothing of what c0 sends arrives on {to}: it sent {frame!r}, and "
-                    + (
-                        f"the application raised {errors[0]}"
-                        if errors
-                        else "only c0 itself heard it; where a server answers the sender alone, it is an action for "
-                        "the sender (actions=, docs/operations.md)"
-                        if (number, "c0") in arrived
-                        else f"clients received {_listed(heard)}"
-                    )
-                    + (
-                        ONE_TO_ONE
-                        if op.kind == "emit" and any(operations[one].kind != "emit" for one in saying)
-                        else ""
-                    )
-                    + f"; does the wire speak the application's protocol? it is {wire.describe()}{_hint(name, traits)}"
-                )
+        to = "c0" if op.kind in ("run_agent", "act") else "c1"
+        if number not in saying or (number, to) in arrived or (arrived and number in turned_down):
+            continue
+        said = Outgoing(f"cw-e{number}", op.to, Login("c0", "u0", "token-u0", "u0"), op.room)
+        frame = wire.act(op.name or "", said) if op.kind == "act" else getattr(wire, op.kind)(said)
+        errors = [failure.brief for failure in _unhandled(execution)]
+        if errors:
+            came = f"the application raised {errors[0]}"
+        elif (number, "c0") in arrived:
+            came = ALONE
+        else:
+            heard = [str(row.detail) for row in execution.history if row.kind == "received"]
+            came = f"clients received {_listed(heard)}"
+        if op.kind == "emit" and any(operations[one].kind != "emit" for one in saying):
+            came += ONE_TO_ONE
+        raise TargetError(
+            f"{name}: nothing of what c0 sends arrives on {to}: it sent {frame!r}, and {came}; does the wire speak the "
+            f"application's protocol? it is {wire.describe()}{_hint(name, traits)}"
+        )

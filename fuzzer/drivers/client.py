@@ -50,7 +50,7 @@ class Listener(Protocol):
     def served(self, client: WireClient) -> None:
         """The server has finished with the connection."""
 
-    def misread(self, frame: Frame, error: Exception) -> None:
+    def misread(self, what: str, error: Exception) -> None:
         """The wire cannot read a frame, and raises this."""
 
 
@@ -106,7 +106,7 @@ class WireClient:
         try:
             return self.wire.read(frame, self.login)
         except Exception as error:
-            self.driver.misread(frame, error)
+            self.driver.misread(f"the wire's read of {frame!r:.80}", error)
             return Reading()
 
     def unheard(self, frame: Frame) -> None:

@@ -102,7 +102,7 @@ class Speaking:
         """Have something done after so many seconds."""
 
     @abstractmethod
-    def misread(self, frame: Frame, error: Exception) -> None:
+    def misread(self, what: str, error: Exception) -> None:
         """The wire cannot read a frame, and raises this: its author's affair."""
 
     # -- what is said ------------------------------

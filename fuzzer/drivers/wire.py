@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any
 
 from ..clients.asgi import AsgiLink
-from ..core.handshake import Frame
 from ..core.history import Outcome, Remains, RowKind
 from ..core.http import HttpAnswer
 from ..core.program import Operation, Program
@@ -94,9 +93,9 @@ class WireDriver(Driver, Speaking):
             self.record(RowKind.RETURNED, self.ending, None, None)
             self.ending = None
 
-    def misread(self, frame: Frame, error: Exception) -> None:
+    def misread(self, what: str, error: Exception) -> None:
         if self.error is None:
-            self.error, self.making = error, f"the wire's read of {frame!r:.80}"
+            self.error, self.making = error, what
 
     def roots(self) -> list[Root]:
         return list(self.target.state.roots)

@@ -11,7 +11,6 @@ import ast
 import linecache
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from types import CodeType
 from typing import NamedTuple
 
@@ -64,10 +63,11 @@ def reach_of(reached: Iterable[LineAt], adapter: str = "") -> Reach:
         by_file[file].add(number)
     ran, lines, unreached = 0, 0, []
     for file, numbers in sorted(by_file.items()):
-        functions = _functions(file)
+        module = _parsed(file)
+        functions = _functions(module, file)
         ran_in = {function for function, there in functions.items() if not there.isdisjoint(numbers)}
-        others = tuple(f"{name}." for name in _others(file, adapter))
-        imported = _called_on_import(file)
+        others = tuple(f"{name}." for name in _others(module, adapter))
+        imported = _called_on_import(module)
         for function, there in functions.items():
             if function.startswith(others):
                 continue
@@ -81,23 +81,28 @@ def reach_of(reached: Iterable[LineAt], adapter: str = "") -> Reach:
     return Reach(ran, lines, tuple(unreached))
 
 
-def _others(file: str, adapter: str) -> set[str]:
+def _parsed(file: str) -> ast.Module:
+    """A file's source as a tree: an empty one where it cannot be read."""
+    try:
+        return ast.parse("".join(linecache.getlines(file)), file)
+    except (SyntaxError, ValueError):
+        return ast.Module([], [])
+
+
+def _others(module: ast.Module, adapter: str) -> set[str]:
     """The adapters in a file but this one and those that it derives from; none where the file does not have it."""
     bases: dict[str, set[str]] = {"Adapter": set()}
-    with suppress(SyntaxError, ValueError):
-        for one in ast.parse("".join(linecache.getlines(file))).body:
-            if isinstance(one, ast.ClassDef):
-                above = {ast.unparse(base).rpartition(".")[2] for base in one.bases} & bases.keys()
-                if above:
-                    bases[one.name] = above.union(*(bases[name] for name in above))
+    for one in module.body:
+        if isinstance(one, ast.ClassDef):
+            above = {ast.unparse(base).rpartition(".")[2] for base in one.bases} & bases.keys()
+            if above:
+                bases[one.name] = above.union(*(bases[name] for name in above))
     return bases.keys() - bases[adapter] - {adapter} if adapter in bases else set()
 
 
-def _called_on_import(file: str) -> set[str]:
+def _called_on_import(module: ast.Module) -> set[str]:
     """The functions that a module calls itself, and what makes the instances that it holds."""
-    waiting: list[ast.AST] = []
-    with suppress(SyntaxError, ValueError):
-        waiting.append(ast.parse("".join(linecache.getlines(file))))
+    waiting: list[ast.AST] = [module]
     called: set[str] = set()
     for node in waiting:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
@@ -109,14 +114,14 @@ def _called_on_import(file: str) -> set[str]:
     return called
 
 
-def _functions(file: str) -> dict[str, set[int]]:
+def _functions(module: ast.Module, file: str) -> dict[str, set[int]]:
     """The lines that have code of each function in a file, by its qualified name, in their order."""
     found: dict[str, set[int]] = defaultdict(set)
     try:
-        module = compile("".join(linecache.getlines(file)), file, "exec", dont_inherit=True)
+        compiled = compile(module, file, "exec", dont_inherit=True)
     except (SyntaxError, ValueError):
         return {}
-    for code in _inside(module):
+    for code in _inside(compiled):
         if code.co_flags & FUNCTION and code.co_name not in MADE:
             for _, _, number in code.co_lines():
                 if number is not None and number > code.co_firstlineno:

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..clients.link import Link
 from ..core.errors import UsageError
-from ..core.handshake import Frame, Sent
+from ..core.handshake import Sent
 from ..core.history import Content, Detail, EventId, Farewell, Outcome, Refusal, Row, RowKind
 from ..core.http import HttpAnswer
 from ..core.program import AT_ONCE, Operation
@@ -107,8 +107,8 @@ class Crowd(Speaking):
         self._later: list[Task] = []
         self._order = 0
 
-    def misread(self, frame: Frame, error: Exception) -> None:
-        raise UsageError(f"the wire's read of {frame!r:.80} failed: {brief(error)}") from error
+    def misread(self, what: str, error: Exception) -> None:
+        raise UsageError(f"{what} failed: {brief(error)}") from error
 
     # -- what is written down ------------------------------
 

@@ -64,7 +64,6 @@ GAP = re.compile(re.escape(json.dumps(MARK)))
 USER = "{user}"
 """In what a frame must contain: any name, and whom the server takes the client for."""
 
-
 ROOM = "{room}"
 
 
@@ -74,10 +73,11 @@ def contains(
     """Return whether a frame contains what a template says; ``said`` is what placeholders stand for."""
     if template is None or not template.keys() <= data.keys():
         return False
-    for key, wanted in template.items():
-        if wanted != data[key] and wanted != USER and ("{" not in repr(wanted) or fill(wanted, said()) != data[key]):
-            return False
-    return True
+    return all(wanted == USER or _is_said(wanted, data[key], said) for key, wanted in template.items())
+
+
+def _is_said(wanted: Any, value: Any, said: Callable[[], Mapping[str, Any]]) -> bool:
+    return wanted == value or ("{" in repr(wanted) and fill(wanted, said()) == value)
 
 
 def names(placeholder: str, template: Template | Http | None) -> bool:
@@ -107,6 +107,6 @@ def joined_room(
             if not isinstance(value, str | int) or isinstance(value, bool):
                 return None
             room = str(value)
-        elif value != wanted and ("{" not in repr(wanted) or key not in data or fill(wanted, said()) != value):
+        elif not _is_said(wanted, value, said):
             return None
     return room

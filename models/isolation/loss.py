@@ -178,9 +178,9 @@ def spoke_beyond_rate(index: HistoryIndex, names: tuple[str | None, ...], until:
         5 if i.op.kind == "run_agent" else 1
         for i in index.invocations.values()
         if i.op.kind in EMITS
-        and same_user(index.names_of(i), names)
         and i.began < until
         and (i.ended == NEVER or i.ended_at >= at - seconds)
+        and same_user(index.names_of(i), names)
     )
     return said > most
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -40,7 +39,6 @@ async def served(connection: ServerConnection, tell: Tell) -> None:
             broadcast(to, frame)
     finally:
         del here[connection]
-        await asyncio.sleep(0)
 
 
 in_turn = partial(served, tell=each)

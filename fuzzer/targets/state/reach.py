@@ -230,14 +230,6 @@ class Reach:
                 if id(thing) in seen:
                     continue
             seen[id(thing)] = thing
-            if kind is dict:  # nine of ten things are in one, most of them atoms: no labels are made of those
-                records.append(record := Mapping(thing, path))
-                for key, value in record.saved.items():
-                    if type(value) not in ATOMS and id(value) not in seen and key is not WARNED:
-                        waiting.append((path + _label(key), value))
-                    if type(key) not in ATOMS and id(key) not in seen:
-                        waiting.append((path + ".<key>", key))
-                continue
             if library is None and kind not in CONTAINERS:
                 waiting.extend(self._home(thing, kind))
             for label, child in self._visit(records, path, thing, kind):
@@ -293,11 +285,11 @@ class Reach:
             return
         if issubclass(kind, dict):
             add((Ordered if issubclass(kind, OrderedDict) else Mapping)(thing, path))
-            for key, value in zip(list(dict.__iter__(thing)), list(dict.values(thing)), strict=True):
-                if key is WARNED:
-                    continue
-                yield _label(key), value
-                yield ".<key>", key
+            for key, value in list(dict.items(thing)):  # nine of ten things, most of them atoms, which need no label
+                if type(value) not in ATOMS and key is not WARNED:
+                    yield _label(key), value
+                if type(key) not in ATOMS:
+                    yield ".<key>", key
         elif issubclass(kind, list | deque):
             add(Sequence(thing, path))
             yield from ((f"[{number}]", item) for number, item in enumerate(records[-1].saved))

@@ -323,19 +323,21 @@ class Bare(Fields):
 
     __slots__ = ()
 
+    @property
+    def _given(self) -> dict[str, Any]:
+        return self.thing.__dict__ if has_attributes(self.thing) else {}
+
     def changed(self) -> bool:
-        return super().changed() or (has_attributes(self.thing) and bool(self.thing.__dict__))
+        return super().changed() or bool(self._given)
 
     def put_back(self) -> Any:
-        old = super().put_back()
-        if has_attributes(self.thing):
-            old += self.thing.__dict__.values()
-            self.thing.__dict__.clear()
+        given = self._given
+        old = [*super().put_back(), *given.values()]
+        given.clear()
         return old
 
     def describe(self) -> str:
-        names = sorted(self.thing.__dict__) if has_attributes(self.thing) else []
-        return ", ".join(filter(None, (super().describe(), _listed(names))))
+        return ", ".join(filter(None, (super().describe(), _listed(sorted(self._given)))))
 
 
 def _dictionary_of(function: object) -> int | None:
