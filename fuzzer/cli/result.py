@@ -13,9 +13,10 @@ from rich.text import Text
 from ..campaigns.rounds import Plan
 from ..campaigns.summary import BugSummary, FailureSummary, ReachSummary, RunSummary, TargetSummary
 from ..core.choices import PROMISES
+from ..core.counting import counted
 from .terminal import plain_console
 
-__all__ = ("count", "print_result")
+__all__ = ("print_result",)
 
 FUNCTIONS = 6
 """Functions that are named of those with lines that never ran."""
@@ -47,12 +48,12 @@ def print_result(summary: RunSummary, plan: Plan, scheduled: bool) -> None:
         _print_known(console, targets)
     for t in targets:
         for reason, times in t.doubts.items():
-            text = f"{t.target}: {count(times, 'apparent violation')} set aside, as no evidence of a bug: {reason}"
+            text = f"{t.target}: {counted(times, 'apparent violation')} set aside, as no evidence of a bug: {reason}"
             console.print(Text(text, style="yellow"), soft_wrap=True)
     for t in targets:
         for delays, programs in t.proven.items() if "delay" in plan.strategies else ():
             console.print(
-                f"{t.target}: {programs:,} of {count(t.programs, 'program')} proven up to {count(delays, 'delay')}"
+                f"{t.target}: {programs:,} of {counted(t.programs, 'program')} proven up to {counted(delays, 'delay')}"
             )
     console.print()
     _print_summary(console, summary, plan, scheduled)
@@ -74,7 +75,7 @@ def _print_summary(console: Console, summary: RunSummary, plan: Plan, scheduled:
         console.print(table)
     survivors = [t for t in summary.targets if not t.found and t.executions]
     for t in survivors:
-        size = f"{count(t.executions, 'execution')} of {count(t.programs, 'program')}"
+        size = f"{counted(t.executions, 'execution')} of {counted(t.programs, 'program')}"
         console.print(Text(f"No promise broken by: {t.target}, in {size}"), soft_wrap=True)
         _print_exercised(console, t)
     bugs, total = sum(len(t.bugs) for t in summary.targets), sum(len(t.found) for t in summary.targets)
@@ -83,7 +84,7 @@ def _print_summary(console: Console, summary: RunSummary, plan: Plan, scheduled:
         if scheduled:
             words = (f"{len(summary.bugs(status))} {status}" for status in ("new", "back", "known"))
             told = f" ({', '.join(words)}){told}"
-        console.print(f"{count(bugs, 'bug')}{told}; see one with: crosswire explain FILE")
+        console.print(f"{counted(bugs, 'bug')}{told}; see one with: crosswire explain FILE")
 
 
 def _print_backends(console: Console, targets: Sequence[TargetSummary]) -> None:
@@ -100,7 +101,7 @@ def _print_backends(console: Console, targets: Sequence[TargetSummary]) -> None:
     for name, backends in on.items():
         if len(backends) > 1:
             everywhere = set.intersection(*map(set, backends.values()))
-            told = [f"{count(len(everywhere), 'bug')} on both"]
+            told = [f"{counted(len(everywhere), 'bug')} on both"]
             for backend, bugs in backends.items():
                 alone = [looks for look, looks in bugs.items() if look not in everywhere]
                 told.append(f"on {backend} alone {len(alone) or 'none'}" + (f" ({', '.join(alone)})" if alone else ""))
@@ -117,7 +118,7 @@ def _print_exercised(console: Console, target: TargetSummary) -> None:
         told = ", ".join(f"{promise} {times:,}" for promise, times in target.exercised.items())
         console.print(Padding(Text(f"could have been broken in so many programs: {told}"), (0, 0, 0, 2)))
     if target.cut_short:
-        programs = count(target.programs, "program")
+        programs = counted(target.programs, "program")
         told = f"after {programs} the budget was used up, before all was tried that every run begins with: give it more"
         console.print(Padding(Text(told, style="yellow"), (0, 0, 0, 2)))
     if target.reach is not None and ":" in target.target:  # of the managers that come with Crosswire nobody asks
@@ -134,12 +135,12 @@ def _print_exercised(console: Console, target: TargetSummary) -> None:
 def _reached(reach: ReachSummary) -> str:
     """How many lines of the target's own functions ran, and where those are that did not."""
     seen = "" if reach.looked_at == 1 else f", as seen in one execution of {reach.looked_at}"
-    told = f"{reach.ran:,} of {count(reach.lines, 'line')} of its functions ran{seen}"
+    told = f"{reach.ran:,} of {counted(reach.lines, 'line')} of its functions ran{seen}"
     if not reach.unreached:
         return told
     more = len(reach.unreached) - FUNCTIONS
     named = "; ".join(map(str, reach.unreached[:FUNCTIONS]))
-    return f"{told}; never: {named}" + (f"; and in {count(more, 'function')} more" if more > 0 else "")
+    return f"{told}; never: {named}" + (f"; and in {counted(more, 'function')} more" if more > 0 else "")
 
 
 def _print_known(console: Console, targets: Sequence[TargetSummary]) -> None:
@@ -187,19 +188,15 @@ def _print_symptom(console: Console, target: TargetSummary, bug: FailureSummary,
     heading = f"{target.target}: {bug.violation} ({bug.promise})" + (f" {label.upper()}" if label else "")
     console.print(Text(heading, style="bold red" if bug.certain else "bold yellow"), soft_wrap=True)
     console.print(Text(f"  {bug.message}"), soft_wrap=True)
-    size = f"{count(len(bug.operations), 'operation')}, {count(bug.deviations, 'deviation')} from order"
+    size = f"{counted(len(bug.operations), 'operation')}, {counted(bug.deviations, 'deviation')} from order"
     if not bug.minimal:
         size += " (not yet as small as can be: the time was up; run again to go on)"
-    seen = f"; seen {count(bug.times, 'time')}, first at execution {bug.first_at:,}" if bug.first_at is not None else ""
-    console.print(Text(f"  {size}{seen}"), soft_wrap=True)
+    if bug.first_at is not None:
+        size += f"; seen {counted(bug.times, 'time')}, first at execution {bug.first_at:,}"
+    console.print(Text(f"  {size}"), soft_wrap=True)
     for number, operation in enumerate(bug.operations):
         console.print(Text(f"    {number}. {operation}"))
     if bug.confirmation is not None:
         console.print(Text(f"  {bug.confirmation}", style="green" if bug.confirmed else "yellow"), soft_wrap=True)
     if bug.file is not None:
         console.print(Text(f"  crosswire replay {bug.file}"), soft_wrap=True)
-
-
-def count(number: int, noun: str) -> str:
-    """Return a number with its noun, in the singular where it is one."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

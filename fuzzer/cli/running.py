@@ -23,6 +23,7 @@ from ..campaigns.rounds import Plan
 from ..campaigns.runs import Run
 from ..campaigns.summary import RunSummary, Status
 from ..core.choices import FailOn
+from ..core.counting import counted
 from ..core.errors import UsageError
 from ..core.text import plain
 from ..findings.tally import Tally
@@ -30,7 +31,7 @@ from ..reports.github import step_summary, workflow_commands
 from ..reports.junit import to_junit
 from ..store import CampaignRow, Store
 from ..targets.resolve import bundled_by_default, check_name
-from .result import count, print_result
+from .result import print_result
 from .terminal import plain_console, plain_text, trusted
 from .trust import check_trust, remember
 
@@ -117,7 +118,7 @@ def run_campaigns(settings: Settings) -> int:
             raise run.troubles[0]
         total = sum(tally.executions for tally in run.tallies) - before
         elapsed = time.perf_counter() - began
-        _say(err, f"{total:,} executions in {elapsed:.1f} s ({total / elapsed if elapsed else 0:,.0f}/s)")
+        _say(err, f"{counted(total, 'execution')} in {elapsed:.1f} s ({total / elapsed if elapsed else 0:,.0f}/s)")
         summary = run.summary()
         if settings.as_json:
             print(json.dumps(summary.data(), indent=2))
@@ -206,8 +207,8 @@ class _Progress:
             case Progressed(tally, phase):
                 self._show(tally, phase)
             case BugFound(tally, found):
-                violation = found.finding.violation
-                self.note(f"found after {tally.executions:,} executions: {violation.kind}: {violation.message}")
+                violation, after = found.finding.violation, counted(tally.executions, "execution")
+                self.note(f"found after {after}: {violation.kind}: {violation.message}")
             case Finished(tally):
                 self._done += 1
                 self.note(f"[{self._done}/{self._total}] {self._line(tally)}")
@@ -217,8 +218,8 @@ class _Progress:
     def _line(self, tally: Tally) -> str:
         rate = tally.executions / tally.seconds if tally.seconds else 0.0
         return (
-            f"{tally.target}: {count(tally.executions, 'execution')}, {rate:,.0f}/s, "
-            f"{count(len(tally.found), 'distinct violation')}, {tally.seconds:.0f} s"
+            f"{tally.target}: {counted(tally.executions, 'execution')}, {rate:,.0f}/s, "
+            f"{counted(len(tally.found), 'distinct violation')}, {tally.seconds:.0f} s"
         )
 
     def _show(self, tally: Tally, phase: Phase) -> None:

@@ -12,6 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ..core.counting import counted
 from ..core.program import Program
 from ..core.source import Line, short
 from ..core.text import lines, plain
@@ -72,7 +73,7 @@ def in_the_source(cause: Cause, program: Program) -> Group:
     if others:
         parts.append(Text("  less certain:", style="dim"))
         parts += [_cut(f"    {os.path.basename(at.file)}:{at.number} {at.text}", style="dim") for at, *_ in others]
-    parts.append(Text(f"  ({cause.executions} executions)", style="dim"))
+    parts.append(Text(f"  ({counted(cause.executions, 'execution')})", style="dim"))
     return Group(*parts)
 
 

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from ...models.isolation.outside import NEVER_JUDGED, Grade
 from ...strategies.script import Vocabulary
+from ..core.counting import counted
 from ..core.errors import UsageError
 from ..core.text import cut, plain
 from ..engine.execution import Worker
@@ -229,7 +230,7 @@ def _print(settings: Settings, result: Result, attempts: Mapping[str, Attempt], 
     for key, attempt in attempts.items():
         kind = result.broken[key].proven.violation.kind
         cuts = f"cut from {attempt.operations:,} operations to {' and '.join(map(str, attempt.cuts)) or 'none'}"
-        console.print(plain_text(f"{kind}: {cuts}; {attempt.executions:,} executions in the world"))
+        console.print(plain_text(f"{kind}: {cuts}; {counted(attempt.executions, 'execution')} in the world"))
         for found in attempt.found:
             execution, violation = found.finding.execution, found.finding.violation
             same = "the same" if found.same else f"{violation.kind} instead"

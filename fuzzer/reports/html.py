@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 from ..campaigns.child import Care
 from ..campaigns.replays import replayed_apart
 from ..core.choices import PROMISES
+from ..core.counting import counted
 from ..core.errors import UsageError
 from ..core.text import plain
 from ..engine.execution import TargetError
@@ -105,7 +106,7 @@ def html_report(store: Store, check: Callable[[str, str], None]) -> str:
         plots=[(title, _svg(drawn, f"p{number}")) for number, (title, drawn) in enumerate(plots)],
         bugs=bugs,
         quote=shlex.quote,
-        count=_count,
+        count=counted,
     )
 
 
@@ -156,10 +157,6 @@ def _live(stressed: StressRuns, row: StressRow, number: int) -> dict[str, object
     ]
     pictures = [(title, _svg(drawn, f"s{number}-{place}")) for place, (title, drawn) in enumerate(plots)]
     return {"row": row, "errors": errors, "plots": pictures}
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def environment_in_words(text: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from ..core.counting import counted
 from ..engine.execution import Execution
 from ..world.external import Chooser
 
@@ -21,7 +22,7 @@ class Proven:
 
     @property
     def bound(self) -> str:
-        return "1 delay" if self.delays == 1 else f"{self.delays} delays"
+        return counted(self.delays, "delay")
 
     def __str__(self) -> str:
         return f"proven for this program up to {self.bound}, {self.schedules:,} schedules"

@@ -20,6 +20,7 @@ from typing import Any
 
 from msgspec import convert
 
+from ..core.counting import counted
 from ..findings.counterexample import load
 from ..findings.tally import Found, Tally
 from .opening import StoreError, check_ours, holder, reason, to_read
@@ -157,7 +158,7 @@ class Store(Reading):
                     "SELECT coalesce(sum(executions), 0) FROM executions WHERE campaign = ?", (row.id,)
                 ).fetchone()
                 self.notes.append(
-                    f"campaign {row.id} was killed; its {kept:,} executions and its counterexamples are kept "
+                    f"campaign {row.id} was killed; its {counted(kept, 'execution')} and its counterexamples are kept "
                     "(go on with it: --resume)"
                 )
         known = {signature for (signature,) in self._db.execute("SELECT signature FROM failures")}
@@ -165,8 +166,8 @@ class Store(Reading):
         for path in unknown:
             self._enter(path, path.stat().st_mtime)
         if unknown:
-            noun = "counterexample" if len(unknown) == 1 else "counterexamples"
-            self.notes.append(f"{len(unknown)} {noun} found in {self.counterexamples}, not yet in the store: entered")
+            found = f"{counted(len(unknown), 'counterexample')} found in {self.counterexamples}"
+            self.notes.append(f"{found}, not yet in the store: entered")
 
     # -- writing ------------------------------
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from ...core.counting import counted
 from ...statistics import discovery, kaplan_meier
 from ...store import FirstRow, SampleRow
 from .style import COLOURS, GREY, empty, figure, line, named, panels, tidy
@@ -94,7 +95,7 @@ def survival_curves(firsts: Sequence[FirstRow]) -> Figure:
         axes.step(x, surviving, where="post", color=COLOURS[0], linewidth=1.8)
         failed_at = f"\nhalf failed by {curve.median:,.0f}" if curve.median else ""
         tidy(axes, named(strategy), "", "", size=9)
-        told = f"{campaigns} campaign{'' if campaigns == 1 else 's'}{failed_at}"
+        told = f"{counted(campaigns, 'campaign')}{failed_at}"
         axes.text(0.97, 0.95, told, fontsize=7.5, color=GREY, ha="right", va="top", transform=axes.transAxes)
         axes.set_xscale("log")
         axes.set_xlim(left=0.8)
