@@ -24,7 +24,7 @@ from ..world import WorldLoop, world_here
 from .adapter import Target
 from .backends import backends_for
 from .embedding import sanic_serving, tornado_serving
-from .fresh import FreshModule, taking_up
+from .fresh import Before, FreshModule, taking_up
 from .json_wire import TEXT, JsonWire
 from .kinds import OWN, Kind, kind_of, needed
 from .places import UnknownTargetError, is_ours, load_module, module_and_name
@@ -134,9 +134,11 @@ def application(
     if state is not None and state not in WAYS:
         raise UnknownTargetError(f"target {name!r}: unknown state {state!r}; it is one of {', '.join(WAYS)}")
     keeping = Keeping(state, environment=environment)
+    before = Before()
     with keeping.set_up():
         load_module(name, module_name)
         fresh = FreshModule(module_name)
+        _have_under(name, fresh, keeping, before)
         value = getattr(fresh.module, attribute, None)
         if value is None:
             raise UnknownTargetError(f"target {name!r}: module {module_name!r} has no {attribute!r}")
@@ -184,6 +186,22 @@ def application(
         servers = "it has stand-ins, which are"
     known = backends_for(name, fresh.module, backends, servers)
     return Target(name, create, traits, title, keeping, known[0], known, servers)
+
+
+def _have_under(name: str, fresh: FreshModule, keeping: Keeping, before: Before) -> None:
+    """Have a target's modules as they are under its environment variables; raises `UnknownTargetError`."""
+    listed = ", ".join(keeping.environment)
+    try:
+        anew = fresh.under(keeping.environment, before)
+    except Exception as error:
+        raise UnknownTargetError(
+            f"target {name!r}: its modules were imported before its environment variables were set ({listed}), and "
+            f"executing them anew failed with {cut(type(error).__name__, 100)}: {said(error)}; "
+            "import them inside functions"
+        ) from error
+    if anew:
+        keeping.note(f"its modules were imported with other environment variables ({listed}), and are executed anew")
+    keeping.modules = fresh.loaded
 
 
 def _found(name: str, value: Any, fresh: FreshModule, attribute: str) -> _Found:

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
+import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -24,7 +27,7 @@ from .adapter import Target
 from .state.reach import is_collected, is_own
 from .state.sources import Sources
 
-__all__ = ("FreshModule", "taking_up")
+__all__ = ("Before", "FreshModule", "taking_up")
 
 
 class _Open(WorldLoop):
@@ -91,6 +94,18 @@ def _defined_in(value: Any, name: str) -> bool:
     return issubclass(type(value), type) and value.__module__ == name
 
 
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What was imported, and which environment variables were set, before those of a target were."""
+
+    modules: frozenset[str] = field(default_factory=lambda: frozenset(sys.modules))
+    variables: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+
+
+_under: dict[str, dict[str, str | None]] = {}
+"""module -> the environment variables that targets have asked for, as they were when it was executed last"""
+
+
 class FreshModule:
     """A module of the user's project that can be had as new, with every module of the project it imports."""
 
@@ -116,10 +131,31 @@ class FreshModule:
             sys.meta_path.remove(self._cached)
         return module
 
+    def under(self, variables: Iterable[str], before: Before) -> bool:
+        """Have the module as it is with the environment variables as they are now; tells whether it was executed anew.
+
+        It is where it, or another of its project, had been imported with others.  Raises what executing it raises.
+        """
+        known = _under.setdefault(self.name, {})
+        now = {name: os.environ.get(name) for name in {*variables, *known}}
+        then = {name: known.get(name, before.variables.get(name)) for name in now}
+        anew = now != then and not before.modules.isdisjoint(self.loaded)
+        if anew:
+            self.module = self.again()
+        known |= now
+        return anew
+
+    @property
+    def loaded(self) -> dict[str, ModuleType]:
+        """It and the modules of its project that are imported now, by name."""
+        self._look_for_more()
+        return {name: sys.modules[name] for name in self._known if name in sys.modules}
+
     def _look_for_more(self) -> None:
         """Take account of the project's modules that were imported since the last time."""
+        seen = self._known | _being_executed()
         for key, module in sys.modules.copy().items():
-            if key in self._known or not isinstance(module, ModuleType) or not self._belongs(module):
+            if key in seen or not isinstance(module, ModuleType) or not self._belongs(module):
                 continue
             self._known.add(key)
             spec = module.__spec__
@@ -140,6 +176,16 @@ class FreshModule:
             return True
         mine, other = (getattr(one, "__file__", None) for one in (self.module, module))
         return mine is not None and other is not None and _folder(mine, self.name) == _folder(other, module.__name__)
+
+
+def _being_executed() -> set[str]:
+    """The modules that are about to be imported, by name: a file that says how to fuzz others, say."""
+    frame, names = inspect.currentframe(), set()
+    while frame is not None:
+        if frame.f_code.co_name == "<module>":
+            names.add(frame.f_globals.get("__name__", ""))
+        frame = frame.f_back
+    return names
 
 
 def _folder(file: str, name: str) -> str:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Any
 
 from ...core.choices import WAYS, Way
@@ -51,6 +53,8 @@ class Keeping:
         self.environment = dict(environment or {})
         self.anew: Callable[[], Any] | None = None
         """Executes the target's modules a second time and returns what is run; without it that way is none."""
+        self.modules: Mapping[str, ModuleType] = {}
+        """The target's modules by name, where others of these names may be imported for another target."""
         self.roots: tuple[Root, ...] = ()
         """What was made once for all executions, by path."""
         self.notes: list[str] = []
@@ -87,6 +91,7 @@ class Keeping:
 
     def begin(self, create: Callable[[], Any]) -> None:
         """Executions of what ``create`` makes begin: what there is now is what each of them is to find."""
+        sys.modules.update(self.modules)
         if self.way == "snapshot":
             self._snapshot = _snapshot()
             self._snapshot.take_in([*self.roots, ("the target", create)])

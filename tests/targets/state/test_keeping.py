@@ -292,6 +292,59 @@ def test_the_users_set_up_runs_before_each_execution_and_variables_are_set(tmp_p
     assert "starting it failed: OSError: no database" in failed
 
 
+TWICE = """
+import rooms
+from crosswire.fuzzer.targets import application
+
+def keep(name):
+    def prepare():
+        import chat
+        chat.users.append(name)
+    return prepare
+
+here = application("chat:app", wire="text", environment={"CHAT_ROOM": "here"}, prepare=keep("u0"))
+there = application("chat:app", wire="text", environment={"CHAT_ROOM": "there"}, prepare=keep("u1"))
+also = application("chat:app", wire="text", environment={"CHAT_ROOM": "there"}, prepare=keep("u2"))
+"""
+
+SHOW_TWICE = """
+from crosswire.fuzzer.core.program import Operation, Program
+from crosswire.fuzzer.engine.execution import Worker
+from crosswire.fuzzer.world import InOrder
+import fuzz
+for target in (fuzz.here, fuzz.there, fuzz.also, fuzz.here):
+    worker = Worker(target)
+    worker.run(Program((Operation("connect", "c0", "u0"),)), InOrder())
+    print(worker.frames[0].frame, *target.state.notes)
+"""
+
+
+def test_targets_of_one_application_have_each_its_own_variables(tmp_path: Path) -> None:
+    """What reads them when it is imported has them, too, whoever had imported it before."""
+    (tmp_path / "rooms.py").write_text('import os\n\nroom = os.environ.get("CHAT_ROOM")\n')
+    (tmp_path / "chat.py").write_text("import rooms\n" + READS.replace('f"{users}', 'f"{users} {rooms.room}') + CHAT)
+    (tmp_path / "fuzz.py").write_text(TWICE)
+    done = subprocess.run([sys.executable, "-c", SHOW_TWICE], cwd=tmp_path, capture_output=True, text=True, check=True)
+    told = "its modules were imported with other environment variables (CHAT_ROOM), and are executed anew"
+    assert done.stdout.splitlines() == [
+        f"<['u0'] here here here> {told}",
+        f"<['u1'] there there there> {told}",
+        "<['u2'] there there there>",
+        f"<['u0'] here here here> {told}",
+    ]
+
+
+def test_modules_that_cannot_be_executed_again_are_told_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "rooms.py").write_text("import sys\n\nassert not hasattr(sys, 'once'), 'twice'\nsys.once = True\n")
+    (tmp_path / "chat.py").write_text("import rooms\n" + READS + CHAT)
+    (tmp_path / "fuzz.py").write_text(TWICE)
+    done = subprocess.run([sys.executable, "-c", "import fuzz"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stderr.splitlines()[-1].endswith(
+        "target 'chat:app': its modules were imported before its environment variables were set (CHAT_ROOM), and "
+        "executing them anew failed with AssertionError: twice; import them inside functions"
+    )
+
+
 visits: list[str] = []
 
 
