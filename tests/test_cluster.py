@@ -159,7 +159,7 @@ def test_a_round_that_ends_workers_is_run_here_and_what_differs_there_is_told(tm
     assert rough.stdout == quiet.stdout
     assert re.search(r"round 0 ended one worker of the cluster after the other; it is run here", rough.stderr)
     told = r"the cluster's worker tcp://\S+ has the target's source \w+, here \w+"
-    assert re.search(told, rough.stderr)
+    assert len(re.findall("the target's source", rough.stderr)) == len(re.findall(told, rough.stderr)) == 1
 
 
 def test_only_one_line_where_the_extra_or_the_scheduler_is_missing(tmp_path: Path) -> None:

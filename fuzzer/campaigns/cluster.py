@@ -62,6 +62,7 @@ class Cluster:
         self._members = Members(0, 0)
         self._withdrawn: deque[int] = deque()
         self._home: Seats | None = None
+        self._seen: set[Versions] = set()
         self.bytes = 0
         """That have come back, as results of rounds."""
         there = replace(job, tells_versions=True)
@@ -122,7 +123,8 @@ class Cluster:
             if told.done.error is not None:
                 raise TargetError(f"on the cluster's worker {worker}: {told.done.error}")
             raise TargetError(f"on the cluster's worker {worker}: {told.done.gist}")
-        if told.versions is not None:
+        if told.versions is not None and told.versions not in self._seen:  # each round tells them again
+            self._seen.add(told.versions)
             for unlike in told.versions.unlike(self._here):
                 self._note(f"the cluster's worker {worker} has {unlike}: rounds may give something else there")
         return told
