@@ -56,6 +56,21 @@ def test_frames_stand_beside_the_rows_that_tell_of_them(worker: Worker, shown: t
     assert LONGEST < 400
 
 
+def test_where_lanes_are_too_narrow_each_row_says_whose_it_is(shown: tuple[Execution, Violation]) -> None:
+    def rows(width: int) -> list[list[str]]:
+        console = Console(width=width)
+        with console.capture() as captured:
+            console.print(lanes(*shown))
+        return [line.split() for line in captured.get().splitlines()]
+
+    connected = [op.connection for op in PROGRAM.operations if op.kind == "connect"]
+    beside = 10 + 16 * (1 + len(connected))
+    assert rows(beside)[1][:2] == ["time", "server"]
+    heading, *below = rows(beside - 1)[1:]
+    assert heading == ["time", "where", "what"]
+    assert any(row[1] in connected and row[3:6] == ["server", "sends", "e2"] for row in below if len(row) > 5)
+
+
 def test_an_exceptions_way_is_told_as_far_as_it_is_the_targets_own(shown: tuple[Execution, Violation]) -> None:
     headline, *places = tracebacks(*shown)
     assert headline == "KeyError, raised by way of"

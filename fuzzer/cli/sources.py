@@ -17,7 +17,7 @@ from ..core.program import Program
 from ..core.source import Line, short
 from ..core.text import lines, plain
 from ..findings.causes import Cause, Story, counterfactual, roles, why
-from .terminal import plain_text
+from .terminal import Fitting, plain_text
 
 __all__ = ("in_the_source", "tasks_table")
 
@@ -34,23 +34,40 @@ ALSO = 5
 """Places that are named, with those that are shown."""
 
 
-def tasks_table(story: Story, everything: bool) -> Table:
-    """What arrives on the left, where the code goes and waits on the right; rows of the cause carry ``>>``."""
-    columns = [at for at in range(len(story.columns)) if everything or at in story.matters]
+NARROW = 26
+"""Characters that a column takes in which a line of source is named; what cannot have so many shares the last."""
+
+OTHERS = "other tasks"
+
+
+def tasks_table(story: Story, everything: bool) -> Fitting:
+    """What arrives on the left, where the code goes and waits on the right; rows of the cause carry ``>>``.
+
+    Where the tasks are more than there is room for, those beyond share a column.
+    """
+    return Fitting(lambda width: _tasks(story, everything, width))
+
+
+def _tasks(story: Story, everything: bool, width: int) -> Table:
+    tasks = [*story.matters, *(at for at in range(len(story.columns)) if everything and at not in story.matters)]
+    room = max(width // NARROW - 1, 2)
+    alone = sorted(tasks if len(tasks) <= room else tasks[: room - 1])
+    headings = [story.columns[at] for at in alone] + ([OTHERS] if len(alone) < len(tasks) else [])
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=False)
     table.add_column("", width=2)
-    table.add_column("what arrives", overflow="fold")
-    for at in columns:
-        table.add_column(plain_text(story.columns[at]), overflow="fold")
+    for heading in ("what arrives", *headings):
+        table.add_column(plain_text(heading), overflow="fold")
     for step in story.steps:
-        by_column: dict[int, list[str]] = defaultdict(list)
+        by_heading: dict[int, list[str]] = defaultdict(list)
         marked = False
         for cell in step.cells:
-            if cell.column in columns:
-                by_column[cell.column].append(str(cell))
-                marked = marked or cell.marked
-        if everything or by_column or len(story.steps) <= FEW:
-            texts = (Text(lines("\n".join(by_column[at]))) for at in columns)
+            if cell.column in alone:
+                by_heading[alone.index(cell.column)].append(str(cell))
+            elif cell.column in tasks:
+                by_heading[len(alone)].append(f"{story.columns[cell.column]}: {cell}")
+            marked = marked or (cell.marked and cell.column in tasks)
+        if everything or by_heading or len(story.steps) <= FEW:
+            texts = (Text(lines("\n".join(by_heading[at]))) for at in range(len(headings)))
             table.add_row(Text(">>" if marked else "", style="bold red"), plain_text(step.event), *texts)
     return table
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TextIO
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.measure import Measurement
 from rich.text import Text
 
 from ..core.text import plain
 
-__all__ = ("Guarded", "guard", "plain_console", "plain_text", "trusted")
+__all__ = ("Fitting", "Guarded", "guard", "plain_console", "plain_text", "trusted")
 
 HASHES = re.compile(r"##(?=\w*\[)")
 """How commands begin that may stand anywhere in a line; what is put for it also means the same in JSON."""
@@ -35,6 +37,19 @@ def plain_console(**options: Any) -> Console:
 def plain_text(text: str, style: str = "") -> Text:
     """Return a line for a console, in which nothing is markup or an escape sequence."""
     return Text(plain(text), style=style)
+
+
+class Fitting:
+    """Something that is drawn in another way where there is less room; ``draw`` is given the characters of a line."""
+
+    def __init__(self, draw: Callable[[int], RenderableType]) -> None:
+        self._draw = draw
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield self._draw(options.max_width)
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement.get(console, options, self._draw(options.max_width))
 
 
 class Guarded:

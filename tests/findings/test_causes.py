@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sqlite3
 import sys
 from functools import cache
@@ -15,6 +16,7 @@ from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
 from crosswire.fuzzer.campaigns.runs import Run
 from crosswire.fuzzer.cli.sources import in_the_source, tasks_table
 from crosswire.fuzzer.core.program import Operation, Program
+from crosswire.fuzzer.core.source import Line
 from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.engine.schedule import Recorded, Schedule
 from crosswire.fuzzer.findings.causes import (
@@ -30,6 +32,7 @@ from crosswire.fuzzer.findings.causes import (
     why,
 )
 from crosswire.fuzzer.findings.causes.spectrum import shape
+from crosswire.fuzzer.findings.causes.story import Cell, Step, Story
 from crosswire.fuzzer.findings.causes.trace import traced
 from crosswire.fuzzer.findings.finding import Finding, judged
 from crosswire.fuzzer.findings.tally import Tally
@@ -264,6 +267,23 @@ def test_explain_names_tasks_lines_and_what_would_have_helped() -> None:
     assert f">> {marked(desks.Late):5d} |" in text
     assert f"waits at desks.py:{marked(desks.Late)}" in text
     assert "nothing would be wrong" in text or "would not have happened" in text
+
+
+def test_tasks_that_there_is_no_room_for_share_a_column() -> None:
+    """Each with its name; those of the cause have their own as long as there is any."""
+    names = tuple(f"task {number}" for number in range(9))
+    waits = Line("chat.py", 7, "talk")
+    cells = tuple(Cell(number, ("talk",), waits, number == 6) for number in range(9))
+    story = Story(names, (6,), (Step("connect c0", cells),))
+    out = Console(file=io.StringIO(), width=110)
+    out.print(tasks_table(story, everything=True))
+    text = out.file.getvalue()  # type: ignore[attr-defined]
+    heading, *rows = (line for line in text.splitlines() if "task" in line or "talk" in line)
+    assert re.split(r"  +", heading.strip()) == ["what arrives", "task 0", "task 6", "other tasks"]
+    assert [row.strip() for row in rows[1:]] == [
+        f"task {number}: talk; waits at chat.py:7" for number in (2, 3, 4, 5, 7, 8)
+    ]
+    assert ">>" in rows[0]
 
 
 def test_what_two_tasks_meet_over_is_named() -> None:
