@@ -130,11 +130,15 @@ class Mention(NamedTuple):
 
 
 class Content(NamedTuple):
-    """What a frame says: the events it carries; where it carries none, whom it is for and a word for what it is."""
+    """What a frame says: the events it carries; where it carries none, whom it is for and a word for what it is.
+
+    ``retells``: it tells once more what may have been told before.
+    """
 
     mentions: tuple[Mention, ...] = ()
     recipient: str | None = None
     kind: str = ""
+    retells: bool = False
 
     def __str__(self) -> str:
         if self.mentions:

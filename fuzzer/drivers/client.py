@@ -8,6 +8,7 @@ from typing import Protocol
 from ..clients.link import Link
 from ..core.handshake import Frame, Sent
 from ..core.history import Content, Detail, EventId, Farewell, Mention, Row, RowKind
+from ..core.program import Operation
 from ..targets.wire import Login, Reading, Wire
 from .base import Lane
 
@@ -23,6 +24,7 @@ class Listener(Protocol):
     history: list[Row]
     frames: list[Sent]
     made: dict[str, EventId]
+    operations: list[Operation]
 
     def record(self, kind: RowKind, number: int | None, connection: str | None, detail: Detail) -> None: ...
 
@@ -117,6 +119,8 @@ class WireClient:
     def _note(self, kind: RowKind, reading: Reading) -> int | None:
         """Record a message, and return its row's number; a heartbeat is none."""
         content = content_of(reading, self.driver.made)
+        if reading.rejected:  # what it quotes of what the client itself has said is no delivery of it
+            content = content._replace(mentions=tuple(one for one in content.mentions if not self._said(one.event)))
         if self.wire.retells:
             told = self.told[kind]
             if reading.retells:
@@ -127,6 +131,9 @@ class WireClient:
         number = content.mentions[0].event.number if content.mentions else None
         self.driver.record(kind, number, self.login.connection, content)
         return len(self.driver.history) - 1
+
+    def _said(self, event: EventId) -> bool:
+        return self.driver.operations[event.number].connection == self.login.connection
 
     def received(self, frame: Frame) -> None:
         last = self._last  # most are read the moment they are written
@@ -183,4 +190,4 @@ def content_of(reading: Reading, made: Mapping[str, EventId]) -> Content:
                 mentions.append(Mention(event))
             else:
                 mentions.append(Mention(event, said.sender, said.recipient, said.room, said.run))
-    return Content(tuple(mentions), reading.recipient, reading.kind)
+    return Content(tuple(mentions), reading.recipient, reading.kind, reading.retells)

@@ -134,6 +134,10 @@ class JsonWire(Wire):
         return self.ready is not None
 
     @property
+    def rejects(self) -> bool:  # type: ignore[override]
+        return self.rejected is not None
+
+    @property
     def confirms_log_out(self) -> bool:  # type: ignore[override]
         return self.logged_out is not None
 

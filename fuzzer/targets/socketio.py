@@ -85,6 +85,10 @@ class SocketIOWire(Wire):
         return self.logged_out is not None
 
     @property
+    def rejects(self) -> bool:  # type: ignore[override]
+        return self.rejected is not None
+
+    @property
     def confirms_joins(self) -> bool:  # type: ignore[override]
         return self.joined is not None
 

@@ -148,6 +148,9 @@ class Wire:
     retells: Sequence[Mapping[str, Any]] = ()
     """What frames contain that tell once more what had come before; where there are none, no reading `retells`."""
 
+    rejects = False
+    """Some frames turn down what a client has said; where there are none, no reading is `rejected`."""
+
     confirms_log_out = False
     """The server says when a log-out is done; otherwise it counts as done once everything has come to rest."""
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from ...fuzzer.core.history import Content, EventId
+from ...fuzzer.targets.traits import WireTraits
 from . import violations as v
 from .audience import absent
 from .index import HistoryIndex
@@ -14,6 +15,8 @@ from .spans import NEVER
 from .verdicts import Breach, Check, declared, rows_of
 
 __all__ = ("CHECKS", "at_least_once", "quoted")
+
+RETELLS = "; where some frames tell again what has come, or tell it in steps, the wire says which (retells=)"
 
 
 def duplicates(index: HistoryIndex) -> Iterator[Breach]:
@@ -30,9 +33,15 @@ def duplicates(index: HistoryIndex) -> Iterator[Breach]:
                 rows = [d.received for d in got]
                 c = got[0].connection
                 kind = v.OfflineDuplicate if absent(index, event) else v.DuplicateEvent
-                message = f"{event.id} arrived {len(rows)} times on {c.name}"
+                message = f"{event.id} arrived {len(rows)} times on {c.name}" + _hint(index)
                 found = kind(message, event.path, rows_of(event.by.began, *rows))
                 yield Breach(found, rows[0], rows[1], event, event.by, c)
+
+
+def _hint(index: HistoryIndex) -> str:
+    """What to say where a wire does not say that frames may tell of one event more than once."""
+    traits = index.target.traits
+    return RETELLS if isinstance(traits, WireTraits) and not traits.wire.retells else ""
 
 
 @declared(delivery="at least once")

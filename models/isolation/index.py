@@ -320,7 +320,7 @@ class HistoryIndex:
         assert isinstance(detail, Content)
         deliveries: list[Delivery] = []
         for mention, event in self.mentioned(detail):
-            deliveries.append(Delivery(event, c, row, mention))
+            deliveries.append(Delivery(event, c, row, mention, retold=detail.retells))
             event.deliveries.append(deliveries[-1])
         c.in_flight.append((row, time, deliveries))
         if not self.by_wire:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ...fuzzer.core.history import RowKind
+from ...fuzzer.core.history import Content, RowKind
 from ...fuzzer.core.program import EMITS
+from ...fuzzer.targets.traits import WireTraits
 from . import violations as v
 from .audience import must_hear, surely_in
 from .index import HistoryIndex
@@ -64,10 +65,23 @@ def what_is_lost(index: HistoryIndex, event: Event, c: Connection, others: bool)
     kind = served if others or not elsewhere else "another connection was sent something"
     return v.LostEvent(
         f"{event.id} never arrived on {c.name} of {c.identity}, which was up all the time; {act.how}, {served}"
-        + (ROOMS if others and index.by_wire and act.op.kind == "broadcast" else ""),
+        + (ROOMS if others and index.by_wire and act.op.kind == "broadcast" else "")
+        + ("" if others else _answered(index, event)),
         f"{event.path}, {act.how}, {kind}{c.given_up(act.began)}",
         evidence,
     )
+
+
+def _answered(index: HistoryIndex, event: Event) -> str:
+    """What to say where the speaker was sent something else, and the wire does not say how the server turns it down."""
+    traits, act, emitter = index.target.traits, event.by, event.emitter
+    if emitter is None or not act.indeterminate or not isinstance(traits, WireTraits) or traits.wire.rejects:
+        return ""
+    for row in index.history[act.began : index.rest_after(act.began)]:
+        answer = row.detail if row.kind == RowKind.SENT and row.connection == emitter.name else None
+        if isinstance(answer, Content) and not answer.mentions:
+            return f"; {emitter.name} was sent {answer} meanwhile: where that refuses it, say so (rejected=, may_refuse=True)"
+    return ""
 
 
 def cancelled(index: HistoryIndex, b: Breach) -> bool:

@@ -27,6 +27,8 @@ def order(index: HistoryIndex) -> Iterator[Breach]:
         for d in event.deliveries:
             if d.received != NEVER and d.connection.name not in seen:
                 seen.add(d.connection.name)
+                if d.retold:  # whoever came in the middle of it hears a later step than others have heard
+                    continue
                 key = event.by.op.user or "", d.connection.name, event.by.op.name
                 arrived.setdefault(key, []).append((d.received, event, d.connection))
     for (sender, name, _), events in arrived.items():

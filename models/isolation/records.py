@@ -165,6 +165,8 @@ class Delivery:
     sent: int
     says: Mention
     received: int = NEVER
+    retold: bool = False
+    """The frame tells once more what may have been told before, or tells one event in several steps."""
 
 
 @dataclass(slots=True, eq=False)
