@@ -103,8 +103,8 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float], night: float | N
             yield partial(scenes.logs_in_again, speech=speeches[0], logs_out=logs_out, tab=tab)
     most = vocabulary.target.traits.policy.per_user
     if most is not None and most < MANY_COMINGS:
-        for there in dict.fromkeys((0, most)):
-            yield partial(scenes.beyond, speech=speeches[0], tabs=most + 1, there=there)
+        for there, how in product(dict.fromkeys((0, most)), (None, leaving[0])):
+            yield partial(scenes.beyond, speech=speeches[0], tabs=most + 1, there=there, how=how)
     yield from _by_the_server(vocabulary, speeches[0])
     for number, speech in enumerate(speeches):
         yield partial(scenes.second_tab, speech=speech, leaves=None, last=False)
@@ -113,6 +113,8 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float], night: float | N
         for how in leaving if number == 0 else leaving[number % len(leaving) :][:1]:
             yield partial(scenes.leaves, speech=speech, which=0, how=how)
             yield partial(scenes.is_back, speech=speech, how=how)
+            if number == 0:
+                yield partial(scenes.alone_and_back, speech=speech, how=how)
         yield partial(scenes.leaves, speech=speech, which=1, how=leaving[-1])
         if not scenes.for_one(speech) or of_oneself(speech):
             yield partial(scenes.leaves, speech=speech, which=scenes.CLIENTS, how=leaving[0])
@@ -146,6 +148,8 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float], night: float | N
         for speech, slow in product(speeches, (None, 1)):
             yield partial(scenes.cancelled, speech=speech, slow=slow)
         yield partial(scenes.cancelled, speech=speeches[0], slow=2)
+        for speech in speeches[:2]:
+            yield partial(scenes.cancelled, speech=speech, slow=None, behind=1)
     for how in leaving:
         yield partial(scenes.comes_and_goes, speech=speeches[0], how=how, settled=False, times=COMINGS)
     yield partial(scenes.comes_and_goes, speech=speeches[0], how="disconnect", settled=True, times=COMINGS)

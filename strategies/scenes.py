@@ -14,6 +14,7 @@ __all__ = (
     "LONG",
     "SOON",
     "absent",
+    "alone_and_back",
     "at_once",
     "back_for_long",
     "beyond",
@@ -145,6 +146,15 @@ def is_back(script: Script, speech: Speech, how: Kind) -> None:
     phrases.reconnect_meanwhile(script, (speech, 0, 1), 1, how, again=True)
 
 
+def alone_and_back(script: Script, speech: Speech, how: Kind) -> None:
+    """The only one who is there leaves and is back at once: what is ended with the last and begun with the first."""
+    script.leave(script.arrive("u0"), how)
+    script.arrive("u0")
+    if script.vocabulary.by_wire:
+        script.arrive("u1")
+    script.say(speech, 0 if of_oneself(speech) else 1, 0)
+
+
 def second_tab(script: Script, speech: Speech, leaves: Kind | None, last: bool) -> None:
     """A second tab comes while something is said, in the middle of everything or when all is quiet."""
     script.arrive("u0")
@@ -161,12 +171,18 @@ def log_in(script: Script, token: str, ends: Kind | None, speech: Speech) -> Non
     script.everyone_speaks([speech])
 
 
-def beyond(script: Script, speech: Speech, tabs: int, there: int) -> None:
-    """A user opens more tabs than one may have: all at once, or some at leisure; and is spoken to."""
+def beyond(script: Script, speech: Speech, tabs: int, there: int, how: Kind | None = None) -> None:
+    """A user opens more tabs than one may have: all at once, or some at leisure; and is spoken to.
+
+    ``how``: the first of them leaves so, and another comes at once, which a tab that waits its turn may meet.
+    """
     for number in range(tabs):
         script.arrive("u0")
         if number < there:
             script.settle()
+    if how is not None:
+        script.leave(script.here[0], how)
+        script.arrive("u0")
     script.arrive("u1")
     script.settle()
     script.say(speech, tabs, 0)
@@ -266,10 +282,13 @@ def comes_meanwhile(script: Script, speech: Speech) -> None:
     script.say(speech, script.speaker_at(name), 1)
 
 
-def cancelled(script: Script, speech: Speech, slow: int | None) -> None:
-    """One of three events is cancelled."""
+def cancelled(script: Script, speech: Speech, slow: int | None, behind: int = 0) -> None:
+    """One of three events is cancelled: the last, or one behind which others wait; then another is said."""
     _arrive(script)
-    phrases.cancelled(script, (speech, 0, 1), [(speech, 0, 1), (speech, 1, 1)], slow)
+    phrases.cancelled(script, (speech, 0, 1), [(speech, 0, 1), (speech, 1, 1)], slow, behind)
+    if behind:
+        script.settle()
+        script.say(speech, 1, 1)
 
 
 def cleaned_up(script: Script, speech: Speech, speaks: bool, arrives: bool) -> None:

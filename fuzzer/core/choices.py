@@ -40,7 +40,7 @@ PromiseName = Literal[
 
 PROMISES: tuple[str, ...] = get_args(PromiseName)
 
-StrategyName = Literal["fifo", "random", "calm", "pct", "pos", "surw", "delay", "coverage", "portfolio"]
+StrategyName = Literal["fifo", "random", "calm", "together", "pct", "pos", "surw", "delay", "coverage", "portfolio"]
 
 STRATEGIES: tuple[str, ...] = get_args(StrategyName)
 

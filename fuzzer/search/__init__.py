@@ -16,10 +16,12 @@ from .pos import Pos
 from .random_walk import RandomWalk
 from .strategy import Independent, Maker, Proven, Strategy
 from .surw import Census, Surw
+from .together import Together
 
 __all__ = (
     "ARMS",
     "DEFAULT",
+    "LEAD",
     "PORTFOLIO",
     "STRATEGIES",
     "Calm",
@@ -34,6 +36,7 @@ __all__ = (
     "RandomWalk",
     "Strategy",
     "Surw",
+    "Together",
 )
 
 
@@ -51,6 +54,11 @@ def random_walk(orderly: Execution, seed: int) -> Strategy:
 def calm(orderly: Execution, seed: int) -> Strategy:
     """Schedules in which each event is handled to the end before the next, none twice; see `Calm`."""
     return Calm(seed)
+
+
+def together(orderly: Execution, seed: int) -> Strategy:
+    """Endings that come together with something else; see `Together`."""
+    return Together(orderly)
 
 
 def pct(orderly: Execution, seed: int) -> Strategy:
@@ -85,6 +93,7 @@ STRATEGIES: dict[str, Maker] = {
     "fifo": fifo,
     "random": random_walk,
     "calm": calm,
+    "together": together,
     "pct": pct,
     "pos": pos,
     "surw": surw,
@@ -92,8 +101,11 @@ STRATEGIES: dict[str, Maker] = {
     "coverage": coverage,
 }
 
-ARMS = ("calm", "random", "pct", "pos", "surw", "delay", "coverage")
-"""What the portfolio shares out among; the first begins each program, with the reverse of order."""
+ARMS = ("calm", "together", "random", "pct", "pos", "surw", "delay", "coverage")
+"""What the portfolio shares out among."""
+
+LEAD = ("calm", "together", "together")
+"""Which of them begin each program: with the reverse of order, and with an ending, where the program has one."""
 
 DEFAULT = (PORTFOLIO,)
 """What campaigns use; several take turns.

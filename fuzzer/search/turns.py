@@ -1,4 +1,4 @@
-"""Whose schedule is the next: strategies take turns, or the portfolio shares out, once its first has had a turn."""
+"""Whose schedule is the next: strategies take turns, or the portfolio shares out, once some have begun."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ..engine.execution import Execution
 from ..world.external import Chooser
-from . import ARMS, STRATEGIES
+from . import ARMS, LEAD, STRATEGIES
 from .portfolio import PORTFOLIO, Portfolio
 from .strategy import Proven
 
@@ -24,6 +24,7 @@ class Turns:
         self.exhaustive = all(strategy.exhaustive for strategy in self._proposers.values())
         """Whether nothing is left out, and there is an end."""
         self._left = deque(self._proposers)
+        self._lead = deque(LEAD if self._portfolio is not None else ())
         self.name = ""
         """Whose schedule the last one was; none yet, where empty."""
 
@@ -35,13 +36,20 @@ class Turns:
     def next(self) -> Chooser | None:
         """Who decides in the next execution; None where no strategy has any schedule left."""
         while self._left:
-            self.name = self._portfolio.choose(self._left) if self._portfolio and self.name else self._left[0]
+            self.name = self._whose()
             chooser = self._proposers[self.name].next()
             if chooser is not None:
                 self._left.rotate(-1)
                 return chooser
             self._left.remove(self.name)
         return None
+
+    def _whose(self) -> str:
+        while self._lead:
+            name = self._lead.popleft()
+            if name in self._left:
+                return name
+        return self._portfolio.choose(self._left) if self._portfolio is not None else self._left[0]
 
     def seen(self, execution: Execution, news: int) -> None:
         """What the execution of the last schedule was; it showed ``news`` behaviours not seen before."""

@@ -80,7 +80,8 @@ def _answered(index: HistoryIndex, event: Event) -> str:
     for row in index.history[act.began : index.rest_after(act.began)]:
         answer = row.detail if row.kind == RowKind.SENT and row.connection == emitter.name else None
         if isinstance(answer, Content) and not answer.mentions:
-            return f"; {emitter.name} was sent {answer} meanwhile: where that refuses it, say so (rejected=, may_refuse=True)"
+            refused = "where that refuses it, say so (rejected=, may_refuse=True)"
+            return f"; {emitter.name} was sent {answer} meanwhile: {refused}"
     return ""
 
 

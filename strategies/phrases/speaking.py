@@ -64,15 +64,19 @@ def on_the_heels(script: Script, said: Said, times: int) -> None:
         script.say(speech, speaker, to)
 
 
-def cancelled(script: Script, said: Said, others: Sequence[Said], slow: int | None) -> None:
-    """What one is about to say is cancelled, while others speak; with one client that does not read, if any."""
-    speech, speaker, to = said
+def cancelled(script: Script, said: Said, others: Sequence[Said], slow: int | None, behind: int = 0) -> None:
+    """What one is about to say is cancelled, while others speak; with one client that does not read, if any.
+
+    ``behind``: so many of the others have spoken up after the one.
+    """
+    speaker = said[1]
     if slow is not None and script.of(script.user(slow)):
         script.add("stall", connection=script.of(script.user(slow))[0])
-    for number, (other, _, whom) in enumerate(others):
-        script.say(other, speaker + 1 + number, whom)
-    user = script.say(speech, speaker, to)
-    script.add("cancel", user=user)
+    said_by_all = [(other, speaker + 1 + number, whom) for number, (other, _, whom) in enumerate(others)]
+    said_by_all.insert(len(others) - behind, said)
+    for one in said_by_all:
+        script.say(*one)
+    script.add("cancel", user=script.user(speaker))
 
 
 def while_stalled(
