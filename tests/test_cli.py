@@ -55,6 +55,17 @@ def test_nothing_found_is_exit_code_zero(tmp_path: Path) -> None:
     assert not (tmp_path / "results/counterexamples").exists()
 
 
+def test_who_wants_the_first_gets_one_of_each_target(tmp_path: Path) -> None:
+    done = crosswire(
+        *("run", "degraded", "--first", "--max-executions", "4000", "--no-confirm", "--no-cause", "--json"),
+        cwd=tmp_path,
+        expect=1,
+    )
+    (degraded,) = json.loads(done.stdout)["targets"]
+    assert degraded["executions"] < 50
+    assert degraded["found"]
+
+
 def test_json_counts_and_files(found: tuple[Path, dict[str, Any]]) -> None:
     folder, result = found
     emergency, degraded = result["targets"]

@@ -123,7 +123,7 @@ def test_settings_are_understood_or_named(
     (tmp_path / "pyproject.toml").write_text(f"{before}[tool.crosswire]\n{lines}", encoding="utf-8", errors="replace")
     none: dict[str, Any] = dict.fromkeys(run_settings.__annotations__.keys() - {"return"})
     try:
-        made = run_settings(**{**none, "resume": False, "trust": False, "as_json": False})
+        made = run_settings(**{**none, "first": False, "resume": False, "trust": False, "as_json": False})
     except UsageError as error:
         return one_line(error)
     assert "no-such-key" not in said

@@ -190,6 +190,21 @@ def test_what_is_printed_gives_no_commands(written: tuple[str, ...], said: str) 
     assert out.getvalue() == said
 
 
+@pytest.mark.parametrize(
+    ("executions", "told"),
+    [(0, "on trio nothing was run, so there is nothing to compare"), (3, "on asyncio alone none; on trio alone none")],
+)
+def test_backends_are_compared_where_both_were_run(executions: int, told: str) -> None:
+    targets = [
+        TargetSummary(f"chat:Chat?backend={backend}", times, 1, {}, [], [], {}, {}, [], [], {}, {})
+        for backend, times in (("asyncio", 5), ("trio", executions))
+    ]
+    out = io.StringIO()
+    with redirect_stdout(out):
+        print_result(RunSummary(0, 3, targets), Plan(), False)
+    assert told in out.getvalue()
+
+
 def test_where_an_object_lies_is_not_told() -> None:
     """It lies elsewhere in each execution, and a finding would not be found again."""
 

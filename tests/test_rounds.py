@@ -77,7 +77,7 @@ def test_rounds_leave_nothing_behind_that_piles_up() -> None:
     assert len({machines(number) for number in range(4)}) == 1
 
 
-@pytest.mark.parametrize("strategy", ["random", "coverage", "portfolio"])
+@pytest.mark.parametrize("strategy", ["coverage", "portfolio"])
 def test_the_number_of_processes_changes_nothing(strategy: str) -> None:
     plan = Plan(executions=80, seed=5, strategies=(strategy,))
     alone, shared = (Campaign(TARGETS["isolated"], plan, workers=n, explaining=False).run() for n in (1, 2))

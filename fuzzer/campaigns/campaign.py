@@ -236,6 +236,7 @@ class Campaign:
         plan = self.plan
         return (
             self._stopped
+            or (plan.first and bool(self.tally.found))
             or (plan.executions is not None and self.tally.executions + more >= plan.executions)
             or (plan.seconds is not None and time.perf_counter() - self._began >= plan.seconds - self._reserved())
         )
@@ -265,13 +266,13 @@ class Campaign:
         tally, limit = self.tally, self.plan.executions
         tally.programs += 1
         tally.exercised.update(batch.exercised)
-        tally.reached |= batch.reached
         if batch.proven is not None and batch.proven.delays:
             tally.proven[batch.proven.delays] += 1
         again: dict[str, None] = {}
         before = frozenset(tally.found)
         users, length = len(batch.program.users), len(batch.program)
         shown: set[str] = set()
+        counted_before = tally.executions
         for strategy, signatures in batch.executions:
             shown.update(signatures)
             tally.executions += 1
@@ -282,6 +283,8 @@ class Campaign:
                 yield from self._note(worker, batch, cell, signatures, again)
             if self._stopped or (limit is not None and tally.executions >= limit):
                 break
+        counted = tally.executions - counted_before
+        tally.reached.update(line for line, at in batch.reached.items() if at <= counted)
         for signature in shown & before:
             tally.found[signature].programs += 1
         for signature in again:

@@ -62,7 +62,10 @@ REPEATED = 600
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a campaign is to do.  Its budget: ``executions`` or ``seconds``, whichever ends first."""
+    """What a campaign is to do.  Its budget: ``executions`` or ``seconds``, whichever ends first.
+
+    ``first``: the search ends with the first violation that was made small.
+    """
 
     seed: int = 0
     executions: int | None = None
@@ -72,6 +75,7 @@ class Plan:
     schedules: int = SCHEDULES
     strategies: tuple[str, ...] = DEFAULT
     promises: frozenset[str] = frozenset(PROMISES)
+    first: bool = False
 
 
 @dataclass(slots=True)
@@ -81,7 +85,8 @@ class Batch:
     ``executions`` holds, in order, each execution's strategy and the signatures of the violations it showed;
     ``findings`` the first sighting of each of these signatures; ``proven`` what was tried to the end without any;
     ``news`` counts the behaviours that it was the first of its round to show; ``exercised`` are the promises that it
-    could have broken as it is written; ``reached`` are lines of the target's own that it was the first to run.
+    could have broken as it is written; ``reached`` are lines of the target's own that it was the first to run, each
+    with how many of its executions there were by then.
     """
 
     program: Program
@@ -90,7 +95,7 @@ class Batch:
     proven: Proven | None = None
     news: int = 0
     exercised: frozenset[str] = frozenset()
-    reached: frozenset[LineAt] = frozenset()
+    reached: dict[LineAt, int] = field(default_factory=dict)
 
     def add(self, target: str, result: Judged, promises: frozenset[str]) -> None:
         """Take an execution in; of its violations those of ``promises``."""
@@ -195,12 +200,14 @@ def explored(
     """The batch of one program, under at most so many schedules."""
     name = worker.target.name
     batch = Batch(program)
-    before = set(memory.paths.reached)
+    known = set(memory.paths.reached)
     for result in explore(worker, program, written, schedules, plan.strategies, plan.seed, memory):
         if not batch.executions:
             batch.exercised = exercised(worker.target, program, result.execution.history)
         batch.add(name, result, plan.promises)
+        if len(memory.paths.reached) > len(known):
+            batch.reached.update(dict.fromkeys(memory.paths.reached - known, len(batch.executions)))
+            known |= memory.paths.reached
         if over(len(batch.executions)):
             break
-    batch.reached = frozenset(memory.paths.reached - before)
     return batch

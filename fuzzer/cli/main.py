@@ -97,6 +97,7 @@ def run(
         str | None,
         typer.Option(help="Settings from [tool.crosswire.profiles.NAME] in pyproject.toml; nightly and quick exist."),
     ] = None,
+    first: Annotated[bool, typer.Option("--first", help="Of each target, stop once it has broken a promise.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the last campaign that was broken off.")] = False,
     trust: Annotated[
         bool, typer.Option("--trust", help="With --resume: whatever targets the campaign had may be run.")
@@ -182,6 +183,7 @@ def run(
         workers=workers,
         cluster=cluster,
         profile=profile,
+        first=first,
         resume=resume,
         trust=trust,
         confirm=confirm,

@@ -93,19 +93,26 @@ def _print_backends(console: Console, targets: Sequence[TargetSummary]) -> None:
     A bug is known by the places in the source that it comes from, where these were found, else by what it looks like.
     """
     on: dict[str, dict[str, dict[object, str]]] = {}
+    idle: dict[str, str] = {}
     for t in targets:
         name, _, backend = t.target.rpartition("backend=")
         if name:
             bugs = {_looks(bug): bug.violation for bug in t.bugs}
             on.setdefault(name[:-1], {})[backend] = bugs
+            if not t.executions:
+                idle[name[:-1]] = backend
     for name, backends in on.items():
-        if len(backends) > 1:
+        if name in idle:
+            told = [f"on {idle[name]} nothing was run, so there is nothing to compare"]
+        elif len(backends) > 1:
             everywhere = set.intersection(*map(set, backends.values()))
             told = [f"{counted(len(everywhere), 'bug')} on both"]
             for backend, bugs in backends.items():
                 alone = [looks for look, looks in bugs.items() if look not in everywhere]
                 told.append(f"on {backend} alone {len(alone) or 'none'}" + (f" ({', '.join(alone)})" if alone else ""))
-            console.print(Text(f"{name}: {'; '.join(told)}"), soft_wrap=True)
+        else:
+            continue
+        console.print(Text(f"{name}: {'; '.join(told)}"), soft_wrap=True)
 
 
 def _looks(bug: BugSummary) -> object:

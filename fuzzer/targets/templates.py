@@ -77,6 +77,8 @@ def contains(
 
 
 def _is_said(wanted: Any, value: Any, said: Callable[[], Mapping[str, Any]]) -> bool:
+    if isinstance(wanted, Mapping) and isinstance(value, Mapping):
+        return contains(wanted, value, said)
     return wanted == value or ("{" in repr(wanted) and fill(wanted, said()) == value)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from crosswire.fuzzer import JsonWire
 from crosswire.fuzzer.targets.templates import MARK, Shape, frame_of
-from crosswire.fuzzer.targets.wire import WireError
+from crosswire.fuzzer.targets.wire import Login, WireError
 
 TEXTS = st.sampled_from(
     ("{to}", "{event}", "to {to}: {event}", "{{to}}", "{nobody}", "plain", "", "{", "}", MARK, '"{to}"')
@@ -42,3 +43,17 @@ def test_a_template_made_ready_gives_what_the_template_gives(template: Any, said
 def test_what_cannot_be_in_an_answer_is_told_in_a_line(said: dict[str, Any], message: str) -> None:
     with pytest.raises(WireError, match=f"^{re.escape(message)}"):
         JsonWire(**said)
+
+
+@pytest.mark.parametrize(
+    ("data", "is_ready"),
+    [
+        ({"type": "next", "payload": {"data": {"me": "u0", "since": 3}}}, True),
+        ({"type": "next", "payload": {"data": {"me": "u1"}}}, False),
+        ({"type": "next", "payload": {}}, False),
+        ({"type": "next", "payload": "u0"}, False),
+    ],
+)
+def test_what_is_inside_a_frame_may_hold_more_than_the_template_says(data: dict[str, Any], is_ready: bool) -> None:
+    wire = JsonWire(ready={"type": "next", "payload": {"data": {"me": "{identity}"}}})
+    assert wire.read(json.dumps(data), Login("c0", "u0", "token-u0", "u0")).ready is is_ready
