@@ -184,8 +184,12 @@ def test_no_execution_begins_once_the_time_is_up() -> None:
     known = next(iter(found(desks.Late).found.values()))
     with worker.session():
         before = worker.executions
-        cause_of(worker, known.finding, over=lambda: True)
+        hurried = cause_of(worker, known.finding, over=lambda: True)
         assert worker.executions - before == 1
+    assert hurried is not None and hurried.cut
+    assert known.cause is not None and not known.cause.cut
+    told = counterfactual(hurried, known.finding.execution.program)
+    assert told == "The time was up before more was tried; crosswire explain takes the time that it needs."
 
 
 def test_causes_can_be_left_out() -> None:

@@ -39,7 +39,8 @@ class Cause:
     ``origins``, among the places, last changed what those before them go by, or called what did.
     ``kin`` says what goes wrong, and ``shape`` after what: findings that have both are likely to have one cause.
     ``besides`` are the signatures of what else goes wrong with the same event.
-    ``failing`` and ``passing`` count the spectrum's executions, ``executions`` all.
+    ``failing`` and ``passing`` count the spectrum's executions, ``executions`` all; ``cut``: the time was up before all
+    was tried.
     """
 
     reason: Reason
@@ -59,6 +60,7 @@ class Cause:
     failing: int = 0
     passing: int = 0
     executions: int = 0
+    cut: bool = False
 
     @property
     def strength(self) -> Strength | None:

@@ -78,6 +78,7 @@ def cause_of(worker: Worker, finding: Finding, over: Callable[[], bool] | None =
         failing=counts.failing,
         passing=counts.passing,
         executions=budget.executions,
+        cut=budget.cut,
     )
 
 

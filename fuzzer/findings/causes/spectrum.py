@@ -64,11 +64,14 @@ class Budget:
 
     def __init__(self, over: Callable[[], bool] | None = None) -> None:
         self.executions = 0
+        self.cut = False
+        """Whether something was left out for it."""
         self._over = over
 
     @property
     def spent(self) -> bool:
-        return self._over is not None and self._over()
+        self.cut = self.cut or (self._over is not None and self._over())
+        return self.cut
 
 
 def signatures(worker: Worker, execution: Execution) -> dict[str, str]:

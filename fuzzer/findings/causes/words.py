@@ -77,6 +77,8 @@ def counterfactual(cause: Cause, program: Program) -> str:
         if change.instead.kind == change.said.kind:
             return f"With '{change.instead}' instead of '{change.said}', {gone}."
         return f"With '{change.instead.kind}' instead of '{change.said.kind}', {gone}."
+    if cause.cut and cause.reason in (Reason.LINES, Reason.SHOWN):
+        return "The time was up before more was tried; crosswire explain takes the time that it needs."
     if cause.failing and cause.passing and cause.reason is Reason.RAISED:
         return f"Raised more often when it goes wrong ({cause.failing} executions) than when not ({cause.passing})."
     if cause.failing and cause.passing and cause.reason is Reason.LINES:
