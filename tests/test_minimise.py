@@ -15,8 +15,11 @@ from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.engine.schedule import Recorded
 from crosswire.fuzzer.findings.finding import Finding, judged
 from crosswire.fuzzer.findings.minimise import attempts, minimise, shows
+from crosswire.fuzzer.targets import application
 from crosswire.fuzzer.world import InOrder
 from crosswire.models.managers.targets import TARGETS
+
+from .applications import second
 
 
 @pytest.mark.long
@@ -75,3 +78,24 @@ def test_what_several_clients_did_is_done_by_one_again_and_again() -> None:
             "authenticate c1",
         ]
         assert worker.replay(small.execution.program, small.execution.schedule).history == small.execution.history
+
+
+def test_what_one_client_says_for_another_is_its_own_users() -> None:
+    """Two clients say one word each; that one of them says both, in its own user's name, is enough."""
+    worker = Worker(application(f"{second.__name__}:chat", wire="text"))
+    program = Program(
+        (
+            Operation("connect", "c0", "u0"),
+            Operation("connect", "c1", "u1"),
+            Operation("settle"),
+            Operation("broadcast", "c0", "u0"),
+            Operation("settle"),
+            Operation("broadcast", "c1", "u1"),
+        )
+    )
+    with worker.session():
+        execution = worker.run(program, InOrder())
+        violation = next(one for one in judged(worker, execution).violations if one.kind == "UnhandledError")
+        small, _ = minimise(worker, Finding(violation, execution))
+    spoken = [op for op in small.execution.program.operations if op.kind == "broadcast"]
+    assert [(op.connection, op.user) for op in spoken] == [("c0", "u0")] * 2

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations, groupby
 
-from ..core.program import Operation, Program
+from ..core.program import EMITS, Operation, Program
 from ..engine.execution import Worker
 from ..engine.schedule import NUMBER_AT, Guided, Recorded, Schedule, Visible
 from ..search import RandomWalk
@@ -124,16 +124,25 @@ def _fewer_operations(trials: Trials, best: Finding, signature: str) -> Finding:
 
 def _fewer_connections(trials: Trials, best: Finding, signature: str) -> Finding:
     """Let an earlier connection do what a later one does besides coming, where that shows it too."""
-    names = [op.connection for op in best.execution.program.operations if op.kind == "connect"]
-    for earlier, later in reversed(list(combinations(names, 2))):
+    owners = {op.connection: op.user for op in best.execution.program.operations if op.kind == "connect"}
+    for earlier, later in reversed(list(combinations(owners, 2))):
         program = best.execution.program
         operations = program.operations
         mine = [at for at, op in enumerate(operations) if op.connection == later]
         if len(mine) > 1 and any(op.connection == earlier for op in operations):
-            moved = tuple(replace(op, connection=earlier) if at in mine else op for at, op in enumerate(operations))
+            moved = tuple(
+                _said_on(op, earlier, owners[earlier]) if at in mine else op for at, op in enumerate(operations)
+            )
             smaller = Program(moved).without(mine[0])
             best = _smaller(trials, best, signature, smaller, program.numbers[mine[0]]) or best
     return best
+
+
+def _said_on(op: Operation, connection: str | None, owner: str | None) -> Operation:
+    """An operation of another connection: what is said there is its owner's."""
+    if op.kind in EMITS or op.kind == "act":
+        return replace(op, connection=connection, user=owner, to=owner if op.kind == "run_agent" else op.to)
+    return replace(op, connection=connection)
 
 
 def _folded(finding: Finding) -> Finding:
