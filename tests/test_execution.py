@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any, ClassVar
 from weakref import ref
 
@@ -291,6 +291,36 @@ def test_what_only_takes_its_time_is_doubted() -> None:
     assert doubt is not None
     assert "in the end" in doubt
     assert worker.patience == 0.5
+
+
+class AwaitsAThread(Broken):
+    """Waits for a thread without giving way, as a queue does whose lock is held there."""
+
+    ends = True
+
+    def connect(self, client: Client) -> Any:
+        over: list[bool] = []
+
+        def work() -> None:
+            if self.ends:
+                over.append(True)
+
+        Thread(target=work).start()
+        while not over:
+            pass
+
+
+class AwaitsInVain(AwaitsAThread):
+    ends = False
+
+
+def test_who_waits_for_a_thread_without_giving_way_is_broken_off_where_that_does_not_help() -> None:
+    """Outside a world the thread would run all the while, and end it."""
+    worker = Worker(Target("awaits", AwaitsAThread, AwaitsAThread), patience=0.5)
+    assert worker.run(ONE, InOrder()).blocked is None
+    worker = Worker(Target("in vain", AwaitsInVain, AwaitsInVain), patience=0.5)
+    blocked = worker.run(ONE, InOrder()).blocked
+    assert blocked is not None and not blocked.waiting
 
 
 class Swallows(Broken):

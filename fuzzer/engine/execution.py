@@ -23,6 +23,7 @@ from ..world import Chooser, DrivenWorld, Interrupted, TargetBlockedError, World
 from ..world.backlog import sends_that_wait
 from ..world.databases import databases_apart
 from ..world.identity import importing_with_care, number_loaded
+from ..world.outer import Outer
 from ..world.stock import StockLoop
 from .alone import CAN_FORK, TICK, Alone, AloneError
 from .difference import difference
@@ -51,6 +52,9 @@ the patience there is."""
 
 SAMPLE = 300
 """Of so many executions one is compared with what it shows in a process of its own."""
+
+RELIEF = 3
+"""How often an execution that keeps the thread for so long lets another go on, which it may wait for."""
 
 WAITING = 30.0
 """Real seconds without any processor time used after which it is: it waits for what no other thread can bring."""
@@ -157,13 +161,13 @@ class Worker:
             yield
             return
         longest = WAITING_FOR_KERNELS if isinstance(self.loop, StockLoop) else WAITING
-        seen, began, used, still, broken = -1, 0.0, 0.0, 0, -1
+        seen, began, used, still, broken, relieved = -1, 0.0, 0.0, 0, -1, 0
 
         def tick(number: int, frame: FrameType | None) -> None:
-            nonlocal seen, began, used, still, broken
+            nonlocal seen, began, used, still, broken, relieved
             now = process_time()
             if not self.loop.is_running() or seen != self.executions:
-                seen, began, used, still = self.executions, now, now, 0
+                seen, began, used, still, relieved = self.executions, now, now, 0, 0
                 return
             still = still + 1 if now - used < TICK / 50 else 0
             used = now
@@ -172,6 +176,9 @@ class Worker:
             )
             if now - began >= patience or still * TICK >= waits:
                 waiting = now - began < patience
+                if not waiting and relieved < RELIEF and isinstance(self.loop, Outer) and self.loop.lockstep.preempt():
+                    began, relieved = process_time(), relieved + 1
+                    return
                 seen, broken = -1, self.executions
                 if self.blocked is None:
                     self.blocked = TargetBlockedError(innermost(frame), longest if waiting else self.patience, waiting)

@@ -3,9 +3,9 @@
 Nothing of thread pools, anyio's workers or a library's own threads is replaced; what they wait on is gated (`waiting`),
 in a world only.  A thread runs without a break from one of these places to the next, at a moment that the schedule
 chooses.  What can go on does so when the loop's callback that made it so has ended; or, by a decision, later, as an
-external event (``begin``).  A thread that hands a callback to the loop waits before it does: that the callback enters
-is an external event too (``job``).  So no thread changes anything in the middle of a callback; between two of them any
-may.
+external event (``begin``); or in the middle of a callback that uses up all the time there is, and may wait for it.
+A thread that hands a callback to the loop waits before it does: that the callback enters is an external event too
+(``job``).  So no thread changes anything in the middle of another callback; between two of them any may.
 
 Threads that still wait when the execution ends are ended: `Ended` is raised where they stand.
 """
@@ -205,6 +205,8 @@ class Lockstep:
         self.pools = Pools()
         self._started = 0
         self._asked = 0
+        self._turning = False
+        """A thread has its turn, and the loop's waits for it."""
 
     # -- beginning, going on ------------------------------
 
@@ -252,14 +254,24 @@ class Lockstep:
         event.thread = member
         return True
 
+    def preempt(self) -> bool:
+        """The loop's thread does not give way: let one go on that can, as it would have by now; whether any could."""
+        if self._turning or not (self.due or self.world.let_thread_go_on()):
+            return False
+        self.settle()
+        return True
+
     def proceed(self, member: Member) -> None:
         """Let a thread go on now."""
+        self._turning = True
         try:
             over = member.turn()
         except TargetBlockedError as error:  # it runs on and on
             frame = sys._current_frames().get(member.thread.ident or 0)
             self._abandon(member)
             raise TargetBlockedError(innermost(frame), error.seconds, error.waiting) from None
+        finally:
+            self._turning = False
         if over:
             self._gone(member)
 
