@@ -106,8 +106,8 @@ def emitter_perhaps_no_member(index: HistoryIndex, b: Breach) -> bool:
     if event is None or event.emitter is None or not event.rooms:
         return False
     began, ended, emitter = event.by.began, event.by.ended, event.emitter
-    if emitter.unconfirmed:  # a server reads in order: the joining, then the event
-        return not any(emitter.may_be_member(room, began - 1, began) for room in event.rooms)
+    if emitter.unconfirmed:  # a server reads in order: the joining, the leaving, then the event
+        return not any(emitter.has_joined(room, began) for room in event.rooms)
     return not any(emitter.must_be_member(room, began, min(ended, emitter.gone)) for room in event.rooms)
 
 

@@ -152,6 +152,10 @@ class Connection:
     def may_be_member(self, room: str, since: int, until: int) -> bool:
         return any(span.may(since, until) for span in self.rooms.get(room, ()))
 
+    def has_joined(self, room: str, row: int) -> bool:
+        """Whether it has asked to be a member before a row, and not yet for that to end."""
+        return any(span.may_from < row < span.sure_until for span in self.rooms.get(room, ()))
+
     def must_be_member(self, room: str, since: int, until: int) -> bool:
         return any(span.must(since, until) for span in self.rooms.get(room, ()))
 

@@ -383,3 +383,22 @@ def test_where_users_are_members_each_of_their_tabs_hears() -> None:
         number = story.begin("emit_to_room", "c0", "u0", room="a")
         story.hears("c1", number).hears("c2", number).end(number, NOBODY).rest()
         assert bool(kinds(story)) == leaks, (user, token)
+
+
+@pytest.mark.parametrize(
+    ("leaves", "back", "want"), [(False, False, ["LostEvent"]), (True, False, []), (True, True, ["LostEvent"])]
+)
+def test_what_is_said_on_one_connection_comes_in_order_where_nobody_confirms_it(
+    leaves: bool, back: bool, want: list[str]
+) -> None:
+    """Who has left a room, and then speaks there, is no member by then; whoever is back is one."""
+    story = served("u0")
+    story.done("join", "c0", room="a")
+    story.connect("c1", "u1", said=NOBODY)
+    story.begin("join", "c1", room="a")
+    if leaves:
+        story.begin("leave", "c1", room="a")
+    if back:
+        story.begin("join", "c1", room="a")
+    number = story.begin("emit_to_room", "c1", "u1", room="a")
+    assert kinds(story.end(number, NOBODY).rest()) == want
