@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from ...fuzzer.core.history import Farewell, Refusal, RowKind
 from ...fuzzer.targets.policy import Limits
-from ...fuzzer.targets.traits import WireTraits
 from . import violations as v
 from .audience import may_not_hear
 from .independence import waits_for_itself
@@ -296,8 +295,7 @@ def quiet_for_long(index: HistoryIndex, b: Breach) -> bool:
 
     Not where clients answer heartbeats: they do so at once, so that a client that reads has missed none.
     """
-    traits = index.target.traits
-    answers = isinstance(traits, WireTraits) and traits.wire.answers_heartbeats
+    answers = index.wire is not None and index.wire.answers_heartbeats
     return not answers and _silence(index, b) > index.policy.delay
 
 

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator
 
 from ...fuzzer.core.history import Content, EventId
-from ...fuzzer.targets.traits import WireTraits
 from . import violations as v
 from .audience import absent
 from .index import HistoryIndex
@@ -40,8 +39,7 @@ def duplicates(index: HistoryIndex) -> Iterator[Breach]:
 
 def _hint(index: HistoryIndex) -> str:
     """What to say where a wire does not say that frames may tell of one event more than once."""
-    traits = index.target.traits
-    return RETELLS if isinstance(traits, WireTraits) and not traits.wire.retells else ""
+    return RETELLS if index.wire is not None and not index.wire.retells else ""
 
 
 @declared(delivery="at least once")

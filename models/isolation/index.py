@@ -39,6 +39,7 @@ class HistoryIndex:
         self.target, self.policy, self.program, self.history = target, policy, program, history
         self.operations = program.expanded
         self.by_wire = target.traits.by_wire
+        self.wire = target.traits.wire if isinstance(target.traits, WireTraits) else None
         self.two_steps = target.offers("authenticate")
         self.sees_sends = not (isinstance(target.traits, WireTraits) and target.traits.by_bytes)
         """What the target sends is seen the moment it does, and not only what has left its buffers."""
@@ -79,8 +80,7 @@ class HistoryIndex:
     @cached_property
     def beats_late(self) -> dict[str, int]:
         """Connection -> the row at which a heartbeat, or its answer, may have been on its way for too long."""
-        traits = self.target.traits
-        hides = isinstance(traits, WireTraits) and traits.wire.has_heartbeats
+        hides = self.wire is not None and self.wire.has_heartbeats
         return late_beats(self.history, self.marks.get(RowKind.CLOCK, ()), self.policy.delay, hides)
 
     def missed_beat(self, connection: Connection, until: int) -> bool:
@@ -318,15 +318,21 @@ class HistoryIndex:
         if c is None:
             return
         assert isinstance(detail, Content)
-        deliveries: list[Delivery] = []
-        for mention, event in self.mentioned(detail):
-            deliveries.append(Delivery(event, c, row, mention, retold=detail.retells))
-            event.deliveries.append(deliveries[-1])
+        deliveries = self._deliver(detail, c, row)
         c.in_flight.append((row, time, deliveries))
         if not self.by_wire:
             c.heard_at = time
         if not deliveries and number is not None:
             self.instead[number, c.name].append(row)
+
+    def _deliver(self, content: Content, c: Connection, row: int, received: int = NEVER) -> list[Delivery]:
+        """Enter what a frame carries, at the events that it carries."""
+        deliveries = [
+            Delivery(event, c, row, said, received, content.retells) for said, event in self.mentioned(content)
+        ]
+        for delivery in deliveries:
+            delivery.event.deliveries.append(delivery)
+        return deliveries
 
     def _turned_away(self, row: int, time: float, number: int | None, c: Connection | None, detail: Detail) -> None:
         if isinstance(detail, Content):

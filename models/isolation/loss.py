@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 
 from ...fuzzer.core.history import Content, RowKind
 from ...fuzzer.core.program import EMITS
-from ...fuzzer.targets.traits import WireTraits
 from . import violations as v
 from .audience import must_hear, surely_in
 from .index import HistoryIndex
@@ -74,8 +73,8 @@ def what_is_lost(index: HistoryIndex, event: Event, c: Connection, others: bool)
 
 def _answered(index: HistoryIndex, event: Event) -> str:
     """What to say where the speaker was sent something else, and the wire does not say how the server turns it down."""
-    traits, act, emitter = index.target.traits, event.by, event.emitter
-    if emitter is None or not act.indeterminate or not isinstance(traits, WireTraits) or traits.wire.rejects:
+    act, emitter = event.by, event.emitter
+    if emitter is None or not act.indeterminate or index.wire is None or index.wire.rejects:
         return ""
     for row in index.history[act.began : index.rest_after(act.began)]:
         answer = row.detail if row.kind == RowKind.SENT and row.connection == emitter.name else None

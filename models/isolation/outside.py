@@ -112,7 +112,8 @@ def _owed_between(index: OutsideIndex, event: Event, c: Connection, until: int) 
     if not event.rooms:
         return shown or told
     spans = [span for room in event.rooms for span in c.rooms.get(room, ()) if span.sure_until > until]
-    joined = any(span.sure_from < began for span in spans if index.confirms_joins or span.may_from == c.asked)
+    confirmed = index.wire is not None and index.wire.confirms_joins
+    joined = any(span.sure_from < began for span in spans if confirmed or span.may_from == c.asked)
     return (shown and any(span.may_from < began for span in spans)) or (told and joined)
 
 

@@ -16,9 +16,8 @@ from functools import cached_property
 from ...fuzzer.core.history import Content, Detail, History, RowKind
 from ...fuzzer.core.program import Program
 from ...fuzzer.targets.adapter import Target
-from ...fuzzer.targets.traits import WireTraits
 from .index import HistoryIndex
-from .records import Connection, Delivery, Event
+from .records import Connection, Event
 from .verdicts import Breach
 
 __all__ = ("CROWDED", "Need", "Outside", "OutsideIndex", "way_of")
@@ -72,16 +71,13 @@ class OutsideIndex(HistoryIndex):
         """(event, connection): how many of them were owed for certain, and have been looked for."""
         self.overtaken: tuple[Breach, ...] | None = None
         """What has been overtaken, once that was looked for: what is missing besides is judged in another way."""
-        traits = target.traits
-        self.confirms_joins = isinstance(traits, WireTraits) and traits.wire.confirms_joins
         super().__init__(target, target.traits.policy, program, history)
 
     def _received(self, row: int, time: float, number: int | None, c: Connection | None, detail: Detail) -> None:
         if c is None:
             return
         assert isinstance(detail, Content)
-        for mention, event in self.mentioned(detail):
-            event.deliveries.append(Delivery(event, c, row, mention, row))
+        self._deliver(detail, c, row, row)
 
     @cached_property
     def heard(self) -> dict[str, dict[Way, list[int]]]:

@@ -153,6 +153,12 @@ def test_where_it_arrives_after_all_it_was_out_of_order_and_not_lost() -> None:
     assert not proven(story, Outside(ordered=False))
 
 
+def test_what_is_told_again_or_in_steps_comes_in_no_order() -> None:
+    story, lost, _ = overtaken("u0", "u1")
+    story.row(RowKind.RECEIVED, None, "c1", Content((Mention(EventId(lost)),), retells=True))
+    assert proven(story) == []
+
+
 def test_another_way_overtakes_nothing() -> None:
     story = live("u0", "u1")
     says(story, "c0", "u0", "u1")
