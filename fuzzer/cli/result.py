@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.padding import Padding
@@ -92,27 +92,28 @@ def _print_backends(console: Console, targets: Sequence[TargetSummary]) -> None:
 
     A bug is known by the places in the source that it comes from, where these were found, else by what it looks like.
     """
-    on: dict[str, dict[str, dict[object, str]]] = {}
-    idle: dict[str, str] = {}
+    on: dict[str, dict[str, TargetSummary]] = {}
     for t in targets:
         name, _, backend = t.target.rpartition("backend=")
         if name:
-            bugs = {_looks(bug): bug.violation for bug in t.bugs}
-            on.setdefault(name[:-1], {})[backend] = bugs
-            if not t.executions:
-                idle[name[:-1]] = backend
+            on.setdefault(name[:-1], {})[backend] = t
     for name, backends in on.items():
-        if name in idle:
-            told = [f"on {idle[name]} nothing was run, so there is nothing to compare"]
-        elif len(backends) > 1:
-            everywhere = set.intersection(*map(set, backends.values()))
-            told = [f"{counted(len(everywhere), 'bug')} on both"]
-            for backend, bugs in backends.items():
-                alone = [looks for look, looks in bugs.items() if look not in everywhere]
-                told.append(f"on {backend} alone {len(alone) or 'none'}" + (f" ({', '.join(alone)})" if alone else ""))
-        else:
-            continue
-        console.print(Text(f"{name}: {'; '.join(told)}"), soft_wrap=True)
+        if len(backends) > 1:
+            console.print(Text(f"{name}: {_compared(backends)}"), soft_wrap=True)
+
+
+def _compared(backends: Mapping[str, TargetSummary]) -> str:
+    """Which bugs of a target only one backend shows, where it was run on each."""
+    for backend, target in backends.items():
+        if not target.executions:
+            return f"on {backend} nothing was run, so there is nothing to compare"
+    shown = {backend: {_looks(bug): bug.violation for bug in target.bugs} for backend, target in backends.items()}
+    everywhere = set.intersection(*map(set, shown.values()))
+    told = [f"{counted(len(everywhere), 'bug')} on both"]
+    for backend, bugs in shown.items():
+        alone = [looks for look, looks in bugs.items() if look not in everywhere]
+        told.append(f"on {backend} alone {len(alone) or 'none'}" + (f" ({', '.join(alone)})" if alone else ""))
+    return "; ".join(told)
 
 
 def _looks(bug: BugSummary) -> object:
