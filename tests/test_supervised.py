@@ -18,7 +18,7 @@ import pytest
 from crosswire.fuzzer.campaigns import beginning
 from crosswire.fuzzer.campaigns.child import Care, Child, awaited
 from crosswire.fuzzer.campaigns.endings import Ending, How, fatal, place_in
-from crosswire.fuzzer.campaigns.events import BugFound, Noted
+from crosswire.fuzzer.campaigns.events import BugFound, Noted, Progressed
 from crosswire.fuzzer.campaigns.messages import EXHAUSTED, Inbox, packed
 from crosswire.fuzzer.campaigns.replays import replayed_apart
 from crosswire.fuzzer.campaigns.rounds import Plan
@@ -85,6 +85,16 @@ def fuzz(executions: int = 20, workers: int = 1, options: str = "") -> tuple[Tal
     care = Care(patience=2.0, memory=ENOUGH)
     supervisor = Supervisor(name, Plan(executions=executions), workers=workers, tally=tally, care=care)
     return tally, [event.text for event in supervisor.events() if isinstance(event, Noted)]
+
+
+def progress(name: str) -> list[tuple[int, float]]:
+    """Of what is told of a target's progress: how many executions, and after how many seconds."""
+    tally = Tally(name)
+    told = []
+    for event in Supervisor(name, Plan(executions=2), tally=tally, care=Care(memory=ENOUGH)).events():
+        if isinstance(event, Progressed):
+            told.append((tally.executions, tally.seconds))
+    return told
 
 
 def replay(counterexample: Counterexample) -> Replayed:
@@ -167,6 +177,13 @@ def test_one_target_that_cannot_be_fuzzed_does_not_keep_the_others_from_it(tmp_p
     done = crosswire("run", "bad:T", "reference", "--max-executions", "50", cwd=tmp_path, expect=2)
     assert "the other targets go on" in done.stderr
     assert "50" in done.stdout
+
+
+def test_while_one_execution_takes_long_it_is_seen_that_the_campaign_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "bad.py").write_text(BASE + SOMETIMES.format(bad="time.sleep(1.5)", late=1))
+    told = call_in_small(tmp_path, progress, "bad:T")
+    at_first = [seconds for executions, seconds in told if not executions]
+    assert len(set(at_first)) > 3, told
 
 
 def test_the_numbers_are_those_of_a_campaign_in_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -210,6 +210,7 @@ class Supervisor:
         self._suspects = Suspects()
         self._way: Way | None = None
         self._began = 0.0
+        self._phase = Phase.STARTING
 
     def events(self) -> Generator[CampaignEvent, None, None]:
         """Fuzz until the budget is used up, telling what happens; raises `TargetError` and `UnknownTargetError`.
@@ -230,7 +231,9 @@ class Supervisor:
                 with Child(job, self._care) as child:
                     while not child.over:
                         awaited([child])
+                        heard = False
                         for message in child.hear():
+                            heard = True
                             if isinstance(message, Described):
                                 if message.description and not described:
                                     yield Noted(f"{self.target} is {message.description}")
@@ -247,6 +250,8 @@ class Supervisor:
                                         lives, recovered = lives + spent, tally.executions
                                     spent, unexplained = 0, None
                         tally.seconds = time.perf_counter() - self._began
+                        if not heard:  # an execution takes long: who watches sees that it goes on
+                            yield Progressed(tally, self._phase)
                 done, ending = child.done, child.ending
                 if done is not None:
                     if unexplained is not None:
@@ -314,6 +319,7 @@ class Supervisor:
         match message:
             case Figures():
                 self._count(message)
+                self._phase = message.phase
                 yield Progressed(tally, message.phase)
             case Found():
                 known = tally.found.get(message.signature)
