@@ -27,6 +27,9 @@ REFUSALS = frozenset({1002, 1003, 1007, 1008, 1009})
 """Close codes that say that what the client said was refused (RFC 6455, section 7.4.1): protocol error, data of another
 kind, data that is inconsistent, against the policy, too big."""
 
+NORMAL = 1000
+"""The close code that says that a connection has served its purpose (section 7.4.1)."""
+
 PRIVATE = range(4000, 5000)
 """Close codes that applications agree upon with their clients (section 7.4.2)."""
 
@@ -300,23 +303,53 @@ def quiet_for_long(index: HistoryIndex, b: Breach) -> bool:
 
 
 def action_refused(index: HistoryIndex, b: Breach) -> bool:
-    """An action of the target's own is answered by hanging up, with a close code that says that it was refused.
+    """An action of the target's own is answered by hanging up, with a close code that says that it was refused."""
+    why = _code(index, b)
+    return (why in REFUSALS or why in PRIVATE) and any(act.op.kind == "act" for act in _answered_by_it(index, b))
+
+
+def out_of_place(index: HistoryIndex, b: Breach) -> bool:
+    """Who joins a room once more, or leaves or speaks in one that it has not joined, may be hung up on.
+
+    Protocols say so: a subscription's id is not to be used twice (graphql-transport-ws: 4409; STOMP 1.2: an error, and
+    the connection is closed, which any code may say that does not speak of a fault).
+    """
+    why, c = _code(index, b), b.connection
+    if c is None or not (why == NORMAL or why in REFUSALS or why in PRIVATE):
+        return False
+    return any(_out_of_place(c, act) for act in _answered_by_it(index, b))
+
+
+def _out_of_place(c: Connection, act: Invocation) -> bool:
+    room = act.op.room or ""
+    match act.op.kind:
+        case "join":
+            return c.last_asked_in(room, act.began)
+        case "leave" | "emit_to_room":
+            return not c.has_joined(room, act.began)
+    return False
+
+
+def _code(index: HistoryIndex, b: Breach) -> int | None:
+    why = index.history[b.until].detail
+    return why.code if isinstance(why, Farewell) else None
+
+
+def _answered_by_it(index: HistoryIndex, b: Breach) -> Iterator[Invocation]:
+    """What the breach's client had said that hanging up may answer.
 
     It was the last that the client had said, or was still under way, and nothing had come to rest since.
     """
-    why, c = index.history[b.until].detail, b.connection
-    if c is None or not isinstance(why, Farewell) or not (why.code in REFUSALS or why.code in PRIVATE):
-        return False
     said = [
         i
         for i in index.invocations.values()
-        if i.op.connection == c.name and i.began < b.until and i.op.kind not in SILENT
+        if b.connection is not None
+        and i.op.connection == b.connection.name
+        and i.began < b.until
+        and i.op.kind not in SILENT
     ]
     last = max((i.began for i in said), default=NEVER)
-    return any(
-        i.op.kind == "act" and index.rest_after(i.began) > b.until and (i.began == last or i.ended > b.until)
-        for i in said
-    )
+    return (i for i in said if index.rest_after(i.began) > b.until and (i.began == last or i.ended > b.until))
 
 
 def machine_busy(index: HistoryIndex, b: Breach) -> bool:
@@ -357,6 +390,7 @@ CHECKS = (
             silent,
             quiet_for_long,
             action_refused,
+            out_of_place,
             machine_busy,
             waits_for_itself,
         ),

@@ -68,7 +68,7 @@ def _stalled(index: HistoryIndex) -> bool:
 
 def _in_order(index: HistoryIndex) -> bool:
     told = Counter(
-        (event.sender, delivery.connection.name)
+        (event.sender, delivery.connection.name, event.by.op.name, event.rooms)
         for event in index.events.values()
         for delivery in event.deliveries
         if delivery.received < NEVER

@@ -193,6 +193,7 @@ class HistoryIndex:
 
     def _moves(self, c: Connection, room: str, joins: bool, row: int) -> None:
         spans = c.rooms.setdefault(room, [])
+        c.moves.append((row, room, joins))
         if joins:
             spans.append(Span(may_from=row))
         else:

@@ -18,7 +18,7 @@ from .loss import (
     perhaps_unheard,
     refused_honestly,
 )
-from .records import Connection
+from .records import Connection, Delivery, Event
 from .spans import NEVER
 from .verdicts import Breach, Check, declared, rows_of
 
@@ -28,6 +28,11 @@ MOMENTS = frozenset({"cancel", "stall", "unstall"})
 """What is done in a moment: these operations never end."""
 
 WIPES = frozenset({"clean_up", "sweep", "shut_down", "pause"})
+
+
+def _at_the_users(event: Event) -> list[Delivery]:
+    """Where it was sent to whom it is kept for; what answers its sender and quotes it reached nobody else."""
+    return [d for d in event.deliveries if event.to in (d.connection.user, d.connection.identity)]
 
 
 def kept(index: HistoryIndex) -> Iterator[Breach]:
@@ -42,7 +47,7 @@ def kept(index: HistoryIndex) -> Iterator[Breach]:
         act = event.by
         if act.finished != RowKind.RETURNED or event.to is None:
             continue
-        if any(d.received != NEVER for d in event.deliveries):
+        if any(d.received != NEVER for d in _at_the_users(event)):
             continue
         for c in sorted(index.of_user(event.to), key=lambda c: c.asked):
             up = c.login.sure_from
@@ -64,7 +69,7 @@ def lost_on_the_way(index: HistoryIndex, b: Breach) -> bool:
 
     Nor is it owed again where the send failed for that: whether it does, a moment after a client has gone, is luck.
     """
-    return b.event is not None and (bool(b.event.deliveries) or b.event.turned_away)
+    return b.event is not None and (bool(_at_the_users(b.event)) or b.event.turned_away)
 
 
 def live_and_slow(index: HistoryIndex, b: Breach) -> bool:
@@ -120,7 +125,7 @@ def kept_twice(index: HistoryIndex) -> Iterator[Breach]:
     for event in index.events.values():
         if len(event.deliveries) < 2:
             continue
-        got = sorted((d for d in event.deliveries if d.received != NEVER), key=lambda d: d.received)
+        got = sorted((d for d in _at_the_users(event) if d.received != NEVER), key=lambda d: d.received)
         if (
             len({d.connection.name for d in got}) < 2
             or event.by.finished != RowKind.RETURNED

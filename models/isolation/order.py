@@ -19,9 +19,10 @@ __all__ = ("CHECKS",)
 def order(index: HistoryIndex) -> Iterator[Breach]:
     """What one emitter began after another of its emits had returned, or on the same connection, arrives after it.
 
-    What is said by an operation of the target's own comes in order with what is said by the same one.
+    What is said by an operation of the target's own comes in order with what is said by the same one, and what is said
+    in a room with what is said there: rooms may have queues of their own, and a history that is sent on joining.
     """
-    arrived: dict[tuple[str, str, str | None], list[tuple[int, Event, Connection]]] = {}
+    arrived: dict[tuple[str, str, str | None, tuple[str, ...]], list[tuple[int, Event, Connection]]] = {}
     for event in index.events.values():
         seen: set[str] = set()
         for d in event.deliveries:
@@ -29,9 +30,9 @@ def order(index: HistoryIndex) -> Iterator[Breach]:
                 seen.add(d.connection.name)
                 if d.retold:  # whoever came in the middle of it hears a later step than others have heard
                     continue
-                key = event.by.op.user or "", d.connection.name, event.by.op.name
+                key = event.by.op.user or "", d.connection.name, event.by.op.name, event.rooms
                 arrived.setdefault(key, []).append((d.received, event, d.connection))
-    for (sender, name, _), events in arrived.items():
+    for (sender, name, _, _), events in arrived.items():
         events.sort(key=_row)
         for (row, event, c), (later_row, later, _) in pairwise(events):
             act, earlier = event.by, later.by

@@ -97,6 +97,8 @@ class Connection:
     lapses: list[tuple[int, int]] = field(default_factory=list)
     """(from row, to row): a frame lay unread, or it did not read at all, for longer than the policy's delay"""
     rooms: dict[str, list[Span]] = field(default_factory=dict)
+    moves: list[tuple[int, str, bool]] = field(default_factory=list)
+    """(row, room, whether it asked to join it and not to leave it)"""
     in_flight: deque[tuple[int, float, list[Delivery]]] = field(default_factory=deque)
     stalled_since: tuple[int, float] | None = None
     before: Connection | None = None
@@ -140,6 +142,7 @@ class Connection:
         self.ends_at(row, "authenticate")
         again = replace(self, user=user, identity=identity, asked=row, login=Span(), before=self)
         again.failed, again.unconfirmed, again.ended_by, again.ends = NEVER, False, "", []
+        again.moves = []
         again.rooms = {room: [Span(may_from=row, sure_until=row, doubtful=row)] for room in self.rooms}
         again.login.begins(row)
         return again
@@ -154,7 +157,11 @@ class Connection:
 
     def has_joined(self, room: str, row: int) -> bool:
         """Whether it has asked to be a member before a row, and not yet for that to end."""
-        return any(span.may_from < row < span.sure_until for span in self.rooms.get(room, ()))
+        return any(span.may_from < row <= span.sure_until for span in self.rooms.get(room, ()))
+
+    def last_asked_in(self, room: str, row: int) -> bool:
+        """Whether the last that it asked of a room before a row was to join it, whatever came of that."""
+        return next((joins for at, moved, joins in reversed(self.moves) if moved == room and at < row), False)
 
     def must_be_member(self, room: str, since: int, until: int) -> bool:
         return any(span.must(since, until) for span in self.rooms.get(room, ()))

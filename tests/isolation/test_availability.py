@@ -314,6 +314,63 @@ def test_an_action_may_be_answered_by_hanging_up(why: Farewell, excused: bool) -
 
 
 @pytest.mark.parametrize(
+    ("why", "excused"),
+    [
+        *((Farewell.of(code), True) for code in (1000, 1002, 1003, 1007, 1008, 1009, 4000, 4409, 4999)),
+        *((Farewell.of(code), False) for code in (1001, 1006, 1011, 1013, 3000, 5000)),
+        (Farewell("the connection was dropped"), False),
+        (Farewell.by(KeyError()), False),
+    ],
+)
+def test_who_joins_a_room_once_more_may_be_hung_up_on(why: Farewell, excused: bool) -> None:
+    story = served("u0", "u1")
+    story.end(story.begin("join", "c0", "u0", room="r0"))
+    again = story.begin("join", "c0", "u0", room="r0")
+    story.closed("c0", why).end(again, NOBODY).rest()
+    assert kinds(story) == ([] if excused else ["Dropped"])
+    assert story.excused() == (["out_of_place"] if excused else [])
+
+
+@pytest.mark.parametrize(
+    ("steps", "want"),
+    [
+        (("join r0",), ["Dropped"]),
+        (("join r0", "join r0"), []),
+        (("join r0", "join r1"), ["Dropped"]),
+        (("join r0", "leave r0"), ["Dropped"]),
+        (("leave r0",), []),
+        (("join r0", "leave r0", "leave r0"), []),
+        (("join r0", "leave r0", "join r0"), ["Dropped"]),
+        (("join r0", "emit_to_room r0"), ["Dropped"]),
+        (("emit_to_room r0",), []),
+        (("join r0", "leave r0", "emit_to_room r0"), []),
+        (("join r0", "join r0", "rest"), ["Dropped"]),
+        (("join r0", "join r0", "rest", "emit_to_room r0"), ["Dropped"]),
+        (("join r0", "join r0", "emit_to_room r0"), ["Dropped"]),
+    ],
+)
+def test_only_what_is_out_of_place_excuses_it(steps: tuple[str, ...], want: list[str]) -> None:
+    story = served("u0", "u1")
+    for step in steps:
+        if step == "rest":
+            story.rest()
+        else:
+            kind, room = step.split()
+            story.end(story.begin(kind, "c0", "u0", room=room))  # type: ignore[arg-type]
+    story.closed("c0", Farewell.of(4409)).rest()
+    assert kinds(story) == want
+
+
+def test_it_may_be_hung_up_on_before_anything_was_answered() -> None:
+    story = served("u0", "u1")
+    asked = [story.begin("join", "c0", "u0", room="r0") for _ in range(2)]
+    story.closed("c0", Farewell.of(4409))
+    for number in asked:
+        story.end(number, NOBODY, RowKind.CANCELLED)
+    assert kinds(story.rest()) == []
+
+
+@pytest.mark.parametrize(
     ("steps", "want"),
     [
         (("act",), []),

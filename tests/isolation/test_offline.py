@@ -8,7 +8,7 @@ import pytest
 
 from crosswire.fuzzer.core.history import RowKind
 
-from .story import Story, circumstances, kinds, managed
+from .story import Story, circumstances, kinds, managed, served
 
 
 def kept(**policy: Any) -> tuple[Story, int]:
@@ -77,6 +77,20 @@ def test_a_replay_that_was_cut_off_is_taken_up_again() -> None:
     login = story.begin("connect", "c1", "u1")
     story.end(login).stall("c1").wait(9.0).resume("c1").rest()
     assert kinds(story) == ["OfflineLoss"]
+
+
+def test_an_answer_that_quotes_what_is_kept_reached_nobody_it_is_kept_for() -> None:
+    def quoted_to_the_sender() -> tuple[Story, int]:
+        story = served("u0", kept="next")
+        number = story.begin("emit", "c0", "u0", to="u1")
+        return story.hears("c0", number).end(number).rest(), number
+
+    story, number = quoted_to_the_sender()
+    assert kinds(comes(story, "c1", number)) == []
+    story, _ = quoted_to_the_sender()
+    assert kinds(comes(story, "c1")) == ["OfflineLoss"]
+    story, number = quoted_to_the_sender()
+    assert kinds(comes(comes(story, "c1", number), "c2", number)) == ["OfflineDuplicate"]
 
 
 # -- excuses ------------------------------

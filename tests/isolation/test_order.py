@@ -158,3 +158,19 @@ def test_each_connection_has_an_order_of_its_own() -> None:
     second = story.begin("emit", None, "u0", to="u1")
     story.hears("c0", first).hears("c1", first).hears("c0", second).hears("c1", second).end(first).end(second).rest()
     assert kinds(story) == []
+
+
+def test_each_room_has_an_order_of_its_own() -> None:
+    for rooms, want in ((("r0", "r0"), ["Disorder"]), (("r0", "r1"), []), (("r0", None), [])):
+        story = served("u0", "u1")
+        for connection, user in (("c0", "u0"), ("c1", "u1")):
+            for room in ("r0", "r1"):
+                story.end(story.begin("join", connection, user, room=room))
+        first, second = (
+            story.begin("emit", "c0", "u0", to="u1")
+            if room is None
+            else story.begin("emit_to_room", "c0", "u0", room=room)
+            for room in rooms
+        )
+        story.hears("c1", second).hears("c1", first).end(first, NOBODY).end(second, NOBODY).rest()
+        assert kinds(story) == want, rooms
