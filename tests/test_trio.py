@@ -16,6 +16,7 @@ import contextlib
 import importlib
 
 import anyio
+import anyio.lowlevel
 
 from crosswire.fuzzer.core.choices import BACKENDS, Backend
 from crosswire.fuzzer.core.history import Failure, RowKind
@@ -143,6 +144,28 @@ class StartsProcesses(Chat):
         await anyio.run_process(["true"])
 
 
+class TakesLonger(Repaired):
+    """What is emitted is worked on one after the other, and the more there is, the longer each takes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lock = anyio.Lock()
+        self.waiting = 0
+
+    async def emit(self, event: Event) -> None:
+        self.waiting += 1
+        async with self.lock:
+            for _ in range(6 * self.waiting):
+                await anyio.lowlevel.checkpoint()
+        await super().emit(event)
+
+
+class NeverEnds(Repaired):
+    async def emit(self, event: Event) -> None:
+        while True:
+            await anyio.lowlevel.checkpoint()
+
+
 class OnAsyncioOnly(Chat):
     backends = ("asyncio",)
 
@@ -189,6 +212,18 @@ def test_deadlines_pass_in_virtual_time_and_operations_can_be_cancelled() -> Non
             cancelled = [one.run(CANCELLED, RandomWalk(seed)).history for seed in range(40)]
         assert [row.time for row in history if (row.kind, row.operation) == (RowKind.RETURNED, 2)] == [0.5]
         assert any((row.kind, row.operation) == (RowKind.CANCELLED, 2) for history in cancelled for row in history)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_what_a_hundred_do_at_once_may_take_each_of_them_long(backend: Backend) -> None:
+    def spins(adapter: type[Adapter], times: int) -> bool:
+        program = Program((PROGRAM.operations[0], Operation("emit", None, "u1", "u0", times=times)))
+        history = worker(adapter, backend).run(program, InOrder()).history
+        return any(row.kind == RowKind.SPINNING for row in history)
+
+    assert not spins(TakesLonger, 100)
+    assert spins(NeverEnds, 100)
+    assert spins(NeverEnds, 1)
 
 
 def test_a_group_of_one_exception_is_told_as_that_one() -> None:

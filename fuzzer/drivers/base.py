@@ -25,6 +25,7 @@ from ..targets.adapter import Target
 from ..targets.policy import REST
 from ..world import Outer, OutsideWorldError
 from ..world.entropy import CLOCK_START
+from ..world.loop import MAX_ITERATIONS
 from ..world.outer import GRAIN
 from .evidence import NAME, Connections, about, brief, failure
 from .retained import Retained, Root, long_pause
@@ -37,6 +38,10 @@ BLOCKING = 0.1
 
 NIGHT = 40_000
 """Iterations of the loop that the usual servers take while nobody is there for a day: they look around every 20 s."""
+
+EACH_OTHER = 8
+"""Iterations for each two operations, where that is more than `MAX_ITERATIONS`: what a hundred do at once may take each
+of them a hundred times as long, and comes to rest."""
 
 LEFT = frozenset({RowKind.GONE, RowKind.CLOSED, RowKind.STALLED})
 """After which rows a server may find that a client is not there."""
@@ -82,6 +87,7 @@ class Driver(ABC):
         self.stages = program.stages
         self.users = program.users
         self.loop = loop
+        loop.granted = max(0, EACH_OTHER * len(self.operations) ** 2 - MAX_ITERATIONS)
         self.context = copy_context()
         self.history: list[Row] = []
         self.frames: list[Sent] = []
@@ -368,7 +374,7 @@ class Driver(ABC):
         seconds = op.seconds or 0.0
         if self.retained is not None and number == self.two_days and not self.leavers():
             self.retained.day_over(self._came())
-            self.loop.granted = NIGHT
+            self.loop.granted += NIGHT
         if op.kind == "sweep":
             seconds = (self.target.traits.policy.idle or 0.0) * 1.5
         if seconds:

@@ -196,8 +196,7 @@ class WorldLoop(Selecting, Timers, asyncio.AbstractEventLoop):  # type: ignore[m
                 settle()
             iterations += 1
             if iterations > most:
-                most += self.granted
-                self.granted = 0
+                most = MAX_ITERATIONS + self.granted
                 if iterations > most:
                     self.spinning = True
                     return

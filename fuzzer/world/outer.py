@@ -89,7 +89,7 @@ class Outer(Tasks, Networked):
         self.trespass: OutsideWorldError | None = None
         self.spinning = False
         self.granted = 0
-        """further iterations that an execution may take before it counts as spinning: a long time goes by in it"""
+        """further iterations that an execution may take before it counts as spinning: much is done, or for long"""
         self.jobs = 0
         self.threads = 0
         self.numbered = False

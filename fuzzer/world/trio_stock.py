@@ -87,7 +87,7 @@ class StockTrio(TrioWorld):
 
     def _take_decisions(self) -> None:
         self._boundaries += 1
-        self.spinning = self._boundaries > MAX_ITERATIONS
+        self.spinning = self._boundaries > MAX_ITERATIONS + self.granted
         self.out_of_time = real_clock() > self.until
         assert self._run is not None
         if self.spinning or self.out_of_time or self._stopping or not self._decide(self._run):

@@ -14,6 +14,7 @@ import heapq
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from contextvars import Context, copy_context
+from itertools import count
 from math import inf
 from typing import Any, cast
 
@@ -227,7 +228,10 @@ class TrioWorld(TrioSockets, TimerHeap):
 
     def _loop(self, run: Run) -> None:
         runner, step, due, settle = run.runner, run.step, self.lockstep.due, self.lockstep.settle
-        for _ in range(MAX_ITERATIONS):
+        for iterations in count():
+            if iterations >= MAX_ITERATIONS + self.granted:
+                self.spinning = True
+                return
             if due:
                 settle()
             if not self._decide(run):
@@ -238,7 +242,6 @@ class TrioWorld(TrioSockets, TimerHeap):
                 step()
             if self._stopping:
                 return
-        self.spinning = True
 
     def run_world(self, context: Context, first: Callable[..., object], *args: Any) -> None:
         """Run ``first(*args)`` and all that follows from it in ``context``, until nothing can happen or `stop`."""
