@@ -34,7 +34,7 @@ def timeline(program: Program, history: History) -> Iterator[Moment]:
     registry: tuple[str, ...] | None = None
     owed: list[tuple[str, str]] = []
     for number, row in enumerate(history):
-        op = program.operations[row.operation] if row.operation is not None and row.operation < len(program) else None
+        op = program.operation(row.operation)
         name = row.connection or ""
         if row.kind == "returned" and op is not None and op.kind == "connect" and row.detail is not False:
             connected[name] = users[name]

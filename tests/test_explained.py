@@ -12,7 +12,7 @@ from crosswire.fuzzer.core.history import RowKind
 from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.engine.execution import Execution, Worker
 from crosswire.fuzzer.findings.finding import judged
-from crosswire.fuzzer.reports.words import tracebacks
+from crosswire.fuzzer.reports.words import describe, lane_of, tracebacks
 from crosswire.fuzzer.targets.resolve import resolve
 from crosswire.fuzzer.world import InOrder
 from crosswire.models.isolation.violations import UnhandledError, Violation
@@ -69,6 +69,27 @@ def test_where_lanes_are_too_narrow_each_row_says_whose_it_is(shown: tuple[Execu
     heading, *below = rows(beside - 1)[1:]
     assert heading == ["time", "where", "what"]
     assert any(row[1] in connected and row[3:6] == ["server", "sends", "e2"] for row in below if len(row) > 5)
+
+
+def test_what_comes_after_a_repetition_has_its_own_name() -> None:
+    program = Program(
+        (
+            Operation("connect", "c0", "u0"),
+            Operation("emit", "c0", "u0", "u0", times=3),
+            Operation("broadcast", None, "u1"),
+        )
+    )
+    execution = Worker(resolve("reference")).run(program, InOrder())
+    invoked = [row for row in execution.history if row.kind == RowKind.INVOKED]
+    said = [describe(row, program) for row in invoked]
+    assert said == [
+        "connect c0 as u0",
+        *["emit c0 as u0 -> u0"] * 3,
+        "broadcast u1",
+        "disconnect at the end",
+        "shut_down",
+    ]
+    assert [lane_of(row, program) for row in invoked] == [*["c0"] * 4, "server", "c0", "server"]
 
 
 def test_an_exceptions_way_is_told_as_far_as_it_is_the_targets_own(shown: tuple[Execution, Violation]) -> None:

@@ -54,13 +54,12 @@ def preflight(worker: Worker, promises: frozenset[str] = frozenset(PROMISES)) ->
     execution = shown.execution
     name = worker.target.name
     for row in execution.history:
-        known = row.operation is not None and row.operation < len(program)
-        op = program.operations[row.operation].kind if known and row.operation is not None else None
+        op = program.operation(row.operation)
         if row.kind == "raised" and op is not None:
             assert isinstance(row.detail, Failure)
             place = row.detail.place
             raise TargetError(
-                f"{name}: {op} of a single user fails with {row.detail.brief}"
+                f"{name}: {op.kind} of a single user fails with {row.detail.brief}"
                 + (f", raised in {place}" if place else "")
             )
     if isinstance(traits, WireTraits) and execution.history:

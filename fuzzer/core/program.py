@@ -163,6 +163,10 @@ class Program:
             return self.operations
         return tuple(replace(op, times=1) for op in self.operations for _ in range(op.times))
 
+    def operation(self, number: int | None) -> Operation | None:
+        """The operation that a row of a history names; None of one that no program has, as the end's are."""
+        return self.expanded[number] if number is not None and number < len(self.expanded) else None
+
     @cached_property
     def numbers(self) -> tuple[range, ...]:
         """For each operation as it is written, the numbers of its repetitions."""

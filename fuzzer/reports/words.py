@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...models.isolation.violations import Violation
 from ..core.history import Failure, Kept, Outcome, Remains, Row
-from ..core.program import Operation, Program
+from ..core.program import Program
 from ..core.text import plain
 from ..engine.execution import Execution
 
@@ -17,7 +17,7 @@ def describe(row: Row, program: Program) -> str:
 
 
 def _described(row: Row, program: Program) -> str:
-    op = program.operations[row.operation] if row.operation is not None and row.operation < len(program) else None
+    op = program.operation(row.operation)
     what = op.kind if op is not None else "disconnect at the end" if row.connection else "shut_down"
     match row.kind:
         case "invoked":
@@ -97,8 +97,5 @@ def lane_of(row: Row, program: Program) -> str:
     """The column a row belongs to: a connection's name, or ``server``."""
     if row.connection is not None:
         return row.connection
-    if row.operation is not None and row.operation < len(program):
-        op: Operation = program.operations[row.operation]
-        if op.connection is not None:
-            return op.connection
-    return "server"
+    op = program.operation(row.operation)
+    return op.connection if op is not None and op.connection is not None else "server"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import re
 import sqlite3
@@ -98,6 +99,20 @@ def test_what_is_stuck_and_what_is_held_up_are_one_bug_each() -> None:
     assert len(kinds) > 2
     groups = [{kinds[signature] for signature in group} for group in bugs_of(causes(desks.Locked))]
     assert sorted(map(sorted, groups)) == [["HeldUp"], ["Stuck"]]
+
+
+class HangsAtTheEnd(desks.Late):
+    async def shut_down(self) -> None:
+        await asyncio.Event().wait()
+
+
+def test_what_is_stuck_at_the_end_has_its_place_too() -> None:
+    tally = Campaign(target_of(HangsAtTheEnd), Plan(seed=1, executions=10)).run()
+    of_the_end = [known.cause for known in tally.found.values() if known.finding.violation.kind == "Stuck"]
+    assert of_the_end
+    for cause in of_the_end:
+        assert cause is not None
+        assert "HangsAtTheEnd.shut_down" in [line.function for place in cause.places for line in place]
 
 
 def test_two_bugs_of_one_server_stay_apart() -> None:

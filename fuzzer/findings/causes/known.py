@@ -6,8 +6,8 @@ import os
 from collections import Counter
 
 from ....models.isolation.violations import Violation
-from ...core.history import Failure, Remains, RowKind, Sleep
-from ...core.program import EMITS
+from ...core.history import Failure, Remains, Row, RowKind, Sleep
+from ...core.program import EMITS, Operation
 from ...core.source import Line
 from ...core.stacks import Place
 from ..finding import Finding
@@ -102,17 +102,23 @@ def _circle_of(finding: Finding, trace: Trace) -> Cause | None:
 
 def _clients(finding: Finding) -> set[str | None]:
     """The connections that said what was lost, asked for what never ended, or are, or began, what was left behind."""
-    history, operations = finding.execution.history, finding.execution.program.expanded
-    found: set[str | int | None] = set()
+    history, program = finding.execution.history, finding.execution.program
+    found: set[str | None] = set()
     for row in (history[at] for at in finding.violation.evidence):
-        if isinstance(row.detail, Remains):
-            found.add(row.detail.of)
-        elif row.kind == RowKind.STUCK or (
-            row.kind == RowKind.INVOKED and row.operation is not None and operations[row.operation].kind in EMITS
-        ):
-            found.add(row.operation)
-    named = {operations[one].connection if isinstance(one, int) else one for one in found}
-    return named - {None}
+        of = row.detail.of if isinstance(row.detail, Remains) else row.operation
+        if isinstance(of, str):
+            found.add(of)
+            continue
+        op = program.operation(of)
+        if op is None:  # the end's: the connection that it is about, if any
+            found.add(row.connection if row.kind == RowKind.STUCK else None)
+        elif isinstance(row.detail, Remains) or row.kind == RowKind.STUCK or _speaks(row, op):
+            found.add(op.connection)
+    return found - {None}
+
+
+def _speaks(row: Row, op: Operation) -> bool:
+    return row.kind == RowKind.INVOKED and op.kind in EMITS
 
 
 def _holding(taken_at: Line, chain: Chain) -> Line:
