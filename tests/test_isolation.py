@@ -317,6 +317,33 @@ def test_the_same_program_accuses_no_good_target(
         assert not verdicts(TARGETS["outbox"].create, operations)
 
 
+class LeavesTwice(Good):
+    """Who cannot be written to is put away, and then leaves."""
+
+    async def emit(self, event: Event) -> Any:
+        for client in list(self.table.get(event.to or "", ())):
+            try:
+                await client.websocket.send_json(event.payload)
+            except ConnectionError:
+                self.table[client.user].remove(client)
+
+
+class SaysGoodbye(Good):
+    async def disconnect(self, client: Client) -> Any:
+        await super().disconnect(client)
+        await client.websocket.send_json({"type": "goodbye"})
+
+
+@pytest.mark.parametrize(("adapter", "broken"), [(LeavesTwice, True), (SaysGoodbye, False)])
+def test_a_client_leaves_without_an_exception_but_that_it_is_not_there(adapter: type[Adapter], broken: bool) -> None:
+    worker = Worker(Target(adapter.__name__, adapter, adapter))
+    program = Program((ALICE, Operation("abort", "c0"), *[emit("u0")] * 3))
+    with worker.session():
+        runs = [judged(worker, worker.run(program, RandomWalk(seed))) for seed in range(60)]
+    unhandled = [one for run in runs for one in run.violations if isinstance(one, violations.UnhandledError)]
+    assert bool(unhandled) is broken, unhandled
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("name", ["reference", "outbox", "golden-path"])
 def test_correct_targets_survive(name: str) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..clients.link import Link
 from ..core.history import Failure
-from ..core.stacks import is_library, raised_at, raised_through
+from ..core.stacks import is_library, raised_at, raised_through, unwrapped
 from ..core.text import cut, said
 from ..targets.websocket import FakeWebSocket
 from ..world.network import FIRST_CLIENT_PORT
@@ -31,7 +31,8 @@ ASKS = ("receive", "recv", "read")
 
 
 def failure(error: BaseException) -> Failure:
-    """An exception as a row has it."""
+    """An exception as a row has it; a group of one exception is told as that one, whichever library made it."""
+    error = unwrapped(error)
     through = raised_through(error)
     return Failure(brief(error), through[-1] if through else raised_at(error), cut(type(error).__name__, NAME), through)
 

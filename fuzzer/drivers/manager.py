@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from ..core.history import Detail, Failure, Remains, RowKind
-from ..core.program import Operation, Program
+from ..core.program import LEAVING, Operation, Program
 from ..core.stacks import Place, waits_at
 from ..core.text import cut
 from ..targets.adapter import Target, registered
@@ -18,7 +18,7 @@ from ..world import Interrupted, Outer, OutsideWorldError, TargetBlockedError
 from ..world.external import operation
 from .base import Lane
 from .calling import Calling
-from .evidence import Connections, failure
+from .evidence import Connections, about, failure
 from .retained import Root
 
 __all__ = ("ManagerDriver", "answer")
@@ -170,17 +170,27 @@ class ManagerDriver(Calling):
             kind, detail = RowKind.CANCELLED, None
         except OutsideWorldError as error:
             kind, detail = RowKind.RAISED, Failure(type(error).__name__, Place(), type(error).__name__)
-        except Exception as error:
-            kind, detail = RowKind.RAISED, failure(error)
         except (Interrupted, TargetBlockedError, GeneratorExit):
             raise
-        except BaseException as error:  # it would end the process, and everybody's connection with it
-            kind, detail = RowKind.RAISED, failure(error)
-            if number is not None:
-                self.record(RowKind.UNHANDLED, number, None, detail)
+        except BaseException as error:
+            kind, detail = RowKind.RAISED, self.failed(number, error)
         else:
             kind, detail = RowKind.RETURNED, answer(result)
         self._finish(number, lane, kind, detail)
+
+    def failed(self, number: int | None, error: BaseException) -> Failure:
+        """How an operation failed; where nobody is there to be told, nobody has handled it.
+
+        What is no `Exception` would end the process, and everybody's connection with it.  Who says that a client has
+        left is the end of its handler; that the client is not there is what it says.
+        """
+        detail = failure(error)
+        if number is not None and (
+            not isinstance(error, Exception)
+            or (self.operations[number].kind in LEAVING and about(error, self.connections()) not in self.left)
+        ):
+            self.record(RowKind.UNHANDLED, number, None, detail)
+        return detail
 
     def _finish(self, number: int | None, lane: Lane, kind: RowKind, detail: Detail) -> None:
         self.running -= 1

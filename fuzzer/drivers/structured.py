@@ -16,7 +16,6 @@ from ..world.external import operation
 from ..world.trio_private import trio
 from ..world.trio_world import TrioWorld
 from .base import Lane
-from .evidence import failure
 from .manager import ManagerDriver, answer
 
 __all__ = ("NurseryDriver",)
@@ -74,10 +73,7 @@ class NurseryDriver(ManagerDriver):
         except BaseException as error:
             if _cancelled(error):
                 raise  # the execution is over
-            single = unwrapped(error)
-            kind, detail = RowKind.RAISED, failure(single)
-            if number is not None and not isinstance(single, Exception):
-                self.record(RowKind.UNHANDLED, number, None, detail)
+            kind, detail = RowKind.RAISED, self.failed(number, unwrapped(error))
         if self.world.is_running():
             self._finish(number, lane, kind, detail)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...fuzzer.core.history import Failure, Kept, Remains, RowKind, Sleep
+from ...fuzzer.core.program import LEAVING
 from . import violations as v
 from .index import HistoryIndex
 from .spans import NEVER
@@ -15,6 +16,9 @@ __all__ = ("CHECKS",)
 SERVERS = frozenset({"shut_down", "clean_up"})
 """Operations of the server's own: whoever called them has nobody to tell."""
 
+PUTS_AWAY = frozenset({"shut_down", "clean_up", "sweep"})
+"""What ends clients' connections at the server."""
+
 
 def unhandled(index: HistoryIndex) -> Iterator[Breach]:
     """Every exception is handled, and every coroutine awaited."""
@@ -22,6 +26,19 @@ def unhandled(index: HistoryIndex) -> Iterator[Breach]:
         failure = index.history[row].detail
         if isinstance(failure, Failure):
             yield Breach(_unhandled(failure, (row,)), row, row)
+
+
+def ended_before(index: HistoryIndex, b: Breach) -> bool:
+    """It is the end of a client that had logged out, or whom the server had put away: it may be unknown by now."""
+    number = index.history[b.since].operation
+    act = index.invocations[number] if number is not None else None
+    if act is None or act.op.kind not in LEAVING:
+        return False
+    logged_out = any(
+        i.op.kind == "log_out" and i.op.connection == act.op.connection and i.began < b.since
+        for i in index.invocations.values()
+    )
+    return logged_out or index.between(PUTS_AWAY, 0, b.since)
 
 
 def server_failed(index: HistoryIndex) -> Iterator[Breach]:
@@ -127,7 +144,7 @@ def ended_meanwhile(index: HistoryIndex, b: Breach) -> bool:
 
 
 CHECKS = (
-    Check(unhandled),
+    Check(unhandled, (ended_before,)),
     Check(server_failed),
     Check(left_behind, (run_cancels, within_grace)),
     Check(kept_for_good, (writes_down,)),

@@ -35,6 +35,22 @@ def test_what_the_server_does_by_itself_does_not_raise(kind: Any, broken: bool) 
     assert kinds(story) == (["UnhandledError"] if broken else [])
 
 
+@pytest.mark.parametrize(
+    ("before", "broken"),
+    [("", True), ("log_out c0", False), ("log_out c1", True), ("clean_up", False), ("sweep", False), ("emit", True)],
+)
+def test_who_says_that_a_client_has_left_has_nobody_to_tell(before: str, broken: bool) -> None:
+    story = managed("u0", "u1")
+    if before:
+        kind, _, connection = before.partition(" ")
+        story.end(story.begin(kind, connection or None, "u0", to="u1" if kind == "emit" else None))  # type: ignore[arg-type]
+    number = story.begin("disconnect", "c0", "u0")
+    story.row(RowKind.UNHANDLED, number, None, KEY_ERROR)
+    story.end(number, KEY_ERROR, RowKind.RAISED)
+    assert kinds(story) == (["UnhandledError"] if broken else [])
+    assert story.excused() == ([] if broken else ["ended_before"])
+
+
 def test_the_loops_thread_is_left_alone() -> None:
     story = managed().mark(RowKind.BLOCKED, Sleep(SOMEWHERE, 0.5))
     assert kinds(story) == ["BlockedLoop"]
