@@ -58,6 +58,14 @@ def test_whoever_asks_is_answered_and_nobody_else(name: str, kinds: set[str]) ->
     assert verdicts(application(f"tests.applications.assistants:{name}", wire=wire), TWO_ASK) == kinds
 
 
+@pytest.mark.parametrize("answer", [None, {"word": "said"}])
+def test_what_is_never_answered_is_lost_whether_an_answer_is_declared_or_not(answer: dict[str, str] | None) -> None:
+    asks = {"ask": Action({"prompt": "{event}"}, audience="sender", answer=answer)}
+    forgetful = application("tests.applications.assistants:forgetful", wire=replace(wire, actions=asks))
+    assert verdicts(forgetful, (connect(0, "u0"), SETTLE, ask(0, "u0"), SETTLE)) == set()
+    assert verdicts(forgetful, (connect(0, "u0"), SETTLE, ask(0, "u0"), SETTLE, ask(0, "u0"), SETTLE)) == {"LostEvent"}
+
+
 def test_who_answers_nobody_does_not_understand() -> None:
     with pytest.raises(TargetError, match=r"nothing of what c0 sends arrives on c0: it sent '\{\"prompt\": \"cw-e"):
         accusations(application("tests.applications.assistants:deaf", wire=wire))

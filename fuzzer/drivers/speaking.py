@@ -152,6 +152,12 @@ class Speaking:
             return action is not None and action.answer is not None
         return (op.kind == "join" and self.wire.confirms_joins) or (op.kind == "log_out" and self.wire.confirms_log_out)
 
+    def makes_event(self, number: int) -> bool:
+        """Whether an action carries an event, which is owed to whom it is for, whether that is confirmed or not."""
+        op = self.operations[number]
+        action = self.wire.actions.get(op.name or "") if op.kind == "act" else None
+        return action is not None and action.audience is not None
+
     def rejected(self, client: WireClient, quoted: Sequence[str]) -> None:
         """The server turns down what it quotes, or the one thing under way; of several, nobody knows which."""
         mine = self._under_way(client)

@@ -83,12 +83,12 @@ class WireDriver(Driver, Speaking):
             if not self.started:
                 self.error = unwrapped(error)
             elif self.ending is not None and not isinstance(error, self.loop.cancelled):
-                self.record(RowKind.RAISED, self.ending, None, failure(unwrapped(error)))
+                self.record(RowKind.RAISED, self.ending, None, failure(error))
                 self.ending = None
             elif isinstance(error, self.loop.cancelled):
                 raise
             else:  # the server has failed, and serves nobody any more
-                self.record(RowKind.UNHANDLED, None, None, failure(unwrapped(error)))
+                self.record(RowKind.UNHANDLED, None, None, failure(error))
         else:
             self.record(RowKind.RETURNED, self.ending, None, None)
             self.ending = None
@@ -130,7 +130,8 @@ class WireDriver(Driver, Speaking):
         for number, name in list(self.emitting.items()):
             emitter = self.clients[name]
             if not emitter.link.unread or emitter.gone:
-                kind = RowKind.CANCELLED if self.awaits(number) else RowKind.RETURNED
+                doubtful = self.awaits(number) and not self.makes_event(number)
+                kind = RowKind.CANCELLED if doubtful else RowKind.RETURNED
                 self.ended(number, Outcome.INDETERMINATE, kind)
 
     def under_way(self) -> bool:

@@ -13,7 +13,7 @@ ASKS = {"ask": Action({"prompt": "{event}"}, audience="sender")}
 
 wire = JsonWire(path="/ask?token={token}", to_user=None, actions=ASKS)
 
-app, shared, one_at_a_time, deaf = FastAPI(), FastAPI(), FastAPI(), FastAPI()
+app, shared, one_at_a_time, deaf, forgetful = FastAPI(), FastAPI(), FastAPI(), FastAPI(), FastAPI()
 
 
 async def words(prompt: str) -> list[str]:
@@ -91,3 +91,15 @@ async def ask_in_vain(ws: WebSocket) -> None:
             await ws.receive_json()
     except WebSocketDisconnect:
         pass
+
+
+@forgetful.websocket("/ask")
+async def answer_every_other(ws: WebSocket) -> None:
+    await ws.accept()
+    answers = True
+    with suppress(WebSocketDisconnect, RuntimeError):
+        while True:
+            prompt = (await ws.receive_json())["prompt"]
+            if answers:
+                await answer(ws, prompt)
+            answers = not answers
