@@ -100,15 +100,26 @@ def joined_room(
 
     ``{user}`` is the client's own: that another has joined is told with the same words.
     """
-    if template is None:
+    found: set[str] = set()
+    if template is None or not _names_room(template, data, said, found) or len(found) > 1:
         return None
-    room = ""
-    for key, wanted in template.items():
-        value = data.get(key)
-        if wanted == ROOM:
-            if not isinstance(value, str | int) or isinstance(value, bool):
-                return None
-            room = str(value)
-        elif not _is_said(wanted, value, said):
-            return None
-    return room
+    return next(iter(found), "")
+
+
+def _names_room(wanted: Any, value: Any, said: Callable[[], Mapping[str, Any]], found: set[str]) -> bool:
+    """Whether a part of a frame says what a template does; the rooms that stand where it has ``{room}`` are found."""
+    if isinstance(wanted, Mapping):
+        return isinstance(value, Mapping) and all(
+            _names_room(part, value.get(key), said, found) for key, part in wanted.items()
+        )
+    if wanted == ROOM:
+        if not isinstance(value, str | int) or isinstance(value, bool):
+            return False
+        found.add(str(value))
+        return True
+    if isinstance(wanted, str) and ROOM in wanted and isinstance(value, str):
+        around = str(fill(wanted, {**said(), "room": MARK})).split(MARK)
+        within = re.fullmatch("(.+)".join(map(re.escape, around)), value, re.DOTALL)
+        found.update(within.groups() if within is not None else ())
+        return within is not None
+    return _is_said(wanted, value, said)
