@@ -103,11 +103,11 @@ from starlette.routing import WebSocketRoute
 from crosswire.fuzzer import JsonWire
 
 wire = JsonWire(path="/", to_user=None, to_all="{event}")
-online = []
+online = set()
 
 async def talk(websocket):
     await websocket.accept()
-    online.append(websocket)
+    online.add(websocket)
     try:
         while True:
             text = await websocket.receive_text()

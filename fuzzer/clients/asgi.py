@@ -235,8 +235,14 @@ class AsgiLink(Link):
         return message
 
     async def _send(self, message: Message) -> None:
-        """What uvicorn does (0.54, on websockets' sans-I/O protocol) with each message in each state."""
+        """What uvicorn does (0.54, on websockets' sans-I/O protocol) with each message in each state.
+
+        On trio, which it does not run on, what is sent over a closed connection is taken and forgotten, as hypercorn
+        (0.18) does there.
+        """
         kind = message["type"]
+        if self._loop.backend == "trio" and (self._closed or self._lost):
+            return
         if self._lost and not self._closed:
             raise ClientGoneError("the client has left")
         if kind == "websocket.accept" and not self._accepted and not self._closed:

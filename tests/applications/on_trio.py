@@ -78,12 +78,11 @@ class Chat:
 
 
 class Contagious(Chat):
-    """The task that finds a client gone fails, and with it the nursery, and everybody's."""
+    """The task whose client has left fails, and with it the nursery, and everybody's."""
 
     async def write(self, mailbox: Any, send: Send) -> None:
-        async with mailbox:
-            async for text in mailbox:
-                await send({"type": "websocket.send", "text": text})
+        await super().write(mailbox, send)
+        raise ConnectionError("nobody is there any more")
 
 
 class Leaves(Chat):
