@@ -25,7 +25,7 @@ from crosswire.fuzzer.campaigns.summary import (
     TargetSummary,
 )
 from crosswire.fuzzer.cli.lanes import lanes
-from crosswire.fuzzer.cli.result import print_result
+from crosswire.fuzzer.cli.result import compare_backends, print_result
 from crosswire.fuzzer.cli.terminal import Guarded
 from crosswire.fuzzer.core.history import Failure, Row, RowKind
 from crosswire.fuzzer.core.program import Operation, Program
@@ -203,6 +203,35 @@ def test_backends_are_compared_where_both_were_run(executions: int, told: str) -
     with redirect_stdout(out):
         print_result(RunSummary(0, 3, targets), Plan(), False)
     assert told in out.getvalue()
+
+
+def bug(violation: str, *places: str) -> BugSummary:
+    cause = CauseSummary("order", "", list(places), "", 1) if places else None
+    return BugSummary(violation, "new", violation, [], cause)
+
+
+@pytest.mark.parametrize(
+    ("asyncio", "trio", "told"),
+    [
+        ([bug("LostEvent")], [bug("LostEvent, Stuck")], "1 bug on both; on asyncio alone none; on trio alone none"),
+        ([bug("LostEvent", "a:1", "a:2")], [bug("Stuck", "a:2", "a:9")], "1 bug on both; on asyncio alone none"),
+        ([bug("LostEvent")], [bug("Stuck")], "0 bugs on both; on asyncio alone 1 (LostEvent); on trio alone 1 (Stuck)"),
+        (
+            [bug("Stuck"), bug("Stuck", "a:1")],
+            [bug("Stuck", "a:1")],
+            "1 bug on both; on asyncio alone 1 (Stuck); on trio alone none",
+        ),
+        ([], [bug("Stuck")], "0 bugs on both; on asyncio alone none; on trio alone 1 (Stuck)"),
+    ],
+)
+def test_a_bug_is_on_both_backends_by_its_places_or_by_what_it_looks_like(
+    asyncio: list[BugSummary], trio: list[BugSummary], told: str
+) -> None:
+    targets = {
+        backend: TargetSummary("chat:Chat", 5, 1, {}, [], [], bugs=bugs)
+        for backend, bugs in (("asyncio", asyncio), ("trio", trio))
+    }
+    assert compare_backends(targets).startswith(told)
 
 
 def test_where_an_object_lies_is_not_told() -> None:

@@ -226,8 +226,9 @@ def test_what_a_hundred_do_at_once_may_take_each_of_them_long(backend: Backend) 
     assert spins(NeverEnds, 1)
 
 
-def test_a_group_of_one_exception_is_told_as_that_one() -> None:
-    history = worker(Fails).run(PROGRAM, InOrder()).history
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_group_of_one_exception_is_told_as_that_one(backend: Backend) -> None:
+    history = worker(Fails, backend).run(PROGRAM, InOrder()).history
     failures = [row.detail for row in history if row.kind == RowKind.RAISED]
     assert [one.brief for one in failures if isinstance(one, Failure)] == ["LookupError: no such room"]
 
@@ -276,6 +277,19 @@ def test_what_a_target_is_written_for_is_known_from_its_imports(
         else:
             with pytest.raises(UnknownTargetError, match=f"is written for {known[0]}"):
                 resolve(f"{name}:Chat?backend={backend}")
+
+
+@pytest.mark.parametrize(
+    ("imports", "known"), [("trio", ("trio",)), ("anyio", BACKENDS), ("asyncio", ("asyncio",)), ("json", ("asyncio",))]
+)
+def test_an_adapter_beside_its_manager_is_written_for_what_that_imports(
+    imports: str, known: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / f"manager_on_{imports}.py").write_text(f"import {imports}\n\nclass Manager: ...\n", encoding="utf-8")
+    beside = SAID.format(imports=f"from manager_on_{imports} import Manager")
+    (tmp_path / f"beside_{imports}.py").write_text(beside, encoding="utf-8")
+    assert resolve(f"beside_{imports}:Chat").backends == known
 
 
 def test_a_backend_that_is_none_is_refused_in_a_line() -> None:

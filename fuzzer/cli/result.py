@@ -16,7 +16,7 @@ from ..core.choices import PROMISES
 from ..core.counting import counted
 from .terminal import plain_console
 
-__all__ = ("print_result",)
+__all__ = ("compare_backends", "print_result")
 
 FUNCTIONS = 6
 """Functions that are named of those with lines that never ran."""
@@ -90,7 +90,7 @@ def _print_summary(console: Console, summary: RunSummary, plan: Plan, scheduled:
 def _print_backends(console: Console, targets: Sequence[TargetSummary]) -> None:
     """Say of each target that was run on both backends which bugs only one of them shows.
 
-    A bug is known by the places in the source that it comes from, where these were found, else by what it looks like.
+    Bugs are the same where they share a place in the source that they come from, or else look the same.
     """
     on: dict[str, dict[str, TargetSummary]] = {}
     for t in targets:
@@ -99,25 +99,39 @@ def _print_backends(console: Console, targets: Sequence[TargetSummary]) -> None:
             on.setdefault(name[:-1], {})[backend] = t
     for name, backends in on.items():
         if len(backends) > 1:
-            console.print(Text(f"{name}: {_compared(backends)}"), soft_wrap=True)
+            console.print(Text(f"{name}: {compare_backends(backends)}"), soft_wrap=True)
 
 
-def _compared(backends: Mapping[str, TargetSummary]) -> str:
+def compare_backends(backends: Mapping[str, TargetSummary]) -> str:
     """Which bugs of a target only one backend shows, where it was run on each."""
     for backend, target in backends.items():
         if not target.executions:
             return f"on {backend} nothing was run, so there is nothing to compare"
-    shown = {backend: {_looks(bug): bug.violation for bug in target.bugs} for backend, target in backends.items()}
-    everywhere = set.intersection(*map(set, shown.values()))
-    told = [f"{counted(len(everywhere), 'bug')} on both"]
-    for backend, bugs in shown.items():
-        alone = [looks for look, looks in bugs.items() if look not in everywhere]
-        told.append(f"on {backend} alone {len(alone) or 'none'}" + (f" ({', '.join(alone)})" if alone else ""))
+    (one, first), (other, second) = backends.items()
+    mine, theirs = list(first.bugs), list(second.bugs)
+    both = 0
+    for alike in (_of_one_place, _of_one_kind):
+        for bug in tuple(mine):
+            twin = next((twin for twin in theirs if alike(bug, twin)), None)
+            if twin is not None:
+                both += 1
+                mine.remove(bug)
+                theirs.remove(twin)
+    told = [f"{counted(both, 'bug')} on both"]
+    for backend, bugs in ((one, mine), (other, theirs)):
+        alone = f" ({', '.join(bug.violation for bug in bugs)})" if bugs else ""
+        told.append(f"on {backend} alone {len(bugs) or 'none'}{alone}")
     return "; ".join(told)
 
 
-def _looks(bug: BugSummary) -> object:
-    return frozenset(bug.cause.places) if bug.cause is not None else bug.violation
+def _of_one_place(bug: BugSummary, twin: BugSummary) -> bool:
+    """Whether two come from one place, as far as is known; with it, what else is suspicious may differ."""
+    return bool(bug.cause and twin.cause and not set(bug.cause.places).isdisjoint(twin.cause.places))
+
+
+def _of_one_kind(bug: BugSummary, twin: BugSummary) -> bool:
+    """Whether two break promises in the same way: the lines that run on the one and not on the other say nothing."""
+    return not set(bug.violation.split(", ")).isdisjoint(twin.violation.split(", "))
 
 
 def _print_exercised(console: Console, target: TargetSummary) -> None:

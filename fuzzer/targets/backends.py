@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from types import ModuleType
 
 from ..core.choices import BACKENDS, Backend
+from ..core.stacks import is_own
 from .adapter import Adapter, Target
 from .places import UnknownTargetError
 from .traits import WireTraits
@@ -27,17 +28,37 @@ REACHABLE = "on trio run adapters, ASGI applications that are called directly, a
 
 
 def _imported_by(module: ModuleType) -> tuple[Backend, ...]:
-    """The libraries that a module's own names come from: trio's alone, either's, or asyncio's."""
-    names = {
-        value.__name__ if isinstance(value, ModuleType) else str(getattr(value, "__module__", ""))
-        for value in vars(module).values()
-    }
-    roots = {"trio" if name.startswith(WITH_TRIO) else name.partition(".")[0] for name in names}
-    if "asyncio" in roots:
-        return ("asyncio",)
-    if roots & TRIO:
-        return ("trio",)
-    return BACKENDS if roots & EITHER else ("asyncio",)
+    """The libraries that a module's own names come from: trio's alone, either's, or asyncio's.
+
+    Where they come from none of these, as in an adapter beside its manager, those that it has of the project's modules
+    say it.
+    """
+    seen = {module.__name__}
+    nearest = [module]
+    while nearest:
+        names = {name for near in nearest for name in _origins(near)}
+        roots = {"trio" if name.startswith(WITH_TRIO) else name.partition(".")[0] for name in names}
+        if "asyncio" in roots:
+            return ("asyncio",)
+        if roots & TRIO:
+            return ("trio",)
+        if roots & EITHER:
+            return BACKENDS
+        nearest = [sys.modules[name] for name in sorted(names - seen) if _is_projects(name)]
+        seen |= names
+    return ("asyncio",)
+
+
+def _origins(module: ModuleType) -> Iterator[str]:
+    for value in vars(module).values():
+        yield value.__name__ if isinstance(value, ModuleType) else str(getattr(value, "__module__", ""))
+
+
+def _is_projects(name: str) -> bool:
+    module = sys.modules.get(name)
+    return (
+        module is not None and name.partition(".")[0] != "crosswire" and is_own(getattr(module, "__file__", "") or "")
+    )
 
 
 def _declared(value: object) -> tuple[Backend, ...]:
@@ -90,5 +111,5 @@ def _instead(target: Target, backend: Backend) -> str:
     traits = target.traits
     known = " and ".join(target.backends)
     where = "its module, or in application(...)" if isinstance(traits, WireTraits) else "the adapter"
-    wrong = f'where that is wrong, say backends = ("{backend}",) in {where}'
+    wrong = f'where that is wrong, say backends = ("{backend}",) in {where}, or ("asyncio", "trio") if it can be both'
     return f"is written for {known}; {wrong}"
