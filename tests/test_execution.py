@@ -23,7 +23,7 @@ import crosswire.fuzzer.engine.execution as engine
 from crosswire.fuzzer.campaigns.explore import explore
 from crosswire.fuzzer.core.history import to_json
 from crosswire.fuzzer.core.program import Operation, Program
-from crosswire.fuzzer.engine.execution import Execution, TargetError, Worker
+from crosswire.fuzzer.engine.execution import SAMPLE, Execution, TargetError, Worker
 from crosswire.fuzzer.engine.schedule import Deliver
 from crosswire.fuzzer.findings.finding import Finding, judged, soundness_doubt
 from crosswire.fuzzer.search import RandomWalk
@@ -404,3 +404,21 @@ def test_somebody_elses_alarm_goes_on() -> None:
     finally:
         signal.setitimer(signal.ITIMER_REAL, *timer)
         signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_the_process_that_others_are_forked_from_may_be_killed() -> None:
+    """The kernel short of memory kills whom it likes: that is said, and what needs no such process goes on."""
+    program = Program((Operation("connect", "c0", "u0"),))
+    worker = Worker(TARGETS["reference"])
+    with worker.session():
+        shown = worker.run(program, InOrder()).history
+        worker.alone(program, InOrder())
+        assert worker._alone is not None
+        os.kill(worker._alone.pid, signal.SIGKILL)
+        for _ in range(3):
+            with pytest.raises(TargetError, match="that executions are forked from was killed by SIGKILL"):
+                worker.alone(program, InOrder())
+        worker.samples = True
+        assert [worker.run(program, InOrder()).history for _ in range(SAMPLE + 1)] == [shown] * (SAMPLE + 1)
+    worker.close()

@@ -129,8 +129,8 @@ class Seat:
             raise done.error or TargetError(f"{self._job.target}: a worker process failed: {done.gist}")
         if ending is None:
             return ran
-        finding = self._suspects.accused(self._trace.finding(ending), ending)
-        self._lives += 1
+        finding = self._suspects.accused(self._trace, ending)
+        self._lives += finding is not None or not ending.foreign
         self._cost += ending.cost
         self._ending = str(ending)
         if finding is not None:

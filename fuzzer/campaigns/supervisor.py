@@ -268,7 +268,7 @@ class Supervisor:
                         continue  # anybody may have ended it
                     raise TargetError(f"{self.target}: while it was taken up, {ending}")
                 shown = trace.finding(ending)
-                finding = self._suspects.accused(shown, ending)
+                finding = self._suspects.accused(trace, ending)
                 suspected = shown is not None and finding is None
                 unexplained = ending if suspected or not careful else None
                 spent = spent + ending.cost if unexplained is not None else 0

@@ -41,17 +41,25 @@ class Decided:
     choice: int
 
 
+Known = tuple[Program, tuple[tuple[int, int], ...]]
+"""An execution: its program, and the deviations of its schedule."""
+
+
 @dataclass(slots=True)
 class Trace:
     """What a careful worker was at last, as far as it said."""
 
     program: Program | None = None
     decisions: list[tuple[int, int]] = field(default_factory=list)
+    over: set[Known] = field(default_factory=set)
+    """What was executed to its end."""
 
     def hear(self, message: object) -> bool:
         """Take in what a worker says of itself; whether this was of that kind."""
         match message:
             case Begins(program):
+                if self.program is not None:
+                    self.over.add((self.program, tuple(self.decisions)))
                 self.program, self.decisions = program, []
             case Decided(point, choice):
                 self.decisions.append((point, choice))
@@ -67,21 +75,28 @@ class Trace:
 
 
 SUSPECTED = 3
-"""Times in a row that a program's process ends by a signal that anybody may send, until the program is accused."""
+"""Times that an execution's process ends by a signal that anybody may send, each time, until the target is accused."""
 
 
 class Suspects:
-    """Programs during which a process was ended by a signal that anybody may send: accused when it happens again."""
+    """Executions during which a process was ended by a signal that anybody may send: accused when it happens again.
+
+    One that comes to its end when it is done once more had nothing to do with it.
+    """
 
     def __init__(self) -> None:
-        self._times: Counter[Program] = Counter()
+        self._times: Counter[Known] = Counter()
 
-    def accused(self, finding: Finding | None, ending: Ending) -> Finding | None:
+    def accused(self, trace: Trace, ending: Ending) -> Finding | None:
         """Return the finding where the target is to be blamed for it; None where it is to be seen once more."""
+        for known in trace.over:
+            self._times.pop(known, None)
+        finding = trace.finding(ending)
         if finding is None or not ending.foreign:
             return finding
-        self._times[finding.execution.program] += 1
-        return finding if self._times[finding.execution.program] >= SUSPECTED else None
+        known = finding.execution.program, finding.execution.schedule.deviations
+        self._times[known] += 1
+        return finding if self._times[known] >= SUSPECTED else None
 
 
 class WatchedWorker(Worker):

@@ -63,8 +63,8 @@ class Alone(Generic[Shown]):
         answer, answered = os.pipe()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of other threads: none of them is waited for there
-            self._process = os.fork()
-        if not self._process:
+            self.pid = os.fork()
+        if not self.pid:
             try:
                 for descriptor in (ask, answer, *_ours):
                     os.close(descriptor)
@@ -75,12 +75,18 @@ class Alone(Generic[Shown]):
                 os._exit(0)
         os.close(asked)
         os.close(answered)
+        self._code: int | None = None
         self._descriptors = {ask, answer}
         _ours.update(self._descriptors)
         self._ask, self._answer = _open(ask, "wb"), _open(answer, "rb")
 
     def run(self, program: Program, chooser: Chooser) -> Shown:
         """Execute; raises `AloneError`.  The chooser decides here, whatever generator it shares with others."""
+        with suppress(BrokenPipeError):
+            return self._run(program, chooser)
+        raise self._gone()
+
+    def _run(self, program: Program, chooser: Chooser) -> Shown:
         _write(self._ask, program)
         events: dict[int, External] = {}
         while True:
@@ -99,7 +105,15 @@ class Alone(Generic[Shown]):
                 case "ended", code:
                     raise AloneError(f"the process of an execution {_ended(code)}", code)
                 case _:
-                    raise AloneError("the process that executions are forked from has gone")
+                    raise self._gone()
+
+    def _gone(self) -> AloneError:
+        """Somebody has ended the process that others are forked from."""
+        if self._code is None:
+            with suppress(ChildProcessError):
+                self._code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        how = "has gone" if self._code is None else _ended(self._code)
+        return AloneError(f"the process that executions are forked from {how}", self._code)
 
     def close(self) -> None:
         """End the process."""
@@ -109,7 +123,7 @@ class Alone(Generic[Shown]):
         with suppress(OSError):
             self._answer.close()
         with suppress(ChildProcessError):
-            os.waitpid(self._process, 0)
+            os.waitpid(self.pid, 0)
 
 
 Told = list[tuple[int, Key, float]]
