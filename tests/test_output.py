@@ -221,6 +221,11 @@ def bug(violation: str, *places: str) -> BugSummary:
             [bug("Stuck", "a:1")],
             "1 bug on both; on asyncio alone 1 (Stuck); on trio alone none",
         ),
+        (
+            [bug("Stuck", "a:1")],
+            [bug("Stuck", "z:9")],
+            "0 bugs on both; on asyncio alone 1 (Stuck); on trio alone 1 (Stuck)",
+        ),
         ([], [bug("Stuck")], "0 bugs on both; on asyncio alone none; on trio alone 1 (Stuck)"),
     ],
 )

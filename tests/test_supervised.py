@@ -302,11 +302,41 @@ def test_what_came_to_its_end_when_it_was_done_once_more_is_not_accused() -> Non
     assert suspects.accused(otherwise, killed) is None, "another schedule of it"
 
 
-def test_a_process_that_somebody_kills_is_replaced_and_nobody_is_blamed(tmp_path: Path) -> None:
+def test_who_comes_further_than_where_it_was_killed_has_come_to_its_end() -> None:
+    suspects = Suspects()
+    early, killed = _ended_by("SIGKILL")
+    program = early.program
+    assert program is not None
+    for point in range(2 * SUSPECTED):
+        assert suspects.accused(early, killed) is None
+        further, _ = _ended_by("SIGKILL")
+        further.hear(Decided(3, 1))
+        further.hear(Begins(Program((Operation("connect", "c0", "u1", token="valid"),))))
+        further.hear(Decided(point, 1))
+        assert suspects.accused(further, killed) is None
+
+
+def test_what_was_done_before_in_the_same_process_and_ends_it_the_second_time_is_accused() -> None:
+    suspects = Suspects()
+    twice, killed = _ended_by("SIGKILL")
+    assert twice.program is not None
+    twice.hear(Begins(twice.program))
+    believed = [suspects.accused(twice, killed) for _ in range(SUSPECTED)]
+    assert believed == [None] * (SUSPECTED - 1) + [twice.finding(killed)]
+
+
+@pytest.mark.parametrize(
+    "workers", [1, pytest.param(2, marks=pytest.mark.skipif(sys.platform != "linux", reason="/proc"))]
+)
+def test_a_process_that_somebody_kills_is_replaced_and_nobody_is_blamed(tmp_path: Path, workers: int) -> None:
     """Once, from outside: all executions are there, nothing is found, and what happened is told."""
     worker = "os.environ['SUPERVISOR'] == str(os.getppid())"  # not those that a worker compares itself with
+    if workers > 1:
+        above = "open(f'/proc/{os.getppid()}/stat').read().split()[3]"
+        seated = "__import__('multiprocessing').current_process().daemon"
+        worker = f"os.environ['SUPERVISOR'] == {above} and {seated}"
     once = f"os.path.exists('killed') or {worker} and [open('killed', 'x'), os.kill(os.getpid(), 9)]"
-    tally, notes = campaign(tmp_path, once)
+    tally, notes = campaign(tmp_path, once, workers=workers)
     assert tally.executions == 20 and not tally.found
     assert any("ended by SIGKILL; run once more and watched, it went on" in note for note in notes)
 

@@ -103,7 +103,7 @@ class Seat:
         self._job, self._care, self._avoided = job, care, avoided
         self._ended: list[Finding] = []
         self._suspects = Suspects()
-        self._lives = self._cost = 0
+        self._ends = self._lives = self._cost = 0
         self._ending = ""
         self.child = self._made(careful=False)
         self._trace = Trace()
@@ -121,7 +121,7 @@ class Seat:
                 self.versions = message
             elif not self._trace.hear(message) and isinstance(message, _Round):
                 notes = message.notes
-                if self._lives and not self._ended:
+                if self._ends and not self._ended:
                     notes, self._cost = [*notes, f"{self._ending}; {NOT_AGAIN}"], 0
                 ran = self._left(message.batches, notes, message.seconds)
         done, ending = self.child.done, self.child.ending
@@ -130,6 +130,7 @@ class Seat:
         if ending is None:
             return ran
         finding = self._suspects.accused(self._trace, ending)
+        self._ends += 1
         self._lives += finding is not None or not ending.foreign
         self._cost += ending.cost
         self._ending = str(ending)
@@ -137,7 +138,7 @@ class Seat:
             self._ended.append(finding)
             self._avoided.add(finding.execution.program)
         if self.number is not None and (self._lives > ROUND or self._cost >= LIVES):
-            note = f"{self._lives} processes ended in one round, what is left of it is passed over; {ending}"
+            note = f"{self._ends} processes ended in one round, what is left of it is passed over; {ending}"
             ran = self._left([], [note])
         elif self.number is None and self._cost >= LIVES:
             raise TargetError(f"{self._job.target}: in process after process, while it was taken up, {ending}")
@@ -152,7 +153,7 @@ class Seat:
             return None
         batches = [*map(self._shown, self._ended), *batches]
         ran = Ran(self.number, batches, notes, seconds, self._cost, self._ending)
-        self.number, self._ended, self._lives, self._cost = None, [], 0, 0
+        self.number, self._ended, self._ends, self._lives, self._cost = None, [], 0, 0, 0
         return ran
 
     def _made(self, careful: bool) -> Child:

@@ -89,14 +89,20 @@ class Suspects:
 
     def accused(self, trace: Trace, ending: Ending) -> Finding | None:
         """Return the finding where the target is to be blamed for it; None where it is to be seen once more."""
-        for known in trace.over:
-            self._times.pop(known, None)
         finding = trace.finding(ending)
-        if finding is None or not ending.foreign:
+        now = (finding.execution.program, finding.execution.schedule.deviations) if finding is not None else None
+        for suspect in [one for one in self._times if one != now and _came_to_its_end(one, trace)]:
+            del self._times[suspect]
+        if now is None or not ending.foreign:
             return finding
-        known = finding.execution.program, finding.execution.schedule.deviations
-        self._times[known] += 1
-        return finding if self._times[known] >= SUSPECTED else None
+        self._times[now] += 1
+        return finding if self._times[now] >= SUSPECTED else None
+
+
+def _came_to_its_end(known: Known, trace: Trace) -> bool:
+    """Whether it was done once more, as far as it had come when its process ended, and beyond."""
+    program, decisions = known
+    return any(program == other and decisions == more[: len(decisions)] for other, more in trace.over)
 
 
 class WatchedWorker(Worker):

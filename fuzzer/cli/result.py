@@ -130,8 +130,8 @@ def _of_one_place(bug: BugSummary, twin: BugSummary) -> bool:
 
 
 def _of_one_kind(bug: BugSummary, twin: BugSummary) -> bool:
-    """Whether two break promises in the same way: the lines that run on the one and not on the other say nothing."""
-    return not set(bug.violation.split(", ")).isdisjoint(twin.violation.split(", "))
+    """Whether two break promises in the same way, and where one of them comes from is not known."""
+    return not (bug.cause and twin.cause) and not set(bug.violation.split(", ")).isdisjoint(twin.violation.split(", "))
 
 
 def _print_exercised(console: Console, target: TargetSummary) -> None:

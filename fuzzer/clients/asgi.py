@@ -237,11 +237,11 @@ class AsgiLink(Link):
     async def _send(self, message: Message) -> None:
         """What uvicorn does (0.54, on websockets' sans-I/O protocol) with each message in each state.
 
-        On trio, which it does not run on, what is sent over a closed connection is taken and forgotten, as hypercorn
+        On trio, which it does not run on, what is sent to a client that has gone is taken and forgotten, as hypercorn
         (0.18) does there.
         """
         kind = message["type"]
-        if self._loop.backend == "trio" and (self._closed or self._lost):
+        if self._loop.backend == "trio" and (self._lost or (self._closed and self._gone)):
             return
         if self._lost and not self._closed:
             raise ClientGoneError("the client has left")

@@ -185,11 +185,11 @@ class ManagerDriver(Calling):
         left is the end of its handler; that the client is not there is what it says.
         """
         detail = failure(error)
-        if number is not None and (
-            not isinstance(error, Exception)
-            or (self.operations[number].kind in LEAVING and about(error, self.connections()) not in self.left)
-        ):
+        op = self.operations[number] if number is not None else None
+        if op is not None and not isinstance(error, Exception):
             self.record(RowKind.UNHANDLED, number, None, detail)
+        elif op is not None and op.kind in LEAVING and about(error, self.connections()) not in self.left:
+            self.record(RowKind.UNHANDLED, number, op.connection, detail)
         return detail
 
     def _finish(self, number: int | None, lane: Lane, kind: RowKind, detail: Detail) -> None:

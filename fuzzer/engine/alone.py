@@ -113,7 +113,8 @@ class Alone(Generic[Shown]):
             with suppress(ChildProcessError):
                 self._code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         how = "has gone" if self._code is None else _ended(self._code)
-        return AloneError(f"the process that executions are forked from {how}", self._code)
+        killed = self._code if self._code is not None and self._code < 0 else None
+        return AloneError(f"the process that executions are forked from {how}", killed)
 
     def close(self) -> None:
         """End the process."""
@@ -122,8 +123,9 @@ class Alone(Generic[Shown]):
             self._ask.close()
         with suppress(OSError):
             self._answer.close()
-        with suppress(ChildProcessError):
-            os.waitpid(self.pid, 0)
+        if self._code is None:
+            with suppress(ChildProcessError):
+                os.waitpid(self.pid, 0)
 
 
 Told = list[tuple[int, Key, float]]

@@ -110,7 +110,13 @@ def _names_room(wanted: Any, value: Any, said: Callable[[], Mapping[str, Any]], 
     """Whether a part of a frame says what a template does; the rooms that stand where it has ``{room}`` are found."""
     if isinstance(wanted, Mapping):
         return isinstance(value, Mapping) and all(
-            _names_room(part, value.get(key), said, found) for key, part in wanted.items()
+            key in value and _names_room(part, value[key], said, found) for key, part in wanted.items()
+        )
+    if isinstance(wanted, list | tuple):
+        return (
+            isinstance(value, list)
+            and len(value) == len(wanted)
+            and all(_names_room(part, one, said, found) for part, one in zip(wanted, value, strict=True))
         )
     if wanted == ROOM:
         if not isinstance(value, str | int) or isinstance(value, bool):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from ...fuzzer.core.history import Farewell, Refusal, RowKind
+from ...fuzzer.core.history import EventId, Farewell, Refusal, RowKind
 from ...fuzzer.targets.policy import Limits
 from . import violations as v
 from .audience import may_not_hear
@@ -317,16 +317,19 @@ def out_of_place(index: HistoryIndex, b: Breach) -> bool:
     why, c = _code(index, b), b.connection
     if c is None or not (why == NORMAL or why in REFUSALS or why in PRIVATE):
         return False
-    return any(_out_of_place(c, act) for act in _answered_by_it(index, b))
+    return any(_out_of_place(index, c, act) for act in _answered_by_it(index, b))
 
 
-def _out_of_place(c: Connection, act: Invocation) -> bool:
+def _out_of_place(index: HistoryIndex, c: Connection, act: Invocation) -> bool:
     room = act.op.room or ""
     match act.op.kind:
         case "join":
             return c.last_asked_in(room, act.began)
-        case "leave" | "emit_to_room":
+        case "leave":
             return not c.has_joined(room, act.began)
+        case "emit_to_room":
+            rooms = index.events[EventId(act.number)].rooms
+            return bool(rooms) and not any(c.has_joined(one, act.began) for one in rooms)
     return False
 
 

@@ -16,9 +16,6 @@ __all__ = ("CHECKS",)
 SERVERS = frozenset({"shut_down", "clean_up"})
 """Operations of the server's own: whoever called them has nobody to tell."""
 
-PUTS_AWAY = frozenset({"shut_down", "clean_up", "sweep"})
-"""What ends clients' connections at the server."""
-
 
 def unhandled(index: HistoryIndex) -> Iterator[Breach]:
     """Every exception is handled, and every coroutine awaited."""
@@ -29,16 +26,17 @@ def unhandled(index: HistoryIndex) -> Iterator[Breach]:
 
 
 def ended_before(index: HistoryIndex, b: Breach) -> bool:
-    """It is the end of a client that had logged out, or whom the server had put away: it may be unknown by now."""
-    number = index.history[b.since].operation
-    act = index.invocations[number] if number is not None else None
-    if act is None or act.op.kind not in LEAVING:
+    """It is the end of a client that was never let in, had logged out, or whom the server had put away or hung up on.
+
+    It may be unknown by now.  What would end the process is no answer to that.
+    """
+    row = index.history[b.since]
+    if row.operation is None or row.connection is None:
         return False
-    logged_out = any(
-        i.op.kind == "log_out" and i.op.connection == act.op.connection and i.began < b.since
-        for i in index.invocations.values()
-    )
-    return logged_out or index.between(PUTS_AWAY, 0, b.since)
+    act = index.invocations[row.operation]
+    c = index.session(act)
+    ended = any(at < act.began and how not in LEAVING for at, how in c.ends)
+    return ended or c.closed < b.since or c.failed < b.since
 
 
 def server_failed(index: HistoryIndex) -> Iterator[Breach]:

@@ -153,7 +153,7 @@ def perhaps_ended(index: HistoryIndex, b: Breach) -> bool:
 
 
 def perhaps_busy(index: HistoryIndex, b: Breach) -> bool:
-    """The same client asked for more at once, with no answer declared: one may be refused, or take another's place."""
+    """The same client asked for more at once, and got no answer: one may be refused, or take another's place."""
     act = b.act
     if act is None or act.op.kind != "act" or not act.indeterminate or not _asked(index, act):
         return False

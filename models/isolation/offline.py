@@ -32,7 +32,7 @@ WIPES = frozenset({"clean_up", "sweep", "shut_down", "pause"})
 
 def _at_the_users(event: Event) -> list[Delivery]:
     """Where it was sent to whom it is kept for; what answers its sender and quotes it reached nobody else."""
-    return [d for d in event.deliveries if event.to in (d.connection.user, d.connection.identity)]
+    return [d for d in event.deliveries if event.to in d.connection.names]
 
 
 def kept(index: HistoryIndex) -> Iterator[Breach]:

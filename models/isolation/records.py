@@ -142,7 +142,7 @@ class Connection:
         self.ends_at(row, "authenticate")
         again = replace(self, user=user, identity=identity, asked=row, login=Span(), before=self)
         again.failed, again.unconfirmed, again.ended_by, again.ends = NEVER, False, "", []
-        again.moves = []
+        again.moves = list(self.moves)
         again.rooms = {room: [Span(may_from=row, sure_until=row, doubtful=row)] for room in self.rooms}
         again.login.begins(row)
         return again

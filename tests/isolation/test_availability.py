@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from crosswire.fuzzer.core.history import Farewell, RowKind
+from crosswire.fuzzer.core.history import Aim, Farewell, RowKind
 
 from .story import KEY_ERROR, NOBODY, Story, circumstances, kinds, managed, refused, served
 
@@ -359,6 +359,22 @@ def test_only_what_is_out_of_place_excuses_it(steps: tuple[str, ...], want: list
             story.end(story.begin(kind, "c0", "u0", room=room))  # type: ignore[arg-type]
     story.closed("c0", Farewell.of(4409)).rest()
     assert kinds(story) == want
+
+
+def test_whether_a_client_stays_in_its_rooms_when_it_logs_in_again_is_the_servers_affair() -> None:
+    story = served("u0", "u1")
+    story.end(story.begin("join", "c0", "u0", room="r0"))
+    story.end(story.begin("authenticate", "c0", "u0"), "u0")
+    again = story.begin("join", "c0", "u0", room="r0")
+    assert kinds(story.closed("c0", Farewell.of(4409)).end(again, NOBODY).rest()) == []
+
+
+def test_a_room_is_spoken_in_where_the_event_goes_and_not_where_the_program_says() -> None:
+    for joined, want in (("lobby", ["Dropped"]), ("r1", [])):
+        story = served("u0", "u1")
+        story.end(story.begin("join", "c0", "u0", room=joined))
+        said = story.begin("emit_to_room", "c0", "u0", room="r0", detail=Aim(rooms=("lobby",)))
+        assert kinds(story.closed("c0", Farewell.of(4000)).end(said, NOBODY).rest()) == want
 
 
 def test_it_may_be_hung_up_on_before_anything_was_answered() -> None:
