@@ -74,7 +74,7 @@ class Trace:
         return fatal(ending, self.program, Schedule(tuple(self.decisions)))
 
 
-SUSPECTED = 3
+SUSPECTED = 4
 """Times that an execution's process ends by a signal that anybody may send, each time, until the target is accused."""
 
 
