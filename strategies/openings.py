@@ -13,7 +13,7 @@ from itertools import product
 from ..fuzzer.core.program import Kind, Program
 from ..fuzzer.drivers.retained import EACH_DAY, LONG_AFTER
 from ..fuzzer.targets.adapter import Target
-from . import phrases, scenes
+from . import phrases, room_scenes, scenes
 from .script import Script, Speech, Vocabulary, of_oneself
 
 __all__ = ("LONG_LOOK", "openings", "rehearsal")
@@ -93,10 +93,10 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float], night: float | N
         if scenes.for_one(speech):
             yield partial(scenes.absent, speech=speech, times=1, tabs=2, slow=False)
         if (scenes.for_one(speech) and not of_oneself(speech)) or speech in vocabulary.spoken_in_rooms:
-            yield partial(scenes.comes_meanwhile, speech=speech)
+            yield partial(room_scenes.comes_meanwhile, speech=speech)
         yield partial(scenes.slow, speech=speech, resumes=False, tab="connect", seconds=phrases.SLOW_FOR)
     for speech in vocabulary.spoken_in_rooms:
-        yield partial(scenes.slow_elsewhere, speech=speech)
+        yield partial(room_scenes.slow_elsewhere, speech=speech)
     if vocabulary.logs_in_again:
         outs = (False, True) if vocabulary.offers("log_out") else (False,)
         for logs_out, tab in product(outs, (False, True)):
@@ -215,21 +215,26 @@ def _by_the_server(vocabulary: Vocabulary, speech: Speech) -> Iterator[Opening]:
             yield partial(scenes.expires, speech=said, tab=tab)
     if len(vocabulary.rooms) > 1 and vocabulary.users >= scenes.CLIENTS:
         for said, (speaks, both) in product(vocabulary.in_rooms, ((True, False), (True, True), (False, True))):
-            yield partial(scenes.crosses, speech=said, speaks=speaks, both=both)
+            yield partial(room_scenes.crosses, speech=said, speaks=speaks, both=both)
     if vocabulary.target.traits.policy.tabs_apart and vocabulary.offers("leave"):
         for said in vocabulary.in_rooms:
-            yield partial(scenes.tab_leaves, speech=said)
+            yield partial(room_scenes.tab_leaves, speech=said)
     parting = (False, True) if vocabulary.offers("leave") else (False,)
     for said, leaves, slow, which in product(vocabulary.in_rooms, parting, (False, True), (1, 0)):
-        yield partial(scenes.moves, speech=said, leaves=leaves, slow=slow, which=which)
+        yield partial(room_scenes.moves, speech=said, leaves=leaves, slow=slow, which=which)
     for said in vocabulary.in_rooms:
         for how in (None, *vocabulary.leaving[:2]):
-            yield partial(scenes.in_two_rooms, speech=said, how=how)
+            yield partial(room_scenes.in_two_rooms, speech=said, how=how)
         for mind in phrases.minds(vocabulary):
-            yield partial(scenes.changes_its_mind, speech=said, mind=mind)
+            yield partial(room_scenes.changes_its_mind, speech=said, mind=mind)
         ways: tuple[Kind, ...] = ("leave",) if vocabulary.offers("leave") else ()
         for how, alone in product((*ways, *vocabulary.leaving[:2]), (False, True)):
-            yield partial(scenes.changes_places, speech=said, how=how, alone=alone)
+            yield partial(room_scenes.changes_places, speech=said, how=how, alone=alone)
+    puts_out = [own for own in vocabulary.target.traits.own_operations if own.removes]
+    for own, said, (tab, meanwhile) in product(
+        puts_out, vocabulary.in_rooms, ((False, False), (True, False), (False, True))
+    ):
+        yield partial(room_scenes.is_put_out, speech=said, own=own, tab=tab, meanwhile=meanwhile)
     if vocabulary.offers("shut_down"):
         yield partial(scenes.shut_down, speech=speech, slow=False)
         for said in vocabulary.speeches:

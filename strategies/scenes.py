@@ -15,23 +15,19 @@ __all__ = (
     "SOON",
     "absent",
     "alone_and_back",
+    "arrive",
     "at_once",
     "back_for_long",
     "beyond",
     "burst",
     "cancelled",
-    "changes_its_mind",
-    "changes_places",
     "cleaned_up",
     "comes_and_goes",
-    "comes_meanwhile",
     "conversation",
-    "crosses",
     "cut_off",
     "expires",
     "flooded",
     "for_one",
-    "in_two_rooms",
     "is_back",
     "leaves",
     "log_in",
@@ -39,14 +35,11 @@ __all__ = (
     "logs_in_again",
     "long",
     "malformed",
-    "moves",
     "refused",
     "second_tab",
     "shut_down",
     "slow",
-    "slow_elsewhere",
     "slow_link",
-    "tab_leaves",
     "two_slow",
 )
 
@@ -79,25 +72,16 @@ def for_one(speech: Speech) -> bool:
     return speech.audience == "user" if isinstance(speech, Own) else speech in FOR_ONE
 
 
-def _arrive(script: Script, clients: int = CLIENTS) -> None:
+def arrive(script: Script, clients: int = CLIENTS) -> None:
     """Users arrive one after the other; beyond the number of users they open second tabs."""
     for number in range(clients):
         script.arrive(script.user(number))
     script.settle()
 
 
-def _arrive_for(script: Script, *rooms: int) -> None:
-    """Users arrive, and only the first and the third go into rooms, these: what follows is about going into one."""
-    script.gathers = False
-    _arrive(script)
-    for name, room in zip(("c0", "c2"), rooms, strict=False):
-        script.add("join", connection=name, room=script.vocabulary.room(room))
-    script.settle()
-
-
 def conversation(script: Script, speeches: Sequence[Speech], which: int, leaves: Kind, seconds: float = 0.0) -> None:
     """Two come, later one of them with a second tab, and speak; a tab leaves, and they speak again."""
-    _arrive(script, 2)
+    arrive(script, 2)
     if seconds:
         script.pause(seconds)
     script.arrive("u0")
@@ -113,7 +97,7 @@ def conversation(script: Script, speeches: Sequence[Speech], which: int, leaves:
 
 def at_once(script: Script, speech: Speech) -> None:
     """Everybody speaks at once to the same one, then one twice on its own heels."""
-    _arrive(script)
+    arrive(script)
     phrases.concurrently(script, [(speech, 0, 1)] * CLIENTS)
     script.settle()
     phrases.on_the_heels(script, (speech, 0, 1), 2)
@@ -131,7 +115,7 @@ def leaves(script: Script, speech: Speech, which: int, how: Kind) -> None:
 
     Where the speaker has left, it is to the one who was spoken to: what the speech held on to may be held still.
     """
-    _arrive(script, CLIENTS + 1)
+    arrive(script, CLIENTS + 1)
     speaks = which == 1
     slow = speaks or not for_one(speech) or of_oneself(speech)
     phrases.leave_meanwhile(script, (speech, 1, 0), which, how, speaks=speaks, tab=False, slow=slow)
@@ -142,7 +126,7 @@ def leaves(script: Script, speech: Speech, which: int, how: Kind) -> None:
 
 def is_back(script: Script, speech: Speech, how: Kind) -> None:
     """Somebody leaves while something is said, and is back at once."""
-    _arrive(script)
+    arrive(script)
     phrases.reconnect_meanwhile(script, (speech, 0, 1), 1, how, again=True)
 
 
@@ -190,7 +174,7 @@ def beyond(script: Script, speech: Speech, tabs: int, there: int, how: Kind | No
 
 def login_ended(script: Script, speech: Speech, ends: Kind, slow: bool, other: int | None) -> None:
     """A user's second and third tab log in while something is on its way to the first; one of them does not get in."""
-    _arrive(script, 2)
+    arrive(script, 2)
     phrases.login_ended(script, (speech, 1, 0), 0, ends, slow=slow, other=other, resumes=True)
     script.settle()
     script.everyone_speaks([speech])
@@ -209,7 +193,7 @@ def refused(
 
 def logs_in_again(script: Script, speech: Speech, logs_out: bool, tab: bool) -> None:
     """A client that is one user becomes another, and then the first again."""
-    _arrive(script, 2)
+    arrive(script, 2)
     for other in (2, 0):
         phrases.log_in_again(script, 0, other, (speech, 1, 1), logs_out=logs_out, tab=tab)
         script.settle()
@@ -229,62 +213,28 @@ def comes_and_goes(
 
 def back_for_long(script: Script, speech: Speech, how: Kind, moments: Sequence[float]) -> None:
     """Somebody leaves, is back at once, and is spoken to as time goes by."""
-    _arrive(script, 2)
+    arrive(script, 2)
     soon = sorted({LONG, *(moment for moment in moments if moment <= SOON)})
     phrases.back_for_long(script, (speech, 1, 0), 0, how, soon)
 
 
 def slow(script: Script, speech: Speech, resumes: bool, tab: Kind | None, seconds: float | None = None) -> None:
     """One client stops reading while the others speak, to it and to each other."""
-    _arrive(script)
+    arrive(script)
     phrases.while_stalled(script, 1, [(speech, 0, 1), (speech, 1, 2), (speech, 1, 0)], resumes, tab, seconds)
 
 
 def two_slow(script: Script, speech: Speech, which: int, other: int) -> None:
     """Two tabs of one user do not read when something is said to both; one vanishes, the other reads on."""
-    _arrive(script)
+    arrive(script)
     script.arrive("u1")
     script.settle()
     phrases.two_stalled(script, which, other, (speech, 1 if of_oneself(speech) else 0, 1), "abort")
 
 
-def slow_elsewhere(script: Script, speech: Speech) -> None:
-    """Somebody in one room does not read what is said there; then something is said in another."""
-    script.gathers = True
-    for number in range(2 * CLIENTS):
-        script.arrive(script.user(number))
-    script.settle()
-    script.add("stall", connection="c1")
-    script.say(speech, script.speaker_at("c0"), 0)
-    script.say(speech, script.speaker_at("c2"), 1)
-
-
-def comes_meanwhile(script: Script, speech: Speech) -> None:
-    """Somebody comes while another does not read, who may be told of it, and speaks to a third.
-
-    Said in a room, it is in another one than that of whoever does not read.
-    """
-    in_room = speech in script.vocabulary.in_rooms
-    newcomers = [2]
-    if in_room:
-        _arrive_for(script, 0, 1)
-        newcomers = [1]
-    elif speech in script.vocabulary.spoken_in_rooms:  # every third client connects to the other room
-        _arrive(script)
-        newcomers = [*range(CLIENTS)]
-    else:
-        _arrive(script, 2)
-    script.add("stall", connection="c0", seconds=phrases.SLOW_FOR)
-    for number in newcomers:
-        name = script.arrive(script.user(number))
-    if in_room:
-        script.add("join", connection=name, room=script.vocabulary.room(1))
-    script.say(speech, script.speaker_at(name), 1)
-
-
 def cancelled(script: Script, speech: Speech, slow: int | None, behind: int = 0) -> None:
     """One of three events is cancelled: the last, or one behind which others wait; then another is said."""
-    _arrive(script)
+    arrive(script)
     phrases.cancelled(script, (speech, 0, 1), [(speech, 0, 1), (speech, 1, 1)], slow, behind)
     if behind:
         script.settle()
@@ -293,7 +243,7 @@ def cancelled(script: Script, speech: Speech, slow: int | None, behind: int = 0)
 
 def cleaned_up(script: Script, speech: Speech, speaks: bool, arrives: bool) -> None:
     """A user is cleaned up, and spoken to afterwards."""
-    _arrive(script, 2)
+    arrive(script, 2)
     phrases.cleaned_up(script, 0, (speech, 1, 0) if speaks else None, arrives)
     script.settle()
     script.say(speech, 1, 0)
@@ -301,72 +251,13 @@ def cleaned_up(script: Script, speech: Speech, speaks: bool, arrives: bool) -> N
 
 def expires(script: Script, speech: Speech, tab: bool) -> None:
     """A token expires while its user is spoken to."""
-    _arrive(script, 2)
+    arrive(script, 2)
     phrases.expired(script, 0, (speech, 1, 0), tab=tab)
-
-
-def moves(script: Script, speech: Speech, leaves: bool, slow: bool, which: int) -> None:
-    """Somebody comes into a room or leaves it while others speak there."""
-    _arrive_for(script, 0, 0)
-    phrases.moved(script, which, 0, (speech, 2, 0), leaves, slow=slow)
-
-
-def in_two_rooms(script: Script, speech: Speech, how: Kind | None) -> None:
-    """Somebody is in two rooms, speaks in both, and leaves."""
-    _arrive_for(script)
-    phrases.in_two_rooms(script, speech, 1, 0, how)
-
-
-def changes_its_mind(script: Script, speech: Speech, mind: phrases.Mind) -> None:
-    """Somebody goes into a room, and at once into another or out again, or is back in it; then all are spoken in."""
-    _arrive_for(script, 0, 1)
-    phrases.change_ones_mind(script, 1, 1, mind)
-    for number in range(2):
-        script.say(speech, 2 * number, number)
-
-
-def changes_places(script: Script, speech: Speech, how: Kind, alone: bool) -> None:
-    """Somebody goes into a room as another leaves it, who may have been alone there; then it is spoken in."""
-    _arrive_for(script, *((0,) if alone else (0, 0)))
-    phrases.change_places(script, 0, 1, 0, how)
-    if alone:
-        script.add("join", connection="c2", room=script.vocabulary.room(0))
-        script.settle()
-    for name in ("c2", "c1"):
-        script.say(speech, script.speaker_at(name), 0)
-        script.settle()
-
-
-def crosses(script: Script, speech: Speech, speaks: bool, both: bool) -> None:
-    """One goes at once into a room where another is, who goes into the first one's or stays.
-
-    Perhaps with a word as they leave: who stays would hear it, where it goes to the room its speaker is in by then.
-    """
-    _arrive_for(script, 0, 1)
-    for number, name in enumerate(("c0", "c2") if both else ("c0",)):
-        if speaks:
-            script.say(speech, script.speaker_at(name), number)
-        script.add("join", connection=name, room=script.vocabulary.room(1 - number))
-    script.settle()
-    for number, name in enumerate(("c2", "c0")):
-        script.say(speech, script.speaker_at(name), number)
-    script.settle()
-    script.leave("c0", script.vocabulary.leaving[0])
-
-
-def tab_leaves(script: Script, speech: Speech) -> None:
-    """A second tab of a member leaves the room; then it is spoken in."""
-    _arrive_for(script, 0, 0)
-    tab = script.arrive("u0")
-    script.settle()
-    script.add("leave", connection=tab, room=script.vocabulary.room(0))
-    script.settle()
-    script.say(speech, script.speaker_at("c2"), 0)
 
 
 def shut_down(script: Script, speech: Speech, slow: bool) -> None:
     """The target is shut down while two speak."""
-    _arrive(script)
+    arrive(script)
     phrases.shut_down_meanwhile(script, [(speech, 1 if of_oneself(speech) else 0, 1)] * 2, slow=slow)
 
 
@@ -378,13 +269,13 @@ def cut_off(script: Script, speech: Speech, how: Kind) -> None:
 
 def flooded(script: Script, speech: Speech, how: Kind | None) -> None:
     """Much is said to a client that does not read, and perhaps leaves without a word."""
-    _arrive(script)
+    arrive(script)
     phrases.flood_the_slow(script, (speech, 0, 1), FLOOD, how)
 
 
 def malformed(script: Script, speech: Speech, which: int) -> None:
     """Somebody sends a message that means nothing, leaves, is spoken to by the others, and comes again."""
-    _arrive(script)
+    arrive(script)
     owner = script.owners[script.here[which]]
     script.leave(script.here[which], "malform")
     script.settle()
@@ -397,13 +288,13 @@ def malformed(script: Script, speech: Speech, which: int) -> None:
 
 def burst(script: Script, speech: Speech, seconds: float) -> None:
     """Somebody says much at once, just before something is due, or just after."""
-    _arrive(script, 2)
+    arrive(script, 2)
     phrases.burst(script, (speech, 0, 1), seconds, BURST)
 
 
 def long(script: Script, speech: Speech, seconds: float) -> None:
     """Somebody stays for long, now and then spoken to, and goes on as a second tab comes."""
-    _arrive(script, 2)
+    arrive(script, 2)
     phrases.stay_busy(script, (speech, 0, 1), seconds, SHARE if seconds > SHARE else 1)
     script.arrive("u1")
     script.settle()

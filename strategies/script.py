@@ -290,8 +290,10 @@ class Script:
             user = self.owners[fields["connection"]]
         if own.by != "server":
             fields["user"] = user
-        if own.audience == "user":
+        if own.audience == "user" or own.removes:
             fields["to"] = self.user(to)
+        if own.removes:
+            fields["room"] = self.vocabulary.room(to // self.crowd)
         elif own.audience == "room":
             fields["room"] = self._spoken_in(fields.get("connection"), to)
         self.add("act", **fields)

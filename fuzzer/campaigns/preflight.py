@@ -210,6 +210,12 @@ def _understood(name: str, traits: WireTraits, execution: Execution) -> None:
         if row.kind == "gone":
             break
         if row.kind == "returned" and row.detail is False and row.operation not in turned_down:
+            op = execution.program.operation(row.operation)
+            if op is not None and row.operation in saying:
+                raise TargetError(
+                    f"{name}: what {op.connection} says ({op}) is turned down, though a plain client may say it: does "
+                    f"the wire say it as the application expects (or may_refuse=True)? clients speak {wire.describe()}"
+                )
             raise TargetError(f"{name}: {turned_away(traits, execution, why.get(row.connection or '', ''))}")
     arrived = {(row.operation, row.connection) for row in execution.history if row.kind == "received"}
     for number, op in enumerate(operations):

@@ -45,7 +45,8 @@ class RowKind(StrEnum):
 
     Of connections: `SENT` and `RECEIVED` (a `Content`), `REFUSED` (the server sent after the peer had gone, whether it
     was told so or not), `CLOSED` (by the server; why, which is a `Farewell` where a client has seen it), `GONE` (by the
-    client; how), `STALLED`, `RESUMED` (with an operation's number; without one nothing else could happen any more).
+    client; how), `STALLED`, `RESUMED` (with an operation's number; without one nothing else could happen any more),
+    `PLACED` (the server says that it has put the client into a room), `REMOVED` (out of one; "" for all).
 
     Of the target: `UNHANDLED` (a `Failure` nobody handled), `REST`, `REGISTRY` (the connections it knows), `ACTIVE`
     (the users it calls connected), `EMPTIED` (everybody has left), `LEFT` (`Remains` that outlived everything), `KEPT`
@@ -69,6 +70,8 @@ class RowKind(StrEnum):
     GONE = "gone"
     STALLED = "stalled"
     RESUMED = "resumed"
+    PLACED = "placed"
+    REMOVED = "removed"
     UNHANDLED = "unhandled"
     REST = "rest"
     REGISTRY = "registry"
@@ -149,12 +152,14 @@ class Content(NamedTuple):
 class Aim(NamedTuple):
     """What an operation is aimed at: the user or the rooms an event is for, or the rooms that are joined or left.
 
-    ``by_request``: it went by a request of its own over HTTP, beside its client's connection.
+    ``by_request``: it went by a request of its own over HTTP, beside its client's connection.  ``wherever``: an event
+    is for whichever room the client is in by then, and a leaving out of it; the server chooses that.
     """
 
     to: str | None = None
     rooms: tuple[str, ...] = ()
     by_request: bool = False
+    wherever: bool = False
 
 
 FAULT = 1011

@@ -47,6 +47,8 @@ SENTENCES: dict[RowKind, str] = {
     RowKind.GONE: "{connection} left ({detail})",
     RowKind.STALLED: "{connection} stopped reading",
     RowKind.RESUMED: "{connection} read again",
+    RowKind.PLACED: "{connection} was put into room {detail}",
+    RowKind.REMOVED: "{connection} was taken out of room {detail}",
     RowKind.UNHANDLED: "nobody handled {detail}",
     RowKind.REST: "everything came to rest",
     RowKind.REGISTRY: "the target listed {detail}",

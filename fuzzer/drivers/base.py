@@ -148,7 +148,7 @@ class Driver(ABC):
 
     @abstractmethod
     def resume_stalled(self) -> bool:
-        """At rest: clients that were not reading read again; whether there were any."""
+        """At rest: clients that were not reading read again, or give up what they waited for; whether any did."""
 
     @abstractmethod
     def unfinished(self) -> Iterator[tuple[int, Place]]:

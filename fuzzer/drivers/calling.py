@@ -227,6 +227,8 @@ class Calling(Driver):
         aim = aim_of(own, op)
         if aim is not None:
             args.append(self._event(number, op, own.name, aim=aim))
+        if own.removes:
+            args += [op.to, op.room]
         self._invoke(number, lane, self._own, own, getattr(self.adapter, method), *args, aim=aim)
 
     async def _own(self, own: Own, method: Callable[..., Any], *args: Any) -> Any:

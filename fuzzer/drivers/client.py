@@ -40,6 +40,12 @@ class Listener(Protocol):
     def joined(self, client: WireClient, room: str) -> None:
         """The server confirms that a room was joined."""
 
+    def placed(self, client: WireClient, room: str) -> None:
+        """The server says that it has put the client into a room."""
+
+    def removed(self, client: WireClient, room: str) -> None:
+        """The server says that it has taken the client out of a room, or out of all."""
+
     def logged_out(self, client: WireClient) -> None:
         """The server confirms that the client is logged out."""
 
@@ -75,6 +81,8 @@ class WireClient:
         """whether the server has turned down something, nobody can say what, since everything came to rest"""
         self.online: tuple[str, ...] | None = None
         """who the server has said is online"""
+        self.rooms: set[str] = set()
+        """which rooms the server has put it into, as far as it knows"""
         self.cookies: Mapping[str, str] = {}
         self.told: dict[RowKind, set[EventId]] = {RowKind.SENT: set(), RowKind.RECEIVED: set()}
         """what it was sent, and what it has received, on a wire that retells"""
@@ -148,6 +156,10 @@ class WireClient:
             driver.done(reading.done)
         if reading.joined is not None:
             driver.joined(self, reading.joined)
+        if reading.removed is not None:
+            driver.removed(self, reading.removed)
+        if reading.placed is not None:
+            driver.placed(self, reading.placed)
         if reading.rejected:
             driver.rejected(self, reading.events)
         if reading.logged_out:

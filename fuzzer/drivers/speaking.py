@@ -105,6 +105,10 @@ class Speaking:
     def misread(self, what: str, error: Exception) -> None:
         """The wire cannot read a frame, and raises this: its author's affair."""
 
+    def wait_for_room(self, client: WireClient, number: int, op: Operation, lane: Lane) -> None:
+        """The client is in no room that it could speak in: nothing to do, unless a driver can wait for one."""
+        self.skip(number)
+
     # -- what is said ------------------------------
 
     def event(self, number: int, op: Operation) -> str:
@@ -125,6 +129,18 @@ class Speaking:
     def joined(self, client: WireClient, room: str) -> None:
         """The server confirms that a room was joined; without a name, the one that was asked for first."""
         self._answered(client, lambda op: op.kind == "join" and room in ("", op.room))
+
+    def placed(self, client: WireClient, room: str) -> None:
+        """The server says that it has put the client into a room: that is what was asked for, where anything was."""
+        client.rooms.add(room)
+        self.record(RowKind.PLACED, None, client.login.connection, room)
+        if self.wire.chooses_rooms:
+            self._answered(client, lambda op: op.kind == "join")
+
+    def removed(self, client: WireClient, room: str) -> None:
+        """The server says that it has taken the client out of a room, or out of all that it is in."""
+        client.rooms -= {room} if room else client.rooms
+        self.record(RowKind.REMOVED, None, client.login.connection, room)
 
     def logged_out(self, client: WireClient) -> None:
         """The server confirms that the client is logged out: the log-out that was asked for first is done."""
@@ -150,7 +166,8 @@ class Speaking:
         if op.kind == "act":
             action = self.wire.actions.get(op.name or "")
             return action is not None and action.answer is not None
-        return (op.kind == "join" and self.wire.confirms_joins) or (op.kind == "log_out" and self.wire.confirms_log_out)
+        confirms_joins = self.wire.confirms_joins or self.wire.chooses_rooms
+        return (op.kind == "join" and confirms_joins) or (op.kind == "log_out" and self.wire.confirms_log_out)
 
     def makes_event(self, number: int) -> bool:
         """Whether an action carries an event, which is owed to whom it is for, whether that is confirmed or not."""
@@ -311,8 +328,14 @@ class Speaking:
 
     def do_emit_to_room(self, number: int, op: Operation, lane: Lane) -> None:
         client = self.clients.get(op.connection or "")
-        rooms = self.wire.spoken_in(client.login, op.room) if client is not None else ()
-        self._say(number, op, lane, self.wire.emit_to_room, Aim(rooms=rooms))
+        chosen = self.wire.chooses_rooms
+        if chosen and client is not None and not client.rooms:
+            self.wait_for_room(client, number, op, lane)
+            return
+        rooms: tuple[str, ...] = ()
+        if client is not None:
+            rooms = tuple(sorted(client.rooms)) if chosen else self.wire.spoken_in(client.login, op.room)
+        self._say(number, op, lane, self.wire.emit_to_room, Aim(rooms=rooms, wherever=chosen))
 
     def do_join(self, number: int, op: Operation, lane: Lane) -> None:
         if not self.wire.offers(op.kind):  # a program may be another wire's
@@ -321,7 +344,12 @@ class Speaking:
         client = self._client(number, op)
         if client is not None:
             assert op.room is not None
-            self.record(RowKind.INVOKED, number, op.connection, Aim(rooms=(op.room,)))
+            if self.wire.chooses_rooms:
+                aim = Aim(rooms=tuple(sorted(client.rooms)) if op.kind == "leave" else (), wherever=True)
+                client.rooms -= set(aim.rooms)
+            else:
+                aim = Aim(rooms=(op.room,))
+            self.record(RowKind.INVOKED, number, op.connection, aim)
             self.emitting[number] = client.login.connection
             speak = self.wire.join_room if op.kind == "join" else self.wire.leave_room
             for frame in speak(client.login, op.room):

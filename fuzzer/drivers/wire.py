@@ -56,6 +56,8 @@ class WireDriver(Driver, Speaking):
         """operations sent and not yet done, with the connection they were sent on"""
         self.asking: dict[int, str] = {}
         """operations that wait for an answer over HTTP, with their client's connection"""
+        self.waiting: list[tuple[int, Lane]] = []
+        """what clients want to say once they are in a room, each with its lane"""
         self.requests = 0
         if self.wire.before is not None:
             self.two_days = None  # who logged in over HTTP may stay logged in when the socket is closed
@@ -117,7 +119,27 @@ class WireDriver(Driver, Speaking):
         for client in stalled:
             client.link.resume()
             self.record(RowKind.RESUMED, None, client.login.connection, None)
-        return bool(stalled)
+        if stalled or not self.waiting:
+            return bool(stalled)
+        waiting, self.waiting = self.waiting, []
+        for number, lane in waiting:  # nobody will put them into one
+            self.skip(number)
+            lane.running = None
+            self.offer(lane)
+        return True
+
+    def wait_for_room(self, client: WireClient, number: int, op: Operation, lane: Lane) -> None:
+        lane.running = number
+        self.waiting.append((number, lane))
+
+    def placed(self, client: WireClient, room: str) -> None:
+        super().placed(client, room)
+        ready = [one for one in self.waiting if self.operations[one[0]].connection == client.login.connection]
+        self.waiting = [one for one in self.waiting if one not in ready]
+        for number, lane in ready:
+            lane.running = None
+            self.do_emit_to_room(number, self.operations[number], lane)
+            self.offer(lane)
 
     def settle(self) -> None:
         """Nothing more will come: a connection that is open is connected, what was sent has had its effect."""

@@ -48,6 +48,10 @@ def _described(row: Row, program: Program) -> str:
             return "stops reading"
         case "resumed":
             return "reads again"
+        case "placed":
+            return f"is now in room {row.detail}"
+        case "removed":
+            return f"is in room {row.detail} no more" if row.detail else "is in no room any more"
         case "registry":
             return f"registry: {_listed(row, 'empty')}"
         case "active":

@@ -141,8 +141,8 @@ class Traffic:
         login = client.login
         room = self.random.choice(self.vocabulary.rooms)
         if isinstance(speech, Own):
-            user = to if speech.audience == "user" else None
-            own_room = room if speech.audience == "room" else None
+            user = to if speech.audience == "user" or speech.removes else None
+            own_room = room if speech.audience == "room" or speech.removes else None
             op = Operation("act", login.connection, login.user, user, room=own_room, name=speech.name)
         else:
             user = {"emit": to, "run_agent": login.user}.get(speech)

@@ -30,7 +30,7 @@ from .wire import UNASKED, Login, Outgoing, Reading, Wire, WireError, words
 __all__ = ("TEXT", "JsonWire")
 
 
-ANSWERS = ("ready", "refused", "rejected", "joined", "logged_out", "ping")
+ANSWERS = ("ready", "refused", "rejected", "joined", "placed", "removed", "logged_out", "ping")
 """Fields that say what a frame contains by which something is known."""
 
 
@@ -54,6 +54,11 @@ class JsonWire(Wire):
     ``join``, ``leave`` and ``to_room`` are what clients send of rooms, ``joined`` what an answer to the first contains.
     ``rooms`` names the rooms there are, or says for each user which ones the user's connections are in from login on;
     a path with ``{room}`` puts each connection into the one it asks for.  A ``leave`` without ``{room}`` logs out.
+
+    ``placed`` is what a frame contains by which the server says that it has put the client into a room of its own
+    choice (``{"type": "matched", "game": "{room}"}``), ``removed`` that it has taken it out (a kick, the end of a
+    game); without ``{room}``, out of all.  With ``placed``, a ``join``, ``to_room`` and ``leave`` without ``{room}``
+    ask for some room, speak in the one that the client is in, and leave it.
 
     ``expire_by`` is how a client's token is made to end, a frame or a request; ``online`` how frames say who is online;
     ``actions`` are operations of the application's own, each with a name.
@@ -89,6 +94,8 @@ class JsonWire(Wire):
     join: Template | None = None
     joined: Mapping[str, Any] | None = None
     to_room: Template | Http | None = None
+    placed: Mapping[str, Any] | None = None
+    removed: Mapping[str, Any] | None = None
     ping: Mapping[str, Any] | None = None
     pong: Template | None = None
     authenticates: bool = False
@@ -122,8 +129,14 @@ class JsonWire(Wire):
                 "HTTP (before=)"
             )
         for name, action in self.actions.items():
-            if action.audience != "user" and names("{to}", action.say):
+            if action.audience != "user" and not action.removes and names("{to}", action.say):
                 raise WireError(f'the action {name!r} says {{to}}, which is nobody without audience="user"')
+            if any(names(said, action.answer) for said in ("{to}", "{event}")):
+                raise WireError(f"the action {name!r}: what its answer= contains names no {{to}} and no {{event}}")
+            if action.removes and (action.audience is not None or not names("{to}", action.say)):
+                raise WireError(f"the action {name!r} removes somebody: it says whom, by {{to}}, and has no audience")
+        if self.placed is not None and not names_room(self.placed):
+            raise WireError(f"placed={self.placed!r}: it says which room the client is put into, by {{room}}")
         if self.logged_out is not None and not self.offers("log_out"):
             raise WireError(UNASKED)
         if not self.path.startswith("/"):
@@ -146,6 +159,10 @@ class JsonWire(Wire):
         return self.joined is not None
 
     @property
+    def chooses_rooms(self) -> bool:  # type: ignore[override]
+        return self.placed is not None and self.to_room is not None and not names_room(self.to_room)
+
+    @property
     def answers_heartbeats(self) -> bool:  # type: ignore[override]
         return self.ping is not None and self.pong is not None
 
@@ -158,7 +175,7 @@ class JsonWire(Wire):
         return "{room}" in self.path
 
     def offers(self, operation: str) -> bool:
-        leaves_rooms = names_room(self.leave)
+        leaves_rooms = names_room(self.leave) or self.chooses_rooms
         templates = {
             "emit": self.to_user,
             "broadcast": self.to_all,
@@ -302,6 +319,10 @@ class JsonWire(Wire):
             reading.heartbeat = True
         if self.joined is not None:
             reading.joined = joined_room(self.joined, data, lambda: self.said(login))
+        if self.placed is not None:
+            reading.placed = joined_room(self.placed, data, lambda: self.said(login))
+        if self.removed is not None:
+            reading.removed = joined_room(self.removed, data, lambda: self.said(login))
         if self.rejected is not None:
             reading.rejected = contains(self.rejected, data, lambda: self.said(login))
         if self.logged_out is not None:

@@ -44,6 +44,8 @@ class Own:
     by: By = "client"
     audience: Audience | None = None
     returns: Returns | None = None
+    removes: bool = False
+    """It takes another user out of a room."""
 
     def __str__(self) -> str:
         return self.name
@@ -55,17 +57,20 @@ class Action:
 
     ``say`` is the frame or the request, by a wire's templates; ``audience`` who receives the event that it carries (its
     ``{event}``), None where it carries none.  ``answer`` is what a frame, or the answer's JSON, contains once it is
-    done; ``user`` the field of it that names the user whom the server takes the client for.
+    done; ``user`` the field of it that names the user whom the server takes the client for.  ``removes``: it takes the
+    user ``{to}`` out of the room ``{room}``, or of all rooms where it does not say which.
     """
 
     say: Template | Http
     audience: Audience | None = None
     answer: Mapping[str, Any] | None = None
     user: str | None = None
+    removes: bool = False
 
     def own(self, name: str) -> Own:
         """The operation as programs and the model know it."""
-        return Own(name, "client", self.audience, "user" if self.user is not None else "delivered")
+        returns: Returns = "user" if self.user is not None else "accepted" if self.removes else "delivered"
+        return Own(name, "client", self.audience, returns, self.removes)
 
     def answered_by(self, data: object) -> bool:
         """Whether this says that it is done."""
@@ -73,12 +78,18 @@ class Action:
 
 
 def operation(
-    *, name: str | None = None, by: By = "client", audience: Audience | None = None, returns: Returns | None = None
+    *,
+    name: str | None = None,
+    by: By = "client",
+    audience: Audience | None = None,
+    returns: Returns | None = None,
+    removes: bool = False,
 ) -> Callable[[METHOD], METHOD]:
     """Mark a method of an adapter as an operation of the target's own.
 
     It is called with the client or the user who does it, where somebody does, and with an event, where it has an
-    audience.  What it returns means nothing unless ``returns`` says what.  Raises `UsageError` where that cannot be.
+    audience; where it ``removes`` somebody from a room, with the user and the room.  What it returns means nothing
+    unless ``returns`` says what.  Raises `UsageError` where that cannot be.
     """
     for value, known in ((by, get_args(By)), (audience, get_args(Audience)), (returns, get_args(Returns))):
         if value is not None and value not in known:
@@ -88,8 +99,11 @@ def operation(
     if by == "user" and audience == "sender":
         raise UsageError("a user's backend has no connection of its own to be answered on: its audience is own")
 
+    if removes and audience is not None:
+        raise UsageError("an operation that removes somebody carries no event: it has no audience")
+
     def mark(method: METHOD) -> METHOD:
-        setattr(method, MARK, Own(name or method.__name__, by, audience, returns))
+        setattr(method, MARK, Own(name or method.__name__, by, audience, returns, removes))
         return method
 
     return mark

@@ -87,10 +87,12 @@ class Reading:
     who. ``refused``: the login failed. ``joined``: the room that was joined ("" where it does not say which).
     ``logged_out``: the log-out is done. ``rejected``: something that the client said is turned down. ``done``: the
     event whose emitting the server confirms. ``acted``: the action of the wire's own that is done, and ``user`` whom
-    the server then takes the client for. ``seen``: who is online. ``answer``: a frame to send back at once, which is no
-    sign of life where it is the answer to a ``heartbeat``. ``follow``: frames that belong to the login and come next.
-    ``retells``: of the events that it carries, those that had come before are no second delivery. ``dismissed``: the
-    server has done with the client, who hangs up when it reads it.
+    the server then takes the client for. ``placed``: the room that the server has put the client into, of its own
+    choice; ``removed``: the one it has taken the client out of ("" for all of them). ``seen``: who is online.
+    ``answer``: a frame to send back at once, which is no sign of life where it is the answer to a ``heartbeat``.
+    ``follow``: frames that belong to the login and come next. ``retells``: of the events that it carries, those that
+    had come before are no second delivery. ``dismissed``: the server has done with the client, who hangs up when it
+    reads it.
     ``kind``: a word for it in traces.
     """
 
@@ -106,6 +108,8 @@ class Reading:
     kind: str = "text"
     said: Mapping[str, Said] = field(default_factory=dict)
     joined: str | None = None
+    placed: str | None = None
+    removed: str | None = None
     logged_out: bool = False
     rejected: bool = False
     acted: str | None = None
@@ -116,6 +120,9 @@ class Reading:
 
 DEFAULT_ROOMS = ("r0", "r1")
 """What rooms are called where nobody says it."""
+
+CHOSEN = ("any",)
+"""What programs call the room that the server chooses."""
 
 
 class Wire:
@@ -157,6 +164,9 @@ class Wire:
     confirms_joins = False
     """The server says when a room is joined; otherwise it counts as joined once everything has come to rest."""
 
+    chooses_rooms = False
+    """The server chooses the rooms: clients ask for some room, and speak in whichever they are in."""
+
     def describe(self) -> str:
         """The wire in a few words."""
         return type(self).__name__
@@ -167,7 +177,9 @@ class Wire:
 
     @property
     def room_names(self) -> tuple[str, ...]:
-        """What `rooms` are called, each once; `DEFAULT_ROOMS` where nobody says it."""
+        """What `rooms` are called, each once; `DEFAULT_ROOMS` where nobody says it, and none where the server does."""
+        if self.chooses_rooms:
+            return CHOSEN
         named = chain.from_iterable(self.rooms.values()) if isinstance(self.rooms, Mapping) else self.rooms
         return tuple(dict.fromkeys(named)) or DEFAULT_ROOMS
 

@@ -58,6 +58,8 @@ def _stranger(event: Event, c: Connection, row: int, since: int) -> Stranger | N
 
 def must_hear(index: HistoryIndex, event: Event, since: int, until: int) -> Iterator[Connection]:
     """The connections an event is owed to, if it took effect between two rows."""
+    if event.wherever and len(event.rooms) != 1:
+        return
     asked = index.goes_back(event)
     for c in index.of_user(None if event.rooms else event.to):
         if (c is event.emitter) != asked or not index.surely_up(c, since, until):

@@ -18,8 +18,9 @@ from ...fuzzer.targets.own import Own
 from ...fuzzer.targets.policy import Policy
 from ...fuzzer.targets.traits import WireTraits
 from .heartbeats import late_beats
+from .membership import answer, ask, expel, expelled, place, remove, settle_rooms
 from .records import Connection, Delivery, Event, Invocation
-from .spans import NEVER, Span
+from .spans import NEVER
 
 __all__ = ("HistoryIndex",)
 
@@ -60,6 +61,8 @@ class HistoryIndex:
         """A login came out as somebody else: what follows from that is not counted again."""
         self.expired: set[str | None] = set()
         """Users whose token has ended, which all their clients show."""
+        self.expelled: set[tuple[str | None, str]] = set()
+        """(user, room): somebody has asked that the user be taken out of it, or out of all where it is none"""
         self.disturbed = False
         """An operation was cancelled or the target was shut down: availability is no longer promised."""
         connections, marks, methods = self.connections, self.marks, self.methods
@@ -69,6 +72,7 @@ class HistoryIndex:
                 marks[kind].append(row)
             else:
                 method(self, row, time, number, connections.get(name) if name is not None else None, detail)
+        settle_rooms(self.events.values())
 
     # -- questions ------------------------------
 
@@ -134,7 +138,12 @@ class HistoryIndex:
             act.by_request = aim.by_request
             for step in CRITICAL_EVENTS if kind == "run_agent" else ("",):
                 event = EventId(number, step)
-                self.events[event] = Event(event, act, c, aim.to, aim.rooms)
+                self.events[event] = Event(event, act, c, aim.to, aim.rooms, aim.wherever)
+        elif kind == "act":
+            own = self.own(act)
+            if own is not None and own.removes:
+                self.expelled.add((op.to, self._of_room(op)))
+                expel(row, op.to, self._of_room(op), self.sessions)
         elif kind == "connect":
             self._connects(row, time, op, detail)
         elif kind == "authenticate" and c is not None:
@@ -150,8 +159,9 @@ class HistoryIndex:
             if kind == "expire" and self.by_wire:
                 self._expires(row, c)
         elif c is not None and isinstance(detail, Aim):  # joins or leaves
-            for room in detail.rooms:
-                self._moves(c, room, kind == "join", row)
+            act.wherever = detail.wherever
+            for room in c.rooms if act.wherever and kind == "leave" else detail.rooms:
+                ask(c, room, kind == "join", row)
         elif kind in ("clean_up", "shut_down", "sweep", "pause"):
             self._server_ends(row, time, number, op)
         elif kind == "cancel":
@@ -164,11 +174,19 @@ class HistoryIndex:
         c = self.connections[op.connection] = Connection(op.connection, op.user, op.identity(op.user), row, time, time)
         self.sessions.append(c)
         for room in detail.rooms if isinstance(detail, Aim) else ():
-            self._moves(c, room, True, row)
+            ask(c, room, True, row)
         if not self.two_steps:
             c.login.begins(row)
             if c.identity not in (None, c.user) or c.identity in self.expired:
                 c.login.doubt(row)  # whether a server refuses it or serves it as who it is, is its own affair
+
+    def _of_room(self, op: Operation) -> str:
+        """The room that an operation concerns; "" for whichever."""
+        return "" if self.wire is not None and self.wire.chooses_rooms else op.room or ""
+
+    def _perhaps_barred(self, c: Connection, room: str) -> bool:
+        """Whether a connection's user has been taken out of a room, and may not be let in again."""
+        return any(user in c.names and where in ("", room) for user, where in self.expelled)
 
     def own(self, act: Invocation) -> Own | None:
         """What the target declares of the operation of its own that this is; None where it is none."""
@@ -190,15 +208,6 @@ class HistoryIndex:
             if other is not c and other.identity == c.identity:
                 other.ends_at(row, "expire")
                 other.login.doubt(row)
-
-    def _moves(self, c: Connection, room: str, joins: bool, row: int) -> None:
-        spans = c.rooms.setdefault(room, [])
-        c.moves.append((row, room, joins))
-        if joins:
-            spans.append(Span(may_from=row))
-        else:
-            for span in spans:
-                span.ends(row)
 
     def _server_ends(self, row: int, time: float, number: int, op: Operation) -> None:
         if op.kind == "clean_up":
@@ -255,8 +264,11 @@ class HistoryIndex:
         elif kind == "connect" and c is not None and not act.went_well:
             c.ends_at(row, "refused")
             c.login.ended(row)
+        elif kind == "act" and (own := self.own(act)) is not None and own.removes:
+            expelled(row, act, self._of_room(act.op), self.sessions)
         elif kind in ("join", "leave") and c is not None:
-            self._moved(row, act, c)
+            barred = act.indeterminate and self._perhaps_barred(c, act.op.room or "")
+            answer(row, act, c, self.by_wire, barred)
         elif kind == "clean_up" and returned:
             for other in self.sessions:
                 if act.op.user == other.user == other.identity and other.login.sure_from < act.began:
@@ -267,34 +279,14 @@ class HistoryIndex:
         c = self.connections.get(act.op.connection or "")
         return c.names if c is not None else (act.op.user,)
 
-    def _moved(self, row: int, act: Invocation, c: Connection) -> None:
-        """Take in the end of a joining or leaving: a leave concerns what was joined before it was asked for.
-
-        What was joined since, before the leave was done with, is doubtful where nobody says which came first; the
-        frames of one connection say it.
-        """
-        joins = act.op.kind == "join"
-        for span in c.rooms.get(act.op.room or "", ()):
-            if joins and span.may_from != act.began:
-                continue
-            if not joins and span.may_from > act.began:
-                if not self.by_wire:
-                    span.doubt(row)
-                continue
-            if act.finished != RowKind.RETURNED:
-                span.doubt(act.began if joins else row)
-            elif joins and act.went_well:
-                span.begun(row)
-            else:  # refused, or left
-                span.ends(row)
-                span.ended(row)
-
     def _logged_in(self, row: int, act: Invocation, c: Connection) -> None:
         if act.went_well and not (self.two_steps and act.detail is None):
             c.login.begun(row)
-            for spans in c.rooms.values():
+            for room, spans in c.rooms.items():
                 for span in spans:
-                    if span.may_from == c.asked:
+                    if span.may_from == c.asked and self._perhaps_barred(c, room):
+                        span.doubt(c.asked)
+                    elif span.may_from == c.asked:
                         span.begun(row)
             c.unconfirmed = act.indeterminate
             if c.before is not None:
@@ -397,6 +389,16 @@ class HistoryIndex:
             for session in self._sessions_of(c):
                 session.stalled_since = None
 
+    def _placed(self, row: int, time: float, number: int | None, c: Connection | None, detail: Detail) -> None:
+        if c is not None:
+            asked = (i for i in self.invocations.values() if i.op.kind == "join" and i.op.connection == c.name)
+            place(row, c, str(detail), self.rests[-1] if self.rests else -1, asked)
+
+    def _removed(self, row: int, time: float, number: int | None, c: Connection | None, detail: Detail) -> None:
+        if c is not None:
+            tabs = () if self.policy.tabs_apart else (o for o in self.sessions if o.name != c.name and o.shares_user(c))
+            remove(row, c, str(detail), self.rests[-1] if self.rests else -1, tabs)
+
 
 HistoryIndex.methods = {
     RowKind.INVOKED: HistoryIndex._invoked,
@@ -411,4 +413,6 @@ HistoryIndex.methods = {
     RowKind.CLOSED: HistoryIndex._closed,
     RowKind.STALLED: HistoryIndex._stalled,
     RowKind.RESUMED: HistoryIndex._resumed,
+    RowKind.PLACED: HistoryIndex._placed,
+    RowKind.REMOVED: HistoryIndex._removed,
 }

@@ -104,6 +104,8 @@ def _owed_between(index: OutsideIndex, event: Event, c: Connection, until: int) 
     arrived there before.
     """
     began = event.by.began
+    if event.wherever and len(event.rooms) != 1:
+        return False
     if c.identity is None or c.closed < until or c.login.sure_until < until or not index.reads(c, began, until):
         return False
     rows = index.heard[c.name][way_of(event)] if event.step < 0 else []
@@ -112,7 +114,7 @@ def _owed_between(index: OutsideIndex, event: Event, c: Connection, until: int) 
     if not event.rooms:
         return shown or told
     spans = [span for room in event.rooms for span in c.rooms.get(room, ()) if span.sure_until > until]
-    confirmed = index.wire is not None and index.wire.confirms_joins
+    confirmed = index.wire is not None and (index.wire.confirms_joins or index.wire.chooses_rooms)
     joined = any(span.sure_from < began for span in spans if confirmed or span.may_from == c.asked)
     return (shown and any(span.may_from < began for span in spans)) or (told and joined)
 

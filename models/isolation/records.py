@@ -28,6 +28,8 @@ class Invocation:
     cancelled: bool = False
     by_request: bool = False
     """It went by a request of its own over HTTP, and not over its client's connection."""
+    wherever: bool = False
+    """It joins or leaves a room that the server chooses."""
     hung_up: bool = False
     """It is a login that closed its own connection: whatever it returned, nobody was let in."""
 
@@ -189,6 +191,8 @@ class Event:
     emitter: Connection | None
     to: str | None
     rooms: tuple[str, ...] = ()
+    wherever: bool = False
+    """It is for the room that its emitter is in by then: ``rooms`` are those that it may have been in."""
     deliveries: list[Delivery] = field(default_factory=list)
     turned_away: bool = False
     """Whether it was sent to a client that had gone before, whether the server was told or not."""

@@ -59,6 +59,8 @@ SERVERS = {
         Server("fastapi_sessions", "FastAPI", "sessions that end, a cleaner", policy=Policy(session=3600)),
         Server("starlette_limit", "Starlette", "three connections a user", policy=Policy(per_user=3)),
         Server("fastapi_context", "FastAPI", "context variable, acknowledgements that quote"),
+        Server("fastapi_matches", "FastAPI", "pairs for a game, chosen by the server"),
+        Server("starlette_moderated", "Starlette", "rooms out of which one is put"),
         Server("websockets_ticker", "websockets", "broadcast(), a ticker", "main", port=8765),
         Server(
             "websockets_resend",

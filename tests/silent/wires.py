@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from crosswire.fuzzer import JsonWire, Login, Reading, SocketIOWire, Wire
+from crosswire.fuzzer import Action, JsonWire, Login, Reading, SocketIOWire, Wire
 from crosswire.fuzzer.core.handshake import Frame
 
 __all__ = ("WIRES",)
@@ -41,6 +41,35 @@ WIRES: dict[str, Wire] = {
         joined={"type": "joined"},
         leave={"type": "leave", "room": "{room}"},
         to_room={"type": "say", "room": "{room}", "text": "{event}"},
+    ),
+    "fastapi_matches": JsonWire(
+        path="/play/{user}",
+        ready={"type": "hello"},
+        to_user=None,
+        join={"type": "find"},
+        placed={"type": "matched", "game": "{room}"},
+        removed={"type": "over", "game": "{room}"},
+        leave={"type": "leave"},
+        to_room={"type": "move", "text": "{event}"},
+    ),
+    "starlette_moderated": JsonWire(
+        path="/ws?user={user}",
+        ready=READY,
+        to_user=None,
+        rooms=["r0", "r1"],
+        join={"type": "join", "room": "{room}"},
+        joined={"type": "joined", "room": "{room}"},
+        leave={"type": "leave", "room": "{room}"},
+        to_room={"type": "say", "room": "{room}", "text": "{event}"},
+        removed={"type": "kicked", "room": "{room}"},
+        rejected={"type": "denied"},
+        actions={
+            "kick": Action(
+                {"type": "kick", "room": "{room}", "user": "{to}"},
+                answer={"type": "done"},
+                removes=True,
+            )
+        },
     ),
     "starlette_presence": JsonWire(
         path="/chat", headers={"X-User": "{user}"}, ready=READY, user="user", to_user=TO_USER

@@ -1,0 +1,195 @@
+"""Rooms that the server chooses, or takes somebody out of: who hears what there, and what nobody is owed."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crosswire.fuzzer import Action, Adapter, Client, Event, JsonWire, application, operation
+from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
+from crosswire.fuzzer.core.errors import UsageError
+from crosswire.fuzzer.core.program import Operation, Program
+from crosswire.fuzzer.engine.execution import Worker
+from crosswire.fuzzer.findings.finding import judged
+from crosswire.fuzzer.targets.adapter import Target
+from crosswire.fuzzer.targets.wire import WireError
+from crosswire.fuzzer.world import InOrder
+
+from .silent.wires import WIRES
+
+SERVERS = Path(__file__).parent / "silent" / "servers"
+
+
+def changed(folder: Path, name: str, right: str, wrong: str, **wire: Any) -> Target:
+    """One of the correct servers with one thing wrong."""
+    text = (SERVERS / f"{name}.py").read_text()
+    assert text.count(right) == 1
+    module = f"wrong_{sum(map(ord, str(folder) + wrong))}"
+    (folder / f"{module}.py").write_text(text.replace(right, wrong))
+    plug = WIRES[name]
+    assert isinstance(plug, JsonWire)
+    return application(f"{module}:app", wire=replace(plug, **wire))
+
+
+def target_of(adapter: type[Adapter]) -> Target:
+    return Target(adapter.__name__, adapter, adapter)
+
+
+def found(target: Target, executions: int = 600) -> set[str]:
+    campaign = Campaign(target, Plan(executions=executions, seed=3), explaining=False).run()
+    return {type(one.finding.violation).__name__ for one in campaign.found.values()}
+
+
+@pytest.mark.parametrize(
+    ("name", "right", "wrong", "violation"),
+    [
+        (
+            "fastapi_matches",
+            "for one in self.games[player.game]:",
+            "for one in sum(self.games.values(), []):",
+            "CrossUserLeak",
+        ),
+        ("fastapi_matches", "if one is not player:", "if one is player:", "LostEvent"),
+        ("starlette_moderated", 'if one.user == said["user"]]:', 'if one.user == said["user"]][:1]:', "CrossUserLeak"),
+        ("starlette_moderated", "members[room].discard(seat)", "pass", "CrossUserLeak"),
+    ],
+)
+def test_what_goes_wrong_with_such_a_membership_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, right: str, wrong: str, violation: str
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    assert violation in found(changed(tmp_path, name, right, wrong))
+
+
+PLAYED = (
+    Operation("connect", "c0", "u0"),
+    Operation("connect", "c1", "u1"),
+    Operation("join", "c0", room="any"),
+    Operation("emit_to_room", "c0", "u0", room="any"),
+    Operation("join", "c1", room="any"),
+    Operation("settle"),
+)
+
+
+def rows(target: Target, *operations: Operation) -> list[tuple[str, int | None, str | None, str]]:
+    execution = Worker(target).run(Program(operations), InOrder())
+    return [(row.kind, row.operation, row.connection, str(row.detail)) for row in execution.history]
+
+
+SEATED = (
+    *PLAYED[:2],
+    Operation("join", "c0", room="r0"),
+    Operation("join", "c1", room="r0"),
+    Operation("settle"),
+)
+SAID = Operation("emit_to_room", "c0", "u0", room="r0")
+
+
+def matches() -> Target:
+    return application("tests.silent.servers.fastapi_matches:app", wire=WIRES["fastapi_matches"])
+
+
+def test_who_has_nobody_to_speak_to_waits_until_the_server_has_found_somebody() -> None:
+    told = rows(matches(), *PLAYED)
+    placed = told.index(("placed", None, "c0", "g100"))
+    said = next(at for at, row in enumerate(told) if row[:3] == ("invoked", 3, "c0"))
+    assert placed < said < told.index(("received", 3, "c1", "e3"))
+    assert ("returned", 2, "c0", "None") in told[placed : placed + 2]
+
+
+def test_who_never_gets_into_a_room_has_nothing_to_say_and_goes_on() -> None:
+    told = rows(matches(), *PLAYED[:1], *PLAYED[2:4], Operation("disconnect", "c0"))
+    assert ("skipped", 2, "c0", "None") in told
+    assert any(row[:3] == ("gone", 3, "c0") for row in told)
+
+
+def test_what_is_said_goes_to_the_room_that_one_is_in_and_to_no_other() -> None:
+    again = (Operation("leave", "c1", room="any"), Operation("settle"), *PLAYED[2:5], Operation("settle"))
+    told = rows(matches(), *PLAYED, *again)
+    assert [row[3] for row in told if row[0] == "placed"] == ["g100", "g100", "g101", "g101"]
+    assert [row[2:] for row in told if row[0] == "removed"][:2] == [("c0", "g100"), ("c1", "g100")]
+
+
+class Rooms(Adapter):
+    """Rooms whose members may be put out of them."""
+
+    lets_go = True
+
+    def __init__(self) -> None:
+        self.members: dict[str, dict[str, Client]] = {}
+
+    async def connect(self, client: Client) -> None: ...
+
+    async def disconnect(self, client: Client) -> None:
+        for clients in self.members.values():
+            clients.pop(client.id, None)
+
+    async def join(self, client: Client, room: str) -> None:
+        self.members.setdefault(room, {})[client.id] = client
+
+    async def leave(self, client: Client, room: str) -> None:
+        self.members.get(room, {}).pop(client.id, None)
+
+    async def emit_to_room(self, event: Event) -> None:
+        there = list(self.members.get(event.room or "", {}).values())
+        await asyncio.gather(*(self.send(client, event) for client in there))
+
+    async def send(self, client: Client, event: Event) -> None:
+        with suppress(ConnectionError):
+            await client.websocket.send_json(event.payload)
+
+    @operation(by="user", removes=True)
+    async def kick(self, moderator: str, user: str, room: str) -> None:
+        if self.lets_go:
+            for one in [one for one in self.members.get(room, {}).values() if one.user == user]:
+                del self.members[room][one.id]
+
+
+class Lax(Rooms):
+    lets_go = False
+
+
+def test_who_is_put_out_by_an_operation_of_an_adapters_own_is_owed_nothing_and_hears_nothing() -> None:
+    assert not found(target_of(Rooms), 400)
+    assert found(target_of(Lax), 400) == {"CrossUserLeak"}
+
+
+@pytest.mark.parametrize(("removed", "missed"), [({"type": "kicked", "room": "{room}"}, False), (None, True)])
+def test_who_is_told_that_the_server_has_put_him_out_is_missed_by_nobody(
+    removed: dict[str, str] | None, missed: bool
+) -> None:
+    kick = Action({"type": "kick", "room": "r0", "user": "u1"}, answer={"type": "done"})
+    plug = WIRES["starlette_moderated"]
+    assert isinstance(plug, JsonWire)
+    wire = replace(plug, actions={"kick": kick}, removed=removed)
+    target = application("tests.silent.servers.starlette_moderated:app", wire=wire)
+    program = Program((*SEATED, Operation("act", "c0", "u0", name="kick"), Operation("settle"), SAID))
+    worker = Worker(target)
+    names = [type(one).__name__ for one in judged(worker, worker.run(program, InOrder())).violations]
+    assert names == (["LostEvent"] if missed else [])
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"placed": {"type": "matched"}}, "says which room"),
+        ({"placed": ["matched"]}, "is what an answer contains"),
+        ({"actions": {"kick": Action({"type": "kick"}, removes=True)}}, "says whom, by {to}"),
+        ({"actions": {"kick": Action({"who": "{to}"}, audience="user", removes=True)}}, "has no audience"),
+        ({"actions": {"kick": Action({"who": "{to}"}, answer={"who": "{to}"}, removes=True)}}, "names no {to}"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_line(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(WireError) as told:
+        JsonWire(**fields)
+    assert message in str(told.value)
+
+
+def test_an_operation_that_removes_somebody_carries_no_event() -> None:
+    with pytest.raises(UsageError, match="carries no event"):
+        operation(audience="room", removes=True)
