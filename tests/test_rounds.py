@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
+from crosswire.fuzzer.campaigns.child import Care, awaited
 from crosswire.fuzzer.campaigns.rounds import run_round
+from crosswire.fuzzer.campaigns.seats import RoundsJob, Seat
 from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.search import ARMS
 from crosswire.models.managers.targets import TARGETS
@@ -123,3 +125,14 @@ def test_programs_tried_to_the_end_are_counted() -> None:
     assert correct.proven.total() > 0
     assert faulty.found
     assert faulty.proven.total() < faulty.programs
+
+
+def test_a_process_runs_no_more_of_a_round_than_can_count() -> None:
+    seat = Seat(RoundsJob("degraded", Plan(executions=30, schedules=4), "snapshot", None, 5.0), Care(), set())
+    try:
+        seat.begin(0)
+        while (ran := seat.hear()) is None:
+            awaited([seat.child])
+    finally:
+        seat.close()
+    assert sum(len(batch.executions) for batch in ran.batches) == 30

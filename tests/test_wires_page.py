@@ -41,6 +41,8 @@ def test_a_wire_of_the_page_speaks_to_a_server(name: str) -> None:
     wire = ALL[name]
     if isinstance(wire, JsonWire) and wire.users is not None:
         target = application("tests.applications.shop:numbered", wire=wire)
+    elif name == "games":
+        target = application("tests.silent.servers.fastapi_matches:app", wire=wire)
     elif wire.before is not None or (isinstance(wire, JsonWire) and wire.token is not None):
         target = application("tests.applications.shop:app", wire=wire, prepare=shop.fill)
     else:
@@ -59,6 +61,13 @@ def test_the_page_has_the_wire_of_a_socketio_application() -> None:
 def test_the_page_has_the_wire_of_rooms_that_are_joined_by_events() -> None:
     """One that the events of its page make: whoever speaks is heard by who is in the room."""
     tally = Campaign(application("tests.applications.channels:app", wire=ALL["channels"]), Plan(executions=40)).run()
+    assert not tally.found
+    assert tally.exercised["no loss"]
+
+
+def test_the_page_has_the_wire_of_rooms_that_the_server_chooses() -> None:
+    target = application("tests.silent.servers.fastapi_matches:app", wire=ALL["games"])
+    tally = Campaign(target, Plan(executions=40)).run()
     assert not tally.found
     assert tally.exercised["no loss"]
 

@@ -7,7 +7,7 @@ and on a cluster's: what a round gives (`Ran`) does not tell where it was run.
 from __future__ import annotations
 
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 
 from ..core.choices import Way
@@ -60,9 +60,23 @@ class RoundsJob:
             while (number := line.asked()) is not None:
                 assert isinstance(number, int)
                 began = time.perf_counter()
-                batches = list(run_round(worker, self.plan, number, lambda more: False))
+                batches = self._batches(worker, number)
                 line.tell(_Round(batches, worker.target.state.notes, time.perf_counter() - began))
                 worker.careful = False  # the round that went wrong has gone well
+
+    def _batches(self, worker: WatchedWorker, number: int) -> list[Batch]:
+        """A round's batches, as far as they can count: how much the rounds before it had, is not known here."""
+        most, before = self.plan.executions, 0
+        batches: list[Batch] = []
+        with closing(
+            run_round(worker, self.plan, number, lambda more: most is not None and before + more >= most)
+        ) as run:
+            for batch in run:
+                batches.append(batch)
+                before += len(batch.executions)
+                if most is not None and before >= most:
+                    break
+        return batches
 
 
 @dataclass(frozen=True, slots=True)
