@@ -60,7 +60,7 @@ def night(worker: Worker) -> float | None:
 
 def _moments(worker: Worker, users: int) -> tuple[float, ...]:
     policy = worker.target.traits.policy
-    declared = [limit for limit in (policy.idle, policy.session) if limit is not None]
+    declared = [limit for limit in (policy.idle, policy.session, policy.kept_for) if limit is not None]
     program = rehearsal(worker.target, users)
     if program is None:
         return MOMENTS

@@ -28,6 +28,7 @@ class Policy:
     may be dropped.  ``slow``: a client that was given up is closed, or may be forgotten with its socket open.
     ``delivery``: how often what is owed arrives.
     ``kept``: events for an absent user are not kept, go once to the next connection, or once to each connection.
+    ``kept_for``: only for who was there before, and is back within so long of having left (None: for anybody).
     ``tabs_wait``: a stalled connection may hold up its own user's others, and what its backend does.  ``in_turn``:
     what one client says may be sent to one after the other, so that who does not read holds up those after it
     (False: nobody waits for another hearer).
@@ -64,6 +65,7 @@ class Policy:
     records: bool = False
     closing: float = 0.0
     tabs_apart: bool = False
+    kept_for: float | None = None
 
     @property
     def holds_up(self) -> float:

@@ -118,6 +118,17 @@ def mailbox_full(index: HistoryIndex, b: Breach) -> bool:
     return sum(1 for _ in others) >= most
 
 
+@declared(kept_for=1.0)
+def kept_too_long(index: HistoryIndex, b: Breach) -> bool:
+    """The user had never been there, or had left so long before that what was kept may be gone."""
+    longest, event, c = index.policy.kept_for, b.event, b.connection
+    if longest is None or event is None or c is None:
+        return False
+    before = [o for o in index.of_user(event.to) if o is not c and o.login.sure_from < event.by.began]
+    left = [index.history[o.last].time if o.last < c.asked else c.came_at for o in before]
+    return not left or round(c.came_at - max(left), 3) >= longest
+
+
 def kept_twice(index: HistoryIndex) -> Iterator[Breach]:
     """An event kept for an absent user arrives on one connection only, if so declared, while that one is there."""
     if index.policy.kept == "no":
@@ -164,6 +175,7 @@ CHECKS = (
             refused_honestly,
             beyond_rate,
             mailbox_full,
+            kept_too_long,
             at_most_once,
         ),
     ),

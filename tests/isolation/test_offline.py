@@ -79,6 +79,21 @@ def test_a_replay_that_was_cut_off_is_taken_up_again() -> None:
     assert kinds(story) == ["OfflineLoss"]
 
 
+@pytest.mark.parametrize(("there", "away", "owed"), [(True, 4.0, True), (True, 5.0, False), (False, 1.0, False)])
+def test_what_is_kept_for_a_while_is_owed_to_who_was_there_and_is_back_in_time(
+    there: bool, away: float, owed: bool
+) -> None:
+    story = managed("u0", kept="next", kept_for=5.0)
+    if there:
+        story.connect("c1", "u1")
+        story.rest().leave("c1").rest()
+    story.done("emit", None, "u0", to="u1")
+    story.wait(away).rest()
+    assert kinds(comes(story, "c2")) == (["OfflineLoss"] if owed else [])
+    assert ("kept_too_long" in story.excused(kept="next", kept_for=5.0)) == (not owed)
+    assert kinds(story, kept_for=None) == ["OfflineLoss"]
+
+
 def test_an_answer_that_quotes_what_is_kept_reached_nobody_it_is_kept_for() -> None:
     def quoted_to_the_sender() -> tuple[Story, int]:
         story = served("u0", kept="next")
