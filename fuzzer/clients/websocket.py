@@ -168,7 +168,8 @@ class WebSocketLink(Link):
         transport = self._transport
         served = getattr(transport, "get_protocol", None)  # what stands in for it over sockets has none
         served = getattr(transport, "made", None) if served is None else served  # and a socket has the target's object
-        return (self, transport) if served is None else (self, transport, served())
+        behind = None if served is None else served()  # None again where the target has let go of it
+        return (self, transport) if behind is None else (self, transport, behind)
 
     @property
     def over(self) -> bool:

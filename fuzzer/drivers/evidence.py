@@ -51,13 +51,13 @@ class Connections:
     """
 
     numbers: dict[int, str] = field(default_factory=dict)
-    ends: dict[int, str] = field(default_factory=dict)
+    ends: dict[int, tuple[str, object]] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
     parted: frozenset[str] = frozenset()
 
     def add(self, link: Link) -> None:
         self.numbers[len(self.numbers)] = link.name
-        self.ends.update((id(end), link.name) for end in link.ends)
+        self.ends.update((id(end), (link.name, end)) for end in link.ends)
         if link.told:
             self.told.add(link.name)
 
@@ -68,7 +68,7 @@ class Connections:
         has = (getattr(value, name, None) for name in ("transport", "protocol", "_protocol"))
         for owned in (value, *has, _socket_of(value)):
             if id(owned) in self.ends:
-                return self.ends[id(owned)]
+                return self.ends[id(owned)][0]
         return None
 
     def scoped(self, value: Any) -> str | None:

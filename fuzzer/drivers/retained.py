@@ -27,6 +27,7 @@ from ..targets.adapter import Client
 from ..targets.state.reach import is_collected, is_fuzzers, is_heap, is_own
 from ..targets.state.records import attributes, instance_dict, slots
 from ..targets.websocket import FakeWebSocket
+from ..targets.wire import Wire
 from .evidence import Connections
 
 __all__ = ("EACH_DAY", "LONG_AFTER", "Retained", "long_pause")
@@ -232,13 +233,14 @@ def _own(name: object) -> types.ModuleType | None:
 def _passed_over(trio: bool) -> tuple[type, ...]:
     """The classes of what is not looked into; ``trio``: whether that is loaded, and its tasks are among them."""
     tasks = (sys.modules["trio.lowlevel"].Task,) if trio else ()
-    return (*ATOMS, *WEAK, *LOGS, *UNDER_WAY, *tasks, types.ModuleType)
+    return (*ATOMS, *WEAK, *LOGS, *UNDER_WAY, *tasks, types.ModuleType, Wire)
 
 
 def _children(thing: Any) -> Iterator[tuple[str, Any]]:
     """What an object keeps alive, with what that adds to the path.
 
-    Neither libraries' classes and functions, nor what is ours, nor what a task has in hand.
+    Neither libraries' classes and functions, nor what is ours or a wire remembers for its clients, nor what a task has
+    in hand.
     """
     kind = type(thing)
     if issubclass(kind, _passed_over("trio.lowlevel" in sys.modules)) or is_fuzzers(thing, kind):
@@ -250,7 +252,7 @@ def _children(thing: Any) -> Iterator[tuple[str, Any]]:
     elif issubclass(kind, list | set | frozenset | tuple | deque):
         yield from (("[...]", one) for one in list(thing))
     elif issubclass(kind, type):
-        if is_heap(thing) and _own(attributes(thing).get("__module__")) is not None:
+        if is_heap(thing) and not issubclass(thing, Wire) and _own(attributes(thing).get("__module__")) is not None:
             yield from ((f".{name}", value) for name, value in list(attributes(thing).items()))
         return
     elif kind is types.FunctionType:

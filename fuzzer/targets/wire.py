@@ -276,4 +276,7 @@ def words(login: Login) -> dict[str, Any]:
 def _entered(wire: Wire, login: Login) -> tuple[str, ...]:
     if login.room is not None:
         return (login.room,)
-    return tuple(wire.rooms.get(login.user, ())) if isinstance(wire.rooms, Mapping) else ()
+    if not isinstance(wire.rooms, Mapping):
+        return ()
+    users = dict.fromkeys((login.user, login.identity or login.user))  # of another's token: whom a server goes by
+    return tuple(dict.fromkeys(chain.from_iterable(wire.rooms.get(user, ()) for user in users)))
