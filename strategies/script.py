@@ -290,7 +290,7 @@ class Script:
             user = self.owners[fields["connection"]]
         if own.by != "server":
             fields["user"] = user
-        if own.audience == "user" or own.removes:
+        if own.audience == "user" or own.about:
             fields["to"] = self.user(to)
         if own.removes:
             fields["room"] = self.vocabulary.room(to // self.crowd)

@@ -159,19 +159,33 @@ def test_who_is_put_out_by_an_operation_of_an_adapters_own_is_owed_nothing_and_h
     assert found(target_of(Lax), 400) == {"CrossUserLeak"}
 
 
+def said_after(target: Target, name: str) -> list[str]:
+    """What is reported where a member does something of that name and then speaks."""
+    program = Program((*SEATED, Operation("act", "c0", "u0", name=name), Operation("settle"), SAID))
+    worker = Worker(target)
+    return [type(one).__name__ for one in judged(worker, worker.run(program, InOrder())).violations]
+
+
 @pytest.mark.parametrize(("removed", "missed"), [({"type": "kicked", "room": "{room}"}, False), (None, True)])
 def test_who_is_told_that_the_server_has_put_him_out_is_missed_by_nobody(
-    removed: dict[str, str] | None, missed: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, removed: dict[str, str] | None, missed: bool
 ) -> None:
-    kick = Action({"type": "kick", "room": "r0", "user": "u1"}, answer={"type": "done"})
-    plug = WIRES["starlette_moderated"]
-    assert isinstance(plug, JsonWire)
-    wire = replace(plug, actions={"kick": kick}, removed=removed)
-    target = application("tests.silent.servers.starlette_moderated:app", wire=wire)
-    program = Program((*SEATED, Operation("act", "c0", "u0", name="kick"), Operation("settle"), SAID))
-    worker = Worker(target)
-    names = [type(one).__name__ for one in judged(worker, worker.run(program, InOrder())).violations]
-    assert names == (["LostEvent"] if missed else [])
+    monkeypatch.syspath_prepend(tmp_path)
+    clear = {"clear": Action({"type": "kick", "room": "r0", "user": "-"}, answer={"type": "done"})}
+    others = 'if one.user == said["user"]]:', f"if one is not self]: # {missed}"
+    target = changed(tmp_path, "starlette_moderated", *others, actions=clear, removed=removed)
+    assert said_after(target, "clear") == (["LostEvent"] if missed else [])
+
+
+@pytest.mark.parametrize(("named", "missed"), [("u1", False), ("u", True)])
+def test_who_is_named_by_an_action_that_carries_no_event_may_be_put_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str, missed: bool
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    kick = {"kick": Action({"type": "kick", "room": "r0", "user": named}, answer={"type": "done"})}
+    begins = 'if one.user == said["user"]]:', f'if one.user.startswith(said["user"]) and one is not self]: # {missed}'
+    target = changed(tmp_path, "starlette_moderated", *begins, actions=kick, removed=None)
+    assert said_after(target, "kick") == (["LostEvent"] if missed else [])
 
 
 @pytest.mark.parametrize(

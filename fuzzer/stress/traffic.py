@@ -141,7 +141,7 @@ class Traffic:
         login = client.login
         room = self.random.choice(self.vocabulary.rooms)
         if isinstance(speech, Own):
-            user = to if speech.audience == "user" or speech.removes else None
+            user = to if speech.audience == "user" or speech.about else None
             own_room = room if speech.audience == "room" or speech.removes else None
             op = Operation("act", login.connection, login.user, user, room=own_room, name=speech.name)
         else:

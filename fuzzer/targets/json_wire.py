@@ -129,7 +129,8 @@ class JsonWire(Wire):
                 "HTTP (before=)"
             )
         for name, action in self.actions.items():
-            if action.audience != "user" and not action.removes and names("{to}", action.say):
+            tells = action.audience is not None or names("{event}", action.say)
+            if tells and action.audience != "user" and names("{to}", action.say):
                 raise WireError(f'the action {name!r} says {{to}}, which is nobody without audience="user"')
             if any(names(said, action.answer) for said in ("{to}", "{event}")):
                 raise WireError(f"the action {name!r}: what its answer= contains names no {{to}} and no {{event}}")
@@ -207,6 +208,9 @@ class JsonWire(Wire):
         named = to if to is None or self.users is None else self.users(to)
         room = {} if event.room is None else {"room": event.room}
         return {**self.said(event.login), **room, "event": event.marker, "to": "" if named is None else named}
+
+    def called(self, user: str) -> str:
+        return user if self.users is None else str(self.users(user))
 
     def request(self, login: Login) -> Request:
         said = self.said(login)

@@ -15,7 +15,7 @@ from ..core.errors import UsageError
 from ..core.history import Aim
 from ..core.program import Operation
 from .login import Http
-from .templates import Template
+from .templates import Template, names
 
 __all__ = ("Action", "Audience", "By", "Own", "Returns", "aim_of", "declared_in", "operation")
 
@@ -46,6 +46,8 @@ class Own:
     returns: Returns | None = None
     removes: bool = False
     """It takes another user out of a room."""
+    about: bool = False
+    """It concerns another user, whom it names, though that user hears nothing of it."""
 
     def __str__(self) -> str:
         return self.name
@@ -58,7 +60,8 @@ class Action:
     ``say`` is the frame or the request, by a wire's templates; ``audience`` who receives the event that it carries (its
     ``{event}``), None where it carries none.  ``answer`` is what a frame, or the answer's JSON, contains once it is
     done; ``user`` the field of it that names the user whom the server takes the client for.  ``removes``: it takes the
-    user ``{to}`` out of the room ``{room}``, or of all rooms where it does not say which.
+    user ``{to}`` out of the room ``{room}``, or of all rooms where it does not say which.  One that has no audience and
+    names a user, by ``{to}`` or as such, may do anything to that user: put out, mute, end the connection.
     """
 
     say: Template | Http
@@ -70,7 +73,12 @@ class Action:
     def own(self, name: str) -> Own:
         """The operation as programs and the model know it."""
         returns: Returns = "user" if self.user is not None else "accepted" if self.removes else "delivered"
-        return Own(name, "client", self.audience, returns, self.removes)
+        return Own(name, "client", self.audience, returns, self.removes, self.about)
+
+    @property
+    def about(self) -> bool:
+        """Whether it concerns somebody who hears nothing of it: a kick, a mute, a block."""
+        return self.audience is None and names("{to}", self.say)
 
     def answered_by(self, data: object) -> bool:
         """Whether this says that it is done."""
@@ -103,7 +111,7 @@ def operation(
         raise UsageError("an operation that removes somebody carries no event: it has no audience")
 
     def mark(method: METHOD) -> METHOD:
-        setattr(method, MARK, Own(name or method.__name__, by, audience, returns, removes))
+        setattr(method, MARK, Own(name or method.__name__, by, audience, returns, removes, removes))
         return method
 
     return mark

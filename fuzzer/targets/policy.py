@@ -29,6 +29,7 @@ class Policy:
     ``delivery``: how often what is owed arrives.
     ``kept``: events for an absent user are not kept, go once to the next connection, or once to each connection.
     ``kept_for``: only for who was there before, and is back within so long of having left (None: for anybody).
+    ``one_tab``: what is for a user goes to one of the user's connections, the newest or whichever (False: to all).
     ``tabs_wait``: a stalled connection may hold up its own user's others, and what its backend does.  ``in_turn``:
     what one client says may be sent to one after the other, so that who does not read holds up those after it
     (False: nobody waits for another hearer).
@@ -66,6 +67,7 @@ class Policy:
     closing: float = 0.0
     tabs_apart: bool = False
     kept_for: float | None = None
+    one_tab: bool = False
 
     @property
     def holds_up(self) -> float:

@@ -11,7 +11,7 @@ from typing import Any
 from ..core.handshake import Frame
 from .login import Http, fill
 
-__all__ = ("USER", "Shape", "Template", "contains", "frame_of", "joined_room", "names", "names_room")
+__all__ = ("USER", "Shape", "Template", "contains", "frame_of", "joined_room", "mentions", "names", "names_room")
 
 Template = str | Mapping[str, Any] | Sequence[Any]
 """A text, or something JSON-able that becomes one; placeholders in any string of it."""
@@ -84,9 +84,18 @@ def _is_said(wanted: Any, value: Any, said: Callable[[], Mapping[str, Any]]) -> 
 
 def names(placeholder: str, template: Template | Http | None) -> bool:
     """Whether a placeholder, ``{room}`` say, stands in what clients send."""
+    return template is not None and placeholder in _text(template)
+
+
+def mentions(template: Template | Http, word: str) -> bool:
+    """Whether a word, somebody's name say, stands for itself in what clients send."""
+    return re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", _text(template)) is not None
+
+
+def _text(template: Template | Http) -> str:
     if isinstance(template, Http):
-        return placeholder in f"{template.path} {json.dumps([template.json, template.form])}"
-    return template is not None and placeholder in json.dumps(template)
+        return f"{template.path} {json.dumps([template.json, template.form])}"
+    return json.dumps(template)
 
 
 def names_room(template: Template | Http | None) -> bool:

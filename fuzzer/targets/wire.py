@@ -192,6 +192,10 @@ class Wire:
         """The rooms a connection is in from its login on."""
         return _entered(self, login)
 
+    def called(self, user: str) -> str:
+        """What the application calls a user."""
+        return user
+
     def request(self, login: Login) -> Request:
         """The opening handshake."""
         return Request()

@@ -11,7 +11,7 @@ from . import violations as v
 from .audience import may_not_hear
 from .independence import waits_for_itself
 from .index import HistoryIndex
-from .loss import room_crowded, spoke_beyond_rate
+from .loss import perhaps_put_out, room_crowded, spoke_beyond_rate
 from .records import Connection, Event, Invocation, same_user
 from .spans import NEVER
 from .verdicts import Breach, Check, declared, rows_of
@@ -370,6 +370,7 @@ CHECKS = (
             overtaken,
             overtaken_by_others,
             logged_out_elsewhere,
+            perhaps_put_out,
             ended_by_server,
             left_so_many,
             did_not_read,
@@ -386,6 +387,7 @@ CHECKS = (
             server_made_room,
             room_made_room,
             logged_out_elsewhere,
+            perhaps_put_out,
             flooded_with,
             left_so_many,
             did_not_read,

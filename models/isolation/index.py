@@ -16,6 +16,7 @@ from ...fuzzer.core.program import CRITICAL_EVENTS, EMITS, LEAVING, Operation, P
 from ...fuzzer.targets.adapter import Target
 from ...fuzzer.targets.own import Own
 from ...fuzzer.targets.policy import Policy
+from ...fuzzer.targets.templates import mentions
 from ...fuzzer.targets.traits import WireTraits
 from .heartbeats import late_beats
 from .membership import answer, ask, expel, expelled, place, remove, settle_rooms
@@ -191,6 +192,26 @@ class HistoryIndex:
     def own(self, act: Invocation) -> Own | None:
         """What the target declares of the operation of its own that this is; None where it is none."""
         return self.target.own(act.op.name) if act.op.kind == "act" else None
+
+    def concerns(self, act: Invocation) -> frozenset[str]:
+        """The users whom an operation of the target's own may do anything to: it carries no event, and names them."""
+        own = self.own(act)
+        if own is None or own.audience is not None or own.returns == "user":
+            return frozenset()
+        if own.about:
+            return frozenset((act.op.to or "",))
+        return self._named.get(own.name, frozenset())
+
+    @cached_property
+    def _named(self) -> dict[str, frozenset[str]]:
+        """By the name of an action, the users whom what it says names as such."""
+        wire = self.wire
+        if wire is None:
+            return {}
+        return {
+            name: frozenset(user for user in self.program.users if mentions(action.say, wire.called(user)))
+            for name, action in wire.actions.items()
+        }
 
     def goes_back(self, event: Event) -> bool:
         """Whether an event is owed to nobody but the connection it was asked for on: an agent's, or an answer."""

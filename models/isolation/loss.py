@@ -136,20 +136,28 @@ def _asked(index: HistoryIndex, act: Invocation) -> bool:
 
 
 def perhaps_ended(index: HistoryIndex, b: Breach) -> bool:
-    """An action that makes nothing itself came in meanwhile, and may have ended what its user had asked for."""
+    """An action that makes nothing itself came in meanwhile: it may have ended what its user had asked for, or said."""
     act = b.act
-    if act is None or not _asked(index, act):
+    if act is None:
         return False
+    asked = _asked(index, act)
     return any(
         own is not None
         and own.audience is None
         and own.returns != "user"
-        and (own.by == "server" or same_user(index.names_of(i), index.names_of(act)))
+        and ((asked and own.by == "server") or same_user(index.names_of(i), index.names_of(act)))
         and i.began < b.until
         and i.ended > act.began
         for i in index.invocations.values()
         for own in (index.own(i),)
     )
+
+
+def perhaps_put_out(index: HistoryIndex, b: Breach) -> bool:
+    """An action that carries no event named the hearer or the speaker: it may put one out, or keep them apart."""
+    emitter = b.event.emitter if b.event is not None else None
+    parties = {name for c in (b.connection, emitter) if c is not None for name in c.names}
+    return any(i.began < b.until and not parties.isdisjoint(index.concerns(i)) for i in index.invocations.values())
 
 
 def perhaps_busy(index: HistoryIndex, b: Breach) -> bool:
@@ -281,6 +289,17 @@ def _perhaps_elsewhere(c: Connection, rooms: tuple[str, ...], b: Breach) -> bool
     return any(span.may_from < b.until and min(span.sure_from, span.may_until) > last for span in others)
 
 
+@declared(one_tab=True)
+def another_tab(index: HistoryIndex, b: Breach) -> bool:
+    """One connection of a user hears what is for that user: another has, or is the newer one."""
+    c, event = b.connection, b.event
+    if not index.policy.one_tab or c is None:
+        return False
+    heard = {d.connection.name for d in event.deliveries} if event is not None else set()
+    others = (o for o in index.sessions if o.name != c.name and o.shares_user(c))
+    return any(o.name in heard or c.asked < o.asked < b.until for o in others)
+
+
 @declared(delivery="at most once")
 def at_most_once(index: HistoryIndex, b: Breach) -> bool:
     """What is sent at most once may be lost."""
@@ -348,6 +367,7 @@ EXCUSES = (
     emitter_perhaps_no_member,
     perhaps_unheard,
     perhaps_ended,
+    perhaps_put_out,
     perhaps_busy,
     refused_honestly,
     beyond_rate,
@@ -355,6 +375,7 @@ EXCUSES = (
     room_full,
     moved_on,
     user_left,
+    another_tab,
     at_most_once,
     forgotten,
 )

@@ -15,6 +15,7 @@ from .loss import (
     cancelled,
     emitter_perhaps_out,
     missed_beat,
+    perhaps_put_out,
     perhaps_unheard,
     refused_honestly,
 )
@@ -171,6 +172,7 @@ CHECKS = (
             lost_on_the_way,
             live_and_slow,
             perhaps_somebody_there,
+            perhaps_put_out,
             wiped,
             refused_honestly,
             beyond_rate,

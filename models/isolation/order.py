@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
+from ...fuzzer.core.history import Content
 from . import violations as v
 from .audience import absent
 from .duplicate import quoted
@@ -68,4 +69,13 @@ def _same_lane(earlier: Invocation, act: Invocation) -> bool:
     )
 
 
-CHECKS = (Check(order, (quoted,)),)
+def receipt(index: HistoryIndex, b: Breach) -> bool:
+    """A frame of another kind told the emitter's own user of what had been said: a receipt, which is no delivery."""
+    event, c = b.event, b.connection
+    if event is None or c is None or c.identity != event.sender:
+        return False
+    kinds = {content.kind for row in (b.since, b.until) if isinstance(content := index.history[row].detail, Content)}
+    return len(kinds) > 1
+
+
+CHECKS = (Check(order, (quoted, receipt)),)

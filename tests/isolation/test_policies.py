@@ -156,6 +156,14 @@ class StaysIn(Chat):
         return None
 
 
+class NewestTab(Chat):
+    """The newest tab of a user hears what is said to the user; an older one stays open and hears nothing."""
+
+    async def emit(self, event: Event) -> Any:
+        for client in self.tabs[event.to or ""][-1:]:
+            await self.send(client, event)
+
+
 class Lingers(Chat):
     """A task for each client outlives it by so long."""
 
@@ -177,6 +185,7 @@ class LingersForLong(Lingers):
 
 
 TWO = (connect(0, "u0"), SETTLE, connect(1, "u0"), SETTLE)
+TWO_TABS = (*TWO, emit("u1", "u0"), SETTLE)
 FOUR = (connect(0, "u0"), *(emit("u1", "u0") for _ in range(4)), SETTLE)
 BURST = (connect(0, "u0"), SETTLE, emit("u1", "u0"), emit("u2", "u0"), SETTLE)
 STALLS = (connect(0, "u0"), SETTLE, Operation("stall", "c0"), emit("u1", "u0"), PAUSE, emit("u2", "u0"), SETTLE)
@@ -196,6 +205,7 @@ LOGS_OUT = (connect(0, "u0"), SETTLE, Operation("log_out", "c0"), emit("u1", "u0
         ({"slow": "forgotten"}, Forgets, Drops, STALLS, "LostEvent"),
         ({"delivery": "at least once"}, Stutters, Drops, ONE, "DuplicateEvent"),
         ({"delivery": "at most once"}, Drops, Stutters, ONE, "LostEvent"),
+        ({"one_tab": True}, NewestTab, Drops, TWO_TABS, "LostEvent"),
         ({"kept": "each"}, KeepsForEach, KeepsNothing, ABSENT, "OfflineDuplicate"),
         ({"tabs_wait": True}, OneAtATime, OneForAll, TAB, "HeldUp"),
         ({"logs_out": False}, StaysIn, Drops, LOGS_OUT, "LateDelivery"),
