@@ -54,9 +54,9 @@ def comes_meanwhile(script: Script, speech: Speech) -> None:
 
 
 def slow_elsewhere(script: Script, speech: Speech) -> None:
-    """Somebody in one room does not read what is said there; then something is said in another."""
+    """Somebody in one room does not read what is said there; then something is said in another, of two users."""
     script.gathers = True
-    for number in range(2 * CLIENTS):
+    for number in (*range(2 * CLIENTS - 1), 0):
         script.arrive(script.user(number))
     script.settle()
     script.add("stall", connection="c1")

@@ -70,12 +70,20 @@ def _same_lane(earlier: Invocation, act: Invocation) -> bool:
 
 
 def receipt(index: HistoryIndex, b: Breach) -> bool:
-    """A frame of another kind told the emitter's own user of what had been said: a receipt, which is no delivery."""
+    """A frame told the emitter's own user of what had been said, and of another kind than others were sent, or than the
+    other of the two frames: a receipt, which is no delivery.
+    """
     event, c = b.event, b.connection
     if event is None or c is None or c.identity != event.sender:
         return False
-    kinds = {content.kind for row in (b.since, b.until) if isinstance(content := index.history[row].detail, Content)}
-    return len(kinds) > 1
+    sent = {_kind(index, d.sent) for d in event.deliveries if d.connection.identity != event.sender}
+    kind = _kind(index, b.since)
+    return kind != _kind(index, b.until) or (bool(sent) and kind not in sent)
+
+
+def _kind(index: HistoryIndex, row: int) -> str:
+    content = index.history[row].detail
+    return content.kind if isinstance(content, Content) else ""
 
 
 CHECKS = (Check(order, (quoted, receipt)),)

@@ -48,6 +48,28 @@ def test_a_connection_keeps_the_order_of_what_is_said_on_it() -> None:
     assert kinds(story.hears("c1", first).hears("c1", second).end(first, NOBODY).end(second, NOBODY).rest()) == []
 
 
+@pytest.mark.parametrize(
+    ("hearer", "words", "reported"),
+    [
+        ("u0", ("message", "message"), True),
+        ("u0", ("read", "read"), False),
+        ("u0", ("message", "read"), False),
+        ("u1", ("read", "read"), True),
+    ],
+)
+def test_receipts_that_reach_the_one_who_spoke_are_in_any_order(
+    hearer: str, words: tuple[str, str], reported: bool
+) -> None:
+    story = served("u0", "u1", hearer)
+    said = []
+    for _ in range(2):
+        said.append(story.begin("emit", "c0", "u0", to="u1"))
+        story.hears("c1", said[-1], word="message").end(said[-1], NOBODY)
+    for event, word in zip(reversed(said), words, strict=True):
+        story.hears("c2", event, word=word)
+    assert kinds(story.rest()) == (["Disorder"] if reported else [])
+
+
 def test_requests_over_http_have_an_order_once_the_first_is_answered() -> None:
     over, beside = Aim("u1"), Aim("u1", by_request=True)
     for first_by, second_by, answered, want in (
