@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from crosswire.fuzzer.campaigns.preflight import preflight
 from crosswire.fuzzer.cli.starting import write_beginning
 from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.targets.resolve import resolve
+from crosswire.fuzzer.targets.routes import events_of, websocket_routes
 from tests.command import crosswire
 
 HEAD = """
@@ -287,6 +289,37 @@ def test_a_mounted_socketio_is_found_and_shown_what_its_handler_takes(
     worker = Worker(resolve("chat_fuzz:target"))
     with worker.session():
         assert preflight(worker) is None
+
+
+ATTACHED = """
+import socketio
+
+sio = socketio.AsyncServer(async_mode="{mode}")
+
+@sio.event
+async def say(sid, data): ...
+
+{made}
+"""
+
+
+@pytest.mark.parametrize(
+    ("mode", "made"),
+    [
+        ("aiohttp", "from aiohttp import web\napp = web.Application()\nsio.attach(app)"),
+        ("sanic", "from sanic import Sanic\napp = Sanic('attached')\nsio.attach(app)"),
+        (
+            "tornado",
+            "from tornado.web import Application\n"
+            "app = Application([(r'/socket.io/', socketio.get_tornado_handler(sio))])",
+        ),
+    ],
+)
+def test_a_socketio_server_that_is_attached_to_another_framework_is_found(mode: str, made: str) -> None:
+    names: dict[str, Any] = {}
+    exec(ATTACHED.format(mode=mode, made=made), names)
+    (route,) = websocket_routes(names["app"])
+    assert (route.path, route.socketio, events_of(route.endpoint)) == ("/socket.io/", True, ["say"])
 
 
 def test_what_a_socketio_server_has_no_handler_for_is_told(chat: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -65,7 +65,7 @@ def preflight(worker: Worker, promises: frozenset[str] = frozenset(PROMISES)) ->
     if isinstance(traits, WireTraits) and execution.history:
         if any(isinstance(violation, Stuck) for violation in shown.violations):
             _let_in(name, traits, execution, [sent for sent in worker.frames if sent.connection == "c0"])
-        elif all(isinstance(violation, SYMPTOMS) for violation in shown.violations):
+        elif all(isinstance(one, SYMPTOMS) or one.promise == "hygiene" for one in shown.violations):
             _understood(name, traits, execution)
             _joined(name, traits.wire, execution, worker.frames)
     batch = Batch(program)
@@ -134,7 +134,7 @@ def turned_away(traits: WireTraits, execution: Execution, farewell: object) -> s
         wanted = next(route for route in routes if route.matches(path, typed=False))
         return f"{said}; it asked for {path}, and the route is {wanted}: say users=integer_users or users=uuid_users"
     mounted = next((route for route in routes if route.socketio and route.matches(path)), None)
-    if mounted is not None and mounted.path != mounted.endpoint.engineio_path:
+    if mounted is not None and mounted.path != getattr(mounted.endpoint, "engineio_path", mounted.path):
         return (
             f"{said}; Socket.IO compares the whole path with its socketio_path {mounted.endpoint.engineio_path}, which "
             f"since Starlette 0.33 must then begin with that of the mount: {mounted.path}"

@@ -155,7 +155,7 @@ def _handlers(endpoint: Any) -> Mapping[str, Any]:
 
 def _namespaces(endpoint: Any) -> Mapping[str, Mapping[str, Any]]:
     """Handlers by event, by namespace, ``/`` first; a namespace may be a class with methods ``on_...``."""
-    server = getattr(endpoint, "engineio_server", None)
+    server = getattr(endpoint, "engineio_server", endpoint)
     found: dict[str, dict[str, Any]] = {}
     for name, handlers in getattr(server, "handlers", {}).items():
         found.setdefault(name, {}).update(handlers)
@@ -213,7 +213,10 @@ def _quart(app: Any, prefix: str) -> Iterator[Route]:
 def _sanic(app: Any, prefix: str) -> Iterator[Route]:
     if type(app).__module__.partition(".")[0] == "sanic":
         for route in app.router.routes:
-            if getattr(route.extra, "websocket", False):
+            attached = _attached(route.handler)
+            if attached is not None:
+                yield Route(f"{prefix}/{route.path.strip('/')}/", attached, socketio=True)
+            elif getattr(route.extra, "websocket", False):
                 handler = getattr(route.handler, "args", (None,))[0]
                 yield Route(f"{prefix}/{route.path.lstrip('/')}", handler)
 
@@ -234,7 +237,8 @@ def _aiohttp(app: Any, prefix: str) -> Iterator[Route]:
             route for route in app.router.routes() if route.method in ("GET", "*") and route.resource is not None
         ]
         for route in sorted(answers, key=lambda route: not _names_websockets(route.handler)):
-            yield Route(prefix + route.resource.canonical, route.handler)
+            path, attached = prefix + route.resource.canonical, _attached(route.handler)
+            yield Route(path, route.handler) if attached is None else Route(path, attached, socketio=True)
 
 
 def _names_websockets(handler: Any) -> bool:
@@ -250,7 +254,9 @@ def _tornado(app: Any, prefix: str) -> Iterator[Route]:
         for rule in app.wildcard_router.rules:
             handler = rule.target
             if isinstance(handler, type) and issubclass(handler, socket.WebSocketHandler):
-                yield Route(prefix + rule.matcher.regex.pattern.rstrip("$"), handler)
+                path = prefix + rule.matcher.regex.pattern.rstrip("$")
+                attached = _attached(getattr(handler, "get", None))
+                yield Route(path, handler) if attached is None else Route(path, attached, socketio=True)
 
 
 def _channels(app: Any, prefix: str) -> Iterator[Route]:
@@ -267,6 +273,20 @@ def _socketio(app: Any, prefix: str) -> Iterator[Route]:
     if type(app).__module__.partition(".")[0] in ("socketio", "engineio") and hasattr(app, "engineio_path"):
         yield Route(app.engineio_path or "/", app, socketio=True)
         yield from websocket_routes(app.other_asgi_app)
+
+
+def _attached(handler: Any) -> Any | None:
+    """The Socket.IO server that answers where it was attached to another framework's application; None elsewhere.
+
+    The handler is a method of the Engine.IO server's, or names that server in its closure (Tornado); what comes in
+    there is handed on to the Socket.IO server, which has put a method of its own in for it.
+    """
+    named = [cell.cell_contents for cell in getattr(handler, "__closure__", None) or ()]
+    for engine in (getattr(handler, "__self__", None), *named):
+        if type(engine).__module__.partition(".")[0] == "engineio":
+            connected = getattr(engine, "handlers", {}).get("connect")
+            return getattr(connected, "__self__", engine)
+    return None
 
 
 READERS = (_starlette, _quart, _sanic, _blacksheep, _aiohttp, _tornado, _channels, _socketio)
