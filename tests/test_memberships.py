@@ -188,6 +188,28 @@ def test_who_is_named_by_an_action_that_carries_no_event_may_be_put_out(
     assert said_after(target, "kick") == (["LostEvent"] if missed else [])
 
 
+BATCHES = """all = [await self.outbox.get()]
+                await asyncio.sleep(0.05)
+                while not self.outbox.empty():
+                    all.append(self.outbox.get_nowait())
+                await self.ws.send_json({frame})"""
+
+
+@pytest.mark.parametrize(("frame", "batch"), [("all", None), ('{"type": "batch", "all": all}', "all")])
+def test_several_messages_in_one_frame_are_each_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, frame: str, batch: str | None
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    alone = "await self.ws.send_json(await self.outbox.get())"
+    target = changed(tmp_path, "starlette_moderated", alone, BATCHES.replace("{frame}", frame), batch=batch)
+    told = rows(target, *SEATED, Operation("act", "c1", "u1", to="u0", room="r0", name="kick"), SAID)
+    assert [row for row in told if row[0] == "returned" and row[1] in range(4)] == [
+        ("returned", number, f"c{number % 2}", "None") for number in range(4)
+    ]
+    assert ("removed", None, "c0", "r0") in told and ("returned", 6, "c0", "False") in told
+    assert not found(target, 200)
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [

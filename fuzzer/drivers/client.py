@@ -126,6 +126,16 @@ class WireClient:
 
     def _note(self, kind: RowKind, reading: Reading) -> int | None:
         """Record a message, and return its row's number; a heartbeat is none."""
+        parts = [self._content(kind, part) for part in reading.parts]
+        content = together(parts, reading.kind) if parts else self._content(kind, reading)
+        if reading.heartbeat and not content.mentions:
+            return None
+        number = content.mentions[0].event.number if content.mentions else None
+        self.driver.record(kind, number, self.login.connection, content)
+        return len(self.driver.history) - 1
+
+    def _content(self, kind: RowKind, reading: Reading) -> Content:
+        """What a message says of events, less what it only quotes, and what it had told before."""
         content = content_of(reading, self.driver.made)
         if reading.rejected:  # what it quotes of what the client itself has said is no delivery of it
             content = content._replace(mentions=tuple(one for one in content.mentions if not self._said(one.event)))
@@ -134,11 +144,7 @@ class WireClient:
             if reading.retells:
                 content = content._replace(mentions=tuple(one for one in content.mentions if one.event not in told))
             told.update(one.event for one in content.mentions)
-        if reading.heartbeat and not content.mentions:
-            return None
-        number = content.mentions[0].event.number if content.mentions else None
-        self.driver.record(kind, number, self.login.connection, content)
-        return len(self.driver.history) - 1
+        return content
 
     def _said(self, event: EventId) -> bool:
         return self.driver.operations[event.number].connection == self.login.connection
@@ -146,8 +152,13 @@ class WireClient:
     def received(self, frame: Frame) -> None:
         last = self._last  # most are read the moment they are written
         reading = last[1] if last is not None and last[0] is frame else self._read(frame)
-        driver = self.driver
         self._note(RowKind.RECEIVED, reading)
+        for part in reading.parts or (reading,):
+            self._told(part)
+
+    def _told(self, reading: Reading) -> None:
+        """Go by what a message says."""
+        driver = self.driver
         if reading.answer is not None:
             self.link.send(reading.answer, heartbeat=reading.heartbeat)
         for following in reading.follow:
@@ -189,6 +200,15 @@ class WireClient:
 
     def served(self) -> None:
         self.driver.served(self)
+
+
+def together(contents: Sequence[Content], kind: str) -> Content:
+    """What several messages in one frame say, of each event what the first says."""
+    mentions: dict[EventId, Mention] = {}
+    for content in contents:
+        for mention in content.mentions:
+            mentions.setdefault(mention.event, mention)
+    return Content(tuple(mentions.values()), None, kind, any(content.retells for content in contents))
 
 
 def content_of(reading: Reading, made: Mapping[str, EventId]) -> Content:

@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from ..core.handshake import Frame, Request
 from ..core.jsons import read_json
-from .frames import FIELDS, Fields, carries_any, in_objects, markers
+from .frames import FIELDS, Fields, Said, carries_any, in_objects, markers
 from .login import Http, HttpLogin, fill
 from .own import Action
 from .presence import Presence
@@ -62,6 +62,9 @@ class JsonWire(Wire):
 
     ``expire_by`` is how a client's token is made to end, a frame or a request; ``online`` how frames say who is online;
     ``actions`` are operations of the application's own, each with a name.
+
+    ``batch`` is the field of a frame that holds several messages, each of which is read as a frame of its own; a frame
+    that is a list of objects is so without it.
 
     ``retells`` lists what frames contain that tell once more what had come before, and deliver only what had not: a
     list of conversations with the last message of each, say.
@@ -107,6 +110,7 @@ class JsonWire(Wire):
     online: Presence | None = None
     actions: Mapping[str, Action] = field(default_factory=dict)
     retells: Sequence[Mapping[str, Any]] = ()
+    batch: str | None = None
 
     def __post_init__(self) -> None:
         for name in (*ANSWERS, "retells"):
@@ -114,7 +118,7 @@ class JsonWire(Wire):
             parts = () if said is None else said if name == "retells" else (said,)
             if any(not isinstance(part, Mapping) for part in parts):
                 raise WireError(f"{name}={said!r}: it is what an answer contains, as {{'type': 'ready'}} is")
-        for name in ("user", "recipient", "sender"):
+        for name in ("user", "recipient", "sender", "batch"):
             if not isinstance(getattr(self, name), str | None):
                 raise WireError(f"{name}={getattr(self, name)!r}: it is the name of a field")
         told = any(action.audience is not None for action in self.actions.values())
@@ -293,15 +297,23 @@ class JsonWire(Wire):
     def read(self, frame: Frame, login: Login) -> Reading:
         carries = carries_any(frame)
         data: Any = None
-        if frame[:1] in ("{", b"{") or (carries and frame[:1] in ("[", b"[")):
+        if frame[:1] in ("{", b"{", "[", b"["):
             try:
                 data = read_json(frame)
             except ValueError:
                 data = None
         said = in_objects(data, self.fields) if carries and data is not None else {}
         events = tuple(said) or markers(frame)
+        several = data.get(self.batch) if isinstance(data, dict) and self.batch is not None else data
+        if isinstance(several, list) and several and all(isinstance(one, dict) for one in several):
+            parts = [self._read(one, tuple(in_objects(one, self.fields)), said, login) for one in several]
+            return Reading(events, kind=parts[0].kind, said=said, parts=parts)
         if not isinstance(data, dict):
             return Reading(events, kind="text" if isinstance(frame, str) else "bytes", said=said)
+        return self._read(data, events, said, login)
+
+    def _read(self, data: Mapping[str, Any], events: tuple[str, ...], said: dict[str, Said], login: Login) -> Reading:
+        """What one message says."""
         reading = Reading(events, kind=_kind(data), said=said)
         named = None
         if self.ready is not None and contains(self.ready, data, lambda: self.said(login)):

@@ -93,7 +93,7 @@ class Reading:
     ``follow``: frames that belong to the login and come next. ``retells``: of the events that it carries, those that
     had come before are no second delivery. ``dismissed``: the server has done with the client, who hangs up when it
     reads it.
-    ``kind``: a word for it in traces.
+    ``kind``: a word for it in traces.  ``parts``: what each of the messages says that come in one frame.
     """
 
     events: tuple[str, ...] = ()
@@ -116,6 +116,7 @@ class Reading:
     seen: Seen | None = None
     retells: bool = False
     dismissed: bool = False
+    parts: Sequence[Reading] = ()
 
 
 DEFAULT_ROOMS = ("r0", "r1")
