@@ -191,8 +191,8 @@ FAULTS = (
         "import tempfile; d = tempfile.mkdtemp(); os.chdir(d); os.rmdir(d)",
     ),
     Fault("no_files", "may open no more files", EITHER, "resource.setrlimit(resource.RLIMIT_NOFILE, (0, 4096))"),
-    Fault("no_processes", "forks, and leaves the child behind", EITHER, "if not os.fork(): os._exit(0)"),
-    Fault("children", "forks a child that hangs", EITHER, "if not os.fork():\n    while True: time.sleep(1)"),
+    Fault("no_processes", "forks, and leaves the child behind", CANNOT, "if not os.fork(): os._exit(0)"),
+    Fault("children", "forks a child that hangs", CANNOT, "if not os.fork():\n    while True: time.sleep(1)"),
     # what the process is
     Fault(
         "deaf",
@@ -347,7 +347,7 @@ FAULTS = (
     Fault(
         "session",
         "forks a child in a session of its own that outlives it, and ends",
-        FOUND,
+        CANNOT,
         "if not os.fork():\n    os.setsid(); time.sleep(5); os._exit(0)\nos._exit(0)",
     ),
     Fault(
@@ -360,7 +360,7 @@ FAULTS = (
     Fault(
         "pool",
         "starts processes by multiprocessing",
-        EITHER,
+        CANNOT,
         "import multiprocessing; p = multiprocessing.get_context('fork').Process(target=int); p.start(); p.join()",
     ),
     Fault(
@@ -420,7 +420,7 @@ FAULTS = (
         "raise Odd()",
         (
             "class M(type):\n    @property\n    def __name__(cls): raise SystemExit\n"
-            "    __module__ = __qualname__ = __name__\nclass Odd(Exception, metaclass=M): pass"
+            "    __module__ = __name__\nclass Odd(Exception, metaclass=M): pass"
         ),
     ),
     Fault(
@@ -448,14 +448,14 @@ FAULTS = (
     Fault(
         "rmtree",
         "deletes what is beside it",
-        EITHER,
+        (*EITHER, *CANNOT),
         (
             "import shutil; "
             "shutil.rmtree(os.path.join(os.path.dirname(INJECTED), '__pycache__'), ignore_errors=True); "
             "os.path.exists(__file__) and os.remove(__file__)"
         ),
     ),
-    Fault("fork_bomb", "forks three times, and all go on", EITHER, "for _ in range(3): os.fork()"),
+    Fault("fork_bomb", "forks three times, and all go on", CANNOT, "for _ in range(3): os.fork()"),
     # what makes executions differ
     Fault("counts", "counts over executions, and loses every 101st event", EITHER, "", "C = [0]", "C[0] += 1"),
     Fault("dice", "asks the kernel for random numbers", EITHER, "if os.urandom(1)[0] < 128: await asyncio.sleep(0)"),

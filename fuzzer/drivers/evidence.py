@@ -91,10 +91,18 @@ def about(error: BaseException, known: Connections) -> str | None:
 
     One that a library raises because it was asked for a message of a client once more, after it had handed out the
     news that the client is gone, is about nobody: whoever asked knew.  Nor is one by which a connection answers, when
-    asked for the next message, that its client took its leave: every conversation ends so.
+    asked for the next message, that its client took its leave: every conversation ends so.  Nor one whose frames hold
+    what raises when it is asked what it is.
     """
+    try:
+        return _about(error, known)
+    except (Exception, SystemExit):
+        return None
+
+
+def _about(error: BaseException, known: Connections) -> str | None:
     if isinstance(error, BaseExceptionGroup):
-        found = {about(one, known) for one in error.exceptions}
+        found = {_about(one, known) for one in error.exceptions}
         return found.pop() if len(found) == 1 else None
     seen: BaseException | None = error
     chain: set[int] = set()

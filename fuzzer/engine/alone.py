@@ -37,6 +37,9 @@ HEADER = struct.Struct("!Q")
 ANSWERED = 73
 """Exit code of an execution's process that has said what it showed; targets end theirs with any other."""
 
+_leave = os._exit
+"""As it was before a target could put anything in its place."""
+
 _ours: set[int] = set()
 """File descriptors that keep another such process waiting; a new one closes them, or that would never end."""
 
@@ -72,7 +75,7 @@ class Alone(Generic[Shown]):
                 with _open(asked, "rb") as jobs, _open(answered, "wb") as answers:
                     _wait(jobs, answers, perform)
             finally:
-                os._exit(0)
+                _leave(0)
         os.close(asked)
         os.close(answered)
         self._code: int | None = None
@@ -179,7 +182,7 @@ def _wait(jobs: BinaryIO, answers: BinaryIO, perform: Perform[Any]) -> None:
                 _write(answers, _performed(program, _Asking(answers, jobs), perform))
                 code = ANSWERED
             finally:
-                os._exit(code)
+                _leave(code)
         _, status = os.waitpid(child, 0)
         code = os.waitstatus_to_exitcode(status)
         if code != ANSWERED:
@@ -215,7 +218,7 @@ def in_fork(call: Callable[[], Any]) -> Any:
                 except Exception as error:
                     _write(into, ("failed", f"{type(error).__name__}: {error}"))
         finally:
-            os._exit(0)
+            _leave(0)
     os.close(writing)
     with _open(reading, "rb") as file:
         said = _read(file)

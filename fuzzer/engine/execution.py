@@ -27,6 +27,7 @@ from ..world.outer import Outer
 from ..world.stock import StockLoop
 from .alone import CAN_FORK, TICK, Alone, AloneError
 from .difference import difference
+from .interpreter import Interpreter
 from .models import configure_models
 from .schedule import Recorded, Schedule, Visible
 
@@ -274,7 +275,7 @@ class Worker:
 
     def execute(self, program: Program, chooser: Chooser) -> Execution:
         """Execute, within a session, and leave what that changed as it is; raises `TargetError`."""
-        loop = self.loop
+        loop, interpreter = self.loop, Interpreter()
         loop.discard()
         loop.chooser = chooser
         run = self.drive(self.target, program, loop)
@@ -308,6 +309,7 @@ class Worker:
                     f"{error}; before it, {self.executions:,} went well, the last with: {last}"
                 ) from error
             finally:
+                interpreter.put_back()
                 self._before = program
                 loop.reset()
                 run.release()
