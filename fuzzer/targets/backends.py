@@ -51,7 +51,15 @@ def _imported_by(module: ModuleType) -> tuple[Backend, ...]:
 
 def _origins(module: ModuleType) -> Iterator[str]:
     for value in vars(module).values():
-        yield value.__name__ if isinstance(value, ModuleType) else str(getattr(value, "__module__", ""))
+        yield value.__name__ if isinstance(value, ModuleType) else _module_of(value)
+
+
+def _module_of(value: object) -> str:
+    """The name of the module that something says it is from; "" where it says nothing, or raises when asked."""
+    try:
+        return str(getattr(value, "__module__", ""))
+    except (Exception, SystemExit):
+        return ""
 
 
 def _is_projects(name: str) -> bool:
