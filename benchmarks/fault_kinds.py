@@ -420,7 +420,7 @@ FAULTS = (
         "raise Odd()",
         (
             "class M(type):\n    @property\n    def __name__(cls): raise SystemExit\n"
-            "    __module__ = __name__\nclass Odd(Exception, metaclass=M): pass"
+            "class Odd(Exception, metaclass=M): pass"
         ),
     ),
     Fault(
