@@ -105,9 +105,6 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float], night: float | N
     if most is not None and most < MANY_COMINGS:
         for there, how in product(dict.fromkeys((0, most)), (None, leaving[0])):
             yield partial(scenes.beyond, speech=speeches[0], tabs=most + 1, there=there, how=how)
-    if vocabulary.offers("malform"):
-        yield partial(scenes.malformed, speech=speeches[0], which=0)
-        yield partial(scenes.malformed, speech=speeches[0], which=1)
     yield from _by_the_server(vocabulary, speeches[0])
     for number, speech in enumerate(speeches):
         yield partial(scenes.second_tab, speech=speech, leaves=None, last=False)
@@ -124,6 +121,9 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float], night: float | N
             yield partial(scenes.leaves, speech=speech, which=0, how="abort")
         if speech in ("broadcast", "run_agent"):
             yield partial(scenes.leaves, speech=speech, which=0, how="disconnect")
+    if vocabulary.offers("malform"):
+        yield partial(scenes.malformed, speech=speeches[0], which=0)
+        yield partial(scenes.malformed, speech=speeches[0], which=1)
     ends: tuple[Kind, ...] = ("cancel", "abort", "clean_up", "disconnect")
     for end, lasts in product(ends, (True, False)):
         if vocabulary.offers(end):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -323,6 +324,59 @@ def test_what_an_application_gets_wrong_is_told_from_what_it_gets_right(name: st
 def test_an_application_that_keeps_its_promises_is_not_reported() -> None:
     tally = Campaign(board("right"), Plan(executions=120, seed=1)).run()
     assert not tally.found, [found.finding.violation.message for found in tally.found.values()]
+
+
+PINS = SocketIOWire(
+    to_user=None,
+    actions={
+        "pin": Action(("pin", {"text": "{event}"}), audience="everybody", answer={"done": {"what": "pin"}}),
+        "kick": Action(("kick", {"user": "{to}"}), removes=True),
+    },
+    rooms={user: ["hall"] for user in ("u0", "u1", "u2")},
+    to_room=("say", {"text": "{event}"}),
+    removed=("kicked", {"room": "{room}"}),
+)
+PINNED = (
+    Operation("connect", "c0", "u0"),
+    Operation("connect", "c1", "u1"),
+    Operation("settle"),
+    Operation("act", "c0", "u0", name="pin"),
+    Operation("settle"),
+)
+
+
+def test_a_socketio_client_does_what_an_action_says_and_knows_its_answer() -> None:
+    worker = Worker(application("tests.applications.pins:app", wire=PINS))
+    shown = judged(worker, worker.run(Program(PINNED), InOrder()))
+    assert not shown.violations
+    assert [row.detail for row in shown.execution.history if (row.kind, row.operation) == ("returned", 3)] == [None]
+    lost = Worker(application("tests.applications.pins:forgetful", wire=PINS))
+    assert [one.kind for one in judged(lost, lost.run(Program(PINNED), InOrder())).violations] == ["LostEvent"]
+
+
+def test_who_is_put_out_over_socketio_is_told_so_and_missed_by_nobody() -> None:
+    kicked = (Operation("act", "c0", "u0", "u1", name="kick"), Operation("settle"))
+    said = (Operation("emit_to_room", "c0", "u0", room="hall"), Operation("settle"))
+    worker = Worker(application("tests.applications.pins:app", wire=PINS))
+    shown = judged(worker, worker.run(Program((*PINNED[:3], *kicked, *said)), InOrder()))
+    assert not shown.violations
+    assert [row.detail for row in shown.execution.history if row.kind == "removed"] == ["hall"]
+    untold = Worker(application("tests.applications.pins:app", wire=replace(PINS, removed=None, actions={})))
+    assert not judged(untold, untold.run(Program((*PINNED[:3], *said)), InOrder())).violations
+
+
+@pytest.mark.parametrize(
+    ("action", "message"),
+    [
+        (Action({"type": "pin"}), "says an event"),
+        (Action(("pin", {}), answer={"a": {}, "b": {}}), "is one event"),
+        (Action(("kick", {}), removes=True), "says whom, by {to}"),
+    ],
+)
+def test_an_action_over_socketio_is_an_event(action: Action, message: str) -> None:
+    with pytest.raises(WireError) as told:
+        SocketIOWire(actions={"x": action})
+    assert message in str(told.value)
 
 
 SAID: Any = {"to": "{to}", "text": "{event}"}

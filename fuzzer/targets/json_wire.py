@@ -23,9 +23,9 @@ from .frames import FIELDS, Fields, Said, carries_any, in_objects, markers
 from .login import Http, HttpLogin, fill
 from .own import Action
 from .presence import Presence
-from .templates import USER, Shape, Template, contains, frame_of, joined_room, names, names_room
+from .templates import USER, Shape, Template, contains, frame_of, joined_room, names_room
 from .users import Naming, known_as
-from .wire import UNASKED, Login, Outgoing, Reading, Wire, WireError, words
+from .wire import UNASKED, Login, Outgoing, Reading, Wire, WireError, check_actions, words
 
 __all__ = ("TEXT", "JsonWire")
 
@@ -132,14 +132,7 @@ class JsonWire(Wire):
                 "logs_in_again=True needs first=, which is sent again, and ready=, which answers it; and no login over "
                 "HTTP (before=)"
             )
-        for name, action in self.actions.items():
-            tells = action.audience is not None or names("{event}", action.say)
-            if tells and action.audience != "user" and names("{to}", action.say):
-                raise WireError(f'the action {name!r} says {{to}}, which is nobody without audience="user"')
-            if any(names(said, action.answer) for said in ("{to}", "{event}")):
-                raise WireError(f"the action {name!r}: what its answer= contains names no {{to}} and no {{event}}")
-            if action.removes and (action.audience is not None or not names("{to}", action.say)):
-                raise WireError(f"the action {name!r} removes somebody: it says whom, by {{to}}, and has no audience")
+        check_actions(self.actions)
         if self.placed is not None and not names_room(self.placed):
             raise WireError(f"placed={self.placed!r}: it says which room the client is put into, by {{room}}")
         if self.logged_out is not None and not self.offers("log_out"):

@@ -13,11 +13,28 @@ from typing import Any
 
 from ..core.jsons import read_json
 from .frames import carries_any, in_objects, markers
-from .login import HttpLogin
-from .templates import joined_room, names_room
-from .wire import UNASKED, Frame, Login, Outgoing, Reading, Request, Template, Wire, WireError, fill, words
+from .login import Http, HttpLogin
+from .own import Action
+from .templates import contains, joined_room, names_room
+from .wire import (
+    UNASKED,
+    Frame,
+    Login,
+    Outgoing,
+    Reading,
+    Request,
+    Template,
+    Wire,
+    WireError,
+    check_actions,
+    fill,
+    words,
+)
 
 __all__ = ("SocketIOWire",)
+
+SAID = 2
+"""The parts of an event that is said: its name, and its argument."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +46,11 @@ class SocketIOWire(Wire):
     ``leave`` and ``to_room`` are those of rooms; ``joined`` is the name of the event that answers the first, or it and
     what its argument contains: ``("joined", {"room": "{room}"})``.  A ``leave`` without ``{room}``, or ``logout``, logs
     out without hanging up, and ``logged_out`` is the name of the event that answers it; ``rejected`` that of one
-    that turns down what a client has said.
+    that turns down what a client has said.  ``placed`` and ``removed`` are those by which the server says that it has
+    put the client into a room of its own choice, or taken it out, each with what its argument contains.
+
+    ``actions`` are operations of the application's own: of each, ``say`` is an event, and ``answer`` names the one that
+    answers it, with what its argument contains: ``Action(("edit", {"text": "{event}"}), answer={"edited": {}})``.
 
     ``ready`` is the name of the event that says a client is logged in, where the connect packet's answer does not, and
     ``user`` the field of its argument that says as whom.  ``recipient`` is the field of any event's argument that names
@@ -56,6 +77,9 @@ class SocketIOWire(Wire):
     user: str | None = None
     recipient: str | None = None
     before: HttpLogin | None = None
+    placed: tuple[str, Mapping[str, Any]] | None = None
+    removed: tuple[str, Mapping[str, Any]] | None = None
+    actions: Mapping[str, Action] = field(default_factory=dict)
 
     waits_for_ready = True
     has_heartbeats = True
@@ -63,12 +87,22 @@ class SocketIOWire(Wire):
     def __post_init__(self) -> None:
         if self.logged_out is not None and not self.offers("log_out"):
             raise WireError(UNASKED)
+        check_actions(self.actions)
+        for name, action in self.actions.items():
+            if not isinstance(action.say, Http) and not (isinstance(action.say, tuple) and len(action.say) == SAID):
+                raise WireError(f"the action {name!r} says an event, ('edit', {{'text': '{{event}}'}}), or a request")
+            if action.answer is not None and len(action.answer) != 1:
+                raise WireError(f"the action {name!r}: its answer= is one event and what its argument contains")
+
+    @property
+    def chooses_rooms(self) -> bool:  # type: ignore[override]
+        return self.placed is not None and self.to_room is not None and not names_room(self.to_room[1])
 
     def describe(self) -> str:
         return f"Socket.IO at {self.path}" + (f", namespace {self.namespace}" if self.namespace != "/" else "")
 
     def offers(self, operation: str) -> bool:
-        leaves_rooms = self.leave is not None and names_room(self.leave[1])
+        leaves_rooms = self.leave is not None and (names_room(self.leave[1]) or self.chooses_rooms)
         events = {
             "emit": self.to_user,
             "broadcast": self.to_all,
@@ -121,14 +155,18 @@ class SocketIOWire(Wire):
         arguments = data[1:]
         joined = self._joined(data[:1], arguments, login)
         ready = self.ready is not None and data[:1] == [self.ready]
+        acted = self._acted(data[:1], arguments, login)
         return Reading(
             tuple(said),
             _field(arguments, self.recipient),
             ready,
-            _field(arguments, self.user) if ready else None,
+            _field(arguments, self.user) if ready else _field(arguments, self.actions[acted].user) if acted else None,
             kind="event",
             said=said,
             joined=joined,
+            placed=self._room_of(self.placed, data[:1], arguments, login),
+            removed=self._room_of(self.removed, data[:1], arguments, login),
+            acted=acted,
             rejected=self.rejected is not None and data[:1] == [self.rejected],
             logged_out=self.logged_out is not None and data[:1] == [self.logged_out],
         )
@@ -138,13 +176,35 @@ class SocketIOWire(Wire):
         answer, template = self.joined if isinstance(self.joined, tuple) else (self.joined, None)
         if answer is None or name != [answer]:
             return None
-        objects = [value for value in arguments if isinstance(value, dict)]
         if template is not None:
-            rooms = (joined_room(template, value, lambda: self.said(login)) for value in objects)
-            return next((room for room in rooms if room is not None), None)
+            return self._room_of((answer, template), name, arguments, login)
+        objects = [value for value in arguments if isinstance(value, dict)]
         named = [value for value in arguments if isinstance(value, str)]
         named += [value for one in objects for value in one.values() if value in self.room_names]
         return next(iter(named), "")
+
+    def _room_of(
+        self,
+        answer: tuple[str, Mapping[str, Any]] | None,
+        name: Sequence[Any],
+        arguments: Sequence[Any],
+        login: Login,
+    ) -> str | None:
+        """The room that an event names where it is this one, and contains this; None where it is not."""
+        if answer is None or name != [answer[0]]:
+            return None
+        objects = (value for value in arguments if isinstance(value, dict))
+        rooms = (joined_room(answer[1], value, lambda: self.said(login)) for value in objects)
+        return next((room for room in rooms if room is not None), None)
+
+    def _acted(self, name: Sequence[Any], arguments: Sequence[Any], login: Login) -> str | None:
+        """The action that an event answers, if it does."""
+        objects = [value for value in arguments if isinstance(value, dict)] or [{}]
+        for action, declared in self.actions.items():
+            for event, contained in (declared.answer or {}).items():
+                if name == [event] and any(contains(contained, one, lambda: self.said(login)) for one in objects):
+                    return action
+        return None
 
     def _prefix(self) -> str:
         return "" if self.namespace == "/" else f"{self.namespace},"
@@ -164,6 +224,10 @@ class SocketIOWire(Wire):
 
     def emit_to_room(self, event: Outgoing) -> Frame:
         return self._event(self.to_room, event.words)
+
+    def act(self, name: str, event: Outgoing) -> Frame | Http:
+        say = self.actions[name].say
+        return say if isinstance(say, Http) else self._event((say[0], say[1]), event.words)  # type: ignore[index]
 
     def log_out(self, login: Login) -> Sequence[Frame]:
         return [self._event(self.leave if self.logout is None else self.logout, words(login))]

@@ -20,7 +20,7 @@ from .frames import Said, markers
 from .login import Http, HttpLogin, fill
 from .own import Action
 from .presence import Seen
-from .templates import Template, frame_of
+from .templates import Template, frame_of, names
 
 __all__ = (
     "DEFAULT_ROOMS",
@@ -33,6 +33,7 @@ __all__ = (
     "UNASKED",
     "Wire",
     "WireError",
+    "check_actions",
     "fill",
     "markers",
     "words",
@@ -265,6 +266,18 @@ class Wire:
     def read(self, frame: Frame, login: Login) -> Reading:
         """Read a frame that the client ``login`` received."""
         return Reading(events=markers(frame), kind="text" if isinstance(frame, str) else "bytes")
+
+
+def check_actions(actions: Mapping[str, Action]) -> None:
+    """See whether what actions say can be meant; raises `WireError`."""
+    for name, action in actions.items():
+        tells = action.audience is not None or names("{event}", action.say)
+        if tells and action.audience != "user" and names("{to}", action.say):
+            raise WireError(f'the action {name!r} says {{to}}, which is nobody without audience="user"')
+        if any(names(said, action.answer) for said in ("{to}", "{event}")):
+            raise WireError(f"the action {name!r}: what its answer= contains names no {{to}} and no {{event}}")
+        if action.removes and (action.audience is not None or not names("{to}", action.say)):
+            raise WireError(f"the action {name!r} removes somebody: it says whom, by {{to}}, and has no audience")
 
 
 def words(login: Login) -> dict[str, Any]:

@@ -290,14 +290,20 @@ def _perhaps_elsewhere(c: Connection, rooms: tuple[str, ...], b: Breach) -> bool
 
 
 @declared(one_tab=True)
-def another_tab(index: HistoryIndex, b: Breach) -> bool:
-    """One connection of a user hears what is for that user: another has, or is the newer one."""
-    c, event = b.connection, b.event
+def newer_tab(index: HistoryIndex, b: Breach) -> bool:
+    """One connection of a user hears what is for that user, and there has been a newer one."""
+    c = b.connection
     if not index.policy.one_tab or c is None:
         return False
-    heard = {d.connection.name for d in event.deliveries} if event is not None else set()
-    others = (o for o in index.sessions if o.name != c.name and o.shares_user(c))
-    return any(o.name in heard or c.asked < o.asked < b.until for o in others)
+    return any(o.name != c.name and o.shares_user(c) and c.asked < o.asked < b.until for o in index.sessions)
+
+
+def another_tab(index: HistoryIndex, b: Breach) -> bool:
+    """One connection of a user hears what is for that user, and another was sent it."""
+    c, event = b.connection, b.event
+    if not index.policy.one_tab or c is None or event is None:
+        return False
+    return any(d.connection.name != c.name and d.connection.shares_user(c) for d in event.deliveries)
 
 
 @declared(delivery="at most once")
@@ -375,6 +381,7 @@ EXCUSES = (
     room_full,
     moved_on,
     user_left,
+    newer_tab,
     another_tab,
     at_most_once,
     forgotten,
