@@ -322,6 +322,25 @@ def test_a_socketio_server_that_is_attached_to_another_framework_is_found(mode: 
     assert (route.path, route.socketio, events_of(route.endpoint)) == ("/socket.io/", True, ["say"])
 
 
+def test_a_handler_with_an_empty_closure_is_read() -> None:
+    from aiohttp import web
+
+    def make(debug: bool) -> web.Application:
+        if debug:
+            tracer = print
+
+        async def handler(request: web.Request) -> web.StreamResponse:
+            tracer("here")
+            return web.Response()
+
+        app = web.Application()
+        app.router.add_get("/", handler)
+        return app
+
+    (route,) = websocket_routes(make(False))
+    assert (route.path, route.socketio) == ("/", False)
+
+
 def test_what_a_socketio_server_has_no_handler_for_is_told(chat: Path, capsys: pytest.CaptureFixture[str]) -> None:
     chat.write_text(SOCKETIO.format(mount="/", path="socket.io").replace("def message", "def say"))
     write_beginning("chat:app", None, Path("chat_fuzz.py"))

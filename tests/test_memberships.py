@@ -12,10 +12,12 @@ import pytest
 
 from crosswire.fuzzer import Action, Adapter, Client, Event, JsonWire, application, operation
 from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
+from crosswire.fuzzer.campaigns.explore import Memory, explore
 from crosswire.fuzzer.core.errors import UsageError
 from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.findings.finding import judged
+from crosswire.fuzzer.search import DEFAULT
 from crosswire.fuzzer.targets.adapter import Target
 from crosswire.fuzzer.targets.wire import WireError
 from crosswire.fuzzer.world import InOrder
@@ -186,6 +188,95 @@ def test_who_is_named_by_an_action_that_carries_no_event_may_be_put_out(
     begins = 'if one.user == said["user"]]:', f'if one.user.startswith(said["user"]) and one is not self]: # {missed}'
     target = changed(tmp_path, "starlette_moderated", *begins, actions=kick, removed=None)
     assert said_after(target, "kick") == (["LostEvent"] if missed else [])
+
+
+class SlowJoin(Rooms):
+    """Whoever is put out while it is still coming in is let in all the same."""
+
+    async def join(self, client: Client, room: str) -> None:
+        await asyncio.sleep(0.005)
+        await super().join(client, room)
+
+    @operation(by="user", removes=True)
+    async def kick(self, moderator: str, user: str, room: str) -> None:
+        for one in [one for one in self.members.get(room, {}).values() if one.user == user]:
+            del self.members[room][one.id]
+        await asyncio.sleep(0.01)
+
+
+class Deaf(Rooms):
+    """Whoever has been put out once hears nothing for ever, though it is let in again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.out: set[str] = set()
+
+    @operation(by="user", removes=True)
+    async def kick(self, moderator: str, user: str, room: str) -> None:
+        self.out.add(user)
+
+    async def send(self, client: Client, event: Event) -> None:
+        if client.user not in self.out:
+            await super().send(client, event)
+
+
+def test_a_kick_and_a_joining_that_overlap_come_in_either_order() -> None:
+    assert not found(target_of(SlowJoin), 400)
+
+
+def test_who_is_let_in_again_is_owed_what_is_said() -> None:
+    assert found(target_of(Deaf), 400) == {"LostEvent"}
+
+
+def explored(target: Target, *operations: Operation) -> frozenset[str]:
+    """What is reported of a program under many schedules."""
+    worker, program = Worker(target), Program(operations)
+    with worker.session():
+        shown = explore(worker, program, range(len(program.expanded)), 200, DEFAULT, 1, Memory(1))
+        return frozenset(type(violation).__name__ for result in shown for violation in result.violations)
+
+
+def test_who_joins_again_as_it_is_put_out_may_be_a_member(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    target = changed(tmp_path, "starlette_moderated", 'banned.add((room, said["user"]))', "pass")
+    kick = Operation("act", "c0", "u0", to="u1", room="r0", name="kick")
+    again = Operation("join", "c1", room="r0"), Operation("settle"), SAID, Operation("settle")
+    assert not explored(target, *SEATED, kick, *again)
+
+
+def test_who_goes_before_it_has_read_where_it_was_put_may_have_spoken_there() -> None:
+    asks = (Operation("join", name, room="any") for name in ("c2", "c0"))
+    goes = Operation("emit_to_room", "c0", "u0", room="any"), Operation("disconnect", "c0"), Operation("settle")
+    third = Operation("connect", "c2", "u2")
+    assert not explored(matches(), *PLAYED, third, Operation("leave", "c1", room="any"), *asks, *goes)
+
+
+@pytest.mark.parametrize(("said", "named"), [('"move"', False), ('"draw"', True)])
+def test_an_action_in_the_room_that_the_server_has_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, named: bool
+) -> None:
+    """Said in whichever room the client is in, or in the one that it names, as the server has told it."""
+    monkeypatch.syspath_prepend(tmp_path)
+    right = 'elif said["type"] == "move":'
+    wrong = f'elif said["type"] == {said}' + (' and said.get("game") == player.game:' if named else ":")
+    say = {"type": said.strip('"'), "text": "{event}"} | ({"game": "{room}"} if named else {})
+    draw = {"draw": Action(say, audience="room")}
+    target = changed(tmp_path, "fastapi_matches", right, wrong, actions=draw, to_room=say)
+    assert not found(target, 250)
+    drawn = Operation("act", "c0", "u0", room="any", name="draw")
+    assert ("received", 6, "c1", "e6") in rows(target, *PLAYED, drawn)
+
+
+@pytest.mark.parametrize(("room", "heard"), [("r1", ["CrossUserLeak"]), ("r0", [])])
+def test_who_is_put_out_of_no_room_in_particular_is_put_out_of_all(room: str, heard: list[str]) -> None:
+    kick = {"kick": Action({"type": "kick", "user": "{to}", "room": "r0"}, answer={"type": "done"}, removes=True)}
+    plug = WIRES["starlette_moderated"]
+    assert isinstance(plug, JsonWire)
+    worker = Worker(application("tests.silent.servers.starlette_moderated:app", wire=replace(plug, actions=kick)))
+    both = (Operation("join", name, room="r1") for name in ("c0", "c1"))
+    kicked = Operation("act", "c0", "u0", to="u1", room="r0", name="kick"), Operation("settle")
+    program = Program((*SEATED, *both, Operation("settle"), *kicked, Operation("emit_to_room", "c0", "u0", room=room)))
+    assert [type(one).__name__ for one in judged(worker, worker.run(program, InOrder())).violations] == heard
 
 
 BATCHES = """all = [await self.outbox.get()]

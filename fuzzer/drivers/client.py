@@ -81,8 +81,8 @@ class WireClient:
         """whether the server has turned down something, nobody can say what, since everything came to rest"""
         self.online: tuple[str, ...] | None = None
         """who the server has said is online"""
-        self.rooms: set[str] = set()
-        """which rooms the server has put it into, as far as it knows"""
+        self.rooms: dict[str, None] = {}
+        """which rooms the server has put it into, as far as it knows, the last one last"""
         self.cookies: Mapping[str, str] = {}
         self.told: dict[RowKind, set[EventId]] = {RowKind.SENT: set(), RowKind.RECEIVED: set()}
         """what it was sent, and what it has received, on a wire that retells"""

@@ -138,7 +138,8 @@ class WireDriver(Driver, Speaking):
         self.waiting = [one for one in self.waiting if one not in ready]
         for number, lane in ready:
             lane.running = None
-            self.do_emit_to_room(number, self.operations[number], lane)
+            op = self.operations[number]
+            getattr(self, f"do_{op.kind}")(number, op, lane)
             self.offer(lane)
 
     def settle(self) -> None:

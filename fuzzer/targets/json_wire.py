@@ -57,8 +57,8 @@ class JsonWire(Wire):
 
     ``placed`` is what a frame contains by which the server says that it has put the client into a room of its own
     choice (``{"type": "matched", "game": "{room}"}``), ``removed`` that it has taken it out (a kick, the end of a
-    game); without ``{room}``, out of all.  With ``placed``, a ``join``, ``to_room`` and ``leave`` without ``{room}``
-    ask for some room, speak in the one that the client is in, and leave it.
+    game); without ``{room}``, out of all.  With ``placed``, a ``join`` without ``{room}`` asks for some room, and
+    ``to_room`` and ``leave`` are about the one that the client is in, whether they name it or not.
 
     ``expire_by`` is how a client's token is made to end, a frame or a request; ``online`` how frames say who is online;
     ``actions`` are operations of the application's own, each with a name.
@@ -158,7 +158,12 @@ class JsonWire(Wire):
 
     @property
     def chooses_rooms(self) -> bool:  # type: ignore[override]
-        return self.placed is not None and self.to_room is not None and not names_room(self.to_room)
+        asks = names_room(self.join) or bool(self.rooms) or self.rooms_at_connect
+        return self.placed is not None and self.to_room is not None and not (asks and names_room(self.to_room))
+
+    @property
+    def names_rooms(self) -> bool:  # type: ignore[override]
+        return names_room(self.to_room)
 
     @property
     def answers_heartbeats(self) -> bool:  # type: ignore[override]
@@ -299,7 +304,8 @@ class JsonWire(Wire):
         events = tuple(said) or markers(frame)
         several = data.get(self.batch) if isinstance(data, dict) and self.batch is not None else data
         if isinstance(several, list) and several and all(isinstance(one, dict) for one in several):
-            parts = [self._read(one, tuple(in_objects(one, self.fields)), said, login) for one in several]
+            around = [{key: value for key, value in data.items() if key != self.batch}] if data is not several else []
+            parts = [self._read(one, tuple(in_objects(one, self.fields)), said, login) for one in (*around, *several)]
             return Reading(events, kind=parts[0].kind, said=said, parts=parts)
         if not isinstance(data, dict):
             return Reading(events, kind="text" if isinstance(frame, str) else "bytes", said=said)

@@ -11,6 +11,7 @@ import re
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -275,14 +276,20 @@ def _socketio(app: Any, prefix: str) -> Iterator[Route]:
         yield from websocket_routes(app.other_asgi_app)
 
 
+def _enclosed(function: Any) -> Iterator[Any]:
+    """What a function finds in its closure."""
+    for cell in getattr(function, "__closure__", None) or ():
+        with suppress(ValueError):  # nothing has come into it
+            yield cell.cell_contents
+
+
 def _attached(handler: Any) -> Any | None:
     """The Socket.IO server that answers where it was attached to another framework's application; None elsewhere.
 
     The handler is a method of the Engine.IO server's, or names that server in its closure (Tornado); what comes in
     there is handed on to the Socket.IO server, which has put a method of its own in for it.
     """
-    named = [cell.cell_contents for cell in getattr(handler, "__closure__", None) or ()]
-    for engine in (getattr(handler, "__self__", None), *named):
+    for engine in (getattr(handler, "__self__", None), *_enclosed(handler)):
         if type(engine).__module__.partition(".")[0] == "engineio":
             connected = getattr(engine, "handlers", {}).get("connect")
             return getattr(connected, "__self__", engine)

@@ -96,7 +96,12 @@ class SocketIOWire(Wire):
 
     @property
     def chooses_rooms(self) -> bool:  # type: ignore[override]
-        return self.placed is not None and self.to_room is not None and not names_room(self.to_room[1])
+        asks = (self.join is not None and names_room(self.join[1])) or bool(self.rooms)
+        return self.placed is not None and self.to_room is not None and not (asks and self.names_rooms)
+
+    @property
+    def names_rooms(self) -> bool:  # type: ignore[override]
+        return self.to_room is not None and names_room(self.to_room[1])
 
     def describe(self) -> str:
         return f"Socket.IO at {self.path}" + (f", namespace {self.namespace}" if self.namespace != "/" else "")

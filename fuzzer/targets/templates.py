@@ -88,8 +88,8 @@ def names(placeholder: str, template: Template | Http | None) -> bool:
 
 
 def mentions(template: Template | Http, word: str) -> bool:
-    """Whether a word, somebody's name say, stands for itself in what clients send."""
-    return re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", _text(template)) is not None
+    """Whether a word, somebody's name say, stands for itself in what clients send; a number may be anything's."""
+    return not word.isdecimal() and re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", _text(template)) is not None
 
 
 def _text(template: Template | Http) -> str:

@@ -169,6 +169,9 @@ class Wire:
     chooses_rooms = False
     """The server chooses the rooms: clients ask for some room, and speak in whichever they are in."""
 
+    names_rooms = True
+    """Where clients speak in a room, they say which."""
+
     def describe(self) -> str:
         """The wire in a few words."""
         return type(self).__name__

@@ -16,7 +16,7 @@ from ...fuzzer.core.program import CRITICAL_EVENTS, EMITS, LEAVING, Operation, P
 from ...fuzzer.targets.adapter import Target
 from ...fuzzer.targets.own import Own
 from ...fuzzer.targets.policy import Policy
-from ...fuzzer.targets.templates import mentions
+from ...fuzzer.targets.templates import mentions, names_room
 from ...fuzzer.targets.traits import WireTraits
 from .heartbeats import late_beats
 from .membership import answer, ask, expel, expelled, place, remove, settle_rooms
@@ -73,7 +73,7 @@ class HistoryIndex:
                 marks[kind].append(row)
             else:
                 method(self, row, time, number, connections.get(name) if name is not None else None, detail)
-        settle_rooms(self.events.values())
+        settle_rooms(self.events.values(), self.sessions)
 
     # -- questions ------------------------------
 
@@ -182,8 +182,9 @@ class HistoryIndex:
                 c.login.doubt(row)  # whether a server refuses it or serves it as who it is, is its own affair
 
     def _of_room(self, op: Operation) -> str:
-        """The room that an operation concerns; "" for whichever."""
-        return "" if self.wire is not None and self.wire.chooses_rooms else op.room or ""
+        """The room that an operation concerns; "" for whichever, where it does not say."""
+        action = self.wire.actions.get(op.name or "") if self.wire is not None else None
+        return op.room or "" if action is None or names_room(action.say) else ""
 
     def _perhaps_barred(self, c: Connection, room: str) -> bool:
         """Whether a connection's user has been taken out of a room, and may not be let in again."""

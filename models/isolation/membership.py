@@ -83,6 +83,9 @@ def remove(row: int, c: Connection, room: str, rested: int, others: Iterable[Con
     """
     slow = bool(c.stalls) or c.stalled_since is not None
     for span in _open_spans(c, room):
+        if span.sure_from == NEVER:  # asked for and not answered: which came first, nobody says
+            span.doubt(max(rested, span.may_from))
+            continue
         span.ends(span.may_from if slow else max(rested, span.may_from))
         span.ended(row)
     for other in others:
@@ -105,16 +108,20 @@ def expelled(row: int, act: Invocation, room: str, sessions: Iterable[Connection
         if act.op.to not in c.names:
             continue
         for span in _open_spans(c, room):
-            if done and span.may_from < act.began:
+            if done and span.sure_from < act.began:
                 span.ended(row)
             elif not act.said_no or span.may_from > act.began:
                 span.doubt(max(act.began, span.may_from))
 
 
-def settle_rooms(events: Iterable[Event]) -> None:
-    """Find out which rooms an event may have been for that was for wherever its emitter was by then."""
+def settle_rooms(events: Iterable[Event], sessions: Iterable[Connection]) -> None:
+    """Find out which rooms an event may have been for that was for wherever its emitter was by then.
+
+    Whoever went before it was heard may have been put into any room there was, and never have read of it.
+    """
+    every = {room for c in sessions for room in c.rooms}
     for event in events:
         c, act = event.emitter, event.by
         if event.wherever and c is not None:
-            possible = (room for room in c.rooms if c.may_be_member(room, act.began, min(act.ended, c.last)))
-            event.rooms = tuple(sorted({*event.rooms, *possible}))
+            possible = {room for room in c.rooms if c.may_be_member(room, act.began, min(act.ended, c.last))}
+            event.rooms = tuple(sorted({*event.rooms, *(every if c.last < act.ended else possible)}))

@@ -126,8 +126,9 @@ def kept_too_long(index: HistoryIndex, b: Breach) -> bool:
     if longest is None or event is None or c is None:
         return False
     before = [o for o in index.of_user(event.to) if o is not c and o.login.sure_from < event.by.began]
-    left = [index.history[o.last].time if o.last < c.asked else c.came_at for o in before]
-    return not left or round(c.came_at - max(left), 3) >= longest
+    back = index.history[c.login.sure_from].time
+    left = [index.history[o.last].time if o.last < c.asked else back for o in before]
+    return not left or round(back - max(left), 3) >= longest
 
 
 def kept_twice(index: HistoryIndex) -> Iterator[Breach]:

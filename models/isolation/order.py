@@ -70,15 +70,16 @@ def _same_lane(earlier: Invocation, act: Invocation) -> bool:
 
 
 def receipt(index: HistoryIndex, b: Breach) -> bool:
-    """A frame told the emitter's own user of what had been said, and of another kind than others were sent, or than the
-    other of the two frames: a receipt, which is no delivery.
+    """A frame told the emitter's own user of what had been said, of another kind than others were sent: a receipt.
+
+    Where nobody else was sent it, of another kind than the other of the two frames.
     """
     event, c = b.event, b.connection
     if event is None or c is None or c.identity != event.sender:
         return False
     sent = {_kind(index, d.sent) for d in event.deliveries if d.connection.identity != event.sender}
-    kind = _kind(index, b.since)
-    return kind != _kind(index, b.until) or (bool(sent) and kind not in sent)
+    kinds = {_kind(index, b.since), _kind(index, b.until)}
+    return not kinds <= sent if sent else len(kinds) > 1
 
 
 def _kind(index: HistoryIndex, row: int) -> str:

@@ -94,6 +94,15 @@ def test_what_is_kept_for_a_while_is_owed_to_who_was_there_and_is_back_in_time(
     assert kinds(story, kept_for=None) == ["OfflineLoss"]
 
 
+def test_who_asks_in_time_and_is_let_in_too_late_is_owed_nothing_that_was_kept() -> None:
+    story = managed("u0", kept="next", kept_for=5.0)
+    story.connect("c1", "u1")
+    story.rest().leave("c1").rest()
+    story.done("emit", None, "u0", to="u1")
+    login = story.wait(4.9).begin("connect", "c2", "u1")
+    assert kinds(story.wait(0.3).end(login).rest()) == []
+
+
 def test_an_answer_that_quotes_what_is_kept_reached_nobody_it_is_kept_for() -> None:
     def quoted_to_the_sender() -> tuple[Story, int]:
         story = served("u0", kept="next")
