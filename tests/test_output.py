@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import traceback
 import warnings
 import xml.etree.ElementTree as ET
 from contextlib import redirect_stdout
@@ -30,7 +31,7 @@ from crosswire.fuzzer.cli.terminal import Guarded
 from crosswire.fuzzer.core.history import Failure, Row, RowKind
 from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.core.stacks import Place
-from crosswire.fuzzer.core.text import plain, said
+from crosswire.fuzzer.core.text import gist, plain, said
 from crosswire.fuzzer.engine.execution import Execution
 from crosswire.fuzzer.engine.schedule import Schedule
 from crosswire.fuzzer.reports.github import step_summary, workflow_commands
@@ -247,3 +248,23 @@ def test_where_an_object_lies_is_not_told() -> None:
     told = said(ValueError(f"cannot store {Row()!r} in 0xCAFE"))
     assert told.endswith("Row object at 0x...> in 0xCAFE")
     assert told == said(ValueError(f"cannot store {Row()!r} in 0xCAFE"))
+
+
+def traceback_of(error: BaseException) -> str:
+    try:
+        raise error
+    except BaseException:
+        return traceback.format_exc()
+
+
+@pytest.mark.parametrize(
+    ("text", "comes_to"),
+    [
+        ("no database", "no database"),
+        (traceback_of(ValueError("no: database")), "ValueError: no: database"),
+        (traceback_of(KeyError()), "KeyError"),
+        (traceback_of(ExceptionGroup("both", [ValueError("one"), OSError("two")])), "OSError: two"),
+    ],
+)
+def test_a_traceback_comes_to_what_was_raised(text: str, comes_to: str) -> None:
+    assert gist(text) == comes_to

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ("LONGEST", "cut", "lines", "plain", "said")
+__all__ = ("LONGEST", "cut", "gist", "lines", "plain", "said")
 
 LONGEST = 500
 """Characters of what an exception says, or of a name, that anybody wants to read."""
@@ -20,6 +20,11 @@ UNSHOWN = re.compile(
 )
 
 
+TRACEBACK = "Traceback (most recent call last)"
+
+EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(: |$)")
+"""The line of a traceback that says what was raised."""
+
 ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{8,16}\b")
 """Where an object lies in memory, as its ``repr`` says: another place in each execution, and in each process."""
 
@@ -27,6 +32,14 @@ ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{8,16}\b")
 def cut(text: str, longest: int = LONGEST) -> str:
     """Return the beginning of a text that is too long, and how long it was."""
     return text if len(text) <= longest else f"{text[:longest]}... ({len(text):,} characters)"
+
+
+def gist(text: str) -> str:
+    """Return what a traceback in a text comes to: the exception that it ends with; any other text as it is."""
+    if TRACEBACK not in text:
+        return text
+    ends = (line.strip(" |+-") for line in reversed(text.splitlines()))
+    return next((end for end in ends if EXCEPTION.match(end)), text)
 
 
 def said(value: object) -> str:

@@ -21,6 +21,7 @@ from ..clients.websocket import WebSocketLink
 from ..core.http import HttpRequest
 from ..core.program import Pace
 from ..core.stacks import unwrapped
+from ..core.text import gist
 from ..world import Outer, world_here
 from .standins import StandIn
 
@@ -129,7 +130,7 @@ class AsgiService(Service):
     async def _hear(self, message: Any) -> None:
         if not self._said.done():
             if message["type"].endswith(".failed"):
-                self._trouble = message.get("message") or "no reason given"
+                self._trouble = gist(str(message.get("message") or "no reason given"))
             self._said.set_result(None)
 
     def connect(self, name: str, number: int, peer: Peer, pace: Pace | None) -> Link:
