@@ -24,7 +24,7 @@ from crosswire.fuzzer.campaigns.messages import EXHAUSTED, Inbox, packed
 from crosswire.fuzzer.campaigns.replays import replayed_apart
 from crosswire.fuzzer.campaigns.rounds import Plan
 from crosswire.fuzzer.campaigns.supervisor import CampaignJob, Figures, Supervisor
-from crosswire.fuzzer.campaigns.watched import SUSPECTED, Begins, Decided, Suspects, Trace
+from crosswire.fuzzer.campaigns.watched import SUSPECTED, Begins, Decided, Ended, Suspects, Trace
 from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.core.stacks import Place
 from crosswire.fuzzer.engine.execution import TargetError
@@ -291,6 +291,16 @@ def test_a_signal_that_anybody_may_send_is_no_fault_of_the_target_until_it_comes
     assert suspects.accused(trace, crashed) == trace.finding(crashed) is not None
 
 
+def test_who_is_killed_between_two_executions_is_not_killed_by_the_last() -> None:
+    """Writing the next programs takes longer than executing them; a crash then may be what an execution has left."""
+    suspects = Suspects()
+    trace, killed = _ended_by("SIGKILL")
+    trace.hear(Ended())
+    assert [suspects.accused(trace, killed) for _ in range(2 * SUSPECTED)] == [None] * 2 * SUSPECTED
+    _, crashed = _ended_by("SIGSEGV")
+    assert suspects.accused(trace, crashed) == trace.finding(crashed) is not None
+
+
 def test_what_came_to_its_end_when_it_was_done_once_more_is_not_accused() -> None:
     """Who is killed while nearly everything goes on for longer is not killed by what happens to be under way."""
     suspects = Suspects()
@@ -298,6 +308,7 @@ def test_what_came_to_its_end_when_it_was_done_once_more_is_not_accused() -> Non
     for _ in range(SUSPECTED - 1):
         assert suspects.accused(again, killed) is None
     elsewhere, _ = _ended_by("SIGKILL")
+    elsewhere.hear(Ended())
     elsewhere.hear(Begins(Program((Operation("connect", "c0", "u1", token="valid"),))))
     assert suspects.accused(elsewhere, killed) is None
     assert suspects.accused(again, killed) is None, "it went on meanwhile, and counts from the beginning"
@@ -315,6 +326,7 @@ def test_who_comes_further_than_where_it_was_killed_has_come_to_its_end() -> Non
         assert suspects.accused(early, killed) is None
         further, _ = _ended_by("SIGKILL")
         further.hear(Decided(3, 1))
+        further.hear(Ended())
         further.hear(Begins(Program((Operation("connect", "c0", "u1", token="valid"),))))
         further.hear(Decided(point, 1))
         assert suspects.accused(further, killed) is None
@@ -324,6 +336,7 @@ def test_what_was_done_before_in_the_same_process_and_ends_it_the_second_time_is
     suspects = Suspects()
     twice, killed = _ended_by("SIGKILL")
     assert twice.program is not None
+    twice.hear(Ended())
     twice.hear(Begins(twice.program))
     believed = [suspects.accused(twice, killed) for _ in range(SUSPECTED)]
     assert believed == [None] * (SUSPECTED - 1) + [twice.finding(killed)]

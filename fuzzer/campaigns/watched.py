@@ -20,7 +20,7 @@ from .child import Care
 from .endings import Ending, fatal
 from .messages import Line, keep_modules, remember_modules
 
-__all__ = ("SUSPECTED", "Begins", "Decided", "Suspects", "Trace", "WatchedWorker", "execution_patience")
+__all__ = ("SUSPECTED", "Begins", "Decided", "Ended", "Suspects", "Trace", "WatchedWorker", "execution_patience")
 
 _leave = os._exit
 """As it was before anything was put in its place to say where a target calls it."""
@@ -41,6 +41,11 @@ class Decided:
     choice: int
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The execution that was under way has come to its end; what comes next is no doing of the target's own."""
+
+
 Known = tuple[Program, tuple[tuple[int, int], ...]]
 """An execution: its program, and the deviations of its schedule."""
 
@@ -53,14 +58,18 @@ class Trace:
     decisions: list[tuple[int, int]] = field(default_factory=list)
     over: set[Known] = field(default_factory=set)
     """What was executed to its end."""
+    between: bool = True
+    """No execution is under way."""
 
     def hear(self, message: object) -> bool:
         """Take in what a worker says of itself; whether this was of that kind."""
         match message:
             case Begins(program):
+                self.program, self.decisions, self.between = program, [], False
+            case Ended():
                 if self.program is not None:
                     self.over.add((self.program, tuple(self.decisions)))
-                self.program, self.decisions = program, []
+                self.between = True
             case Decided(point, choice):
                 self.decisions.append((point, choice))
             case _:
@@ -88,8 +97,11 @@ class Suspects:
         self._times: Counter[Known] = Counter()
 
     def accused(self, trace: Trace, ending: Ending) -> Finding | None:
-        """Return the finding where the target is to be blamed for it; None where it is to be seen once more."""
-        finding = trace.finding(ending)
+        """Return the finding where the target is to be blamed for it; None where it is to be seen once more.
+
+        What comes from outside between two executions is no doing of the last.
+        """
+        finding = None if ending.foreign and trace.between else trace.finding(ending)
         now = (finding.execution.program, finding.execution.schedule.deviations) if finding is not None else None
         for suspect in [one for one in self._times if one != now and _came_to_its_end(one, trace)]:
             del self._times[suspect]
@@ -138,6 +150,8 @@ class WatchedWorker(Worker):
         try:
             return super().execute(program, chooser)
         finally:
+            if self.careful:
+                self.line.tell(Ended())
             keep_modules()
 
     def lost(self, code: int) -> None:
