@@ -1,5 +1,11 @@
 """The ``crosswire`` command; also ``python -m crosswire``, and, not installed, ``python -m crosswire.fuzzer``."""
 
+if __name__ == "__main__":  # what `signal` is made of is built in, and imports nothing that Ctrl-C could fall into
+    from _signal import SIG_DFL, SIGINT  # type: ignore[import-not-found]
+    from _signal import signal as set_handler
+
+    set_handler(SIGINT, SIG_DFL)
+
 import os
 import signal
 import sys
