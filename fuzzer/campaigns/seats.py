@@ -68,13 +68,15 @@ class RoundsJob:
         """A round's batches, as far as they can count: how much the rounds before it had, is not known here."""
         most, before = self.plan.executions, 0
         batches: list[Batch] = []
-        with closing(
-            run_round(worker, self.plan, number, lambda more: most is not None and before + more >= most)
-        ) as run:
+
+        def over(more: int) -> bool:
+            return most is not None and before + more >= most
+
+        with closing(run_round(worker, self.plan, number, over)) as run:
             for batch in run:
                 batches.append(batch)
                 before += len(batch.executions)
-                if most is not None and before >= most:
+                if over(0):
                     break
         return batches
 

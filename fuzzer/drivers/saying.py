@@ -77,7 +77,7 @@ class Saying:
     def misread(self, what: str, error: Exception) -> None:
         """The wire cannot read a frame, and raises this: its author's affair."""
 
-    def wait_for_room(self, client: WireClient, number: int, op: Operation, lane: Lane) -> None:
+    def wait_for_room(self, number: int, lane: Lane) -> None:
         """The client is in no room that it could speak in: nothing to do, unless a driver can wait for one."""
         self.skip(number)
 

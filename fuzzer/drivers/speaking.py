@@ -190,10 +190,10 @@ class Speaking(Saying):
         self._say(number, op, lane, self.wire.run_agent, Aim(asks or op.to))
 
     def do_emit_to_room(self, number: int, op: Operation, lane: Lane) -> None:
-        client = self.clients.get(op.connection or "")
         if self.wire.chooses_rooms:
             self._say_where_it_is(number, op, lane, self.wire.emit_to_room, self.wire.names_rooms)
             return
+        client = self.clients.get(op.connection or "")
         rooms = self.wire.spoken_in(client.login, op.room) if client is not None else ()
         self._say(number, op, lane, self.wire.emit_to_room, Aim(rooms=rooms))
 
@@ -211,7 +211,7 @@ class Speaking(Saying):
         if client is None:
             return
         if not client.rooms:
-            self.wait_for_room(client, number, op, lane)
+            self.wait_for_room(number, lane)
             return
         *_, room = client.rooms
         aim = Aim(rooms=(room,)) if named else Aim(rooms=tuple(sorted(client.rooms)), wherever=True)

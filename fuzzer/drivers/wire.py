@@ -128,7 +128,7 @@ class WireDriver(Driver, Speaking):
             self.offer(lane)
         return True
 
-    def wait_for_room(self, client: WireClient, number: int, op: Operation, lane: Lane) -> None:
+    def wait_for_room(self, number: int, lane: Lane) -> None:
         lane.running = number
         self.waiting.append((number, lane))
 

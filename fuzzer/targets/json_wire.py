@@ -156,12 +156,12 @@ class JsonWire(Wire):
     def confirms_joins(self) -> bool:  # type: ignore[override]
         return self.joined is not None
 
-    @property
+    @cached_property
     def chooses_rooms(self) -> bool:  # type: ignore[override]
         asks = names_room(self.join) or bool(self.rooms) or self.rooms_at_connect
-        return self.placed is not None and self.to_room is not None and not (asks and names_room(self.to_room))
+        return self.placed is not None and self.to_room is not None and not (asks and self.names_rooms)
 
-    @property
+    @cached_property
     def names_rooms(self) -> bool:  # type: ignore[override]
         return names_room(self.to_room)
 

@@ -49,6 +49,11 @@ class Own:
     about: bool = False
     """It concerns another user, whom it names, though that user hears nothing of it."""
 
+    @property
+    def opaque(self) -> bool:
+        """Whether nothing tells what it does: it carries no event, and does not ask whom the server takes one for."""
+        return self.audience is None and self.returns != "user"
+
     def __str__(self) -> str:
         return self.name
 

@@ -238,8 +238,7 @@ def _aiohttp(app: Any, prefix: str) -> Iterator[Route]:
             route for route in app.router.routes() if route.method in ("GET", "*") and route.resource is not None
         ]
         for route in sorted(answers, key=lambda route: not _names_websockets(route.handler)):
-            path, attached = prefix + route.resource.canonical, _attached(route.handler)
-            yield Route(path, route.handler) if attached is None else Route(path, attached, socketio=True)
+            yield _route(prefix + route.resource.canonical, route.handler, route.handler)
 
 
 def _names_websockets(handler: Any) -> bool:
@@ -255,9 +254,7 @@ def _tornado(app: Any, prefix: str) -> Iterator[Route]:
         for rule in app.wildcard_router.rules:
             handler = rule.target
             if isinstance(handler, type) and issubclass(handler, socket.WebSocketHandler):
-                path = prefix + rule.matcher.regex.pattern.rstrip("$")
-                attached = _attached(getattr(handler, "get", None))
-                yield Route(path, handler) if attached is None else Route(path, attached, socketio=True)
+                yield _route(prefix + rule.matcher.regex.pattern.rstrip("$"), handler, getattr(handler, "get", None))
 
 
 def _channels(app: Any, prefix: str) -> Iterator[Route]:
@@ -294,6 +291,12 @@ def _attached(handler: Any) -> Any | None:
             connected = getattr(engine, "handlers", {}).get("connect")
             return getattr(connected, "__self__", engine)
     return None
+
+
+def _route(path: str, endpoint: Any, handler: Any) -> Route:
+    """The route to an endpoint, whose ``handler`` may be that of a Socket.IO server that was attached."""
+    attached = _attached(handler)
+    return Route(path, endpoint) if attached is None else Route(path, attached, socketio=True)
 
 
 READERS = (_starlette, _quart, _sanic, _blacksheep, _aiohttp, _tornado, _channels, _socketio)

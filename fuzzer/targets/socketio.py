@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from ..core.jsons import read_json
@@ -94,14 +95,14 @@ class SocketIOWire(Wire):
             if action.answer is not None and len(action.answer) != 1:
                 raise WireError(f"the action {name!r}: its answer= is one event and what its argument contains")
 
-    @property
+    @cached_property
     def chooses_rooms(self) -> bool:  # type: ignore[override]
-        asks = (self.join is not None and names_room(self.join[1])) or bool(self.rooms)
+        asks = names_room(self.join) or bool(self.rooms)
         return self.placed is not None and self.to_room is not None and not (asks and self.names_rooms)
 
-    @property
+    @cached_property
     def names_rooms(self) -> bool:  # type: ignore[override]
-        return self.to_room is not None and names_room(self.to_room[1])
+        return names_room(self.to_room)
 
     def describe(self) -> str:
         return f"Socket.IO at {self.path}" + (f", namespace {self.namespace}" if self.namespace != "/" else "")

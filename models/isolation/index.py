@@ -16,10 +16,9 @@ from ...fuzzer.core.program import CRITICAL_EVENTS, EMITS, LEAVING, Operation, P
 from ...fuzzer.targets.adapter import Target
 from ...fuzzer.targets.own import Own
 from ...fuzzer.targets.policy import Policy
-from ...fuzzer.targets.templates import mentions, names_room
 from ...fuzzer.targets.traits import WireTraits
 from .heartbeats import late_beats
-from .membership import answer, ask, expel, expelled, place, remove, settle_rooms
+from .membership import Expulsions, answer, ask, place, remove, settle_rooms
 from .records import Connection, Delivery, Event, Invocation
 from .spans import NEVER
 
@@ -62,8 +61,7 @@ class HistoryIndex:
         """A login came out as somebody else: what follows from that is not counted again."""
         self.expired: set[str | None] = set()
         """Users whose token has ended, which all their clients show."""
-        self.expelled: set[tuple[str | None, str]] = set()
-        """(user, room): somebody has asked that the user be taken out of it, or out of all where it is none"""
+        self.expulsions = Expulsions(self.wire)
         self.disturbed = False
         """An operation was cancelled or the target was shut down: availability is no longer promised."""
         connections, marks, methods = self.connections, self.marks, self.methods
@@ -143,8 +141,7 @@ class HistoryIndex:
         elif kind == "act":
             own = self.own(act)
             if own is not None and own.removes:
-                self.expelled.add((op.to, self._of_room(op)))
-                expel(row, op.to, self._of_room(op), self.sessions)
+                self.expulsions.asked(row, op, self.sessions)
         elif kind == "connect":
             self._connects(row, time, op, detail)
         elif kind == "authenticate" and c is not None:
@@ -181,38 +178,9 @@ class HistoryIndex:
             if c.identity not in (None, c.user) or c.identity in self.expired:
                 c.login.doubt(row)  # whether a server refuses it or serves it as who it is, is its own affair
 
-    def _of_room(self, op: Operation) -> str:
-        """The room that an operation concerns; "" for whichever, where it does not say."""
-        action = self.wire.actions.get(op.name or "") if self.wire is not None else None
-        return op.room or "" if action is None or names_room(action.say) else ""
-
-    def _perhaps_barred(self, c: Connection, room: str) -> bool:
-        """Whether a connection's user has been taken out of a room, and may not be let in again."""
-        return any(user in c.names and where in ("", room) for user, where in self.expelled)
-
     def own(self, act: Invocation) -> Own | None:
         """What the target declares of the operation of its own that this is; None where it is none."""
         return self.target.own(act.op.name) if act.op.kind == "act" else None
-
-    def concerns(self, act: Invocation) -> frozenset[str]:
-        """The users whom an operation of the target's own may do anything to: it carries no event, and names them."""
-        own = self.own(act)
-        if own is None or own.audience is not None or own.returns == "user":
-            return frozenset()
-        if own.about:
-            return frozenset((act.op.to or "",))
-        return self._named.get(own.name, frozenset())
-
-    @cached_property
-    def _named(self) -> dict[str, frozenset[str]]:
-        """By the name of an action, the users whom what it says names as such."""
-        wire = self.wire
-        if wire is None:
-            return {}
-        return {
-            name: frozenset(user for user in self.program.users if mentions(action.say, wire.called(user)))
-            for name, action in wire.actions.items()
-        }
 
     def goes_back(self, event: Event) -> bool:
         """Whether an event is owed to nobody but the connection it was asked for on: an agent's, or an answer."""
@@ -287,9 +255,9 @@ class HistoryIndex:
             c.ends_at(row, "refused")
             c.login.ended(row)
         elif kind == "act" and (own := self.own(act)) is not None and own.removes:
-            expelled(row, act, self._of_room(act.op), self.sessions)
+            self.expulsions.answered(row, act, self.sessions)
         elif kind in ("join", "leave") and c is not None:
-            barred = act.indeterminate and self._perhaps_barred(c, act.op.room or "")
+            barred = act.indeterminate and self.expulsions.bar(c, act.op.room or "")
             answer(row, act, c, self.by_wire, barred)
         elif kind == "clean_up" and returned:
             for other in self.sessions:
@@ -306,7 +274,7 @@ class HistoryIndex:
             c.login.begun(row)
             for room, spans in c.rooms.items():
                 for span in spans:
-                    if span.may_from == c.asked and self._perhaps_barred(c, room):
+                    if span.may_from == c.asked and self.expulsions.bar(c, room):
                         span.doubt(c.asked)
                     elif span.may_from == c.asked:
                         span.begun(row)
@@ -411,15 +379,20 @@ class HistoryIndex:
             for session in self._sessions_of(c):
                 session.stalled_since = None
 
+    @property
+    def _rested(self) -> int:
+        """The last moment of rest up to now; -1 where there was none."""
+        return self.rests[-1] if self.rests else -1
+
     def _placed(self, row: int, time: float, number: int | None, c: Connection | None, detail: Detail) -> None:
         if c is not None:
             asked = (i for i in self.invocations.values() if i.op.kind == "join" and i.op.connection == c.name)
-            place(row, c, str(detail), self.rests[-1] if self.rests else -1, asked)
+            place(row, c, str(detail), self._rested, asked)
 
     def _removed(self, row: int, time: float, number: int | None, c: Connection | None, detail: Detail) -> None:
         if c is not None:
             tabs = () if self.policy.tabs_apart else (o for o in self.sessions if o.name != c.name and o.shares_user(c))
-            remove(row, c, str(detail), self.rests[-1] if self.rests else -1, tabs)
+            remove(row, c, str(detail), self._rested, tabs)
 
 
 HistoryIndex.methods = {

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from ...fuzzer.core.history import Content, RowKind
 from ...fuzzer.core.program import EMITS
+from ...fuzzer.targets.own import Own
+from ...fuzzer.targets.templates import mentions
 from . import violations as v
 from .audience import must_hear, surely_in
 from .index import HistoryIndex
@@ -22,6 +24,7 @@ __all__ = (
     "cancelled",
     "emitter_perhaps_out",
     "missed_beat",
+    "perhaps_put_out",
     "perhaps_unheard",
     "refused_honestly",
     "room_crowded",
@@ -143,8 +146,7 @@ def perhaps_ended(index: HistoryIndex, b: Breach) -> bool:
     asked = _asked(index, act)
     return any(
         own is not None
-        and own.audience is None
-        and own.returns != "user"
+        and own.opaque
         and ((asked and own.by == "server") or same_user(index.names_of(i), index.names_of(act)))
         and i.began < b.until
         and i.ended > act.began
@@ -159,13 +161,26 @@ def perhaps_put_out(index: HistoryIndex, b: Breach) -> bool:
     Of one that takes somebody out of a room it is known what that does to events.
     """
     emitter = b.event.emitter if b.event is not None else None
-    parties = {name for c in (b.connection, emitter) if c is not None for name in c.names}
+    parties = {name for c in (b.connection, emitter) if c is not None for name in c.names if name is not None}
     return any(
-        i.began < b.until
-        and not parties.isdisjoint(index.concerns(i))
-        and not (b.event is not None and (own := index.own(i)) is not None and own.removes)
+        own is not None
+        and own.opaque
+        and i.began < b.until
+        and not (b.event is not None and own.removes)
+        and _concerns(index, i, own, parties)
         for i in index.invocations.values()
+        for own in (index.own(i),)
     )
+
+
+def _concerns(index: HistoryIndex, act: Invocation, own: Own, users: set[str]) -> bool:
+    """Whether an operation of the target's own names one of these users: as whom it is about, or in what it says."""
+    if own.about:
+        return act.op.to in users
+    if index.wire is None:
+        return False
+    say, called = index.wire.actions[own.name].say, index.wire.called
+    return any(mentions(say, called(user)) for user in users.intersection(index.program.users))
 
 
 def perhaps_busy(index: HistoryIndex, b: Breach) -> bool:

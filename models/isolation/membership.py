@@ -7,13 +7,16 @@ a room may have been put into it, and one that did not read may have been taken 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from ...fuzzer.core.history import RowKind
+from ...fuzzer.core.program import Operation
+from ...fuzzer.targets.templates import names_room
+from ...fuzzer.targets.wire import Wire
 from .records import Connection, Event, Invocation
 from .spans import NEVER, Span
 
-__all__ = ("answer", "ask", "expel", "expelled", "place", "remove", "settle_rooms")
+__all__ = ("Expulsions", "answer", "ask", "place", "remove", "settle_rooms")
 
 
 def ask(c: Connection, room: str, joins: bool, row: int) -> None:
@@ -93,35 +96,56 @@ def remove(row: int, c: Connection, room: str, rested: int, others: Iterable[Con
             span.ends(max(rested, span.may_from))
 
 
-def expel(row: int, user: str | None, room: str, sessions: Iterable[Connection]) -> None:
-    """Somebody asks that a user be taken out of a room, or out of all."""
-    for c in sessions:
-        if user in c.names:
+class Expulsions:
+    """Users whom somebody has asked to be taken out of rooms, who may not be let in again."""
+
+    def __init__(self, wire: Wire | None) -> None:
+        self._wire = wire
+        self._expelled: set[tuple[str | None, str]] = set()
+        """(user, room); "" for all rooms"""
+
+    def _room_of(self, op: Operation) -> str:
+        """The room that an operation concerns; "" for all, where what it says names none."""
+        action = self._wire.actions.get(op.name or "") if self._wire is not None else None
+        return op.room or "" if action is None or names_room(action.say) else ""
+
+    def asked(self, row: int, op: Operation, sessions: Iterable[Connection]) -> None:
+        """Somebody asks that a user be taken out of a room, or out of all."""
+        room = self._room_of(op)
+        self._expelled.add((op.to, room))
+        for c in sessions:
+            if op.to in c.names:
+                for span in _open_spans(c, room):
+                    span.ends(row)
+
+    def answered(self, row: int, act: Invocation, sessions: Iterable[Connection]) -> None:
+        """Take in the end of that: who was a member before it was asked for is none any more, unless it was refused."""
+        room, done = self._room_of(act.op), act.went_well and not act.indeterminate
+        for c in sessions:
+            if act.op.to not in c.names:
+                continue
             for span in _open_spans(c, room):
-                span.ends(row)
+                if done and span.sure_from < act.began:
+                    span.ended(row)
+                elif not act.said_no or span.may_from > act.began:
+                    span.doubt(max(act.began, span.may_from))
+
+    def bar(self, c: Connection, room: str) -> bool:
+        """Whether a connection's user has been taken out of a room, and may not be let in again."""
+        return any(user in c.names and where in ("", room) for user, where in self._expelled)
 
 
-def expelled(row: int, act: Invocation, room: str, sessions: Iterable[Connection]) -> None:
-    """Take in the end of that: who was a member before it was asked for is none any more, where it was not refused."""
-    done = act.went_well and not act.indeterminate
-    for c in sessions:
-        if act.op.to not in c.names:
-            continue
-        for span in _open_spans(c, room):
-            if done and span.sure_from < act.began:
-                span.ended(row)
-            elif not act.said_no or span.may_from > act.began:
-                span.doubt(max(act.began, span.may_from))
-
-
-def settle_rooms(events: Iterable[Event], sessions: Iterable[Connection]) -> None:
+def settle_rooms(events: Iterable[Event], sessions: Sequence[Connection]) -> None:
     """Find out which rooms an event may have been for that was for wherever its emitter was by then.
 
     Whoever went before it was heard may have been put into any room there was, and never have read of it.
     """
-    every = {room for c in sessions for room in c.rooms}
     for event in events:
         c, act = event.emitter, event.by
-        if event.wherever and c is not None:
+        if not event.wherever or c is None:
+            continue
+        if c.last < act.ended:
+            possible = {room for other in sessions for room in other.rooms}
+        else:
             possible = {room for room in c.rooms if c.may_be_member(room, act.began, min(act.ended, c.last))}
-            event.rooms = tuple(sorted({*event.rooms, *(every if c.last < act.ended else possible)}))
+        event.rooms = tuple(sorted({*event.rooms, *possible}))
