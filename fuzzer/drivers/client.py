@@ -126,8 +126,10 @@ class WireClient:
 
     def _note(self, kind: RowKind, reading: Reading) -> int | None:
         """Record a message, and return its row's number; a heartbeat is none."""
-        parts = [self._content(kind, part) for part in reading.parts]
-        content = together(parts, reading.kind) if parts else self._content(kind, reading)
+        if reading.parts:
+            content = together([self._content(kind, part) for part in reading.parts], reading.kind)
+        else:
+            content = self._content(kind, reading)
         if reading.heartbeat and not content.mentions:
             return None
         number = content.mentions[0].event.number if content.mentions else None

@@ -63,11 +63,12 @@ def _first(
     data: Mapping[str, Any], names: tuple[str, ...], meant: Callable[[Any], str | None] | None = None
 ) -> str | None:
     for name in names:
-        value = data.get(name)
-        if value is not None and meant is not None:
-            value = meant(value)
-        if isinstance(value, str):
-            return value
+        if name in data:
+            value = data[name]
+            if value is not None and meant is not None:
+                value = meant(value)
+            if isinstance(value, str):
+                return value
     return None
 
 

@@ -280,6 +280,13 @@ class JsonWire(Wire):
         return Fields(sender, recipient, FIELDS.room, FIELDS.run, None if self.users is None else self.user_named)
 
     @cached_property
+    def _says_no_more(self) -> bool:
+        """Whether nothing is declared that a frame may say besides the events in it."""
+        declared = (self.ready, self.recipient, self.refused, self.pong, self.joined, self.placed, self.removed)
+        further = (self.rejected, self.logged_out, self.online)
+        return not (self.actions or self.retells) and all(one is None for one in (*declared, *further))
+
+    @cached_property
     def _user_field(self) -> str | None:
         """The field in which the answer to a login says whom the server takes the client for."""
         if self.user is not None or self.ready is None:
@@ -314,6 +321,8 @@ class JsonWire(Wire):
     def _read(self, data: Mapping[str, Any], events: tuple[str, ...], said: dict[str, Said], login: Login) -> Reading:
         """What one message says."""
         reading = Reading(events, kind=_kind(data), said=said)
+        if self._says_no_more:
+            return reading
         named = None
         if self.ready is not None and contains(self.ready, data, lambda: self.said(login)):
             reading.ready = True
@@ -357,5 +366,9 @@ KIND_FIELDS = ("type", "event", "kind", "action", "op", "ev", "cmd", "t", "k")
 
 def _kind(data: Mapping[str, Any]) -> str:
     """A word for what a frame is: what it says itself, else that it is JSON."""
-    said = (data[field] for field in KIND_FIELDS if field in data)
-    return next((word for word in said if isinstance(word, str) and not carries_any(word)), "json")
+    for name in KIND_FIELDS:
+        if name in data:
+            word = data[name]
+            if isinstance(word, str) and not carries_any(word):
+                return word
+    return "json"

@@ -33,6 +33,11 @@ class Shape:
         self._gaps: list[str] = []
         self._pieces = GAP.split(json.dumps(self._open(template)))
         self._ready = not isinstance(template, str) and len(self._pieces) == len(self._gaps) + 1
+        self._filled = [
+            (gap[1:-1] if gap[0] == "{" and gap[-1] == "}" else "", gap, piece)
+            for gap, piece in zip(self._gaps, self._pieces[1:], strict=False)
+        ]
+        """For each gap the placeholder that is all of it, or "", what it says, and what is written after it."""
 
     def _open(self, part: Any) -> Any:
         """The same with a mark in place of each string that has placeholders."""
@@ -50,9 +55,8 @@ class Shape:
         if not self._ready:
             return frame_of(self._template, said)
         written = [self._pieces[0]]
-        for gap, piece in zip(self._gaps, self._pieces[1:], strict=True):
-            name = gap[1:-1]
-            value = said[name] if name in said and gap[0] == "{" and gap[-1] == "}" else fill(gap, said)
+        for name, gap, piece in self._filled:
+            value = said[name] if name in said else fill(gap, said)
             written += (encode_basestring_ascii(value) if type(value) is str else json.dumps(value), piece)
         return "".join(written)
 

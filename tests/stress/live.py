@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.stress import free_port
+from benchmarks.servers import free_port
 from crosswire.fuzzer.stress.address import look_up, wire_for
 from crosswire.fuzzer.stress.round import Plan
 from crosswire.fuzzer.stress.run import Result, Settings, stress

@@ -1,5 +1,6 @@
 // A chat on nothing but Node.js: frames of up to 64 KB, whole messages.  {to, text} goes to every tab of a user.
 // With BUG=leak the recipient is kept where the next message puts its own while a look-up is waited for.
+// With BUG=loss a tab that has left meanwhile ends the delivery to those after it.
 const http = require("http");
 const { createHash } = require("crypto");
 
@@ -21,6 +22,14 @@ function said(user, message) {
   if (process.env.BUG === "leak") {
     recipient = to;
     setImmediate(() => deliver(recipient, user, text)); // stands for a look-up in a database
+  } else if (process.env.BUG === "loss") {
+    const there = [...(tabs.get(to) || [])];
+    setTimeout(() => {
+      for (const socket of there) {
+        if (!tabs.get(to).has(socket)) break;
+        socket.write(frame(JSON.stringify({ from: user, text })));
+      }
+    }, 10); // stands for a look-up in a database
   } else {
     setImmediate(() => deliver(to, user, text));
   }
