@@ -11,7 +11,19 @@ from . import violations as v
 from .audience import may_not_hear
 from .independence import waits_for_itself
 from .index import HistoryIndex
-from .loss import perhaps_put_out, room_crowded, spoke_beyond_rate
+from .limits import (
+    came_too_often,
+    others_there,
+    overtaken,
+    overtaken_by_others,
+    room_limit,
+    room_made_room,
+    server_limit,
+    server_made_room,
+    user_limit,
+    user_made_room,
+)
+from .loss import perhaps_put_out, spoke_beyond_rate
 from .records import Connection, Event, Invocation, same_user
 from .spans import NEVER
 from .verdicts import Breach, Check, declared, rows_of
@@ -49,7 +61,7 @@ def refused(index: HistoryIndex) -> Iterator[Breach]:
         why, failed = act.how, False
         if index.by_wire and c.closed < act.ended:
             why, failed = str(index.history[c.closed].detail), _failed(index, c)
-        possible = _others(index, c, act.began, act.ended, everybody=False)
+        possible = others_there(index, c, act.began, act.ended, everybody=False)
         limit = index.policy.per_user
         found = v.Refused(
             f"{c.name} of {c.user} was turned away ({why}), with {possible} other connections of that user"
@@ -114,98 +126,6 @@ def over_limit(index: HistoryIndex) -> Iterator[Breach]:
                     rows_of(*(c.login.sure_from for c in theirs), row),
                 )
                 yield Breach(found, row, row, connection=last)
-
-
-def _others(index: HistoryIndex, c: Connection, since: int, until: int, everybody: bool) -> int:
-    """How many other connections may have counted at some moment between two rows."""
-    others = {
-        o.name
-        for o in index.sessions
-        if (everybody or o.shares_user(c)) and o.asked < until and _counts_until(index, o) > since
-    }
-    return len(others - {c.name})
-
-
-def _counts_until(index: HistoryIndex, c: Connection) -> int:
-    """The row after which a connection certainly takes up no place any more.
-
-    What a client sees of the end, by its wire, comes before the server has put things away; by the next rest it has.
-    """
-    end = min(c.login.may_until, c.closed)
-    return index.rest_after(end) if index.by_wire else end
-
-
-def _crowded(index: HistoryIndex, b: Breach, most: int | None, everybody: bool) -> bool:
-    """Whether there may have been so many others, also ones that came and went before this one was told."""
-    c = b.connection
-    return most is not None and c is not None and _others(index, c, b.since, b.until, everybody) >= most
-
-
-@declared(per_user=1, at_limit="refuse")
-def user_limit(index: HistoryIndex, b: Breach) -> bool:
-    """The user may have had as many connections as are served, and a newcomer is refused then."""
-    return index.policy.at_limit != "close" and _crowded(index, b, index.policy.per_user, False)
-
-
-@declared(connections=1, at_limit="refuse")
-def server_limit(index: HistoryIndex, b: Breach) -> bool:
-    """There may have been as many connections in all, and a newcomer is refused then."""
-    return index.policy.at_limit != "close" and _crowded(index, b, index.policy.connections, True)
-
-
-@declared(per_room=1, at_limit="refuse")
-def room_limit(index: HistoryIndex, b: Breach) -> bool:
-    """The room that is entered on connecting may have been full, and a newcomer is refused then."""
-    return index.policy.at_limit != "close" and room_crowded(index, b)
-
-
-@declared(per_user=1, at_limit="close")
-def user_made_room(index: HistoryIndex, b: Breach) -> bool:
-    """It may have been closed for a newcomer of the same user."""
-    return _made_room(index, b, index.policy.per_user, False)
-
-
-@declared(connections=1, at_limit="close")
-def server_made_room(index: HistoryIndex, b: Breach) -> bool:
-    """It may have been closed for a newcomer."""
-    return _made_room(index, b, index.policy.connections, True)
-
-
-@declared(per_room=1, at_limit="close")
-def room_made_room(index: HistoryIndex, b: Breach) -> bool:
-    """It may have been closed for a newcomer in its room."""
-    return index.policy.at_limit != "refuse" and room_crowded(index, b)
-
-
-@declared(per_user=1, at_limit="close")
-def overtaken(index: HistoryIndex, b: Breach) -> bool:
-    """Another of the same user asked to be let in meanwhile: of the two, either may be the newcomer."""
-    return index.policy.at_limit != "refuse" and _overtaken(index, b, index.policy.per_user, False)
-
-
-@declared(connections=1, at_limit="close")
-def overtaken_by_others(index: HistoryIndex, b: Breach) -> bool:
-    """Another asked to be let in meanwhile: of the two, either may be the newcomer."""
-    return index.policy.at_limit != "refuse" and _overtaken(index, b, index.policy.connections, True)
-
-
-def _overtaken(index: HistoryIndex, b: Breach, most: int | None, everybody: bool) -> bool:
-    """Whether there may have been so many others, one of them let in after the breach's connection had asked."""
-    c = b.connection
-    if c is None or not _crowded(index, b, most, everybody):
-        return False
-    others = (o for o in index.sessions if o.name != c.name and (everybody or o.shares_user(c)))
-    return any(o.asked < b.until and o.login.sure_from > c.asked for o in others)
-
-
-def _made_room(index: HistoryIndex, b: Breach, most: int | None, everybody: bool) -> bool:
-    """Whether a connection may have been closed for a newcomer; or was one itself, and refused at second thought."""
-    c = b.connection
-    if index.policy.at_limit != "refuse":
-        return _crowded(index, b, most, everybody)
-    if most is None or c is None:
-        return False
-    return _others(index, c, c.asked, c.asked, everybody) >= most
 
 
 def logged_out_elsewhere(index: HistoryIndex, b: Breach) -> bool:
@@ -369,6 +289,7 @@ CHECKS = (
             room_limit,
             overtaken,
             overtaken_by_others,
+            came_too_often,
             logged_out_elsewhere,
             perhaps_put_out,
             ended_by_server,
@@ -386,6 +307,7 @@ CHECKS = (
             user_made_room,
             server_made_room,
             room_made_room,
+            came_too_often,
             logged_out_elsewhere,
             perhaps_put_out,
             flooded_with,

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from ...fuzzer.core.history import FAULT, Farewell, Refusal, RowKind
 from . import CHECKS as WORLD
-from . import availability, loss
+from . import availability, limits, loss
 from . import violations as v
 from .audience import must_hear
 from .index import HistoryIndex
@@ -236,7 +236,7 @@ def turned_away(index: HistoryIndex) -> Iterator[Breach]:
 
 GIVEN_UP = (availability.did_not_read, availability.session_over, availability.silent)
 
-LIMITS = (availability.user_limit, availability.server_limit, availability.room_limit)
+LIMITS = (limits.user_limit, limits.server_limit, limits.room_limit, limits.came_too_often)
 
 # -- all of them ------------------------------
 

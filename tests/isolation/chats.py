@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 here: set[Any] = set()
 tabs: dict[str, list[Any]] = defaultdict(list)
 rooms: dict[str, set[Any]] = defaultdict(set)
+came: list[float] = []
 said: dict[str, int] = defaultdict(int)
 tasks: set[asyncio.Task[None]] = set()
 
@@ -129,6 +130,20 @@ async def newest_wins(socket: ServerConnection) -> None:
     await _listen(socket, _tell)
     if socket in tabs[user]:
         tabs[user].remove(socket)
+
+
+async def two_a_minute(socket: ServerConnection, window: float = 60.0) -> None:
+    """Two are let in, whoever they are, until a minute is over."""
+    now = asyncio.get_running_loop().time()
+    came[:] = [one for one in came if one > now - window] + [now]
+    if len(came) > 2:
+        await socket.close(1008, "too many attempts")
+        return
+    await plain(socket)
+
+
+async def two_for_ever(socket: ServerConnection) -> None:
+    await two_a_minute(socket, 1e6)
 
 
 async def three_only(socket: ServerConnection) -> None:

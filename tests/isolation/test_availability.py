@@ -521,3 +521,23 @@ def test_who_comes_while_its_user_logs_out_may_be_turned_away(over: bool) -> Non
     if not over:
         story.end(leaving)
     assert kinds(story) == (["Refused"] if over else [])
+
+
+@pytest.mark.parametrize(("before", "seconds", "rested", "excused"), [(2, 0.0, 0, 1), (1, 0.0, 0, 0), (2, 1.0, 0, 0)])
+def test_who_comes_when_many_have_may_be_turned_away_where_declared(
+    before: int, seconds: float, rested: int, excused: int
+) -> None:
+    story = served(*(f"u{number}" for number in range(before))).wait(seconds)
+    refused(story)
+    assert kinds(story, attempts=(2, 0.5)) == ([] if excused else ["Refused"])
+    assert story.excused(attempts=(2, 0.5)) == (["came_too_often"] if excused else [])
+    assert kinds(story) == ["Refused"]
+
+
+@pytest.mark.parametrize("rested", [False, True])
+def test_who_came_too_often_is_closed_at_once_or_not_at_all(rested: bool) -> None:
+    story = served("u0", "u1", "u2")
+    if rested:
+        story.rest()
+    story.closed("c2", "closed with 1008: too many attempts")
+    assert kinds(story, attempts=(2, 60.0)) == (["Dropped"] if rested else [])

@@ -36,6 +36,27 @@ class FullForEach(Full):
         return await Chat.connect(self, client)
 
 
+class Bouncer(Chat):
+    """Lets two in, whoever they are, until a minute is over; who is turned away counts, too."""
+
+    most, seconds = 2, 60.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.came: list[float] = []
+
+    async def connect(self, client: Client) -> Any:
+        now = asyncio.get_running_loop().time()
+        self.came = [one for one in self.came if one > now - self.seconds] + [now]
+        if len(self.came) > self.most:
+            return False
+        return await super().connect(client)
+
+
+class ForgetsNobody(Bouncer):
+    seconds = 1e6
+
+
 class ThreeOnly(Chat):
     heard = 3
 
@@ -185,6 +206,7 @@ class LingersForLong(Lingers):
 
 
 TWO = (connect(0, "u0"), SETTLE, connect(1, "u0"), SETTLE)
+RUSH = (*(connect(number, f"u{number}") for number in range(3)), SETTLE, PAUSE, PAUSE, connect(3, "u0"), SETTLE)
 TWO_TABS = (*TWO, emit("u1", "u0"), SETTLE)
 FOUR = (connect(0, "u0"), *(emit("u1", "u0") for _ in range(4)), SETTLE)
 BURST = (connect(0, "u0"), SETTLE, emit("u1", "u0"), emit("u2", "u0"), SETTLE)
@@ -200,6 +222,7 @@ LOGS_OUT = (connect(0, "u0"), SETTLE, Operation("log_out", "c0"), emit("u1", "u0
     [
         ({"connections": 1}, Full, Closed, TWO, "Refused"),
         ({"per_user": 1}, FullForEach, Closed, TWO, "Refused"),
+        ({"attempts": (2, 60.0)}, Bouncer, ForgetsNobody, RUSH, "Refused"),
         ({"rate": (3, 60.0)}, ThreeOnly, Drops, FOUR, "LostEvent"),
         ({"backlog": 1}, Crowded, Drops, BURST, "LostEvent"),
         ({"slow": "forgotten"}, Forgets, Drops, STALLS, "LostEvent"),

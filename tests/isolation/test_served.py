@@ -101,6 +101,16 @@ def test_newer_connections_may_close_older_ones_where_declared() -> None:
     assert verdicts("newest_wins", program, per_user=2, at_limit="close") == {"Dropped"}
 
 
+def test_who_comes_too_often_may_be_turned_away_where_declared() -> None:
+    program = (connect(0, "u0"), SETTLE, connect(1, "u1"), SETTLE, connect(2, "u0"), SETTLE)
+    later = (*program[:4], Operation("pause", seconds=61.0), *program[4:])
+    assert verdicts("two_a_minute", program) == {"Refused"}
+    assert verdicts("two_a_minute", program, attempts=(2, 60.0)) == set()
+    assert verdicts("two_a_minute", program, attempts=(3, 60.0)) == {"Refused"}
+    assert verdicts("two_a_minute", later) == set()
+    assert verdicts("two_for_ever", later, attempts=(2, 60.0)) == {"Refused"}
+
+
 def test_beyond_a_rate_nobody_is_heard_where_declared() -> None:
     program = (connect(0, "u0"), connect(1, "u1"), SETTLE, *(say(0, "u0") for _ in range(4)), SETTLE)
     assert verdicts("three_only", program) == {"LostEvent"}
