@@ -19,13 +19,14 @@ from urllib.parse import quote
 
 from ..core.handshake import Frame, Request
 from ..core.jsons import read_json
-from .frames import FIELDS, Fields, Said, carries_any, in_objects, markers
+from .frames import Said, carries_any, in_objects, markers
 from .login import Http, HttpLogin, fill
+from .naming import NamingWire
 from .own import Action
 from .presence import Presence
 from .templates import USER, Shape, Template, contains, frame_of, joined_room, names_room
-from .users import Naming, known_as
-from .wire import UNASKED, Login, Outgoing, Reading, Wire, WireError, check_actions, words
+from .users import Naming
+from .wire import UNASKED, Login, Outgoing, Reading, WireError, check_actions
 
 __all__ = ("TEXT", "JsonWire")
 
@@ -35,7 +36,7 @@ ANSWERS = ("ready", "refused", "rejected", "joined", "placed", "removed", "logge
 
 
 @dataclass(frozen=True)
-class JsonWire(Wire):
+class JsonWire(NamingWire):
     """JSON objects, or plain text, by templates; see the module's docstring for the placeholders.
 
     ``path``, ``headers``, ``subprotocols`` make the handshake; ``first`` lists what is sent once it is done.  ``ready``
@@ -196,24 +197,6 @@ class JsonWire(Wire):
         templates = [one for one in ways if one is not None]
         return f"{'text' if all(isinstance(one, str) for one in templates) else 'JSON'} at {self.path}"
 
-    def said(self, login: Login) -> Mapping[str, Any]:
-        """What the placeholders stand for, in the application's own terms."""
-        said: dict[str, Any] = words(login)
-        if self.users is not None:
-            said |= {"user": self.users(login.user), "identity": self.users(login.identity or login.user)}
-        if self.token is not None and login.identity is not None and not login.issued:
-            said["token"] = self.token(said["identity"])
-        return said
-
-    def told(self, event: Outgoing) -> Mapping[str, Any]:
-        to = event.to
-        named = to if to is None or self.users is None else self.users(to)
-        room = {} if event.room is None else {"room": event.room}
-        return {**self.said(event.login), **room, "event": event.marker, "to": "" if named is None else named}
-
-    def called(self, user: str) -> str:
-        return user if self.users is None else str(self.users(user))
-
     def request(self, login: Login) -> Request:
         said = self.said(login)
         return Request(
@@ -273,13 +256,6 @@ class JsonWire(Wire):
         return Shape(None if isinstance(self.to_room, Http) else self.to_room)
 
     @cached_property
-    def fields(self) -> Fields:
-        """The fields that say whose an event is: those that are declared, and the usual ones."""
-        sender = FIELDS.sender if self.sender is None else (self.sender,)
-        recipient = FIELDS.recipient if self.recipient is None else (self.recipient,)
-        return Fields(sender, recipient, FIELDS.room, FIELDS.run, None if self.users is None else self.user_named)
-
-    @cached_property
     def _says_no_more(self) -> bool:
         """Whether nothing is declared that a frame may say besides the events in it."""
         declared = (self.ready, self.recipient, self.refused, self.pong, self.joined, self.placed, self.removed)
@@ -292,12 +268,6 @@ class JsonWire(Wire):
         if self.user is not None or self.ready is None:
             return self.user
         return next((field for field, wanted in self.ready.items() if wanted == USER), None)
-
-    def user_named(self, value: Any) -> str | None:
-        """The user whom a frame calls so."""
-        if self.users is not None:
-            return known_as(self.users).get(str(value), str(value)) if isinstance(value, str | int) else None
-        return value if isinstance(value, str) else None
 
     def read(self, frame: Frame, login: Login) -> Reading:
         carries = carries_any(frame)

@@ -7,16 +7,20 @@ connect 0, disconnect 1, event 2, ack 3, connect error 4, each within an Engine.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
+from urllib.parse import quote
 
 from ..core.jsons import read_json
 from .frames import carries_any, in_objects, markers
 from .login import Http, HttpLogin
+from .naming import NamingWire
 from .own import Action
 from .templates import contains, joined_room, names_room
+from .users import Naming
 from .wire import (
     UNASKED,
     Frame,
@@ -24,22 +28,32 @@ from .wire import (
     Outgoing,
     Reading,
     Request,
-    Template,
-    Wire,
     WireError,
     check_actions,
     fill,
-    words,
 )
 
 __all__ = ("SocketIOWire",)
 
-SAID = 2
-"""The parts of an event that is said: its name, and its argument."""
+Event = tuple[Any, ...]
+"""An event that is said: its name, and its arguments, which are templates."""
+
+Answer = str | tuple[str, Mapping[str, Any]]
+"""An event that comes: its name alone, or with what one of its arguments contains."""
+
+ACK = re.compile(r"43(?:/[^,]*,)?(\d+)(\[.*)?", re.DOTALL)
+"""An acknowledgement: of what, and with which arguments."""
+
+EMITS, FIRST, JOINS, LOGS_OUT = 0, 97, 98, 99
+"""What is acknowledged, by an id's last two digits; from 1 on, actions by number.  Those before say which of them."""
+
+KINDS = 100
+
+MARKED = re.compile(r"cw-e(\d+)")
 
 
 @dataclass(frozen=True)
-class SocketIOWire(Wire):
+class SocketIOWire(NamingWire):
     """Events of a Socket.IO application, by templates as in `JsonWire`.
 
     ``auth`` goes with the connect packet.  ``first`` lists events, each ``(name, argument)``, sent once the namespace
@@ -55,45 +69,76 @@ class SocketIOWire(Wire):
 
     ``ready`` is the name of the event that says a client is logged in, where the connect packet's answer does not, and
     ``user`` the field of its argument that says as whom.  ``recipient`` is the field of any event's argument that names
-    the user it is for.  ``before`` is a login over HTTP that comes first.
+    the user it is for, ``sender`` the one that names who said it.  ``before`` is a login over HTTP that comes first;
+    ``headers``, and a query in the ``path``, go with the handshake.  ``users`` and ``token`` say what the application
+    calls its users, and make their tokens, as `JsonWire`'s do; ``retells`` lists events that tell once more what had
+    come before.
+
+    An event that answers is named alone, or with what its argument contains: ``rejected=("failed", {"code": 403})``.
+    Where it is called `SocketIOWire.ACK`, it is the acknowledgement of what was said, for which clients then ask:
+    ``joined=(SocketIOWire.ACK, {"ok": True})``.  One of the last of ``first`` that is ``rejected`` refuses the login.
     """
+
+    ACK: ClassVar[str] = "(ack)"
+    """Instead of an event's name: the acknowledgement of what the client has said."""
 
     path: str = "/socket.io/"
     namespace: str = "/"
     auth: Mapping[str, Any] | None = field(default_factory=lambda: {"token": "{token}"})
-    first: Sequence[tuple[str, Template]] = ()
-    to_user: tuple[str, Template] | None = ("message", {"to": "{to}", "text": "{event}"})
-    to_all: tuple[str, Template] | None = None
-    ask: tuple[str, Template] | None = None
+    first: Sequence[Event] = ()
+    to_user: Event | Http | None = ("message", {"to": "{to}", "text": "{event}"})
+    to_all: Event | Http | None = None
+    ask: Event | None = None
     authenticates: bool = False
     rooms: Sequence[str] | Mapping[str, Sequence[str]] = ()
-    join: tuple[str, Template] | None = None
-    leave: tuple[str, Template] | None = None
-    to_room: tuple[str, Template] | None = None
-    joined: str | tuple[str, Mapping[str, Any]] | None = None
-    logout: tuple[str, Template] | None = None
-    logged_out: str | None = None
-    rejected: str | None = None
-    ready: str | None = None
+    join: Event | None = None
+    leave: Event | None = None
+    to_room: Event | Http | None = None
+    joined: Answer | None = None
+    logout: Event | None = None
+    logged_out: Answer | None = None
+    rejected: Answer | None = None
+    ready: Answer | None = None
     user: str | None = None
     recipient: str | None = None
     before: HttpLogin | None = None
     placed: tuple[str, Mapping[str, Any]] | None = None
     removed: tuple[str, Mapping[str, Any]] | None = None
     actions: Mapping[str, Action] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    users: Naming | None = None
+    token: Callable[[Any], str] | None = None
+    sender: str | None = None
+    retells: Sequence[Answer] = ()
 
     waits_for_ready = True
     has_heartbeats = True
 
     def __post_init__(self) -> None:
+        self._check_events()
         if self.logged_out is not None and not self.offers("log_out"):
             raise WireError(UNASKED)
+        if self.placed is not None and not names_room(self.placed[1]):
+            raise WireError(f"placed={self.placed!r}: it says which room the client is put into, by {{room}}")
         check_actions(self.actions)
         for name, action in self.actions.items():
-            if not isinstance(action.say, Http) and not (isinstance(action.say, tuple) and len(action.say) == SAID):
+            if not isinstance(action.say, Http) and not _is_event(action.say):
                 raise WireError(f"the action {name!r} says an event, ('edit', {{'text': '{{event}}'}}), or a request")
             if action.answer is not None and len(action.answer) != 1:
                 raise WireError(f"the action {name!r}: its answer= is one event and what its argument contains")
+
+    def _check_events(self) -> None:
+        for name in ("to_user", "to_all", "to_room", "ask", "join", "leave", "logout"):
+            said = getattr(self, name)
+            if said is not None and not _is_event(said) and not isinstance(said, Http):
+                raise WireError(f"{name}={said!r}: it is an event, its name first: ('say', {{'text': '{{event}}'}})")
+        if not all(map(_is_event, self.first)):
+            raise WireError(f"first={self.first!r}: it lists events, each with its name first: [('hello', {{}})]")
+        for name in ("joined", "logged_out", "rejected", "ready", "placed", "removed"):
+            said = getattr(self, name)
+            pair = isinstance(said, tuple) and len(said) == 2 and isinstance(said[0], str) and isinstance(said[1], dict)
+            if not (said is None or pair or (isinstance(said, str) and name not in ("placed", "removed"))):
+                raise WireError(f"{name}={said!r}: it is an event and what its argument contains: ('done', {{}})")
 
     @cached_property
     def chooses_rooms(self) -> bool:  # type: ignore[override]
@@ -108,7 +153,7 @@ class SocketIOWire(Wire):
         return f"Socket.IO at {self.path}" + (f", namespace {self.namespace}" if self.namespace != "/" else "")
 
     def offers(self, operation: str) -> bool:
-        leaves_rooms = self.leave is not None and (names_room(self.leave[1]) or self.chooses_rooms)
+        leaves_rooms = self.leave is not None and (names_room(self.leave) or self.chooses_rooms)
         events = {
             "emit": self.to_user,
             "broadcast": self.to_all,
@@ -133,48 +178,87 @@ class SocketIOWire(Wire):
         return self.joined is not None
 
     def request(self, login: Login) -> Request:
-        return Request(f"{self.path}?EIO=4&transport=websocket")
+        said = self.said(login)
+        path = str(fill(self.path, {key: quote(str(value)) for key, value in said.items()}))
+        headers = tuple((name, str(fill(value, said))) for name, value in self.headers.items())
+        return Request(f"{path}{'&' if '?' in path else '?'}EIO=4&transport=websocket", headers)
 
     def read(self, frame: Frame, login: Login) -> Reading:
         if not isinstance(frame, str):
             return Reading(markers(frame), kind="attachment")
         kind = frame[:1]
         if kind == "0":
-            auth = "" if self.auth is None else json.dumps(fill(self.auth, words(login)))
+            auth = "" if self.auth is None else json.dumps(fill(self.auth, self.said(login)))
             return Reading(kind="open", answer=f"40{self._prefix()}{auth}")
         if kind == "2":
             return Reading(kind="ping", answer="3", heartbeat=True)
         if frame.startswith("40"):
-            follow = [self._event(event, words(login)) for event in self.first]
+            said = self.said(login)
+            follow = [self._event(event, said, number * KINDS + FIRST) for number, event in enumerate(self.first)]
             return Reading(kind="connected", ready=self.ready is None, follow=follow)
         if frame.startswith(("41", "44")):
             refused = frame.startswith("44")
             return Reading(kind="disconnected", refused=refused, dismissed=not refused)
-        return self._read_event(frame, login)
+        acknowledged = ACK.fullmatch(frame)
+        return self._read_ack(acknowledged, login) if acknowledged else self._read_event(frame, login)
+
+    def _read_ack(self, said: re.Match[str], login: Login) -> Reading:
+        """What an acknowledgement says of what the client had said."""
+        which, kind = divmod(int(said[1]), KINDS)
+        arguments = read_json(said[2]) if said[2] else []
+        objects = in_objects(arguments, self.fields)
+        turned_down = self._is(self.rejected, [self.ACK], arguments, login)
+        reading = Reading(tuple(objects), kind="ack", said=objects)
+        if kind == FIRST:
+            if which == len(self.first) - 1:
+                reading.refused = turned_down
+                reading.ready = not turned_down and self._is(self.ready, [self.ACK], arguments, login)
+                reading.user = self._user_in(arguments, self.user)
+        elif kind == JOINS:
+            reading.joined = self.room_names[which] if self._is(self.joined, [self.ACK], arguments, login) else None
+        elif kind == LOGS_OUT:
+            reading.logged_out = self._is(self.logged_out, [self.ACK], arguments, login)
+        elif turned_down:
+            reading.events, reading.rejected = (f"e{which}",), True
+        elif kind == EMITS:
+            reading.done = f"e{which}"
+        else:
+            acted = self._acted([self.ACK], arguments, login)
+            reading.acted = acted if acted == list(self.actions)[kind - 1] else None
+            reading.user = self._user_in(arguments, self.actions[acted].user) if acted else None
+        return reading
+
+    @cached_property
+    def _asks(self) -> bool:
+        """Whether clients ask for acknowledgements."""
+        answers = [self.joined, self.logged_out, self.rejected, self.ready]
+        answers += [event for action in self.actions.values() for event in action.answer or ()]
+        return any((one[0] if isinstance(one, tuple) else one) == self.ACK for one in answers)
 
     def _read_event(self, frame: str, login: Login) -> Reading:
         try:
             data = read_json(frame[frame.index("[") :])
         except ValueError:
             return Reading(markers(frame), kind="event")
-        said = in_objects(data) if carries_any(frame) else {}
+        said = in_objects(data, self.fields) if carries_any(frame) else {}
         arguments = data[1:]
         joined = self._joined(data[:1], arguments, login)
-        ready = self.ready is not None and data[:1] == [self.ready]
+        ready = self._is(self.ready, data[:1], arguments, login)
         acted = self._acted(data[:1], arguments, login)
         return Reading(
             tuple(said),
-            _field(arguments, self.recipient),
+            self._user_in(arguments, self.recipient),
             ready,
-            _field(arguments, self.user) if ready else _field(arguments, self.actions[acted].user) if acted else None,
+            self._user_in(arguments, self.user if ready else self.actions[acted].user if acted else None),
             kind="event",
             said=said,
             joined=joined,
             placed=self._room_of(self.placed, data[:1], arguments, login),
             removed=self._room_of(self.removed, data[:1], arguments, login),
             acted=acted,
-            rejected=self.rejected is not None and data[:1] == [self.rejected],
-            logged_out=self.logged_out is not None and data[:1] == [self.logged_out],
+            rejected=self._is(self.rejected, data[:1], arguments, login),
+            retells=any(self._is(one, data[:1], arguments, login) for one in self.retells),
+            logged_out=self._is(self.logged_out, data[:1], arguments, login),
         )
 
     def _joined(self, name: Sequence[Any], arguments: Sequence[Any], login: Login) -> str | None:
@@ -203,49 +287,72 @@ class SocketIOWire(Wire):
         rooms = (joined_room(answer[1], value, lambda: self.said(login)) for value in objects)
         return next((room for room in rooms if room is not None), None)
 
+    def _is(
+        self,
+        declared: str | tuple[str, Mapping[str, Any]] | None,
+        name: Sequence[Any],
+        arguments: Sequence[Any],
+        login: Login,
+    ) -> bool:
+        """Whether an event is the one declared: by its name, or by that and what its argument contains."""
+        event, contained = declared if isinstance(declared, tuple) else (declared, {})
+        if event is None or name != [event]:
+            return False
+        objects = [value for value in arguments if isinstance(value, dict)] or [{}]
+        return any(contains(contained, one, lambda: self.said(login)) for one in objects)
+
     def _acted(self, name: Sequence[Any], arguments: Sequence[Any], login: Login) -> str | None:
         """The action that an event answers, if it does."""
-        objects = [value for value in arguments if isinstance(value, dict)] or [{}]
         for action, declared in self.actions.items():
-            for event, contained in (declared.answer or {}).items():
-                if name == [event] and any(contains(contained, one, lambda: self.said(login)) for one in objects):
-                    return action
+            if any(self._is(one, name, arguments, login) for one in (declared.answer or {}).items()):
+                return action
         return None
+
+    def _user_in(self, arguments: Sequence[Any], name: str | None) -> str | None:
+        """The user whom a field of an event's arguments names."""
+        found = [value.get(name) for value in arguments if isinstance(value, dict)] if name is not None else []
+        return next((user for user in map(self.user_named, found) if user is not None), None)
 
     def _prefix(self) -> str:
         return "" if self.namespace == "/" else f"{self.namespace},"
 
-    def _event(self, event: tuple[str, Template] | None, said: Mapping[str, str]) -> Frame:
+    def _event(self, event: Event | None, said: Mapping[str, Any], ack: int | None = None) -> Frame:
         assert event is not None
-        return f"42{self._prefix()}{json.dumps([event[0], fill(event[1], said)])}"
+        asked = ack if ack is not None and self._asks else ""
+        return f"42{self._prefix()}{asked}{json.dumps([event[0], *(fill(one, said) for one in event[1:])])}"
 
-    def emit(self, event: Outgoing) -> Frame:
-        return self._event(self.to_user, event.words)
+    def _say(self, event: Event | Http | None, outgoing: Outgoing, kind: int = EMITS) -> Frame | Http:
+        if isinstance(event, Http):
+            return event
+        marked = MARKED.match(outgoing.marker)
+        return self._event(event, self.told(outgoing), int(marked[1]) * KINDS + kind if marked else None)
 
-    def broadcast(self, event: Outgoing) -> Frame:
-        return self._event(self.to_all, event.words)
+    def emit(self, event: Outgoing) -> Frame | Http:
+        return self._say(self.to_user, event)
+
+    def broadcast(self, event: Outgoing) -> Frame | Http:
+        return self._say(self.to_all, event)
 
     def run_agent(self, event: Outgoing) -> Frame:
-        return self._event(self.ask, event.words)
+        return self._event(self.ask, self.told(event))
 
-    def emit_to_room(self, event: Outgoing) -> Frame:
-        return self._event(self.to_room, event.words)
+    def emit_to_room(self, event: Outgoing) -> Frame | Http:
+        return self._say(self.to_room, event)
 
     def act(self, name: str, event: Outgoing) -> Frame | Http:
         say = self.actions[name].say
-        return say if isinstance(say, Http) else self._event((say[0], say[1]), event.words)  # type: ignore[index]
+        return self._say(say if isinstance(say, Http) else tuple(say), event, 1 + list(self.actions).index(name))
 
     def log_out(self, login: Login) -> Sequence[Frame]:
-        return [self._event(self.leave if self.logout is None else self.logout, words(login))]
+        return [self._event(self.leave if self.logout is None else self.logout, self.said(login), LOGS_OUT)]
 
     def join_room(self, login: Login, room: str) -> Sequence[Frame]:
-        return [self._event(self.join, {**words(login), "room": room})]
+        ack = self.room_names.index(room) * KINDS + JOINS if room in self.room_names else None
+        return [self._event(self.join, {**self.said(login), "room": room}, ack)]
 
     def leave_room(self, login: Login, room: str) -> Sequence[Frame]:
-        return [self._event(self.leave, {**words(login), "room": room})]
+        return [self._event(self.leave, {**self.said(login), "room": room})]
 
 
-def _field(arguments: Sequence[Any], name: str | None) -> str | None:
-    """A field of an event's arguments, where it is text."""
-    found = [value.get(name) for value in arguments if isinstance(value, dict)] if name is not None else []
-    return next((value for value in found if isinstance(value, str)), None)
+def _is_event(said: Any) -> bool:
+    return isinstance(said, tuple | list) and len(said) > 0 and isinstance(said[0], str)

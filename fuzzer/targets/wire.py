@@ -154,7 +154,7 @@ class Wire:
     actions: Mapping[str, Action] = {}
     """What clients can do besides, each with a name."""
 
-    retells: Sequence[Mapping[str, Any]] = ()
+    retells: Sequence[object] = ()
     """What frames contain that tell once more what had come before; where there are none, no reading `retells`."""
 
     rejects = False

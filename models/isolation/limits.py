@@ -1,4 +1,4 @@
-"""Limits on connections: who is turned away, or closed for a newcomer, where as many as are served may have been there."""
+"""Limits on connections: who is turned away, or closed for a newcomer, as there may have been as many as are served."""
 
 from __future__ import annotations
 
