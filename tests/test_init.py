@@ -291,6 +291,87 @@ def test_a_mounted_socketio_is_found_and_shown_what_its_handler_takes(
         assert preflight(worker) is None
 
 
+BY_ROOMS = """
+import socketio
+
+sio = socketio.AsyncServer(async_mode="asgi")
+app = socketio.ASGIApp(sio)
+
+async def tell(room, data):
+    await sio.emit("said", data, room=room)
+
+@sio.on("enter")
+async def entered(sid, data):
+    await sio.enter_room(sid, data["channel"])
+    return {"ok": True}
+
+@sio.on("part")
+async def parted(sid, channel):
+    await sio.leave_room(sid, channel)
+
+@sio.event
+async def typing(sid): ...
+
+@sio.event
+async def say(sid, data):
+    if data["channel"] not in sio.rooms(sid):
+        return {"ok": False}
+    await tell(data["channel"], data)
+    return {"ok": True}
+"""
+
+BY_NAME = """
+import asyncio
+import socketio
+
+sio = socketio.AsyncServer(async_mode="asgi")
+app = socketio.ASGIApp(sio)
+
+class Live(socketio.AsyncNamespace):
+    async def on_register(self, sid, data):
+        await asyncio.sleep(0.01)
+        await self.enter_room(sid, data["username"])
+        await self.emit("registered", {"as": data["username"]}, to=sid)
+
+    async def on_direct(self, sid, to, body):
+        await self.emit("direct", {"body": body}, room=to)
+
+sio.register_namespace(Live("/live"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "written"),
+    [
+        (
+            BY_ROOMS,
+            [
+                'join=("enter", {"channel": "{room}"})',
+                'joined=(SocketIOWire.ACK, {"ok": True})',
+                'leave=("part", "{room}")',
+                'to_room=("say", {"channel": "{room}", "text": "{event}"})',
+                'rejected=(SocketIOWire.ACK, {"ok": False})',
+                "to_user=None,",
+            ],
+        ),
+        (
+            BY_NAME,
+            [
+                'namespace="/live"',
+                'first=[("register", {"username": "{user}"})]',
+                'ready="registered"',
+                'to_user=("direct", "{to}", "{event}")',
+            ],
+        ),
+    ],
+    ids=["rooms and acknowledgements", "a namespace, and a login by an event"],
+)
+def test_events_and_their_handlers_are_read_and_what_is_written_runs(
+    chat: Path, source: str, written: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    test_routes_and_handlers_are_read_and_what_is_written_runs(chat, source, written, capsys)
+
+
 ATTACHED = """
 import socketio
 
@@ -342,7 +423,8 @@ def test_a_handler_with_an_empty_closure_is_read() -> None:
 
 
 def test_what_a_socketio_server_has_no_handler_for_is_told(chat: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    chat.write_text(SOCKETIO.format(mount="/", path="socket.io").replace("def message", "def say"))
+    silent = SOCKETIO.replace("def message", "def say").replace('await sio.emit("said", said)', "pass")
+    chat.write_text(silent.format(mount="/", path="socket.io"))
     write_beginning("chat:app", None, Path("chat_fuzz.py"))
     assert "as it is, the server has no event 'message'; it has \"say\"" in capsys.readouterr().out
     assert '# What the server has handlers for: "say".' in Path("chat_fuzz.py").read_text()

@@ -66,7 +66,7 @@ def preflight(worker: Worker, promises: frozenset[str] = frozenset(PROMISES)) ->
         if any(isinstance(violation, Stuck) for violation in shown.violations):
             _let_in(name, traits, execution, [sent for sent in worker.frames if sent.connection == "c0"])
         elif all(isinstance(one, SYMPTOMS) or one.promise == "hygiene" for one in shown.violations):
-            _understood(name, traits, execution)
+            _understood(name, traits, execution, worker.frames)
             _joined(name, traits.wire, execution, worker.frames)
     batch = Batch(program)
     batch.add(worker.target.name, shown, promises)
@@ -196,7 +196,7 @@ def _let_in(name: str, traits: WireTraits, execution: Execution, sent: Sequence[
         )
 
 
-def _understood(name: str, traits: WireTraits, execution: Execution) -> None:
+def _understood(name: str, traits: WireTraits, execution: Execution, frames: Sequence[Sent]) -> None:
     """Raise `TargetError` unless the wire speaks the application's protocol: clients get in, what is said arrives."""
     why: dict[str, object] = {}
     wire = traits.wire
@@ -204,7 +204,7 @@ def _understood(name: str, traits: WireTraits, execution: Execution) -> None:
     refused = {row.operation for row in execution.history if row.kind == "returned" and row.detail is False}
     saying = {number for number, op in enumerate(operations) if op.kind in SAID}
     turned_down = refused & saying if traits.policy.may_refuse else set[int]()
-    for row in execution.history:
+    for number, row in enumerate(execution.history):
         if row.kind == "closed" and row.connection is not None:
             why.setdefault(row.connection, row.detail)
         if row.kind == "gone":
@@ -216,7 +216,9 @@ def _understood(name: str, traits: WireTraits, execution: Execution) -> None:
                     f"{name}: what {op.connection} says ({op}) is turned down, though a plain client may say it: does "
                     f"the wire say it as the application expects (or may_refuse=True)? clients speak {wire.describe()}"
                 )
-            raise TargetError(f"{name}: {turned_away(traits, execution, why.get(row.connection or '', ''))}")
+            sent = [one for one in frames if one.connection == row.connection and (one.row or 0) < number]
+            refusal = f"it was sent {sent[-1].shown(200)}" if sent else ""
+            raise TargetError(f"{name}: {turned_away(traits, execution, why.get(row.connection or '', refusal))}")
     arrived = {(row.operation, row.connection) for row in execution.history if row.kind == "received"}
     for number, op in enumerate(operations):
         to = "c0" if op.kind in ("run_agent", "act") else "c1"

@@ -156,13 +156,15 @@ def _print_exercised(console: Console, target: TargetSummary) -> None:
 
 def _reached(reach: ReachSummary) -> str:
     """How many lines of the target's own functions ran, and where those are that did not."""
-    seen = "" if reach.looked_at == 1 else f", as seen in one execution of {reach.looked_at}"
+    seen, where = "", "in no execution"
+    if reach.looked_at > 1:
+        seen, where = f", as seen in one execution of {reach.looked_at}", "in none of these"
     told = f"{reach.ran:,} of {counted(reach.lines, 'line')} of its functions ran{seen}"
     if not reach.unreached:
         return told
     more = len(reach.unreached) - FUNCTIONS
     named = "; ".join(map(str, reach.unreached[:FUNCTIONS]))
-    return f"{told}; never: {named}" + (f"; and in {counted(more, 'function')} more" if more > 0 else "")
+    return f"{told}; {where}: {named}" + (f"; and in {counted(more, 'function')} more" if more > 0 else "")
 
 
 def _print_known(console: Console, targets: Sequence[TargetSummary]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from ..targets.protocol import guesses, plainly
 from ..targets.resolve import UnknownTargetError, resolve
 from ..targets.routes import events_of
 from ..targets.socketio import SocketIOWire
+from ..targets.socketio_guesses import socketio_guesses
 from ..targets.traits import WireTraits
 from ..targets.users import integer_users, uuid_users
 from ..targets.wire import Wire
@@ -106,17 +108,18 @@ wire = SocketIOWire(
     path="{path}",
     auth={auth},
     {namespace},
-    # first=[("join", {{"room": "{{user}}"}})],  # events sent once connected
-    # ready="welcome",  # the event that says a client is logged in, where the connection alone does not ...
+    {first},  # events sent once connected
+    {ready},  # what says that a client is logged in, where the connection alone does not ...
     # user="user",  # ... and the field of its argument that says as whom
     # What the server has handlers for: {events}.
-    to_user=("message", {{"to": "{{to}}", "text": "{{event}}"}}),
-    to_all=None,
+    to_user={to_user},
+    to_all={to_all},
     # rooms=["r0", "r1"],
-    # join=("join", {{"room": "{{room}}"}}),
-    # joined="joined",  # the event that answers it
-    # leave=("leave", {{"room": "{{room}}"}}),
-    # to_room=("say", {{"room": "{{room}}", "text": "{{event}}"}}),
+    {join},
+    {joined},  # what answers it
+    {leave},
+    {to_room},
+    {rejected},  # what turns down what a client says (SocketIOWire.ACK: an acknowledgement)
 )"""
 
 
@@ -140,7 +143,7 @@ def write_beginning(target: str | None, wire: str | None, out: Path) -> None:
     if not isinstance(traits, WireTraits):
         raise UnknownTargetError(f"{target} is an adapter already; run it: crosswire run {target}")
     known, trouble = traits.wire, None
-    if wire is None and isinstance(known, JsonWire):
+    if wire is None and isinstance(known, JsonWire | SocketIOWire):
         known, trouble = _tried(found, traits)
     title, _, _ = found.description.partition("; ")
     imports = ["application"]
@@ -151,12 +154,9 @@ def write_beginning(target: str | None, wire: str | None, out: Path) -> None:
     else:
         spoken = known if isinstance(known, SocketIOWire) else SocketIOWire()
         events = [name for route in traits.routes if route.socketio for name in events_of(route.endpoint)]
-        named = ", ".join(map(_source, events)) or "see its source"
-        said = f"namespace={_source(spoken.namespace)}"
-        namespace = said if spoken.namespace != "/" else '# namespace="/chat"'
-        wording = SOCKETIO.format(path=spoken.path, auth=_source(spoken.auth), namespace=namespace, events=named)
-        if events and "message" not in events:
-            trouble = f"the server has no event 'message'; it has {named}"
+        wording = _socketio(spoken, events)
+        if events and isinstance(spoken.to_user, tuple) and spoken.to_user[0] not in events:
+            trouble = f"the server has no event {spoken.to_user[0]!r}; it has {', '.join(map(_source, events))}"
         imports.append("SocketIOWire")
     text = APPLICATION.format(
         target=target, title=title, module=name, spoken=wording, imports=", ".join(sorted(imports))
@@ -176,9 +176,12 @@ def _tried(found: Target, traits: WireTraits) -> tuple[Wire, str | None]:
     Where there is none, the likeliest, and what is wrong with it.
     """
     likeliest: tuple[Wire, str] | None = None
-    routes = [route for route in traits.routes if not route.socketio][:ROUTES]
+    spoken = isinstance(traits.wire, SocketIOWire)
+    routes = [route for route in traits.routes if route.socketio == spoken][:ROUTES]
     tried: list[tuple[Wire, bool]] = [
-        (guess, plainly(route) == "json for one") for route in routes for guess in guesses(route)
+        (guess, not spoken and plainly(route) == "json for one")
+        for route in routes
+        for guess in (socketio_guesses(route) if spoken else guesses(route))
     ]
     for wire, for_one in tried or [(one, False) for one in _ways(traits.wire)]:
         worker = Worker(replace(found, traits=replace(traits, wire=wire, guessed=())))
@@ -220,9 +223,29 @@ def _json(wire: JsonWire) -> str:
     )
 
 
+def _socketio(wire: SocketIOWire, events: Sequence[str]) -> str:
+    """The same of a wire that speaks Socket.IO, with what there are handlers for."""
+    said = f"namespace={_source(wire.namespace)}"
+    return SOCKETIO.format(
+        path=wire.path,
+        auth=_source(wire.auth),
+        namespace=said if wire.namespace != "/" else '# namespace="/chat"',
+        events=", ".join(map(_source, events)) or "see its source",
+        ready=_said("ready", wire.ready, "welcome"),
+        first=_said("first", list(wire.first), [("join", {"room": "{user}"})]),
+        to_user=_source(wire.to_user),
+        to_all=_source(wire.to_all),
+        join=_said("join", wire.join, ("join", {"room": "{room}"})),
+        joined=_said("joined", wire.joined, "joined"),
+        leave=_said("leave", wire.leave, ("leave", {"room": "{room}"})),
+        to_room=_said("to_room", wire.to_room, ("say", {"room": "{room}", "text": "{event}"})),
+        rejected=_said("rejected", wire.rejected, "failed"),
+    )
+
+
 def _said(name: str, value: object, example: object) -> str:
     return f"{name}={_source(value)}" if value else f"# {name}={_source(example)}"
 
 
 def _source(template: object) -> str:
-    return repr(template).replace("'", '"')
+    return repr(template).replace("'", '"').replace(f'"{SocketIOWire.ACK}"', "SocketIOWire.ACK")

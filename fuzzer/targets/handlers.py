@@ -6,7 +6,7 @@ import ast
 import inspect
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args, get_origin
 
@@ -76,10 +76,13 @@ class Source:
     received: set[str]
 
 
-def sources_of(endpoint: Any) -> Iterator[Source]:
-    """A handler, its dependencies, and the functions and methods of its own project that it calls."""
+def sources_of(endpoint: Any, received: Set[str] = frozenset()) -> Iterator[Source]:
+    """A handler, its dependencies, and the functions and methods of its own project that it calls.
+
+    ``received`` are the handler's arguments that hold what came in.
+    """
     first = inspect.unwrap(endpoint) if callable(endpoint) else endpoint
-    waiting: list[tuple[Any, int, bool, set[str]]] = [(first, 0, True, set())]
+    waiting: list[tuple[Any, int, bool, set[str]]] = [(first, 0, True, set(received))]
     seen: set[int] = set()
     while waiting:
         function, depth, asked, given = waiting.pop(0)
@@ -90,20 +93,20 @@ def sources_of(endpoint: Any) -> Iterator[Source]:
             tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
         except (OSError, TypeError, SyntaxError):
             continue
-        received = given | _received(tree)
-        yield Source(function, tree, asked, received)
+        held = given | _received(tree)
+        yield Source(function, tree, asked, held)
         if depth == DEPTH:
             continue
         for node in ast.walk(tree):
             if isinstance(node, ast.Call):
                 called, depends = _called(node, function)
                 if called is not None:
-                    waiting.append((called, depth + 1, depends, _given(node, called, received)))
+                    waiting.append((called, depth + 1, depends, _given(node, called, held)))
 
 
 def _called(node: ast.Call, function: Any) -> tuple[Any, bool]:
     """What is called, or depended on, where it is a function of the caller's project; whether it is the latter."""
-    names = getattr(function, "__globals__", {})
+    names = {**getattr(function, "__globals__", {}), **_enclosed(function)}
     said: ast.expr = node.func
     depends = isinstance(said, ast.Name) and said.id == "Depends" and bool(node.args)
     if depends:
@@ -117,6 +120,14 @@ def _called(node: ast.Call, function: Any) -> tuple[Any, bool]:
     if not inspect.isfunction(called) or is_library(called.__code__.co_filename):
         return None, False
     return called, depends
+
+
+def _enclosed(function: Any) -> Mapping[str, Any]:
+    """What a function that was made by another knows of it."""
+    try:
+        return inspect.getclosurevars(function).nonlocals
+    except (TypeError, ValueError):
+        return {}
 
 
 def _given(node: ast.Call, called: Any, received: set[str]) -> set[str]:

@@ -34,7 +34,7 @@ from .socketio import SocketIOWire
 from .users import integer_users, uuid_users
 from .wire import DEFAULT_ROOMS, Wire
 
-__all__ = ("asked_at", "guesses", "plain_wire", "plainly")
+__all__ = ("FOR_WHOM", "ROOMS", "TEXTS", "asked_at", "guesses", "plain_wire", "plainly")
 
 RECEIVES_TEXT = frozenset({"receive_text", "iter_text"})
 FOR_WHOM = re.compile(r"(to|recipient|receiver|target)(_?(user|client))?(_?(id|name))?", re.IGNORECASE)

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-__all__ = ("ParameterKind", "Route", "events_of", "namespace_of", "takes_auth", "websocket_routes")
+__all__ = ("ParameterKind", "Route", "events_of", "handlers_of", "namespace_of", "takes_auth", "websocket_routes")
 
 ParameterKind = Literal["text", "integer", "uuid", "path"]
 """What a parameter of a path takes: a word, a number, a UUID, or all that is left."""
@@ -132,7 +132,7 @@ def takes_auth(endpoint: Any) -> bool:
 
     The library gives it the session, the environment, and the third only where a client shows something.
     """
-    handler: Any = _handlers(endpoint).get("connect")
+    handler: Any = handlers_of(endpoint).get("connect")
     try:
         inspect.signature(handler).bind("session", {}, {})
     except TypeError:
@@ -142,7 +142,7 @@ def takes_auth(endpoint: Any) -> bool:
 
 def events_of(endpoint: Any) -> list[str]:
     """The events that a Socket.IO application has handlers for, in its namespace."""
-    return [name for name in _handlers(endpoint) if name not in ("connect", "disconnect")]
+    return [name for name in handlers_of(endpoint) if name not in ("connect", "disconnect")]
 
 
 def namespace_of(endpoint: Any) -> str:
@@ -150,7 +150,8 @@ def namespace_of(endpoint: Any) -> str:
     return next(iter(_namespaces(endpoint)), "/")
 
 
-def _handlers(endpoint: Any) -> Mapping[str, Any]:
+def handlers_of(endpoint: Any) -> Mapping[str, Any]:
+    """A Socket.IO application's handlers in its namespace, by event."""
     return _namespaces(endpoint).get(namespace_of(endpoint), {})
 
 
