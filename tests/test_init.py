@@ -257,6 +257,54 @@ def test_a_room_in_which_nothing_arrives_is_no_wire(chat: Path, capsys: pytest.C
     assert "as it is, nothing of what c0 sends arrives on c1" in capsys.readouterr().out
 
 
+POSTED = """
+from pydantic import BaseModel
+
+class Note(BaseModel):
+    message: str
+    urgent: bool = False
+
+async def push(user_id, note):
+    await tell(online[user_id], {{"note": note}})
+
+@app.post("/users/{{user_id}}/notes")
+async def post(user_id: int, {argument}):
+    {before}
+    await push(user_id, {text})
+    return {{}}
+
+@app.websocket("/live/{{user_id}}")
+async def live(ws: WebSocket, user_id: int):
+    await ws.accept()
+    online[user_id].append(ws)
+    try:
+        while True:
+            await ws.receive_text()
+    except WebSocketDisconnect:
+        pass
+    finally:
+        online[user_id].remove(ws)
+"""
+
+
+@pytest.mark.parametrize(
+    ("argument", "before", "text", "asked"),
+    [
+        ("note: Note", "", "note.message", '"/users/{to}/notes", json={"message": "{event}"})'),
+        ("text: str", "", "text", '"/users/{to}/notes?text={event}")'),
+        ("request: Request", "data = await request.json()", 'data["body"]', 'notes", json={"body": "{event}"})'),
+        ("content: Annotated[str, Form()]", "", "content", '"/users/{to}/notes", form={"content": "{event}"})'),
+    ],
+    ids=["a model", "a query", "JSON", "a form"],
+)
+def test_what_clients_only_listen_to_is_posted(
+    chat: Path, argument: str, before: str, text: str, asked: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = HEAD + "from fastapi import Form, Request\n" + POSTED.format(argument=argument, before=before, text=text)
+    wanted = ["to_user=Http(" + '"POST", ', asked, "to_all=None", "users=integer_users"]
+    test_routes_and_handlers_are_read_and_what_is_written_runs(chat, source, wanted, capsys)
+
+
 SOCKETIO = """
 import socketio
 from fastapi import FastAPI

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,12 @@ from ..campaigns.preflight import preflight
 from ..engine.execution import TargetError, Worker
 from ..targets.adapter import Target
 from ..targets.applications import WIRES
+from ..targets.http_guesses import requests
 from ..targets.json_wire import JsonWire
+from ..targets.login import Http
 from ..targets.protocol import guesses, plainly
 from ..targets.resolve import UnknownTargetError, resolve
-from ..targets.routes import events_of
+from ..targets.routes import Route, events_of
 from ..targets.socketio import SocketIOWire
 from ..targets.socketio_guesses import socketio_guesses
 from ..targets.traits import WireTraits
@@ -149,7 +151,12 @@ def write_beginning(target: str | None, wire: str | None, out: Path) -> None:
     imports = ["application"]
     if isinstance(known, JsonWire):
         wording = _json(known)
-        imports += ["JsonWire", *(["integer_users"] if known.users is integer_users else [])]
+        asks = any(isinstance(one, Http) for one in (known.to_user, known.to_all, known.to_room))
+        imports += [
+            "JsonWire",
+            *(["Http"] if asks else []),
+            *(["integer_users"] if known.users is integer_users else []),
+        ]
         imports += ["uuid_users"] if known.users is uuid_users else []
     else:
         spoken = known if isinstance(known, SocketIOWire) else SocketIOWire()
@@ -183,6 +190,8 @@ def _tried(found: Target, traits: WireTraits) -> tuple[Wire, str | None]:
         for route in routes
         for guess in (socketio_guesses(route) if spoken else guesses(route))
     ]
+    if tried:
+        tried += _posting(traits.posts, tried[0][0])
     for wire, for_one in tried or [(one, False) for one in _ways(traits.wire)]:
         worker = Worker(replace(found, traits=replace(traits, wire=wire, guessed=())))
         try:
@@ -196,6 +205,14 @@ def _tried(found: Target, traits: WireTraits) -> tuple[Wire, str | None]:
                 likeliest = wire, str(error).removeprefix(f"{found.name}: ")
     assert likeliest is not None
     return likeliest
+
+
+def _posting(posts: Sequence[Route], likeliest: Wire) -> Iterator[tuple[Wire, bool]]:
+    """Wires that ask for a connection as the likeliest does, and whose events are made by requests."""
+    for way in map(requests, posts):
+        if way and isinstance(likeliest, JsonWire):
+            ways: dict[str, Any] = {"to_user": None, "to_all": None, "to_room": None, **way}
+            yield replace(likeliest, **ways), "to_user" in way
 
 
 def _ways(wire: Wire) -> list[Wire]:
@@ -248,4 +265,8 @@ def _said(name: str, value: object, example: object) -> str:
 
 
 def _source(template: object) -> str:
+    if isinstance(template, Http):
+        given = {name: getattr(template, name) for name in ("json", "form", "headers") if getattr(template, name)}
+        said = "".join(f", {name}={_source(value)}" for name, value in given.items())
+        return f"Http({_source(template.method)}, {_source(template.path)}{said})"
     return repr(template).replace("'", '"').replace(f'"{SocketIOWire.ACK}"', "SocketIOWire.ACK")

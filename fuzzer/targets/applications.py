@@ -25,6 +25,7 @@ from .adapter import Target
 from .backends import backends_for
 from .embedding import sanic_serving, tornado_serving
 from .fresh import Before, FreshModule, taking_up
+from .http_guesses import post_routes
 from .json_wire import TEXT, JsonWire
 from .kinds import OWN, Kind, kind_of, needed
 from .places import UnknownTargetError, is_ours, load_module, module_and_name
@@ -88,7 +89,16 @@ class _Found:
     @property
     def routes(self) -> tuple[Route, ...]:
         """Where clients can connect, as far as that can be told before it runs."""
-        return tuple(websocket_routes(self.example if self.makes is None else self.makes))
+        return tuple(websocket_routes(self._made))
+
+    @property
+    def posts(self) -> tuple[Route, ...]:
+        """Where something can be posted to it."""
+        return tuple(post_routes(self._made))
+
+    @property
+    def _made(self) -> Any:
+        return self.example if self.makes is None else self.makes
 
 
 def application(
@@ -176,6 +186,7 @@ def application(
         by_bytes=not direct,
         routes=routes,
         guessed=guessed,
+        posts=found.posts,
     )
     how = ", called directly" if direct else f", behind {via}" if found.kind == "asgi" else ""
     if state is not None:

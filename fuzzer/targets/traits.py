@@ -25,7 +25,8 @@ APPLICATIONS_REST = 15.0
 class WireTraits:
     """What the application promises, how clients speak to it, and whether they reach it over bytes.
 
-    ``routes``: where it takes connections, as far as its framework tells.  ``guessed``: the operations by which clients
+    ``routes``: where it takes connections, as far as its framework tells; ``posts``: where something can be posted to
+    it.  ``guessed``: the operations by which clients
     may speak, for the fewest first, where nobody said whom that is for; ``reaches``: which of them it was found to be.
     Until that is known the last is offered, which asks for the least.
     """
@@ -37,6 +38,7 @@ class WireTraits:
     routes: tuple[Route, ...] = ()
     guessed: tuple[Kind, ...] = ()
     reaches: Kind | None = None
+    posts: tuple[Route, ...] = ()
 
     by_wire = True
 
