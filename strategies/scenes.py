@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..fuzzer.core.program import Kind, Pace
-from ..fuzzer.targets.own import Own
+from ..fuzzer.targets.own import FOR_A_USER, Own
 from . import phrases
 from .script import Script, Speech, of_oneself
 
@@ -69,7 +69,7 @@ SHARE = 5
 
 def for_one(speech: Speech) -> bool:
     """Whether it is said to one user, who may be absent."""
-    return speech.audience == "user" if isinstance(speech, Own) else speech in FOR_ONE
+    return speech.audience in FOR_A_USER if isinstance(speech, Own) else speech in FOR_ONE
 
 
 def arrive(script: Script, clients: int = CLIENTS) -> None:

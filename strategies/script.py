@@ -15,7 +15,7 @@ from typing import Any
 from ..fuzzer.core.program import Kind, Operation, Pace
 from ..fuzzer.engine.schedule import Deliver
 from ..fuzzer.targets.adapter import Target
-from ..fuzzer.targets.own import Own
+from ..fuzzer.targets.own import FOR_A_ROOM, FOR_A_USER, Own
 from ..fuzzer.targets.traits import WireTraits
 from ..fuzzer.targets.wire import DEFAULT_ROOMS, Login
 
@@ -105,7 +105,7 @@ class Vocabulary:
     @cached_property
     def spoken_in_rooms(self) -> tuple[Speech, ...]:
         """What can be said in rooms, however clients come into them."""
-        own = (speech for speech in self.speeches if isinstance(speech, Own) and speech.audience == "room")
+        own = (speech for speech in self.speeches if isinstance(speech, Own) and speech.audience in FOR_A_ROOM)
         return (*(("emit_to_room",) if self.offers("emit_to_room") else ()), *own)
 
     @cached_property
@@ -290,11 +290,11 @@ class Script:
             user = self.owners[fields["connection"]]
         if own.by != "server":
             fields["user"] = user
-        if own.audience == "user" or own.about:
+        if own.audience in FOR_A_USER or own.about:
             fields["to"] = self.user(to)
         if own.removes:
             fields["room"] = self.vocabulary.room(to // self.crowd)
-        elif own.audience == "room":
+        elif own.audience in FOR_A_ROOM:
             fields["room"] = self._spoken_in(fields.get("connection"), to)
         self.add("act", **fields)
         return user

@@ -17,7 +17,7 @@ import anyio
 from ...strategies.script import SPEAKING, Speech, Vocabulary
 from ..core.program import Kind, Operation, Program, Stage
 from ..drivers.client import WireClient
-from ..targets.own import Own
+from ..targets.own import FOR_A_ROOM, FOR_A_USER, Own
 from ..targets.users import MANY
 from .crowd import Crowd, Track
 from .link import SocketLink
@@ -141,8 +141,8 @@ class Traffic:
         login = client.login
         room = self.random.choice(self.vocabulary.rooms)
         if isinstance(speech, Own):
-            user = to if speech.audience == "user" or speech.about else None
-            own_room = room if speech.audience == "room" or speech.removes else None
+            user = to if speech.audience in FOR_A_USER or speech.about else None
+            own_room = room if speech.audience in FOR_A_ROOM or speech.removes else None
             op = Operation("act", login.connection, login.user, user, room=own_room, name=speech.name)
         else:
             user = {"emit": to, "run_agent": login.user}.get(speech)

@@ -17,14 +17,28 @@ from ..core.program import Operation
 from .login import Http
 from .templates import Template, names
 
-__all__ = ("Action", "Audience", "By", "Own", "Returns", "aim_of", "declared_in", "operation")
+__all__ = (
+    "FOR_A_ROOM",
+    "FOR_A_USER",
+    "Action",
+    "Audience",
+    "By",
+    "Own",
+    "Returns",
+    "aim_of",
+    "declared_in",
+    "operation",
+)
 
 By = Literal["client", "user", "server"]
 """Who does it: a client that is logged in, over its connection; a user's backend; the server of its own accord."""
 
-Audience = Literal["user", "room", "own", "sender", "everybody"]
-"""Who hears of it: another user, the members of a room, the user's own connections, only the one that did it, or all
-that are connected."""
+Audience = Literal["user", "room", "user and room", "own", "sender", "everybody"]
+"""Who hears of it: another user, the members of a room, or both (a mention), the user's own connections, only the one
+that did it, or all that are connected."""
+
+FOR_A_USER = frozenset({"user", "user and room"})
+FOR_A_ROOM = frozenset({"room", "user and room"})
 
 Returns = Literal["delivered", "accepted", "user"]
 """What it gives back: False where the event was not delivered; False where it was refused, and is owed to nobody; the
@@ -142,6 +156,8 @@ def aim_of(own: Own, op: Operation) -> Aim | None:
             return Aim(op.user)
         case "room":
             return Aim(rooms=(op.room or "",))
+        case "user and room":
+            return Aim(op.to, (op.room or "",))
         case "everybody":
             return Aim()
     return None

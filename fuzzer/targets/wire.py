@@ -18,7 +18,7 @@ from ..core.errors import UsageError
 from ..core.handshake import Frame, Request
 from .frames import Said, markers
 from .login import Http, HttpLogin, fill
-from .own import Action
+from .own import FOR_A_USER, Action
 from .presence import Seen
 from .templates import Template, frame_of, names
 
@@ -275,7 +275,7 @@ def check_actions(actions: Mapping[str, Action]) -> None:
     """See whether what actions say can be meant; raises `WireError`."""
     for name, action in actions.items():
         tells = action.audience is not None or names("{event}", action.say)
-        if tells and action.audience != "user" and names("{to}", action.say):
+        if tells and action.audience not in FOR_A_USER and names("{to}", action.say):
             raise WireError(f'the action {name!r} says {{to}}, which is nobody without audience="user"')
         if any(names(said, action.answer) for said in ("{to}", "{event}")):
             raise WireError(f"the action {name!r}: what its answer= contains names no {{to}} and no {{event}}")

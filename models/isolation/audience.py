@@ -52,8 +52,8 @@ def _stranger(event: Event, c: Connection, row: int, since: int) -> Stranger | N
     if event.rooms:
         # Who was a member when it was said may be sent it later, out of a queue.
         member = any(c.may_be_member(room, event.by.began, row + 1) for room in event.rooms)
-        return None if member else "room"
-    return None if event.to is None or c.identity == event.to else "foreign"
+        return None if member or event.is_for(c.identity) else "room"
+    return None if event.is_for(c.identity) else "foreign"
 
 
 def must_hear(index: HistoryIndex, event: Event, since: int, until: int) -> Iterator[Connection]:
@@ -64,7 +64,7 @@ def must_hear(index: HistoryIndex, event: Event, since: int, until: int) -> Iter
     for c in index.of_user(None if event.rooms else event.to):
         if (c is event.emitter) != asked or not index.surely_up(c, since, until):
             continue
-        if not event.rooms or any(c.must_be_member(room, since, until) for room in event.rooms):
+        if event.is_for(c.identity) or any(c.must_be_member(room, since, until) for room in event.rooms):
             yield c
 
 

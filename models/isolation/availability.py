@@ -129,16 +129,24 @@ def over_limit(index: HistoryIndex) -> Iterator[Breach]:
 
 
 def logged_out_elsewhere(index: HistoryIndex, b: Breach) -> bool:
-    """Its user logged out on another connection, and it was there then, or coming: a log-out may end them all."""
+    """Its user logged out on another connection, and it was there then, or coming: a log-out may end them all.
+
+    So may an action of the target's own that tells nobody anything, as long as the server does not say that it failed.
+    """
     c = b.connection
     return c is not None and any(
-        i.op.kind == "log_out"
+        (i.op.kind == "log_out" or _perhaps_logs_out(index, i, b))
         and i.op.connection != c.name
         and same_user(index.names_of(i), c.names)
         and i.began < b.until <= index.rest_after(i.ended)
         and i.ended > c.asked
         for i in index.invocations.values()
     )
+
+
+def _perhaps_logs_out(index: HistoryIndex, act: Invocation, b: Breach) -> bool:
+    own = index.own(act)
+    return own is not None and own.opaque and not own.about and not b.failed
 
 
 @declared(rate=(1, 1e9))

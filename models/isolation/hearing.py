@@ -128,7 +128,9 @@ def heard_after_leaving(index: HistoryIndex) -> Iterator[Breach]:
         said = set()
         for d in event.deliveries if event.rooms else ():
             c, began = d.connection, event.by.began
-            if d.received == NEVER or c.name in said or c.identity == event.sender or may_not_hear(event, c, d.sent):
+            if d.received == NEVER or c.name in said or c.identity in (event.sender, event.to):
+                continue
+            if may_not_hear(event, c, d.sent):
                 continue
             spans = (span for room in event.rooms for span in c.rooms.get(room, ()) if span.may(began, d.sent + 1))
             left = max((span.may_until for span in spans), default=NEVER)
@@ -156,7 +158,7 @@ def heard_in_two_rooms(index: HistoryIndex) -> Iterator[Breach]:
         moving = (i for i in index.invocations.values() if i.op.kind in MOVES)
         moves = [i.began for i in moving if same_user(index.names_of(i), c.names)]
         heard = [(event, d) for event in index.events.values() for d in event.deliveries if d.connection is c]
-        heard = [(event, d) for event, d in heard if len(event.rooms) == 1 and d.received < NEVER]
+        heard = [(one, d) for one, d in heard if len(one.rooms) == 1 and one.to is None and d.received < NEVER]
         for (one, there), (two, here) in combinations(heard, 2):
             until = max(there.received, here.received)
             last = max((began for began in moves if began < until), default=NEVER)

@@ -111,7 +111,7 @@ def _owed_between(index: OutsideIndex, event: Event, c: Connection, until: int) 
     rows = index.heard[c.name][way_of(event)] if event.step < 0 else []
     shown = bool(rows) and rows[0] < began
     told = c.login.sure_from < began and not c.unconfirmed
-    if not event.rooms:
+    if event.is_for(c.identity):
         return shown or told
     spans = [span for room in event.rooms for span in c.rooms.get(room, ()) if span.sure_until > until]
     confirmed = index.wire is not None and (index.wire.confirms_joins or index.wire.chooses_rooms)

@@ -197,6 +197,10 @@ class Event:
     turned_away: bool = False
     """Whether it was sent to a client that had gone before, whether the server was told or not."""
 
+    def is_for(self, identity: str | None) -> bool:
+        """Whether it is for a user as such, whatever rooms the user is in: it names that user, or is for everybody."""
+        return identity == self.to if self.to is not None else not self.rooms
+
     @property
     def sender(self) -> str | None:
         return self.emitter.identity if self.emitter is not None else self.by.op.user
@@ -217,4 +221,5 @@ class Event:
 
     @property
     def audience(self) -> str:
-        return f"room {' and '.join(self.rooms)}" if self.rooms else str(self.to)
+        rooms = f"room {' and '.join(self.rooms)}" if self.rooms else ""
+        return " and ".join(filter(None, (self.to, rooms))) or str(self.to)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from crosswire.fuzzer.core.history import Aim, Outcome
+from crosswire.fuzzer.core.history import Aim, Farewell, Outcome, RowKind
 from crosswire.fuzzer.targets.adapter import Target
 from crosswire.fuzzer.targets.json_wire import JsonWire
 from crosswire.fuzzer.targets.own import Action
@@ -109,3 +109,29 @@ def test_who_asks_for_two_things_at_once_may_be_refused_one(other: str, rests: b
     story.rest()
     assert kinds(story) == ([] if busy else ["LostEvent"])
     assert story.excused() == (["perhaps_busy"] if busy else [])
+
+
+@pytest.mark.parametrize(
+    ("name", "of", "why", "rests", "excused"),
+    [
+        ("cancel", "u0", "closed with 4001", False, True),
+        ("cancel", "u0", Farewell.of(1011, "internal error"), False, False),
+        ("cancel", "u0", "closed with 4001", True, False),
+        ("cancel", "u1", "closed with 4001", False, False),
+        ("who", "u0", "closed with 4001", False, False),
+    ],
+)
+def test_an_action_that_tells_nobody_anything_may_log_out_its_users_others(
+    name: str, of: str, why: Any, rests: bool, excused: bool
+) -> None:
+    """c0 of u0 does it, and another connection is hung up on; perhaps once everything had come to rest."""
+    story = asking()
+    story.connect("c2", of, said=of)
+    story.rest()
+    act(story, name)
+    if rests:
+        story.rest()
+        story.wait(1.0)
+    story.row(RowKind.CLOSED, None, "c2", why)
+    assert ("Dropped" in kinds(story)) != excused
+    assert ("logged_out_elsewhere" in story.excused()) == excused

@@ -12,6 +12,7 @@ from crosswire.fuzzer.core.history import Aim, Content, RowKind
 from crosswire.fuzzer.core.program import Operation
 from crosswire.fuzzer.engine.execution import TargetError
 from crosswire.fuzzer.targets import Client, Event
+from crosswire.fuzzer.targets.own import operation
 from crosswire.fuzzer.world import latency
 
 from .managers import ONE, SETTLE, Chat, connect, emit, history, verdicts
@@ -103,6 +104,59 @@ class Talks(Chat):
 
 class TalksToAll(Talks):
     leaks = True
+
+
+class Mentions(Talks):
+    """Somebody is mentioned in a room, and need not be in it."""
+
+    misses: str | None = None
+    tells = False
+
+    @operation(audience="user and room")
+    async def mention(self, client: Client, event: Event) -> Any:
+        hearers = {one.id: one for one in (*self.rooms[event.room or ""], *self.tabs[event.to or ""])}
+        if self.misses == "members":
+            hearers = {one.id: one for one in self.tabs[event.to or ""]}
+        elif self.misses == "the user":
+            hearers = {one.id: one for one in self.rooms[event.room or ""]}
+        elif self.tells:
+            hearers = {one.id: one for mine in self.tabs.values() for one in mine}
+        for one in hearers.values():
+            await self.send(one, event)
+
+
+class MentionsToUser(Mentions):
+    misses = "members"
+
+
+class MentionsToRoom(Mentions):
+    misses = "the user"
+
+
+class MentionsToAll(Mentions):
+    tells = True
+
+
+@pytest.mark.parametrize(
+    ("adapter", "kinds"),
+    [
+        (Mentions, set()),
+        (MentionsToUser, {"LostEvent"}),
+        (MentionsToRoom, {"LostEvent"}),
+        (MentionsToAll, {"CrossUserLeak"}),
+    ],
+)
+def test_a_mention_is_for_a_user_and_the_members_of_a_room(adapter: type[Mentions], kinds: set[str]) -> None:
+    """u0 speaks, u1 is a member, u2 is mentioned and u3 is neither."""
+    program = (
+        *(connect(number, f"u{number}") for number in range(4)),
+        SETTLE,
+        *(Operation("join", f"c{number}", room="a") for number in range(2)),
+        SETTLE,
+        Operation("act", "c0", "u0", "u2", room="a", name="mention"),
+        SETTLE,
+    )
+    assert verdicts(adapter, program) == kinds
 
 
 def test_rooms_have_members() -> None:
