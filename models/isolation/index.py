@@ -333,6 +333,7 @@ class HistoryIndex:
                 c.heard_at = time
             for delivery in deliveries:
                 delivery.received = row
+            c.waited = sent, sent_at, time
             if round(time - sent_at, 3) >= self.policy.delay:
                 c.lapses.append((sent, row))
 
@@ -348,6 +349,16 @@ class HistoryIndex:
         for other in self.connections.values():
             if other.in_flight and round(time - other.in_flight[0][1], 3) >= self.policy.delay:
                 other.lapses.append((other.in_flight[0][0], NEVER))
+
+    def _busy(self, row: int, time: float, number: int | None, c: Connection | None, detail: Detail) -> None:
+        """The target learns only after so many seconds of what has just been read: for it, that took as much longer."""
+        self.marks[RowKind.BUSY].append(row)
+        assert isinstance(detail, float | int)
+        for other in self.connections.values():
+            if other.waited is not None and other.waited[2] == time:
+                sent, sent_at, _ = other.waited
+                if round(time + detail - sent_at, 3) >= self.policy.delay:
+                    other.lapses.append((sent, row))
 
     def _gone(self, row: int, time: float, number: int | None, c: Connection | None, detail: Detail) -> None:
         if c is not None:
@@ -374,6 +385,7 @@ class HistoryIndex:
         if c is not None and c.stalled_since is not None:
             since, at = c.stalled_since
             c.stalls.append((since, row, number is None))
+            c.waited = since, at, time
             if round(time - at, 3) >= self.policy.delay:
                 c.lapses.append((since, row))
             for session in self._sessions_of(c):
@@ -408,6 +420,7 @@ HistoryIndex.methods = {
     RowKind.CLOSED: HistoryIndex._closed,
     RowKind.STALLED: HistoryIndex._stalled,
     RowKind.RESUMED: HistoryIndex._resumed,
+    RowKind.BUSY: HistoryIndex._busy,
     RowKind.PLACED: HistoryIndex._placed,
     RowKind.REMOVED: HistoryIndex._removed,
 }

@@ -182,6 +182,21 @@ def test_a_stall_that_lasts_is_slowness_too() -> None:
         assert kinds(emit(story)) == want
 
 
+@pytest.mark.parametrize(
+    ("busy", "reads", "want"), [(0.01, "frame", []), (0.005, "frame", ["LostEvent"]), (0.01, "stall", [])]
+)
+def test_what_the_machine_takes_to_tell_of_it_is_slowness_too(busy: float, reads: str, want: list[str]) -> None:
+    """It was read in time, and the target told too late: a time-out of the declared delay has come between."""
+    story = managed("u0", "u1")
+    if reads == "frame":
+        story.send("c1").wait(0.99).receive("c1")
+    else:
+        story.stall("c1").wait(0.99).resume("c1")
+    number = story.begin("emit", None, "u0", to="u1")
+    story.mark(RowKind.BUSY, busy).wait(busy)
+    assert kinds(story.end(number).rest()) == want
+
+
 def test_a_frame_that_lies_at_rest_is_slowness_without_end() -> None:
     story = managed("u0", "u1")
     number = story.begin("emit", None, "u0", to="u1")
