@@ -76,6 +76,11 @@ class Lane:
         self.task: Any = None
         self.noticed: int | None = None
 
+    def with_next(self, numbers: tuple[int, ...]) -> Lane:
+        """The same, whose operation is still under way, with what comes next."""
+        self.numbers, self.at = numbers, 0
+        return self
+
 
 class Driver(ABC):
     """The state of one execution."""
@@ -270,9 +275,32 @@ class Driver(ABC):
             self.retained = Retained(self.program, self.roots(), self.connections)
         self.rested_at = None
         lanes, _ = self.stages[self.stage]
+        queueing = {name: self.lanes[name] for name in self.queueing()}
         self.lanes = {name: Lane(numbers) for name, numbers in lanes}
+        for name, lane in queueing.items():
+            numbers = self.lanes[name].numbers if name in self.lanes else ()
+            self.lanes[name] = lane.with_next(numbers)
         for lane in self.lanes.values():
             self.offer(lane)
+
+    def queueing(self) -> list[str]:
+        """The lanes whose clients wait for a place."""
+        if self.target.traits.policy.at_limit != "wait":
+            return []
+        return [name for name, lane in self.lanes.items() if self.waits_for_a_place(lane.running)]
+
+    def waits_for_a_place(self, number: int | None) -> bool:
+        """Whether an operation under way is a login for which there is no room yet, and that waits for it by policy."""
+        policy = self.target.traits.policy
+        if policy.at_limit != "wait" or number is None:
+            return False
+        op = self.operations[number]
+        if op.kind not in ("connect", "authenticate"):
+            return False
+        users = {op.connection: op.user for op in self.operations if op.kind == "connect"}
+        there = [users.get(name) for name, up in self.up.items() if up]
+        limits = (policy.connections, len(there)), (policy.per_user, there.count(op.user))
+        return any(most is not None and count >= most for most, count in limits)
 
     def offer(self, lane: Lane) -> None:
         """Make the lane's next operation pending, where it may start."""
@@ -317,6 +345,8 @@ class Driver(ABC):
         self.settle()
         stuck = False
         for number, place in self.unfinished():
+            if self.waits_for_a_place(number):
+                continue
             self.record(RowKind.STUCK, number, self.operations[number].connection, place)
             stuck = True
         if stuck:
@@ -386,10 +416,12 @@ class Driver(ABC):
         """After the program: everybody disconnects, the target shuts down; then nothing may be left."""
         self.epilogue += 1
         if self.epilogue == 1:
-            leaving = self.leavers()
+            leaving, queueing = self.leavers(), self.queueing()
             for name in leaving:
                 self.operations.append(Operation("disconnect", name))
-                self.lanes[name] = lane = Lane((len(self.operations) - 1,))
+                last = (len(self.operations) - 1,)
+                lane = self.lanes[name].with_next(last) if name in queueing else Lane(last)
+                self.lanes[name] = lane
                 self.offer(lane)
             if leaving:
                 return True

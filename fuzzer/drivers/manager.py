@@ -121,7 +121,8 @@ class ManagerDriver(Calling):
             self.record(RowKind.ACTIVE, None, None, active)
 
     def leavers(self) -> list[str]:
-        return [name for name, up in self.up.items() if up or self._signed_off(name)]
+        queueing = self.queueing()
+        return [name for name, up in self.up.items() if up or self._signed_off(name) or name in queueing]
 
     def shut_down(self) -> bool:
         if not self.target.offers("shut_down"):

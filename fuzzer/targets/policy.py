@@ -20,9 +20,10 @@ class Policy:
     ``rest``: when nothing more arrives, every operation has finished after so long.
     ``connections``, ``per_user``, ``per_room``: so many connections at once are always served.  ``at_limit``: beyond,
     the newcomer is refused (``refuse``), or an older connection is closed (``close``), or now this, now that
-    (``either``).  ``attempts``: beyond n connections that begin within s seconds, ``(n, s)``, whoever they are of, one
-    may be turned away.  ``one_room``: whoever joins a room leaves the one before.  ``tabs_apart``: a connection is in
-    the rooms that it has joined itself, whatever its user's others do (False: it may be users who are members).
+    (``either``), or the newcomer waits until there is room (``wait``).  ``attempts``: beyond n connections that begin
+    within s seconds, ``(n, s)``, whoever they are of, one may be turned away.  ``one_room``: whoever joins a room
+    leaves the one before.  ``tabs_apart``: a connection is in the rooms that it has joined itself, whatever its user's
+    others do (False: it may be users who are members).
     ``session``: the server may end a login that has lasted so long.  ``idle``: it may end one that has been silent
     for so long.  ``rate``: beyond n events of one user within s seconds, ``(n, s)``, an event may be refused or
     dropped.  ``backlog``: with so many frames unread before a connection, or so many events kept for a user, others
@@ -49,7 +50,7 @@ class Policy:
     per_user: int | None = None
     per_room: int | None = None
     one_room: bool = False
-    at_limit: Literal["refuse", "close", "either"] = "refuse"
+    at_limit: Literal["refuse", "close", "either", "wait"] = "refuse"
     session: float | None = None
     idle: float | None = None
     rate: tuple[int, float] | None = None
@@ -70,6 +71,16 @@ class Policy:
     kept_for: float | None = None
     one_tab: bool = False
     attempts: tuple[int, float] | None = None
+
+    @property
+    def may_refuse_newcomers(self) -> bool:
+        """Beyond a limit, who comes may be turned away."""
+        return self.at_limit in ("refuse", "either")
+
+    @property
+    def may_close_older(self) -> bool:
+        """Beyond a limit, somebody may be hung up on for who comes."""
+        return self.at_limit in ("close", "either")
 
     @property
     def holds_up(self) -> float:

@@ -9,6 +9,7 @@ from ...fuzzer.world.network import DIALLED
 from . import violations as v
 from .audience import must_hear
 from .index import HistoryIndex
+from .limits import waited_for_a_place
 from .records import Connection, Invocation, same_user
 from .spans import NEVER
 from .verdicts import Breach, Check, declared, rows_of
@@ -229,6 +230,6 @@ def own_tab(index: HistoryIndex, b: Breach) -> bool:
 
 
 CHECKS = (
-    Check(held_up, (was_cancelled, turned_away, waits_for_itself, own_tab)),
+    Check(held_up, (was_cancelled, turned_away, waits_for_itself, own_tab, waited_for_a_place)),
     Check(arrived_late, (was_cancelled, waits_for_itself, own_tab)),
 )

@@ -18,6 +18,7 @@ __all__ = (
     "server_made_room",
     "user_limit",
     "user_made_room",
+    "waited_for_a_place",
 )
 
 
@@ -49,19 +50,19 @@ def _crowded(index: HistoryIndex, b: Breach, most: int | None, everybody: bool) 
 @declared(per_user=1, at_limit="refuse")
 def user_limit(index: HistoryIndex, b: Breach) -> bool:
     """The user may have had as many connections as are served, and a newcomer is refused then."""
-    return index.policy.at_limit != "close" and _crowded(index, b, index.policy.per_user, False)
+    return index.policy.may_refuse_newcomers and _crowded(index, b, index.policy.per_user, False)
 
 
 @declared(connections=1, at_limit="refuse")
 def server_limit(index: HistoryIndex, b: Breach) -> bool:
     """There may have been as many connections in all, and a newcomer is refused then."""
-    return index.policy.at_limit != "close" and _crowded(index, b, index.policy.connections, True)
+    return index.policy.may_refuse_newcomers and _crowded(index, b, index.policy.connections, True)
 
 
 @declared(per_room=1, at_limit="refuse")
 def room_limit(index: HistoryIndex, b: Breach) -> bool:
     """The room that is entered on connecting may have been full, and a newcomer is refused then."""
-    return index.policy.at_limit != "close" and room_crowded(index, b)
+    return index.policy.may_refuse_newcomers and room_crowded(index, b)
 
 
 @declared(per_user=1, at_limit="close")
@@ -79,19 +80,19 @@ def server_made_room(index: HistoryIndex, b: Breach) -> bool:
 @declared(per_room=1, at_limit="close")
 def room_made_room(index: HistoryIndex, b: Breach) -> bool:
     """It may have been closed for a newcomer in its room."""
-    return index.policy.at_limit != "refuse" and room_crowded(index, b)
+    return index.policy.may_close_older and room_crowded(index, b)
 
 
 @declared(per_user=1, at_limit="close")
 def overtaken(index: HistoryIndex, b: Breach) -> bool:
     """Another of the same user asked to be let in meanwhile: of the two, either may be the newcomer."""
-    return index.policy.at_limit != "refuse" and _overtaken(index, b, index.policy.per_user, False)
+    return index.policy.may_close_older and _overtaken(index, b, index.policy.per_user, False)
 
 
 @declared(connections=1, at_limit="close")
 def overtaken_by_others(index: HistoryIndex, b: Breach) -> bool:
     """Another asked to be let in meanwhile: of the two, either may be the newcomer."""
-    return index.policy.at_limit != "refuse" and _overtaken(index, b, index.policy.connections, True)
+    return index.policy.may_close_older and _overtaken(index, b, index.policy.connections, True)
 
 
 def _overtaken(index: HistoryIndex, b: Breach, most: int | None, everybody: bool) -> bool:
@@ -106,11 +107,24 @@ def _overtaken(index: HistoryIndex, b: Breach, most: int | None, everybody: bool
 def _made_room(index: HistoryIndex, b: Breach, most: int | None, everybody: bool) -> bool:
     """Whether a connection may have been closed for a newcomer; or was one itself, and refused at second thought."""
     c = b.connection
-    if index.policy.at_limit != "refuse":
+    if index.policy.may_close_older:
         return _crowded(index, b, most, everybody)
-    if most is None or c is None:
+    if most is None or c is None or not index.policy.may_refuse_newcomers:
         return False
     return others_there(index, c, c.asked, c.asked, everybody) >= most
+
+
+@declared(connections=1, at_limit="wait")
+def waited_for_a_place(index: HistoryIndex, b: Breach) -> bool:
+    """As many as are served may have been there, and a newcomer waits until one of them leaves."""
+    act, policy = b.act, index.policy
+    if act is None or policy.at_limit != "wait" or act.op.kind not in ("connect", "authenticate"):
+        return False
+    c = index.session(act)
+    limits = (policy.connections, True), (policy.per_user, False)
+    return any(
+        most is not None and others_there(index, c, b.since, b.until, everybody) >= most for most, everybody in limits
+    )
 
 
 @declared(attempts=(3, 60.0))

@@ -374,3 +374,19 @@ def test_what_arrives_late_is_excused_as_what_takes_long_is() -> None:
 
 def test_what_a_stall_without_an_end_took_is_said() -> None:
     assert "ended only once c1 read again" in held(0.5, waited_out=True).judged()[0].message
+
+
+@pytest.mark.parametrize(
+    ("policy", "excused"),
+    [
+        ({"connections": 2}, True),
+        ({"connections": 3}, False),
+        ({"per_user": 1}, False),
+        ({"connections": 2, "at_limit": "refuse"}, False),
+    ],
+)
+def test_a_newcomer_waits_for_a_place_where_declared(policy: dict[str, Any], excused: bool) -> None:
+    declared = {"at_limit": "wait", **policy}
+    assert kinds(held(operation="connect"), **declared) == ([] if excused else ["HeldUp"])
+    assert (held(operation="connect").excused(**declared) == ["waited_for_a_place"]) == excused
+    assert kinds(held(), **declared) == ["HeldUp"], "who says something waits for no place"

@@ -57,6 +57,33 @@ class ForgetsNobody(Bouncer):
     seconds = 1e6
 
 
+class WaitingRoom(Chat):
+    """One is served; who comes next waits until that one has left."""
+
+    calls = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.place = asyncio.Semaphore(1)
+        self.served: set[str] = set()
+
+    async def connect(self, client: Client) -> Any:
+        await self.place.acquire()
+        self.served.add(client.id)
+        await super().connect(client)
+
+    async def disconnect(self, client: Client) -> Any:
+        await super().disconnect(client)
+        if client.id in self.served:
+            self.served.discard(client.id)
+            if self.calls:
+                self.place.release()
+
+
+class CallsNobody(WaitingRoom):
+    calls = False
+
+
 class ThreeOnly(Chat):
     heard = 3
 
@@ -207,6 +234,19 @@ class LingersForLong(Lingers):
 
 TWO = (connect(0, "u0"), SETTLE, connect(1, "u0"), SETTLE)
 RUSH = (*(connect(number, f"u{number}") for number in range(3)), SETTLE, PAUSE, PAUSE, connect(3, "u0"), SETTLE)
+IN_TURN = (
+    *TWO,
+    emit("u1", "u0"),
+    SETTLE,
+    Operation("disconnect", "c0"),
+    SETTLE,
+    emit("u1", "u0"),
+    SETTLE,
+    Operation("disconnect", "c1"),
+    SETTLE,
+    connect(2, "u0"),
+    SETTLE,
+)
 TWO_TABS = (*TWO, emit("u1", "u0"), SETTLE)
 FOUR = (connect(0, "u0"), *(emit("u1", "u0") for _ in range(4)), SETTLE)
 BURST = (connect(0, "u0"), SETTLE, emit("u1", "u0"), emit("u2", "u0"), SETTLE)
@@ -222,6 +262,8 @@ LOGS_OUT = (connect(0, "u0"), SETTLE, Operation("log_out", "c0"), emit("u1", "u0
     [
         ({"connections": 1}, Full, Closed, TWO, "Refused"),
         ({"per_user": 1}, FullForEach, Closed, TWO, "Refused"),
+        ({"connections": 1, "at_limit": "wait"}, WaitingRoom, CallsNobody, IN_TURN, "Stuck"),
+        ({"per_user": 1, "at_limit": "wait"}, WaitingRoom, FullForEach, TWO, "Stuck"),
         ({"attempts": (2, 60.0)}, Bouncer, ForgetsNobody, RUSH, "Refused"),
         ({"rate": (3, 60.0)}, ThreeOnly, Drops, FOUR, "LostEvent"),
         ({"backlog": 1}, Crowded, Drops, BURST, "LostEvent"),

@@ -79,6 +79,13 @@ SERVERS = {
         Server("socketio_direct", "Socket.IO", "a room for each user, session"),
         Server("socketio_rooms", "Socket.IO", "rooms in a namespace"),
         Server("socketio_presence", "Socket.IO", "presence, acknowledgements"),
+        Server("socketio_acknowledged", "Socket.IO", "handlers answer by what they return"),
+        Server(
+            "fastapi_threads",
+            "FastAPI",
+            "mentions, one log-out for all tabs, few logins",
+            policy=Policy(attempts=(8, 60)),
+        ),
         Server("quart_broker", "Quart", "broker with subscriptions"),
         Server("litestar_mailroom", "Litestar", "queue for each tab in the application's state"),
     )

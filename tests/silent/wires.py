@@ -9,6 +9,9 @@ from typing import Any
 
 from crosswire.fuzzer import Action, JsonWire, Login, Reading, SocketIOWire, Wire
 from crosswire.fuzzer.core.handshake import Frame
+from crosswire.fuzzer.targets import integer_users
+
+from .servers.socketio_acknowledged import sign
 
 __all__ = ("WIRES",)
 
@@ -29,7 +32,45 @@ class Acknowledging(JsonWire):
         return replace(reading, answer=json.dumps({"type": "ack", "id": message["id"]}))
 
 
+ACK = SocketIOWire.ACK
+
 WIRES: dict[str, Wire] = {
+    "socketio_acknowledged": SocketIOWire(
+        namespace="/lobby",
+        auth=None,
+        first=[("login", "{token}", "phone")],
+        ready=(ACK, {"ok": True}),
+        user="id",
+        users=integer_users,
+        token=sign,
+        authenticates=True,
+        rooms=["1", "2"],
+        join=("join", "{room}"),
+        joined=(ACK, {"ok": True}),
+        leave=("leave", "{room}"),
+        to_room=("say", "{room}", "{event}"),
+        to_user=("whisper", "{to}", "{event}"),
+        rejected=(ACK, {"ok": False}),
+        sender="by",
+        actions={"whoami": Action(("whoami",), answer={ACK: {"ok": True}}, user="id")},
+    ),
+    "fastapi_threads": JsonWire(
+        path="/threads/{user}",
+        ready={"kind": "hello"},
+        user="you",
+        to_user=None,
+        rooms=["r0", "r1"],
+        join={"do": "follow", "thread": "{room}"},
+        joined={"kind": "following", "thread": "{room}"},
+        leave={"do": "unfollow", "thread": "{room}"},
+        to_room={"do": "reply", "thread": "{room}", "text": "{event}"},
+        actions={
+            "mention": Action(
+                {"do": "reply", "thread": "{room}", "mention": "{to}", "text": "{event}"}, audience="user and room"
+            ),
+            "log out everywhere": Action({"do": "log out everywhere"}),
+        },
+    ),
     "fastapi_rooms": JsonWire(
         path=IN_QUERY,
         first=[{"type": "join", "room": "{user}"}, {"type": "join", "room": "lobby"}],
