@@ -191,8 +191,8 @@ def _print(settings: Settings, result: Result, attempts: Mapping[str, Attempt], 
     figures, console = result.figures, plain_console()
     heard = f"{figures.heard:,} heard ({figures.heard / max(figures.seconds, 1e-9):,.0f} a second of traffic)"
     lines = [
-        f"{settings.url}: {result.seconds:.0f} s, {result.rounds} rounds, {result.rested} of them came to rest",
-        f"{figures.said:,} events said, {heard}, {figures.owed:,} owed for certain and looked for",
+        f"{settings.url}: {result.seconds:.0f} s, {counted(result.rounds, 'round')}, {result.rested} came to rest",
+        f"{figures.said:,} events said, {heard}, {figures.owed:,} surely owed and looked for",
         f"{figures.connects:,} connects, {figures.left:,} departures",
         f"own lag {figures.lag * 1000:.0f} ms at most, server away {figures.away:.1f} s; "
         f"{figures.processor:.1f} s of processor time, {figures.judging:.1f} s of it judging",
@@ -211,8 +211,8 @@ def _print(settings: Settings, result: Result, attempts: Mapping[str, Attempt], 
     for one in list(result.broken.values())[:SHOWN]:
         violation, grade, proof = one.proven
         console.print(plain_text(f"{violation.kind} ({violation.promise}), {grade.value}: {violation.message}"))
-        seen = f"seen {one.times:,} times, first after {one.at:.1f} s and {one.said:,} events, in round {one.round}"
-        console.print(plain_text(f"  {proof}; {seen}"))
+        first = f"first after {one.at:.1f} s and {one.said:,} events, in round {one.round}"
+        console.print(plain_text(f"  {proof}; {counted(one.times, 'time')} in all, {first}"))
     if not result.broken:
         console.print(plain_text("no promise was broken" if figures.heard else "nothing was judged"))
     for path in result.files:

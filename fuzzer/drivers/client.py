@@ -15,6 +15,7 @@ from .base import Lane
 __all__ = ("Listener", "WireClient")
 
 SENT_AWAY = Farewell("sent away")
+SENT_AWAY.code = 1000
 """The server has done with a client without closing the connection, as Socket.IO's ``disconnect`` does."""
 
 

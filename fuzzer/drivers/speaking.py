@@ -195,7 +195,8 @@ class Speaking(Saying):
             return
         client = self.clients.get(op.connection or "")
         rooms = self.wire.spoken_in(client.login, op.room) if client is not None else ()
-        self._say(number, op, lane, self.wire.emit_to_room, Aim(rooms=rooms))
+        moves = not rooms and not self.wire.names_rooms and self.wire.offers("join")
+        self._say(number, op, lane, self.wire.emit_to_room, Aim(rooms=rooms, wherever=moves))
 
     def _say_where_it_is(
         self,

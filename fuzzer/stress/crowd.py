@@ -93,7 +93,7 @@ class Crowd(Speaking):
         self.intended: dict[int, float] = {}
         """operation -> when it was to be said"""
         self.resumed: dict[str, float] = {}
-        """connection -> when it began to read again"""
+        """connection -> when it began to read again, or went into a room, whose history it may be shown"""
         self.known: set[str] = set()
         """users who were let in"""
         self.setbacks: dict[str, int] = {}
@@ -137,8 +137,10 @@ class Crowd(Speaking):
 
     def _count(self, kind: RowKind, now: float, connection: str, detail: Detail) -> None:
         if kind is RowKind.CLOSED:
-            self.figures.errors[_kind_of(detail)] += 1
-            self._comes_back(self.clients[connection])
+            client = self.clients[connection]
+            if client.login.identity == client.login.user:  # who shows a bad token had better be turned away
+                self.figures.errors[_kind_of(detail)] += 1
+            self._comes_back(client)
         elif kind is RowKind.GONE:
             self.figures.left += 1
         elif kind is RowKind.RESUMED:
@@ -148,9 +150,13 @@ class Crowd(Speaking):
         self.heard = now
         self.figures.heard += len(content.mentions)
         since = self.resumed.get(connection, 0.0)
+        link = self.clients[connection].link
+        if content.retells or link.stalled:
+            return
+        since = max(since, link.opened_at) if isinstance(link, SocketLink) else since
         for mention in content.mentions:
             due = self.intended.get(mention.event.number)
-            if due is not None and due > since and not self.clients[connection].link.stalled:
+            if due is not None and due > since:
                 self.figures.delivery.record(now - due)
 
     def begins(self, op: Operation, due: float | None = None) -> int:
@@ -160,6 +166,14 @@ class Crowd(Speaking):
         if due is not None:
             self.intended[number] = due
         return number
+
+    def event(self, number: int, op: Operation) -> str:
+        self.figures.said += 1
+        return super().event(number, op)
+
+    def do_join(self, number: int, op: Operation, lane: Lane) -> None:
+        self.resumed[op.connection or ""] = time.perf_counter()
+        super().do_join(number, op, lane)
 
     # -- lanes ------------------------------
 

@@ -161,8 +161,12 @@ async def _run(settings: Settings, told: Callable[[Result], None]) -> Result:
             result.seconds = time.perf_counter() - began
             _take(settings, result, played, played.started - began)
             told(result)
+            if not result.figures.connects:
+                break
         tasks.cancel_scope.cancel()
     result.seconds = time.perf_counter() - began
+    if not result.figures.heard:  # then the wire is wrong, and nothing was lost
+        result.broken = {key: one for key, one in result.broken.items() if one.proven.grade is Grade.CERTAIN}
     return result
 
 

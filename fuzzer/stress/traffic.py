@@ -147,7 +147,6 @@ class Traffic:
         else:
             user = {"emit": to, "run_agent": login.user}.get(speech)
             op = Operation(speech, login.connection, login.user, user, room=room if speech == "emit_to_room" else None)
-        self.crowd.figures.said += 1
         self.crowd.do(op, self._aside, due)
 
     # -- who is there ------------------------------
@@ -179,9 +178,7 @@ class Traffic:
         users = {f"u{number}": cast[number % len(cast)] for number in range(CAST)}
         operations = tuple(recast(program, users, self.crowd.name))
         self._stage(operations, iter(Program(operations).stages), {})
-        said = sum(op.kind in (*SPEAKING, "act") for op in operations)
-        self.crowd.figures.said += said
-        return said
+        return sum(op.kind in (*SPEAKING, "act") for op in operations)
 
     def _stage(self, operations: Sequence[Operation], stages: Iterator[Stage], tracks: dict[str, Track]) -> None:
         """Begin what is written up to the next barrier, each lane for itself; or see everybody off."""

@@ -170,7 +170,7 @@ class Wire:
     """The server chooses the rooms: clients ask for some room, and speak in whichever they are in."""
 
     names_rooms = True
-    """Where clients speak in a room, they say which."""
+    """Where clients speak in a room, they say which; otherwise they speak in the one that they have joined last."""
 
     def describe(self) -> str:
         """The wire in a few words."""
@@ -262,9 +262,10 @@ class Wire:
     def spoken_in(self, login: Login, room: str | None) -> tuple[str, ...]:
         """The rooms that `emit_to_room` reaches, if the program says ``room``.
 
-        Where clients connect to a room, that one; a wire whose frames name another all the same says so here.
+        Where clients connect to a room, that one; a wire whose frames name another all the same says so here.  None,
+        where clients join rooms and frames name none: what is said is for the room that the client is in by then.
         """
-        return self.enters(login) if room is None or self.rooms_at_connect else (room,)
+        return (room,) if room is not None and self.names_rooms and not self.rooms_at_connect else self.enters(login)
 
     def read(self, frame: Frame, login: Login) -> Reading:
         """Read a frame that the client ``login`` received."""

@@ -282,7 +282,7 @@ CHECKS: tuple[OutsideCheck, ...] = (
         Grade.DECLARED,
         "not within {within} s, from a server that answered",
     ),
-    OutsideCheck(_as_it_is("duplicates"), proof="seen twice"),
+    OutsideCheck(_as_it_is("duplicates"), proof="one connection was sent it again"),
     OutsideCheck(_as_it_is("order"), frozenset({Need.ORDER}), proof="seen in the other order"),
     OutsideCheck(Check(failed, (gave_up_waiting, away)), proof="the server's own word"),
     OutsideCheck(

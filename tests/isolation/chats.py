@@ -172,6 +172,38 @@ async def halls(socket: ServerConnection) -> None:
         members.discard(socket)
 
 
+async def tavern(socket: ServerConnection, drops: int = 0, tells_all: bool = False) -> None:
+    """``ENTER <room>`` and ``EXIT <room>``; whatever else is said is for the room that one is in."""
+    there = ""
+    here.add(socket)
+    try:
+        async for frame in socket:
+            word, _, rest = str(frame).partition(" ")
+            if word in ("ENTER", "EXIT"):
+                rooms[there].discard(socket)
+                there = rest if word == "ENTER" else "" if rest == there else there
+                if there:
+                    rooms[there].add(socket)
+                await send(socket, f"{word}ED {rest}")
+            elif there:
+                for number, other in enumerate(list(here if tells_all else rooms[there])):
+                    if not drops or number % drops:
+                        await send(other, rest)
+    except ConnectionClosed:
+        pass
+    finally:
+        rooms[there].discard(socket)
+        here.discard(socket)
+
+
+async def tavern_drops(socket: ServerConnection) -> None:
+    await tavern(socket, drops=2)
+
+
+async def tavern_tells_all(socket: ServerConnection) -> None:
+    await tavern(socket, tells_all=True)
+
+
 async def one_hall(socket: ServerConnection) -> None:
     """The same, wrong: everybody is in one room."""
     await plain(socket)

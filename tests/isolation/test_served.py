@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
 from crosswire.fuzzer.core.history import Content, Farewell, RowKind
 from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.engine.execution import Worker
@@ -129,6 +130,27 @@ def test_limits_and_policy_say_the_same() -> None:
 
 
 # -- rooms ------------------------------
+
+IN_TAVERNS = JsonWire(
+    path="/{user}",
+    to_user=None,
+    rooms=["oak", "elm"],
+    join="ENTER {room}",
+    leave="EXIT {room}",
+    to_room="SHOUT {event}",
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [("tavern", set()), ("tavern_drops", {"LostEvent"}), ("tavern_tells_all", {"CrossUserLeak"})],
+)
+def test_what_names_no_room_is_for_the_one_that_its_speaker_is_in(name: str, kinds: set[str]) -> None:
+    target = application(f"tests.isolation.chats:{name}", wire=IN_TAVERNS, policy=Policy(one_room=True))
+    tally = Campaign(target, Plan(executions=250, seed=1)).run()
+    told = {one.finding.violation.kind for one in tally.found.values()}
+    assert told >= kinds and bool(told) == bool(kinds)
+
 
 BY_PATH = JsonWire(path="/hall/{room}", to_user=None, to_room="{event}")
 BY_FRAMES = JsonWire(
