@@ -61,6 +61,8 @@ class Vocabulary:
 
     def offers(self, kind: Kind) -> bool:
         """Whether an operation means anything to the target."""
+        if kind == "log_out" and self.target.traits.policy.logs_out is False:
+            return False
         if kind in ("log_out", "cancel") and not self.by_wire:
             return True
         if kind == "run_agent" and not self.by_wire:

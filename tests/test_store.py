@@ -400,3 +400,23 @@ def _children(parent: int) -> list[int]:
 def _is_running(number: int) -> bool:
     state = subprocess.run(["ps", "-o", "stat=", "-p", str(number)], capture_output=True, text=True).stdout
     return bool(state.strip()) and not state.startswith("Z")
+
+
+def test_what_an_earlier_run_has_made_smaller_is_kept_while_it_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sizes(*, smaller: bool) -> dict[str, int]:
+        if not smaller:
+            monkeypatch.setattr(Campaign, "_minimised", lambda self, worker, finding: (finding, False))
+        with Store.open(tmp_path) as store:
+            plan = Plan(executions=60, seed=3)
+            Run(store, [TARGETS["degraded"]], plan, explain_findings=False, confirm_findings=False).go()
+        paths = (tmp_path / "counterexamples").glob("*.json")
+        return {path.name: len(load(path).program) for path in paths}
+
+    small = sizes(smaller=True)
+    assert sizes(smaller=False) == small
+    for path in (tmp_path / "counterexamples").glob("*.json"):
+        path.unlink()
+    large = sizes(smaller=False)
+    assert any(large[name] > small[name] for name in small)

@@ -162,7 +162,7 @@ class Campaign:
         began = time.perf_counter()
         allowed = None
         if self.plan.seconds is not None:
-            left = self._began + self.plan.seconds - began
+            left = self._began + self.plan.seconds - self._confirming_takes() - began
             allowed = max(min(self.plan.seconds * CAUSES, left), 0.0)
 
         def over() -> bool:
@@ -254,12 +254,22 @@ class Campaign:
         """Return the seconds of the budget that causes and confirmations of what was found so far will need."""
         if self.plan.seconds is None:
             return 0.0
-        wire, findings, needed = self.target.traits.by_wire, len(self.tally.found), 0.0
-        if self.confirming:
-            needed += min(self._usual * findings, self.plan.seconds * CONFIRMING)
+        needed = self._confirming_takes()
         if self.explaining:
-            needed += min((CAUSE_APPLICATION if wire else CAUSE_MANAGER) * findings, self.plan.seconds * CAUSES)
+            each = CAUSE_APPLICATION if self.target.traits.by_wire else CAUSE_MANAGER
+            findings = len(self.tally.found)
+            needed += min(each * (ENOUGH + findings - 1), self.plan.seconds * CAUSES) if findings else 0.0
         return needed
+
+    def _confirming_takes(self) -> float:
+        """Return the seconds that are kept for confirming what was found so far: more than enough for the first of it.
+
+        On a machine with other work it takes longer than it usually does.
+        """
+        findings = len(self.tally.found)
+        if self.plan.seconds is None or not self.confirming or not findings:
+            return 0.0
+        return min(self._usual * (ENOUGH + findings - 1), self.plan.seconds * CONFIRMING)
 
     def _count(self, worker: Worker, batch: Batch) -> Iterator[CampaignEvent]:
         """Take one program's executions in."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import msgspec
 
 from ..core.errors import CrosswireError
 from ..engine.execution import TargetError, Worker
-from ..findings.counterexample import Counterexample, CounterexampleError, load, of_finding, parsed, save
+from ..findings.counterexample import Counterexample, CounterexampleError, load, of_finding, parsed, path_for, save
 from ..findings.finding import Finding
 from ..findings.regression import replayed, shown_by
 from ..findings.tally import Found, Tally
@@ -65,6 +65,8 @@ class Run:
         self._resume = resume
         self._profile = profile
         self._known = Known(store.failures())
+        self._before: dict[str, Counterexample] = {}
+        """signature -> what an earlier run has kept of it, where this one finds it too"""
         self._written = 0.0
         self._trouble: str | None = None
         self.id: int | None = None
@@ -134,6 +136,7 @@ class Run:
             self._restore_found(target)
             if done:
                 return
+        self._before.clear()
         with closing(self._campaign(target)) as events:
             for event in events:
                 match event:
@@ -143,6 +146,7 @@ class Run:
                     case Progressed() if time.perf_counter() - self._written >= FLUSH:
                         self._flush()
                     case Finished():
+                        self._keep_smaller(target)
                         self._flush(done=True)
                 yield from self._told()
                 yield event
@@ -178,6 +182,18 @@ class Run:
                         finding, seen.signature, seen.at_execution, seen.at_seconds, seen.times, programs=seen.programs
                     )
                     target.paths[seen.signature] = self.store.counterexamples / row.file
+                    break
+
+    def _keep_smaller(self, target: Standing) -> None:
+        """Keep what an earlier run had found where it is smaller, and shows the same still."""
+        for signature, before in self._before.items():
+            found = target.tally.found[signature]
+            if len(before.to_program().expanded) >= len(found.finding.execution.program.expanded):
+                continue
+            for finding in self._shown(target.target, before):
+                if finding.violation.signature(target.tally.target) == signature:
+                    found.finding = finding
+                    target.unsaved.append(found)
                     break
 
     def _shown(self, target: Target | str, counterexample: Counterexample) -> list[Finding]:
@@ -225,6 +241,10 @@ class Run:
             while target.unsaved:
                 found = target.unsaved[0]
                 counterexample = of_finding(tally.target, found.signature, found.finding, tally.backend)
+                if found.signature not in target.paths:
+                    with suppress(CounterexampleError):
+                        kept = path_for(tally.target, found.signature, self.store.counterexamples)
+                        self._before[found.signature] = load(kept)
                 path = save(counterexample, self.store.counterexamples)
                 target.paths[found.signature] = path
                 self.store.failure(self.id, tally.target, found, path)

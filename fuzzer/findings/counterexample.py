@@ -25,7 +25,7 @@ from ..core.text import LONGEST, cut, plain
 from ..engine.schedule import Schedule, Visible
 from .finding import Finding, kept_circumstance
 
-__all__ = ("FORMAT", "Counterexample", "CounterexampleError", "load", "of_finding", "parsed", "save")
+__all__ = ("FORMAT", "Counterexample", "CounterexampleError", "load", "of_finding", "parsed", "path_for", "save")
 
 FORMAT = 1
 """The version of the file format this release writes."""
@@ -116,11 +116,16 @@ def of_finding(target: str, signature: str, finding: Finding, backend: Backend =
     )
 
 
+def path_for(target: str, signature: str, folder: Path) -> Path:
+    """Return where a finding of a target's is kept in a folder."""
+    name = "".join(c if c.isalnum() or c in "-_." else "-" for c in target)
+    return folder / f"{name}-{signature}.json"
+
+
 def save(counterexample: Counterexample, folder: Path) -> Path:
     """Write ``<folder>/<target>-<signature>.json``, whole or not at all; gives its path."""
     folder.mkdir(parents=True, exist_ok=True)
-    name = "".join(c if c.isalnum() or c in "-_." else "-" for c in counterexample.target)
-    path = folder / f"{name}-{counterexample.signature}.json"
+    path = path_for(counterexample.target, counterexample.signature, folder)
     data = msgspec.to_builtins(counterexample)
     data["program"] = list(map(said_of, data["program"]))
     if data["backend"] == "asyncio":

@@ -24,7 +24,7 @@ from .login import Http, HttpLogin, fill
 from .naming import NamingWire
 from .own import Action
 from .presence import Presence
-from .templates import USER, Shape, Template, contains, frame_of, joined_room, names_room
+from .templates import USER, Shape, Template, contains, frame_of, joined_room, names_room, quotes
 from .users import Naming
 from .wire import UNASKED, Login, Outgoing, Reading, WireError, check_actions
 
@@ -318,7 +318,7 @@ class JsonWire(NamingWire):
         if self.removed is not None:
             reading.removed = joined_room(self.removed, data, lambda: self.said(login))
         if self.rejected is not None:
-            reading.rejected = contains(self.rejected, data, lambda: self.said(login))
+            reading.rejected = quotes(self.rejected, data, events, lambda: self.said(login))
         if self.logged_out is not None:
             reading.logged_out = contains(self.logged_out, data, lambda: self.said(login))
         if self.online is not None:

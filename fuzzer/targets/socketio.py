@@ -19,7 +19,7 @@ from .frames import carries_any, in_objects, markers
 from .login import Http, HttpLogin
 from .naming import NamingWire
 from .own import Action
-from .templates import contains, joined_room, names_room
+from .templates import joined_room, names_room, quotes
 from .users import Naming
 from .wire import (
     UNASKED,
@@ -207,7 +207,7 @@ class SocketIOWire(NamingWire):
         which, kind = divmod(int(said[1]), KINDS)
         arguments = read_json(said[2]) if said[2] else []
         objects = in_objects(arguments, self.fields)
-        turned_down = self._is(self.rejected, [self.ACK], arguments, login)
+        turned_down = self._is(self.rejected, [self.ACK], arguments, login, (f"e{which}",))
         reading = Reading(tuple(objects), kind="ack", said=objects)
         if kind == FIRST:
             if which == len(self.first) - 1:
@@ -256,7 +256,7 @@ class SocketIOWire(NamingWire):
             placed=self._room_of(self.placed, data[:1], arguments, login),
             removed=self._room_of(self.removed, data[:1], arguments, login),
             acted=acted,
-            rejected=self._is(self.rejected, data[:1], arguments, login),
+            rejected=self._is(self.rejected, data[:1], arguments, login, tuple(said)),
             retells=any(self._is(one, data[:1], arguments, login) for one in self.retells),
             logged_out=self._is(self.logged_out, data[:1], arguments, login),
         )
@@ -293,13 +293,14 @@ class SocketIOWire(NamingWire):
         name: Sequence[Any],
         arguments: Sequence[Any],
         login: Login,
+        events: Sequence[str] = (),
     ) -> bool:
         """Whether an event is the one declared: by its name, or by that and what its argument contains."""
         event, contained = declared if isinstance(declared, tuple) else (declared, {})
         if event is None or name != [event]:
             return False
         objects = [value for value in arguments if isinstance(value, dict)] or [{}]
-        return any(contains(contained, one, lambda: self.said(login)) for one in objects)
+        return any(quotes(contained, one, events, lambda: self.said(login)) for one in objects)
 
     def _acted(self, name: Sequence[Any], arguments: Sequence[Any], login: Login) -> str | None:
         """The action that an event answers, if it does."""

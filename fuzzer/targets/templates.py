@@ -5,13 +5,25 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
 from ..core.handshake import Frame
 from .login import Http, fill
 
-__all__ = ("USER", "Shape", "Template", "contains", "frame_of", "joined_room", "mentions", "names", "names_room")
+__all__ = (
+    "USER",
+    "Shape",
+    "Template",
+    "contains",
+    "frame_of",
+    "joined_room",
+    "mentions",
+    "names",
+    "names_room",
+    "quotes",
+)
 
 Template = str | Mapping[str, Any] | Sequence[Any]
 """A text, or something JSON-able that becomes one; placeholders in any string of it."""
@@ -78,6 +90,19 @@ def contains(
     if template is None or not template.keys() <= data.keys():
         return False
     return all(wanted == USER or _is_said(wanted, data[key], said) for key, wanted in template.items())
+
+
+def quotes(
+    template: Mapping[str, Any] | None,
+    data: Mapping[str, Any],
+    events: Sequence[str],
+    said: Callable[[], Mapping[str, Any]],
+) -> bool:
+    """The same of a template in which ``{event}`` stands for any of the events that the frame carries."""
+    if "{event}" not in repr(template):
+        return contains(template, data, said)
+    words = [{**said(), "event": f"cw-{event.partition('.')[0]}"} for event in events]
+    return any(contains(template, data, partial(dict, one)) for one in words)
 
 
 def _is_said(wanted: Any, value: Any, said: Callable[[], Mapping[str, Any]]) -> bool:

@@ -61,6 +61,8 @@ class InSocket:
         self._connecting = False
         self.closed = False
         self.error = 0
+        self._broken = False
+        """Its peer has reset the connection: what is sent is an error at once, also when that was told (EPIPE)."""
 
     # -- what the network asks of an end ------------------------------
 
@@ -80,7 +82,7 @@ class InSocket:
         self.drained()
 
     def _reset(self) -> None:
-        self.error, self._ended = errno.ECONNRESET, True
+        self.error, self._ended, self._broken = errno.ECONNRESET, True, True
         if self.outflow is not None:
             self.outflow.cut()
         self.drained()
@@ -116,7 +118,7 @@ class InSocket:
 
     @property
     def writable(self) -> bool:
-        if self.error:
+        if self.error or self._broken:
             return True
         flow = self.outflow
         return flow is not None and not self._connecting and flow.backlog < max(1, flow.room)
@@ -210,7 +212,7 @@ class InSocket:
 
     def send(self, data: Any) -> int:
         flow = self._connected()
-        if self._shut:
+        if self._shut or self._broken:
             raise failed(errno.EPIPE)
         if not self.writable:
             raise failed(errno.EAGAIN)

@@ -68,7 +68,8 @@ def told_twice_over(index: HistoryIndex, b: Breach) -> bool:
 def shown_on_joining(index: HistoryIndex, b: Breach) -> bool:
     """Whoever goes into a room once more is shown once more what had been said there, whether heard by then or not.
 
-    Not by the join that made it a member: what that shows and what comes from then on are to fit together.
+    Not by the join that made it a member: what that shows and what comes from then on are to fit together.  Of two that
+    it asks for one after the other, the second is once more, whatever came of the first by then.
     """
     event, c = b.event, b.connection
     if event is None or c is None:
@@ -79,7 +80,9 @@ def shown_on_joining(index: HistoryIndex, b: Breach) -> bool:
         act.began
         for act in index.invocations.values()
         if act.op.kind == "join" and act.op.connection == c.name and act.op.room in event.rooms
-        if heard < act.began or c.must_be_member(act.op.room or "", act.began - 1, act.began)
+        if heard < act.began
+        or c.must_be_member(act.op.room or "", act.began - 1, act.began)
+        or c.last_asked_in(act.op.room or "", act.began)
     ]
     for _, sent in got[1:]:
         shown = next((began for began in again if began < sent), None)

@@ -127,7 +127,8 @@ def kept_too_long(index: HistoryIndex, b: Breach) -> bool:
         return False
     before = [o for o in index.of_user(event.to) if o is not c and o.login.sure_from < event.by.began]
     back = index.history[c.login.sure_from].time
-    left = [index.history[o.last].time if o.last < c.asked else back for o in before]
+    ends = [min(o.last, o.login.may_until) for o in before]  # who logs out has left as well
+    left = [index.history[end].time if end < c.asked else back for end in ends]
     return not left or round(back - max(left), 3) >= longest
 
 

@@ -94,6 +94,16 @@ def test_what_is_kept_for_a_while_is_owed_to_who_was_there_and_is_back_in_time(
     assert kinds(story, kept_for=None) == ["OfflineLoss"]
 
 
+@pytest.mark.parametrize(("away", "owed"), [(4.9, True), (5.0, False)])
+def test_who_logs_out_has_left(away: float, owed: bool) -> None:
+    story = managed("u0", kept="next", kept_for=5.0)
+    story.connect("c1", "u1")
+    story.rest().done("log_out", "c1")
+    story.rest().done("emit", None, "u0", to="u1")
+    story.wait(away).rest()
+    assert kinds(comes(story, "c2")) == (["OfflineLoss"] if owed else [])
+
+
 def test_who_asks_in_time_and_is_let_in_too_late_is_owed_nothing_that_was_kept() -> None:
     story = managed("u0", kept="next", kept_for=5.0)
     story.connect("c1", "u1")

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crosswire.fuzzer import JsonWire
-from crosswire.fuzzer.targets.templates import MARK, Shape, frame_of
+from crosswire.fuzzer.targets.templates import MARK, Shape, frame_of, quotes
 from crosswire.fuzzer.targets.wire import Login, WireError
 
 TEXTS = st.sampled_from(
@@ -57,3 +57,13 @@ def test_what_cannot_be_in_an_answer_is_told_in_a_line(said: dict[str, Any], mes
 def test_what_is_inside_a_frame_may_hold_more_than_the_template_says(data: dict[str, Any], is_ready: bool) -> None:
     wire = JsonWire(ready={"type": "next", "payload": {"data": {"me": "{identity}"}}})
     assert wire.read(json.dumps(data), Login("c0", "u0", "token-u0", "u0")).ready is is_ready
+
+
+@pytest.mark.parametrize(
+    ("text", "events", "quoted"),
+    [("cw-e3", ("e3",), True), ("cw-e3", ("e3.agent_started",), True), ("cw-e3", ("e4",), False), ("no", (), False)],
+)
+def test_what_turns_something_down_may_quote_it(text: str, events: tuple[str, ...], quoted: bool) -> None:
+    assert quotes({"kind": "no", "text": "{event}"}, {"kind": "no", "text": text}, events, dict) == quoted
+    assert quotes({"kind": "no"}, {"kind": "no", "text": text}, events, dict)
+    assert not quotes({"kind": "yes", "text": "{event}"}, {"kind": "no", "text": text}, events, dict)

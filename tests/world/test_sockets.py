@@ -73,6 +73,25 @@ async def by_coroutines() -> list[Any]:
     return sorted(seen, key=str)
 
 
+async def after_a_reset() -> list[Any]:
+    """A peer that closes with something unread resets the connection: the first call is told so, then none waits."""
+    loop = asyncio.get_running_loop()
+    seen: list[Any] = []
+    with listener() as server, client() as peer:
+        await loop.sock_connect(peer, server.getsockname())
+        connection, _ = await loop.sock_accept(server)
+        with connection:
+            await loop.sock_sendall(connection, b"unread")
+            seen.append(await loop.sock_recv(peer, 1))
+            peer.close()
+            for call in (partial(loop.sock_recv, connection, 4), partial(loop.sock_sendall, connection, b"more")) * 2:
+                try:
+                    seen.append(await call())
+                except OSError as error:
+                    seen.append(errno.errorcode[error.errno or 0])
+    return seen
+
+
 def settle(future: asyncio.Future[Any], call: Callable[[], Any]) -> None:
     if not future.done():
         future.set_result(call())
@@ -188,7 +207,7 @@ async def with_a_pipe() -> list[Any]:
     return [heard]
 
 
-PROGRAMS = [by_coroutines, by_readers, served_from_a_socket, with_a_pipe]
+PROGRAMS = [by_coroutines, after_a_reset, by_readers, served_from_a_socket, with_a_pipe]
 
 
 @pytest.mark.parametrize("main", PROGRAMS)
