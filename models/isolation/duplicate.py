@@ -96,8 +96,8 @@ def told_anew(index: HistoryIndex, b: Breach) -> bool:
     """It came again within the state of things, as it is sent anew whenever something happens.
 
     Such a frame brings something new together with what is repeated, and with everything of its kind that came in
-    between: a document's text, the last messages of a room.  Once a connection has seen one, others of that kind may
-    bring nothing new.  What is sent twice by mistake comes alone, or with gaps.
+    between for the same users or rooms: a document's text, the last messages of a room.  Once a connection has seen
+    one, others of that kind may bring nothing new.  What is sent twice by mistake comes alone, or with gaps.
     """
     event, c = b.event, b.connection
     if event is None or c is None or event.step >= 0:
@@ -130,6 +130,7 @@ class _Told:
 
     def __init__(self, index: HistoryIndex, c: Connection) -> None:
         rows = {d.received for e in index.events.values() for d in e.deliveries if d.connection.name == c.name}
+        self._events = index.events
         self._frames: dict[int, tuple[str, frozenset[EventId]]] = {}
         self._first_of: dict[str, dict[EventId, int]] = {}
         for row in sorted(rows - {NEVER}):
@@ -159,7 +160,13 @@ class _Told:
 
     def _is_whole(self, row: int, since: int) -> bool:
         kind, events = self._frames[row]
-        return all(event in events for event, at in self._first_of[kind].items() if since <= at < row)
+        told_of = {self._audience(event) for event in events}
+        between = (event for event, at in self._first_of[kind].items() if since <= at < row)
+        return all(event in events for event in between if self._audience(event) in told_of)
+
+    def _audience(self, number: EventId) -> tuple[str | None, tuple[str, ...]]:
+        event = self._events.get(number)
+        return (event.to, event.rooms) if event is not None else (None, ())
 
 
 CHECKS = (Check(duplicates, (quoted, told_twice_over, shown_on_joining, told_anew, told_otherwise, at_least_once)),)

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
+from crosswire.fuzzer.core.history import Aim
+
 from .story import NOBODY, Story, circumstances, kinds, managed, served
 
 
@@ -95,6 +101,44 @@ def test_a_state_with_a_gap_is_none() -> None:
     assert kinds(told((0,), (1,), (0, 2))) == ["DuplicateEvent"]
     assert kinds(told((0,), (0, 1), (0, 2))) == ["DuplicateEvent"]
     assert kinds(told((0,), (0, 1), (0,), (2,))) == ["DuplicateEvent"]
+
+
+@pytest.mark.parametrize(
+    ("frames", "want"),
+    [
+        ((("a", 0), ("b", 1), ("a", 0, 2)), []),
+        ((("a", 0), ("b", 1), ("b", 1, 3), ("a", 0, 2)), []),
+        ((("a", 0), ("a", 0, 2), ("b", 1), ("a", 0)), ["DuplicateEvent"]),
+    ],
+)
+def test_the_state_of_one_room_has_nothing_of_another(frames: tuple[Any, ...], want: list[str]) -> None:
+    """Events 0 and 2 are said in one room, 1 and 3 in the other, and each frame has the state of one room."""
+    story = served("u0", "u1")
+    for name in ("c0", "c1"):
+        for room in ("a", "b"):
+            story.done("join", name, room=room)
+    story.rest()
+    said = [
+        story.begin("emit_to_room", "c0", "u0", room="ab"[number % 2], detail=Aim(rooms=("ab"[number % 2],)))
+        for number in range(4)
+    ]
+    for _, *frame in frames:
+        story.hears("c1", *(said[number] for number in frame))
+    for number in said:
+        story.end(number, NOBODY)
+    assert [kind for kind in kinds(story) if kind == "DuplicateEvent"] == want
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_of_two_joins_one_after_the_other_the_second_shows_it_once_more(again: bool) -> None:
+    story, number = in_room()
+    story.connect("c2", "u2")
+    story.rest()
+    joins = [story.begin("join", "c2", room="r0") for _ in range(2 if again else 1)]
+    story.hears("c2", number).hears("c2", number)
+    for join in joins:
+        story.end(join, NOBODY)
+    assert kinds(story.rest()) == ([] if again else ["DuplicateEvent"])
 
 
 def test_a_state_excuses_nothing_of_another_kind() -> None:
