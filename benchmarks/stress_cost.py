@@ -41,10 +41,10 @@ from crosswire.fuzzer.core.history import Content
 from crosswire.fuzzer.core.program import Operation
 from crosswire.fuzzer.stress.address import look_up
 from crosswire.fuzzer.stress.crowd import Crowd, Track
-from crosswire.fuzzer.stress.figures import Figures, Histogram
+from crosswire.fuzzer.stress.figures import Histogram
 from crosswire.fuzzer.stress.hub import Hub
 from crosswire.fuzzer.stress.round import Plan, little_garbage
-from crosswire.fuzzer.stress.run import Settings, stress
+from crosswire.fuzzer.stress.run import Result, Settings, stress
 from crosswire.fuzzer.stress.traffic import Load
 from crosswire.fuzzer.stress.traits import live_target
 from crosswire.fuzzer.targets import JsonWire
@@ -170,10 +170,12 @@ SERVER = "examples.websockets_chat_repaired:handler"
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a run held: connections, events heard a second of traffic, and the share of a core that took."""
+    """What a run held: connections; events to be said, said and heard in a second of traffic; the share of a core that
+    the run took, comings and goings included, without what judging took."""
 
     connections: int
     asked: float
+    said: float
     heard: float
     core: float
     judged: int
@@ -181,24 +183,25 @@ class Held:
     found: int
 
 
-def _stressed(port: int, load: Load, seconds: float, round_: float) -> tuple[Figures, int]:
+def _stressed(port: int, load: Load, seconds: float, round_: float) -> Result:
     url = f"ws://127.0.0.1:{port}"
     spot = look_up(url, None)
     target = live_target(url, DIRECT, policy_of(Policy()))
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(url, spot, DIRECT, "-", target, Plan(load, seconds=round_), seconds, results=Path(folder))
-        result = stress(settings)
-    return result.figures, len(result.broken)
+        return stress(settings)
 
 
 def held(connections: int, rate: float, seconds: float) -> Held:
     """Stress a chat with so many connections, to two tabs a user, and so many events said a second."""
     port = free_port()
     with running([sys.executable, "-m", "tests.stress.servers.serve", SERVER, str(port)], port):
-        figures, found = _stressed(port, Load(clients=connections, rate=rate), seconds, 4.0)
+        result = _stressed(port, Load(clients=connections, rate=rate), seconds, 4.0)
+    figures = result.figures
     p99 = figures.delivery.percentile(99) or 0.0
-    core = (figures.processor - figures.judging) / figures.seconds
-    return Held(connections, rate, figures.heard / figures.seconds, core, figures.owed, p99 * 1000, found)
+    core = (figures.processor - figures.judging) / result.seconds
+    said, heard = figures.said / figures.seconds, figures.heard / figures.seconds
+    return Held(connections, rate, said, heard, core, figures.owed, p99 * 1000, len(result.broken))
 
 
 # -- a server that stands still ------------------------------
@@ -220,8 +223,8 @@ def frozen(still: float, seconds: float) -> list[Frozen]:
     told = [Frozen("arithmetic", *(max(0.0, still - (1 - part) * seconds) for part in (0.5, 0.9, 0.99)))]
     with running([sys.executable, "-m", "tests.stress.servers.serve", SERVER, str(port)], port) as server:
         with _standing_still(server, port, still, seconds):
-            figures, _ = _stressed(port, Load(clients=40, rate=200.0, churn=0.01), seconds, seconds)
-        told.append(_percentiles("crosswire", figures.delivery))
+            result = _stressed(port, Load(clients=40, rate=200.0, churn=0.01), seconds, seconds)
+        told.append(_percentiles("crosswire", result.figures.delivery))
         with _standing_still(server, port, still, seconds):
             told.append(_percentiles("closed loop", asyncio.run(_closed_loop(port, seconds))))
     return told
