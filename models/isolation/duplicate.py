@@ -136,9 +136,9 @@ class _Told:
         for row in sorted(rows - {NEVER}):
             content = index.history[row].detail
             assert isinstance(content, Content)
-            events = frozenset(mention.event for mention in content.mentions)
-            self._frames[row] = content.kind, events
-            for event in events:
+            told = [mention.event for mention in content.mentions]
+            self._frames[row] = content.kind, frozenset(told)
+            for event in told:
                 self._first_of.setdefault(content.kind, {}).setdefault(event, row)
         self._states = {
             kind
@@ -159,10 +159,17 @@ class _Told:
         return self.kind(row) in self._states and self._is_whole(row, since)
 
     def _is_whole(self, row: int, since: int) -> bool:
+        """Whether nothing is missing in a frame that such frames have brought since a row.
+
+        Of what came with it in that row, the oldest may be: those at one end of what that frame told.
+        """
         kind, events = self._frames[row]
         told_of = {self._audience(event) for event in events}
-        between = (event for event, at in self._first_of[kind].items() if since <= at < row)
-        return all(event in events for event in between if self._audience(event) in told_of)
+        first = {event: at for event, at in self._first_of[kind].items() if self._audience(event) in told_of}
+        if any(since < at < row and event not in events for event, at in first.items()):
+            return False
+        there = [event in events for event, at in first.items() if at == since]
+        return there in (sorted(there), sorted(there, reverse=True))
 
     def _audience(self, number: EventId) -> tuple[str | None, tuple[str, ...]]:
         event = self._events.get(number)

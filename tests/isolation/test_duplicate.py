@@ -89,6 +89,8 @@ def test_a_state_that_is_sent_anew_brings_what_it_brought() -> None:
     assert kinds(told((0,), (0, 1), (0, 1), (0, 1, 2))) == []  # told anew without news: somebody came, say
     assert kinds(told((0,), (0, 1), (1, 2))) == []  # the last two of a room
     assert kinds(told((0,), (1, 0), (2, 1, 0))) == []  # the newest first
+    assert kinds(told((0, 1), (1, 2))) == []  # the last two, shown to who came late
+    assert kinds(told((1, 0), (2, 1))) == []
 
 
 def test_what_is_sent_twice_is_no_state() -> None:
@@ -101,6 +103,7 @@ def test_a_state_with_a_gap_is_none() -> None:
     assert kinds(told((0,), (1,), (0, 2))) == ["DuplicateEvent"]
     assert kinds(told((0,), (0, 1), (0, 2))) == ["DuplicateEvent"]
     assert kinds(told((0,), (0, 1), (0,), (2,))) == ["DuplicateEvent"]
+    assert kinds(told((0, 1, 2), (0, 2))) == ["DuplicateEvent"] * 2
 
 
 @pytest.mark.parametrize(
