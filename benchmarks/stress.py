@@ -12,7 +12,6 @@ of them find something of the same cause, and after how many (the median of thos
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -32,7 +31,7 @@ from crosswire.fuzzer.targets.policy import Policy, policy_of
 from crosswire.fuzzer.targets.resolve import resolve
 
 from .report import arguments, machine, middle, table, write
-from .servers import free_port, running
+from .servers import free_port, handler, running, uvicorn
 
 __all__ = ("SERVERS", "Lookup", "found", "looked_for", "main")
 
@@ -89,8 +88,8 @@ def command_of(name: str, port: int) -> tuple[list[str], int, dict[str, str]]:
     if name.startswith("node "):
         return ["node", "tests/stress/servers/chat.js", str(port)], port, {"BUG": name.rpartition(" ")[2]}
     if name.endswith(":app"):
-        return [sys.executable, "-m", "uvicorn", name, "--port", str(port), "--log-level", "critical"], port, {}
-    return [sys.executable, "-m", "tests.stress.servers.serve", name, str(port)], port, {}
+        return uvicorn(name, port), port, {}
+    return handler(name, port), port, {}
 
 
 def found(name: str, seeds: int, seconds: float, controls: int = 0) -> list[Told]:

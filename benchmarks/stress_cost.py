@@ -47,16 +47,14 @@ from crosswire.fuzzer.stress.round import Plan, little_garbage
 from crosswire.fuzzer.stress.run import Result, Settings, stress
 from crosswire.fuzzer.stress.traffic import Load
 from crosswire.fuzzer.stress.traits import live_target
-from crosswire.fuzzer.targets import JsonWire
 from crosswire.fuzzer.targets.policy import Policy, policy_of
+from examples.wires import websockets_chat
 
 from .report import arguments, in_turns, machine, middle, spread, table, write
-from .servers import HERE, free_port, running
+from .servers import HERE, connections, free_port, handler, running
 from .stress_peers import SAID, Tool, artillery, between, locust
 
 __all__ = ("CLIENTS", "cost", "frozen", "held", "main")
-
-DIRECT = JsonWire(path="/ws/{user}", to_user={"to": "{to}", "text": "{event}"})
 
 
 # -- servers ------------------------------
@@ -114,7 +112,7 @@ async def ours(port: int, connections: int, seconds: float) -> int:
     """Messages that our clients got back, each with its rows in a history."""
     spot = look_up(f"ws://127.0.0.1:{port}", None)
     hub = Hub()
-    target = live_target("echo", DIRECT, policy_of(Policy()))
+    target = live_target("echo", websockets_chat, policy_of(Policy()))
     crowd = Closed(target, hub, spot.address, time.perf_counter(), 1_000_000, 0, Random(0))
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(hub.run)
@@ -186,16 +184,18 @@ class Held:
 def _stressed(port: int, load: Load, seconds: float, round_: float) -> Result:
     url = f"ws://127.0.0.1:{port}"
     spot = look_up(url, None)
-    target = live_target(url, DIRECT, policy_of(Policy()))
+    target = live_target(url, websockets_chat, policy_of(Policy()))
     with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(url, spot, DIRECT, "-", target, Plan(load, seconds=round_), seconds, results=Path(folder))
+        settings = Settings(
+            url, spot, websockets_chat, "-", target, Plan(load, seconds=round_), seconds, results=Path(folder)
+        )
         return stress(settings)
 
 
 def held(connections: int, rate: float, seconds: float) -> Held:
     """Stress a chat with so many connections, to two tabs a user, and so many events said a second."""
     port = free_port()
-    with running([sys.executable, "-m", "tests.stress.servers.serve", SERVER, str(port)], port):
+    with running(handler(SERVER, port), port):
         result = _stressed(port, Load(clients=connections, rate=rate), seconds, 4.0)
     figures = result.figures
     p99 = figures.delivery.percentile(99) or 0.0
@@ -221,7 +221,7 @@ def frozen(still: float, seconds: float) -> list[Frozen]:
     """What arithmetic says, what a run tells, and what a client does that waits before it says more."""
     port = free_port()
     told = [Frozen("arithmetic", *(max(0.0, still - (1 - part) * seconds) for part in (0.5, 0.9, 0.99)))]
-    with running([sys.executable, "-m", "tests.stress.servers.serve", SERVER, str(port)], port) as server:
+    with running(handler(SERVER, port), port) as server:
         with _standing_still(server, port, still, seconds):
             result = _stressed(port, Load(clients=40, rate=200.0, churn=0.01), seconds, seconds)
         told.append(_percentiles("crosswire", result.figures.delivery))
@@ -240,7 +240,7 @@ def _standing_still(server: subprocess.Popen[bytes], port: int, still: float, se
     told = threading.Event()
 
     def freeze() -> None:
-        while not told.wait(0.02) and _connections(port) < 20:
+        while not told.wait(0.02) and connections(port) < 20:
             pass
         if not told.wait((seconds - still) / 2):
             server.send_signal(signal.SIGSTOP)
@@ -254,11 +254,6 @@ def _standing_still(server: subprocess.Popen[bytes], port: int, still: float, se
     finally:
         told.set()
         thread.join()
-
-
-def _connections(port: int) -> int:
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]]
-    return sum(row[2].endswith(f":{port:04X}") and row[3] == "01" for row in rows)
 
 
 async def _closed_loop(port: int, seconds: float) -> Histogram:

@@ -181,6 +181,18 @@ def chat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "chat.py"
 
 
+def check_beginning(chat: Path, source: str, written: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """What is written for an application has all this in it, and runs."""
+    chat.write_text(source)
+    write_beginning("chat:app", None, Path("chat_fuzz.py"))
+    assert "look it over, then: crosswire run chat_fuzz:target" in capsys.readouterr().out
+    text = Path("chat_fuzz.py").read_text()
+    assert all(line in text for line in written), text
+    worker = Worker(resolve("chat_fuzz:target"))
+    with worker.session():
+        assert preflight(worker) is None
+
+
 @pytest.mark.parametrize(
     ("source", "written"),
     [
@@ -225,14 +237,7 @@ def chat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_routes_and_handlers_are_read_and_what_is_written_runs(
     chat: Path, source: str, written: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    chat.write_text(HEAD + source)
-    write_beginning("chat:app", None, Path("chat_fuzz.py"))
-    assert "look it over, then: crosswire run chat_fuzz:target" in capsys.readouterr().out
-    text = Path("chat_fuzz.py").read_text()
-    assert all(line in text for line in written), text
-    worker = Worker(resolve("chat_fuzz:target"))
-    with worker.session():
-        assert preflight(worker) is None
+    check_beginning(chat, HEAD + source, written, capsys)
 
 
 def test_what_is_said_to_one_and_heard_by_all_is_for_all(chat: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -302,7 +307,7 @@ def test_what_clients_only_listen_to_is_posted(
 ) -> None:
     source = HEAD + "from fastapi import Form, Request\n" + POSTED.format(argument=argument, before=before, text=text)
     wanted = ["to_user=Http(" + '"POST", ', asked, "to_all=None", "users=integer_users"]
-    test_routes_and_handlers_are_read_and_what_is_written_runs(chat, source, wanted, capsys)
+    check_beginning(chat, source, wanted, capsys)
 
 
 SOCKETIO = """
@@ -417,7 +422,7 @@ sio.register_namespace(Live("/live"))
 def test_events_and_their_handlers_are_read_and_what_is_written_runs(
     chat: Path, source: str, written: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    test_routes_and_handlers_are_read_and_what_is_written_runs(chat, source, written, capsys)
+    check_beginning(chat, source, written, capsys)
 
 
 ATTACHED = """

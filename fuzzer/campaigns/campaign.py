@@ -252,24 +252,25 @@ class Campaign:
 
     def _reserved(self) -> float:
         """Return the seconds of the budget that causes and confirmations of what was found so far will need."""
-        if self.plan.seconds is None:
-            return 0.0
         needed = self._confirming_takes()
         if self.explaining:
-            each = CAUSE_APPLICATION if self.target.traits.by_wire else CAUSE_MANAGER
-            findings = len(self.tally.found)
-            needed += min(each * (ENOUGH + findings - 1), self.plan.seconds * CAUSES) if findings else 0.0
+            needed += self._takes(CAUSE_APPLICATION if self.target.traits.by_wire else CAUSE_MANAGER, CAUSES)
         return needed
 
     def _confirming_takes(self) -> float:
-        """Return the seconds that are kept for confirming what was found so far: more than enough for the first of it.
+        """Return the seconds that are kept for confirming what was found so far."""
+        return self._takes(self._usual, CONFIRMING) if self.confirming else 0.0
 
-        On a machine with other work it takes longer than it usually does.
+    def _takes(self, each: float, share: float) -> float:
+        """Return the seconds of that share of the budget that what was found so far will need, ``each`` so many.
+
+        There is more than enough for the first of it: on a machine with other work it takes longer than it usually
+        does.
         """
         findings = len(self.tally.found)
-        if self.plan.seconds is None or not self.confirming or not findings:
+        if self.plan.seconds is None or not findings:
             return 0.0
-        return min(self._usual * (ENOUGH + findings - 1), self.plan.seconds * CONFIRMING)
+        return min(each * (ENOUGH + findings - 1), self.plan.seconds * share)
 
     def _count(self, worker: Worker, batch: Batch) -> Iterator[CampaignEvent]:
         """Take one program's executions in."""

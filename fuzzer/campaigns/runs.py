@@ -176,13 +176,12 @@ class Run:
             if row is None or row.target != name:
                 continue
             counterexample = parsed(row.counterexample, f"{self.store.folder}: {row.signature}")
-            for finding in self._shown(target.target, counterexample):
-                if finding.violation.signature(name) == seen.signature:
-                    target.tally.found[seen.signature] = Found(
-                        finding, seen.signature, seen.at_execution, seen.at_seconds, seen.times, programs=seen.programs
-                    )
-                    target.paths[seen.signature] = self.store.counterexamples / row.file
-                    break
+            finding = self._showing(target, counterexample, seen.signature)
+            if finding is not None:
+                target.tally.found[seen.signature] = Found(
+                    finding, seen.signature, seen.at_execution, seen.at_seconds, seen.times, programs=seen.programs
+                )
+                target.paths[seen.signature] = self.store.counterexamples / row.file
 
     def _keep_smaller(self, target: Standing) -> None:
         """Keep what an earlier run had found where it is smaller, and shows the same still."""
@@ -190,17 +189,20 @@ class Run:
             found = target.tally.found[signature]
             if len(before.to_program().expanded) >= len(found.finding.execution.program.expanded):
                 continue
-            for finding in self._shown(target.target, before):
-                if finding.violation.signature(target.tally.target) == signature:
-                    found.finding = finding
-                    target.unsaved.append(found)
-                    break
+            finding = self._showing(target, before, signature)
+            if finding is not None:
+                found.finding = finding
+                target.unsaved.append(found)
 
-    def _shown(self, target: Target | str, counterexample: Counterexample) -> list[Finding]:
-        """What a counterexample shows as recorded."""
-        if isinstance(target, str):
-            return shown_apart(counterexample, self._care)
-        return shown_by(counterexample, Worker(target))
+    def _showing(self, target: Standing, counterexample: Counterexample, signature: str) -> Finding | None:
+        """The finding of that signature, where a counterexample still shows it as recorded."""
+        given = target.target
+        shown = (
+            shown_apart(counterexample, self._care)
+            if isinstance(given, str)
+            else shown_by(counterexample, Worker(given))
+        )
+        return next((one for one in shown if one.violation.signature(target.tally.target) == signature), None)
 
     # -- known counterexamples ------------------------------
 

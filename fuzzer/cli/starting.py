@@ -191,7 +191,7 @@ def _tried(found: Target, traits: WireTraits) -> tuple[Wire, str | None]:
         for guess in (socketio_guesses(route) if spoken else guesses(route))
     ]
     if tried:
-        tried += _posting(traits.posts, tried[0][0])
+        tried += _posting(traits.posts(), tried[0][0])
     for wire, for_one in tried or [(one, False) for one in _ways(traits.wire)]:
         worker = Worker(replace(found, traits=replace(traits, wire=wire, guessed=())))
         try:

@@ -285,8 +285,6 @@ class Driver(ABC):
 
     def queueing(self) -> list[str]:
         """The lanes whose clients wait for a place."""
-        if self.target.traits.policy.at_limit != "wait":
-            return []
         return [name for name, lane in self.lanes.items() if self.waits_for_a_place(lane.running)]
 
     def waits_for_a_place(self, number: int | None) -> bool:
@@ -420,8 +418,7 @@ class Driver(ABC):
             for name in leaving:
                 self.operations.append(Operation("disconnect", name))
                 last = (len(self.operations) - 1,)
-                lane = self.lanes[name].with_next(last) if name in queueing else Lane(last)
-                self.lanes[name] = lane
+                self.lanes[name] = lane = self.lanes[name].with_next(last) if name in queueing else Lane(last)
                 self.offer(lane)
             if leaving:
                 return True

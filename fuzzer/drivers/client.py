@@ -15,8 +15,8 @@ from .base import Lane
 __all__ = ("Listener", "WireClient")
 
 SENT_AWAY = Farewell("sent away")
-SENT_AWAY.code = 1000
 """The server has done with a client without closing the connection, as Socket.IO's ``disconnect`` does."""
+SENT_AWAY.code = 1000
 
 
 class Listener(Protocol):

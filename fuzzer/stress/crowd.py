@@ -149,11 +149,11 @@ class Crowd(Speaking):
     def _arrived(self, now: float, connection: str, content: Content) -> None:
         self.heard = now
         self.figures.heard += len(content.mentions)
-        since = self.resumed.get(connection, 0.0)
         link = self.clients[connection].link
         if content.retells or link.stalled:
             return
-        since = max(since, link.opened_at) if isinstance(link, SocketLink) else since
+        opened = link.opened_at if isinstance(link, SocketLink) else 0.0
+        since = max(self.resumed.get(connection, 0.0), opened)
         for mention in content.mentions:
             due = self.intended.get(mention.event.number)
             if due is not None and due > since:

@@ -25,14 +25,13 @@ from .adapter import Target
 from .backends import backends_for
 from .embedding import sanic_serving, tornado_serving
 from .fresh import Before, FreshModule, taking_up
-from .http_guesses import post_routes
 from .json_wire import TEXT, JsonWire
 from .kinds import OWN, Kind, kind_of, needed
 from .places import UnknownTargetError, is_ours, load_module, module_and_name
 from .policy import Limits, Policy
 from .preparing import Prepared
 from .protocol import asked_at, plain_wire
-from .routes import Route, websocket_routes
+from .routes import Route, post_routes, websocket_routes
 from .scripts import start_in
 from .serving import (
     PORT,
@@ -89,15 +88,11 @@ class _Found:
     @property
     def routes(self) -> tuple[Route, ...]:
         """Where clients can connect, as far as that can be told before it runs."""
-        return tuple(websocket_routes(self._made))
+        return tuple(websocket_routes(self.made))
 
     @property
-    def posts(self) -> tuple[Route, ...]:
-        """Where something can be posted to it."""
-        return tuple(post_routes(self._made))
-
-    @property
-    def _made(self) -> Any:
+    def made(self) -> Any:
+        """The application, as far as it is there before it runs."""
         return self.example if self.makes is None else self.makes
 
 
@@ -186,7 +181,7 @@ def application(
         by_bytes=not direct,
         routes=routes,
         guessed=guessed,
-        posts=found.posts,
+        posts=functools.partial(post_routes, found.made),
     )
     how = ", called directly" if direct else f", behind {via}" if found.kind == "asgi" else ""
     if state is not None:

@@ -16,7 +16,7 @@ from ..core.history import Content, EventId, Mention
 from ..core.jsons import read_json
 from ..core.program import CRITICAL_EVENTS
 
-__all__ = ("FIELDS", "Fields", "Said", "carries_any", "in_objects", "in_payload", "markers")
+__all__ = ("FIELDS", "MARKER", "Fields", "Said", "carries_any", "in_objects", "in_payload", "markers")
 
 MARKER = re.compile(r"cw-(e\d+)", re.IGNORECASE)
 MARKER_IN_BYTES = re.compile(rb"cw-(e\d+)", re.IGNORECASE)

@@ -6,6 +6,7 @@ import ast
 import inspect
 import re
 import textwrap
+from collections import ChainMap
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args, get_origin
@@ -20,6 +21,7 @@ __all__ = (
     "Seen",
     "Source",
     "called_name",
+    "parameters_of",
     "read_arguments",
     "read_source",
     "sources_of",
@@ -97,16 +99,19 @@ def sources_of(endpoint: Any, received: Set[str] = frozenset()) -> Iterator[Sour
         yield Source(function, tree, asked, held)
         if depth == DEPTH:
             continue
+        names = ChainMap(_enclosed(function), getattr(function, "__globals__", {}))
         for node in ast.walk(tree):
             if isinstance(node, ast.Call):
-                called, depends = _called(node, function)
+                called, depends = _called(node, names)
                 if called is not None:
                     waiting.append((called, depth + 1, depends, _given(node, called, held)))
 
 
-def _called(node: ast.Call, function: Any) -> tuple[Any, bool]:
-    """What is called, or depended on, where it is a function of the caller's project; whether it is the latter."""
-    names = {**getattr(function, "__globals__", {}), **_enclosed(function)}
+def _called(node: ast.Call, names: Mapping[str, Any]) -> tuple[Any, bool]:
+    """What is called, or depended on, where it is a function of the caller's project; whether it is the latter.
+
+    ``names`` are those that the caller knows.
+    """
     said: ast.expr = node.func
     depends = isinstance(said, ast.Name) and said.id == "Depends" and bool(node.args)
     if depends:
@@ -122,18 +127,27 @@ def _called(node: ast.Call, function: Any) -> tuple[Any, bool]:
     return called, depends
 
 
-def _enclosed(function: Any) -> Mapping[str, Any]:
+def _enclosed(function: Any) -> dict[str, Any]:
     """What a function that was made by another knows of it."""
     try:
-        return inspect.getclosurevars(function).nonlocals
+        return dict(inspect.getclosurevars(function).nonlocals)
     except (TypeError, ValueError):
         return {}
 
 
+def parameters_of(function: Any) -> list[str]:
+    """What the parameters of a function or a method are called; none where it does not tell."""
+    try:
+        return [name for name in inspect.signature(function).parameters if name != "self"]
+    except (TypeError, ValueError):
+        return []
+
+
 def _given(node: ast.Call, called: Any, received: set[str]) -> set[str]:
     """The called function's arguments for which something received is given."""
-    names = [name for name in inspect.signature(called).parameters if name != "self"]
-    passed = dict(zip(names, node.args, strict=False)) | {word.arg: word.value for word in node.keywords if word.arg}
+    passed = dict(zip(parameters_of(called), node.args, strict=False)) | {
+        word.arg: word.value for word in node.keywords if word.arg
+    }
     return {name for name, value in passed.items() if isinstance(value, ast.Name) and value.id in received}
 
 

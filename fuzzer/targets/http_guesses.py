@@ -9,18 +9,18 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Any
 from urllib.parse import urlencode
 
-from .handlers import TOKENS, USERS, Seen, called_name, read_source, sources_of
+from .handlers import Seen, Source, called_name, read_source, sources_of
 from .login import Http
-from .protocol import FOR_WHOM, ROOMS, TEXTS
+from .protocol import placeholder_for
 from .routes import Route
 
-__all__ = ("post_routes", "requests")
+__all__ = ("requests",)
 
 SPEAKS = re.compile(r"send|emit|broadcast|publish|notif|push|put|tell|say|dispatch|announce|deliver|enqueue")
 """In the name of something that is called: by it something is passed on."""
@@ -31,41 +31,6 @@ BODIES = FORMS | {"json", "get_json"}
 """Methods of a request that give what was posted."""
 
 PLAIN = ("str", "int", "UUID", "uuid.UUID", "float", "bool")
-
-
-def post_routes(app: Any) -> list[Route]:
-    """Where something can be posted to an application of Starlette's, FastAPI's, aiohttp's or Quart's."""
-    return [route for reader in (_starlette, _aiohttp, _quart) for route in reader(app, "")]
-
-
-def _starlette(app: Any, prefix: str) -> Iterator[Route]:
-    routes = getattr(app, "routes", None)
-    if not isinstance(routes, list | tuple):
-        return
-    contexts = getattr(sys.modules.get("fastapi.routing"), "iter_route_contexts", None)
-    for route in contexts(routes) if contexts is not None else routes:
-        path = prefix + str(getattr(route, "path", None) or "")
-        original = getattr(route, "original_route", route)
-        if "POST" in (getattr(original, "methods", None) or ()):
-            yield Route(path, getattr(original, "endpoint", None))
-        elif getattr(original, "app", None) is not None and not hasattr(original, "methods"):
-            yield from _starlette(original.app, path.rstrip("/"))
-
-
-def _aiohttp(app: Any, prefix: str) -> Iterator[Route]:
-    web = sys.modules.get("aiohttp.web")
-    if web is not None and isinstance(app, web.Application):
-        for route in app.router.routes():
-            if route.method == "POST" and route.resource is not None:
-                yield Route(prefix + route.resource.canonical, route.handler)
-
-
-def _quart(app: Any, prefix: str) -> Iterator[Route]:
-    rules = getattr(app, "url_map", None)
-    if rules is not None and hasattr(rules, "iter_rules"):
-        for rule in rules.iter_rules():
-            if "POST" in (rule.methods or ()):
-                yield Route(prefix + str(rule.rule), getattr(app, "view_functions", {}).get(rule.endpoint))
 
 
 @dataclass
@@ -83,14 +48,16 @@ class _Posted:
         return [*self.path, *self.query, *self.json, *self.form]
 
     def meaning(self) -> Callable[[str], str]:
-        """What stands for each of the names."""
-        whom = next(filter(FOR_WHOM.fullmatch, self.names), None) or next((n for n in self.names if n in USERS), None)
-        text = next((name for name in self.names if name in TEXTS), None)
+        """What stands for each of the names: a user is whom it is for, where nobody else is."""
+        meant = {name: placeholder_for(name) for name in self.names}
+        whom = next((name for want in ("{to}", "{user}") for name in meant if meant[name] == want), None)
+        text = next((name for name in meant if meant[name] == "{event}"), None)
 
         def said(name: str) -> str:
             if name in (whom, text):
                 return "{to}" if name == whom else "{event}"
-            return "{room}" if name in ROOMS else "{token}" if name in TOKENS else "{user}" if name in USERS else "x"
+            known = meant.get(name)
+            return known if known in ("{room}", "{token}", "{user}") else "x"
 
         return said
 
@@ -101,7 +68,7 @@ def requests(route: Route) -> dict[str, Http]:
     called = {called_name(node.func) for one in sources for node in ast.walk(one.tree) if isinstance(node, ast.Call)}
     if not any(SPEAKS.search(name.lower()) for name in called):
         return {}
-    posted = _taken(route)
+    posted = _taken(route, sources)
     said = posted.meaning()
     values = {said(name) for name in posted.names}
     if "{event}" not in values:
@@ -117,8 +84,8 @@ def requests(route: Route) -> dict[str, Http]:
     return {"to_user" if "{to}" in values else "to_room" if "{room}" in values else "to_all": http}
 
 
-def _taken(route: Route) -> _Posted:
-    """What an endpoint takes, as far as its arguments and its source tell."""
+def _taken(route: Route, sources: Sequence[Source]) -> _Posted:
+    """What an endpoint takes, as far as its arguments and its sources tell."""
     posted = _Posted(path=_parameters(route))
     function = inspect.unwrap(route.endpoint) if callable(route.endpoint) else route.endpoint
     try:
@@ -128,14 +95,12 @@ def _taken(route: Route) -> _Posted:
     for name, argument in arguments.items():
         if name not in posted.path:
             _argument(name, argument, getattr(function, "__globals__", {}), posted)
-    for source in sources_of(function):
-        seen = Seen()
-        for form in (False, True):
-            source.received = set(_bodies(source.tree, form))
-            if source.received:
-                read_source(source, seen := Seen())
-                (posted.form if form else posted.json).extend(name for name in seen.keys if name not in posted.names)
-        posted.bearer = posted.bearer or seen.bearer
+    for source, form in product(sources, (False, True)):
+        received = set(_bodies(source.tree, form))
+        if received:
+            read_source(replace(source, received=received), seen := Seen())
+            (posted.form if form else posted.json).extend(name for name in seen.keys if name not in posted.names)
+            posted.bearer = posted.bearer or seen.bearer
     return posted
 
 

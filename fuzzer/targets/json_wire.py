@@ -12,21 +12,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
-from urllib.parse import quote
 
 from ..core.handshake import Frame, Request
 from ..core.jsons import read_json
 from .frames import Said, carries_any, in_objects, markers
 from .login import Http, HttpLogin, fill
-from .naming import NamingWire
 from .own import Action
 from .presence import Presence
-from .templates import USER, Shape, Template, contains, frame_of, joined_room, names_room, quotes
+from .template_wire import TemplateWire
+from .templates import USER, Shape, Template, contains, frame_of, joined_room, quotes
 from .users import Naming
-from .wire import UNASKED, Login, Outgoing, Reading, WireError, check_actions
+from .wire import Login, Outgoing, Reading, WireError
 
 __all__ = ("TEXT", "JsonWire")
 
@@ -36,7 +35,7 @@ ANSWERS = ("ready", "refused", "rejected", "joined", "placed", "removed", "logge
 
 
 @dataclass(frozen=True)
-class JsonWire(NamingWire):
+class JsonWire(TemplateWire):
     """JSON objects, or plain text, by templates; see the module's docstring for the placeholders.
 
     ``path``, ``headers``, ``subprotocols`` make the handshake; ``first`` lists what is sent once it is done.  ``ready``
@@ -133,38 +132,13 @@ class JsonWire(NamingWire):
                 "logs_in_again=True needs first=, which is sent again, and ready=, which answers it; and no login over "
                 "HTTP (before=)"
             )
-        check_actions(self.actions)
-        if self.placed is not None and not names_room(self.placed):
-            raise WireError(f"placed={self.placed!r}: it says which room the client is put into, by {{room}}")
-        if self.logged_out is not None and not self.offers("log_out"):
-            raise WireError(UNASKED)
+        self.check_answers(self.placed)
         if not self.path.startswith("/"):
             raise WireError(f"the path {self.path!r} must begin with /")
 
     @property
     def waits_for_ready(self) -> bool:  # type: ignore[override]
         return self.ready is not None
-
-    @property
-    def rejects(self) -> bool:  # type: ignore[override]
-        return self.rejected is not None
-
-    @property
-    def confirms_log_out(self) -> bool:  # type: ignore[override]
-        return self.logged_out is not None
-
-    @property
-    def confirms_joins(self) -> bool:  # type: ignore[override]
-        return self.joined is not None
-
-    @cached_property
-    def chooses_rooms(self) -> bool:  # type: ignore[override]
-        asks = names_room(self.join) or bool(self.rooms) or self.rooms_at_connect
-        return self.placed is not None and self.to_room is not None and not (asks and self.names_rooms)
-
-    @cached_property
-    def names_rooms(self) -> bool:  # type: ignore[override]
-        return names_room(self.to_room)
 
     @property
     def answers_heartbeats(self) -> bool:  # type: ignore[override]
@@ -178,32 +152,14 @@ class JsonWire(NamingWire):
     def rooms_at_connect(self) -> bool:
         return "{room}" in self.path
 
-    def offers(self, operation: str) -> bool:
-        leaves_rooms = names_room(self.leave) or self.chooses_rooms
-        templates = {
-            "emit": self.to_user,
-            "broadcast": self.to_all,
-            "run_agent": self.ask,
-            "log_out": self.logout or (None if leaves_rooms else self.leave),
-            "expire": self.expire_by,
-            "join": self.join,
-            "leave": self.leave if leaves_rooms else None,
-            "emit_to_room": self.to_room,
-        }
-        return templates.get(operation) is not None
-
     def describe(self) -> str:
         ways = (self.to_user, self.to_all, self.to_room, self.ask, *(action.say for action in self.actions.values()))
         templates = [one for one in ways if one is not None]
         return f"{'text' if all(isinstance(one, str) for one in templates) else 'JSON'} at {self.path}"
 
     def request(self, login: Login) -> Request:
-        said = self.said(login)
-        return Request(
-            str(fill(self.path, {key: quote(str(value)) for key, value in said.items()})),
-            tuple((name, str(fill(value, said))) for name, value in self.headers.items()),
-            tuple(str(fill(name, said)) for name in self.subprotocols),
-        )
+        subprotocols = tuple(str(fill(name, self.said(login))) for name in self.subprotocols)
+        return replace(super().request(login), subprotocols=subprotocols)
 
     def login(self, login: Login) -> Sequence[Frame]:
         return [frame_of(template, self.said(login)) for template in self.first]
@@ -241,7 +197,7 @@ class JsonWire(NamingWire):
         return self.to_room if isinstance(self.to_room, Http) else self._to_room.frame(self.told(event))
 
     def spoken_in(self, login: Login, room: str | None) -> tuple[str, ...]:
-        return (room,) if room is not None and names_room(self.to_room) else self.enters(login)
+        return (room,) if room is not None and self.names_rooms else self.enters(login)
 
     @cached_property
     def _to_user(self) -> Shape:

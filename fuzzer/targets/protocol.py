@@ -34,7 +34,7 @@ from .socketio import SocketIOWire
 from .users import integer_users, uuid_users
 from .wire import DEFAULT_ROOMS, Wire
 
-__all__ = ("FOR_WHOM", "ROOMS", "TEXTS", "asked_at", "guesses", "plain_wire", "plainly")
+__all__ = ("asked_at", "guesses", "placeholder_for", "plain_wire", "plainly")
 
 RECEIVES_TEXT = frozenset({"receive_text", "iter_text"})
 FOR_WHOM = re.compile(r"(to|recipient|receiver|target)(_?(user|client))?(_?(id|name))?", re.IGNORECASE)
@@ -170,6 +170,14 @@ def _messages(seen: Seen) -> Iterator[tuple[Any, Any]]:
     yield None, "{event}"
     if not seen.receives_json:
         yield {"type": "message", "to": "{to}", "text": "{event}"}, None
+
+
+def placeholder_for(name: str) -> str | None:
+    """What stands for something that is called so; None where the name does not tell."""
+    if FOR_WHOM.fullmatch(name):
+        return "{to}"
+    known = {"{room}": ROOMS, "{token}": TOKENS, "{user}": USERS, "{event}": TEXTS}
+    return next((placeholder for placeholder, names in known.items() if name in names), None)
 
 
 def _by_likelihood(seen: Seen) -> list[dict[str, str]]:

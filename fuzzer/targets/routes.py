@@ -15,7 +15,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-__all__ = ("ParameterKind", "Route", "events_of", "handlers_of", "namespace_of", "takes_auth", "websocket_routes")
+__all__ = (
+    "ParameterKind",
+    "Route",
+    "events_of",
+    "handlers_of",
+    "namespace_of",
+    "post_routes",
+    "takes_auth",
+    "websocket_routes",
+)
 
 ParameterKind = Literal["text", "integer", "uuid", "path"]
 """What a parameter of a path takes: a word, a number, a UUID, or all that is left."""
@@ -172,22 +181,30 @@ def _namespaces(endpoint: Any) -> Mapping[str, Mapping[str, Any]]:
 
 def _starlette(app: Any, prefix: str) -> Iterator[Route]:
     """Starlette, FastAPI and Litestar: a list of routes, mounts and routers among them."""
+    for path, route, original in _listed(app, prefix):
+        if "WebSocketRoute" in type(original).__name__:
+            handler = getattr(route, "route_handler", None)
+            endpoint = getattr(handler, "fn", None) or getattr(route, "endpoint", None)
+            yield Route(path, endpoint, wanted=_depended_on(getattr(route, "dependant", None)))
+        elif _is_mount(original):
+            for inner in websocket_routes(original.app):
+                whole = inner.socketio and inner.path != "/" and inner.path.startswith(path)
+                yield inner if whole else replace(inner, path=path.rstrip("/") + inner.path)
+
+
+def _listed(app: Any, prefix: str) -> Iterator[tuple[str, Any, Any]]:
+    """The path of each route in such a list, the route, and as it was before it was included in another router."""
     routes = getattr(app, "routes", None)
     if not isinstance(routes, list | tuple):
         return
     fastapi = sys.modules.get("fastapi.routing")
     contexts = getattr(fastapi, "iter_route_contexts", None)  # since included routers are looked up when asked
     for route in contexts(routes) if contexts is not None else routes:
-        original = getattr(route, "original_route", route)
-        path = prefix + str(getattr(route, "path", None) or "")
-        if "WebSocketRoute" in type(original).__name__:
-            handler = getattr(route, "route_handler", None)
-            endpoint = getattr(handler, "fn", None) or getattr(route, "endpoint", None)
-            yield Route(path, endpoint, wanted=_depended_on(getattr(route, "dependant", None)))
-        elif getattr(original, "app", None) is not None and not hasattr(original, "methods"):
-            for inner in websocket_routes(original.app):
-                whole = inner.socketio and inner.path != "/" and inner.path.startswith(path)
-                yield inner if whole else replace(inner, path=path.rstrip("/") + inner.path)
+        yield prefix + str(getattr(route, "path", None) or ""), route, getattr(route, "original_route", route)
+
+
+def _is_mount(original: Any) -> bool:
+    return getattr(original, "app", None) is not None and not hasattr(original, "methods")
 
 
 def _depended_on(dependant: Any) -> dict[str, Any]:
@@ -204,12 +221,19 @@ def _depended_on(dependant: Any) -> dict[str, Any]:
 
 
 def _quart(app: Any, prefix: str) -> Iterator[Route]:
+    yield from (Route(prefix + path, function) for path, function, rule in _ruled(app) if _takes_websockets(rule))
+
+
+def _ruled(app: Any) -> Iterator[tuple[str, Any, Any]]:
+    """The path of each rule of Quart's, its function, and the rule."""
     rules = getattr(app, "url_map", None)
     if rules is not None and hasattr(rules, "iter_rules"):
         functions = getattr(app, "view_functions", {})
-        for rule in rules.iter_rules():
-            if getattr(rule, "websocket", False):
-                yield Route(prefix + str(rule.rule), functions.get(rule.endpoint))
+        yield from ((str(rule.rule), functions.get(rule.endpoint), rule) for rule in rules.iter_rules())
+
+
+def _takes_websockets(rule: Any) -> bool:
+    return getattr(rule, "websocket", False)
 
 
 def _sanic(app: Any, prefix: str) -> Iterator[Route]:
@@ -301,3 +325,35 @@ def _route(path: str, endpoint: Any, handler: Any) -> Route:
 
 
 READERS = (_starlette, _quart, _sanic, _blacksheep, _aiohttp, _tornado, _channels, _socketio)
+
+
+# -- where something can be posted ------------------------------
+
+
+def post_routes(app: Any) -> list[Route]:
+    """Where something can be posted to an application of Starlette's, FastAPI's, aiohttp's or Quart's."""
+    return [*_starlette_posts(app, ""), *_aiohttp_posts(app), *_quart_posts(app)]
+
+
+def _starlette_posts(app: Any, prefix: str) -> Iterator[Route]:
+    for path, _, original in _listed(app, prefix):
+        if _posts(original):
+            yield Route(path, getattr(original, "endpoint", None))
+        elif _is_mount(original):
+            yield from _starlette_posts(original.app, path.rstrip("/"))
+
+
+def _aiohttp_posts(app: Any) -> Iterator[Route]:
+    web = sys.modules.get("aiohttp.web")
+    if web is not None and isinstance(app, web.Application):
+        for route in app.router.routes():
+            if route.method == "POST" and route.resource is not None:
+                yield Route(route.resource.canonical, route.handler)
+
+
+def _quart_posts(app: Any) -> Iterator[Route]:
+    yield from (Route(path, function) for path, function, rule in _ruled(app) if _posts(rule))
+
+
+def _posts(route: Any) -> bool:
+    return "POST" in (getattr(route, "methods", None) or ())

@@ -9,27 +9,24 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar
-from urllib.parse import quote
 
 from ..core.jsons import read_json
-from .frames import carries_any, in_objects, markers
+from .frames import MARKER, carries_any, in_objects, markers
 from .login import Http, HttpLogin
-from .naming import NamingWire
 from .own import Action
-from .templates import joined_room, names_room, quotes
+from .template_wire import TemplateWire
+from .templates import joined_room, quotes
 from .users import Naming
 from .wire import (
-    UNASKED,
     Frame,
     Login,
     Outgoing,
     Reading,
     Request,
     WireError,
-    check_actions,
     fill,
 )
 
@@ -49,11 +46,9 @@ EMITS, FIRST, JOINS, LOGS_OUT = 0, 97, 98, 99
 
 KINDS = 100
 
-MARKED = re.compile(r"cw-e(\d+)")
-
 
 @dataclass(frozen=True)
-class SocketIOWire(NamingWire):
+class SocketIOWire(TemplateWire):
     """Events of a Socket.IO application, by templates as in `JsonWire`.
 
     ``auth`` goes with the connect packet.  ``first`` lists events, each ``(name, argument)``, sent once the namespace
@@ -116,11 +111,7 @@ class SocketIOWire(NamingWire):
 
     def __post_init__(self) -> None:
         self._check_events()
-        if self.logged_out is not None and not self.offers("log_out"):
-            raise WireError(UNASKED)
-        if self.placed is not None and not names_room(self.placed[1]):
-            raise WireError(f"placed={self.placed!r}: it says which room the client is put into, by {{room}}")
-        check_actions(self.actions)
+        self.check_answers(None if self.placed is None else self.placed[1])
         for name, action in self.actions.items():
             if not isinstance(action.say, Http) and not _is_event(action.say):
                 raise WireError(f"the action {name!r} says an event, ('edit', {{'text': '{{event}}'}}), or a request")
@@ -140,48 +131,12 @@ class SocketIOWire(NamingWire):
             if not (said is None or pair or (isinstance(said, str) and name not in ("placed", "removed"))):
                 raise WireError(f"{name}={said!r}: it is an event and what its argument contains: ('done', {{}})")
 
-    @cached_property
-    def chooses_rooms(self) -> bool:  # type: ignore[override]
-        asks = names_room(self.join) or bool(self.rooms)
-        return self.placed is not None and self.to_room is not None and not (asks and self.names_rooms)
-
-    @cached_property
-    def names_rooms(self) -> bool:  # type: ignore[override]
-        return names_room(self.to_room)
-
     def describe(self) -> str:
         return f"Socket.IO at {self.path}" + (f", namespace {self.namespace}" if self.namespace != "/" else "")
 
-    def offers(self, operation: str) -> bool:
-        leaves_rooms = self.leave is not None and (names_room(self.leave) or self.chooses_rooms)
-        events = {
-            "emit": self.to_user,
-            "broadcast": self.to_all,
-            "run_agent": self.ask,
-            "join": self.join,
-            "leave": self.leave if leaves_rooms else None,
-            "log_out": self.logout or (None if leaves_rooms else self.leave),
-            "emit_to_room": self.to_room,
-        }
-        return events.get(operation) is not None
-
-    @property
-    def confirms_log_out(self) -> bool:  # type: ignore[override]
-        return self.logged_out is not None
-
-    @property
-    def rejects(self) -> bool:  # type: ignore[override]
-        return self.rejected is not None
-
-    @property
-    def confirms_joins(self) -> bool:  # type: ignore[override]
-        return self.joined is not None
-
     def request(self, login: Login) -> Request:
-        said = self.said(login)
-        path = str(fill(self.path, {key: quote(str(value)) for key, value in said.items()}))
-        headers = tuple((name, str(fill(value, said))) for name, value in self.headers.items())
-        return Request(f"{path}{'&' if '?' in path else '?'}EIO=4&transport=websocket", headers)
+        asked = super().request(login)
+        return replace(asked, path=f"{asked.path}{'&' if '?' in asked.path else '?'}EIO=4&transport=websocket")
 
     def read(self, frame: Frame, login: Login) -> Reading:
         if not isinstance(frame, str):
@@ -289,7 +244,7 @@ class SocketIOWire(NamingWire):
 
     def _is(
         self,
-        declared: str | tuple[str, Mapping[str, Any]] | None,
+        declared: Answer | None,
         name: Sequence[Any],
         arguments: Sequence[Any],
         login: Login,
@@ -325,8 +280,8 @@ class SocketIOWire(NamingWire):
     def _say(self, event: Event | Http | None, outgoing: Outgoing, kind: int = EMITS) -> Frame | Http:
         if isinstance(event, Http):
             return event
-        marked = MARKED.match(outgoing.marker)
-        return self._event(event, self.told(outgoing), int(marked[1]) * KINDS + kind if marked else None)
+        marked = MARKER.fullmatch(outgoing.marker)
+        return self._event(event, self.told(outgoing), int(marked[1][1:]) * KINDS + kind if marked else None)
 
     def emit(self, event: Outgoing) -> Frame | Http:
         return self._say(self.to_user, event)

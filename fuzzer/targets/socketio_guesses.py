@@ -7,14 +7,13 @@ for, its arguments tell.  Guesses are for a file that a user completes, and are 
 from __future__ import annotations
 
 import ast
-import inspect
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from .handlers import TOKENS, USERS, Seen, Source, called_name, read_source, sources_of
-from .protocol import FOR_WHOM, ROOMS, TEXTS
+from .handlers import Seen, Source, called_name, parameters_of, read_source, sources_of
+from .protocol import placeholder_for
 from .routes import Route, handlers_of, namespace_of, takes_auth
 from .socketio import SocketIOWire
 
@@ -51,21 +50,15 @@ class _Handler:
         return self.name, *(self._value(argument) for argument in self.arguments)
 
     def _value(self, called: str) -> str:
-        if called in ROOMS:
-            return "{room}"
-        if FOR_WHOM.fullmatch(called):
-            return "{to}"
-        if called in TOKENS:
-            return "{token}"
-        if called in USERS:
-            return "{user}"
-        if called in TEXTS or (self.tells and not self.enters and not self._has_text):
+        meant = placeholder_for(called)
+        if meant is None and self.tells and not self.enters and not self._has_text:
             return "{event}"
-        return "{room}" if (self.enters or self.leaves) and len(self.keys or self.arguments) == 1 else "x"
+        alone = len(self.keys or self.arguments) == 1
+        return meant or ("{room}" if (self.enters or self.leaves) and alone else "x")
 
     @property
     def _has_text(self) -> bool:
-        return any(called in TEXTS for called in self.keys or self.arguments)
+        return any(placeholder_for(called) == "{event}" for called in self.keys or self.arguments)
 
     def names(self, placeholder: str) -> bool:
         return placeholder in str(self.says()[1:])
@@ -123,10 +116,7 @@ def _logs_in(one: _Handler) -> bool:
 
 
 def _read(name: str, function: Any) -> _Handler:
-    try:
-        sid, *arguments = [one for one in inspect.signature(function).parameters if one != "self"]
-    except (TypeError, ValueError):
-        sid, arguments = "sid", []
+    sid, *arguments = parameters_of(function) or ["sid"]
     seen, called = Seen(), set()
     found = _Handler(name, tuple(arguments), ())
     for number, source in enumerate(sources_of(function, set(arguments[:1]))):
@@ -163,14 +153,10 @@ def _returned(source: Source) -> Iterator[dict[str, bool]]:
                 yield said
 
 
-def _shown(function: Any) -> dict[str, str] | None:
+def _shown(function: Any) -> dict[str, str]:
     """What goes with the connect packet: what the handler looks up in it."""
-    try:
-        arguments = [one for one in inspect.signature(function).parameters if one != "self"]
-    except (TypeError, ValueError):
-        arguments = []
     seen = Seen()
-    for source in sources_of(function, set(arguments[2:3])):
+    for source in sources_of(function, set(parameters_of(function)[2:3])):
         read_source(source, seen)
-    named = {key: "{user}" if key in USERS else "{token}" for key in seen.keys}
+    named = {key: "{user}" if placeholder_for(key) == "{user}" else "{token}" for key in seen.keys}
     return named or {"token": "{token}"}

@@ -98,11 +98,15 @@ def quotes(
     events: Sequence[str],
     said: Callable[[], Mapping[str, Any]],
 ) -> bool:
-    """The same of a template in which ``{event}`` stands for any of the events that the frame carries."""
-    if "{event}" not in repr(template):
-        return contains(template, data, said)
-    words = [{**said(), "event": f"cw-{event.partition('.')[0]}"} for event in events]
-    return any(contains(template, data, partial(dict, one)) for one in words)
+    """The same of a template in which ``{event}`` may stand for any of the events that the frame carries."""
+    markers = (f"cw-{event.partition('.')[0]}" for event in events)
+    return contains(template, data, said) or any(
+        contains(template, data, partial(_with_event, said, marker)) for marker in markers
+    )
+
+
+def _with_event(said: Callable[[], Mapping[str, Any]], marker: str) -> Mapping[str, Any]:
+    return {**said(), "event": marker}
 
 
 def _is_said(wanted: Any, value: Any, said: Callable[[], Mapping[str, Any]]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -25,9 +26,9 @@ APPLICATIONS_REST = 15.0
 class WireTraits:
     """What the application promises, how clients speak to it, and whether they reach it over bytes.
 
-    ``routes``: where it takes connections, as far as its framework tells; ``posts``: where something can be posted to
-    it.  ``guessed``: the operations by which clients
-    may speak, for the fewest first, where nobody said whom that is for; ``reaches``: which of them it was found to be.
+    ``routes``: where it takes connections, as far as its framework tells; ``posts`` says where something can be posted
+    to it, which hardly anybody asks.  ``guessed``: the operations by which clients may speak, for the fewest first,
+    where nobody said whom that is for; ``reaches``: which of them it was found to be.
     Until that is known the last is offered, which asks for the least.
     """
 
@@ -38,7 +39,7 @@ class WireTraits:
     routes: tuple[Route, ...] = ()
     guessed: tuple[Kind, ...] = ()
     reaches: Kind | None = None
-    posts: tuple[Route, ...] = ()
+    posts: Callable[[], Sequence[Route]] = tuple
 
     by_wire = True
 

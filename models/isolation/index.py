@@ -334,8 +334,7 @@ class HistoryIndex:
             for delivery in deliveries:
                 delivery.received = row
             c.waited = sent, sent_at, time
-            if round(time - sent_at, 3) >= self.policy.delay:
-                c.lapses.append((sent, row))
+            self._perhaps_lapsed(c, sent, row, time - sent_at)
 
     # -- connections ------------------------------
 
@@ -347,8 +346,14 @@ class HistoryIndex:
         self.rests.append(row)
         self._time_passes(row, time, "silence")
         for other in self.connections.values():
-            if other.in_flight and round(time - other.in_flight[0][1], 3) >= self.policy.delay:
-                other.lapses.append((other.in_flight[0][0], NEVER))
+            if other.in_flight:
+                sent, sent_at, _ = other.in_flight[0]
+                self._perhaps_lapsed(other, sent, NEVER, time - sent_at)
+
+    def _perhaps_lapsed(self, c: Connection, since: int, until: int, seconds: float) -> None:
+        """Note that a connection read nothing between two rows, where that is longer than a server need wait."""
+        if round(seconds, 3) >= self.policy.delay:
+            c.lapses.append((since, until))
 
     def _busy(self, row: int, time: float, number: int | None, c: Connection | None, detail: Detail) -> None:
         """The target learns only after so many seconds of what has just been read: for it, that took as much longer."""
@@ -357,8 +362,7 @@ class HistoryIndex:
         for other in self.connections.values():
             if other.waited is not None and other.waited[2] == time:
                 sent, sent_at, _ = other.waited
-                if round(time + detail - sent_at, 3) >= self.policy.delay:
-                    other.lapses.append((sent, row))
+                self._perhaps_lapsed(other, sent, row, time + detail - sent_at)
 
     def _gone(self, row: int, time: float, number: int | None, c: Connection | None, detail: Detail) -> None:
         if c is not None:
@@ -386,8 +390,7 @@ class HistoryIndex:
             since, at = c.stalled_since
             c.stalls.append((since, row, number is None))
             c.waited = since, at, time
-            if round(time - at, 3) >= self.policy.delay:
-                c.lapses.append((since, row))
+            self._perhaps_lapsed(c, since, row, time - at)
             for session in self._sessions_of(c):
                 session.stalled_since = None
 

@@ -41,9 +41,12 @@ def _counts_until(index: HistoryIndex, c: Connection) -> int:
     return index.rest_after(end) if index.by_wire else end
 
 
-def _crowded(index: HistoryIndex, b: Breach, most: int | None, everybody: bool) -> bool:
-    """Whether there may have been so many others, also ones that came and went before this one was told."""
-    c = b.connection
+def _crowded(index: HistoryIndex, b: Breach, most: int | None, everybody: bool, c: Connection | None = None) -> bool:
+    """Whether there may have been so many others, also ones that came and went before this one was told.
+
+    Others than the breach's connection, unless it is about another, ``c``.
+    """
+    c = c or b.connection
     return most is not None and c is not None and others_there(index, c, b.since, b.until, everybody) >= most
 
 
@@ -120,11 +123,8 @@ def waited_for_a_place(index: HistoryIndex, b: Breach) -> bool:
     act, policy = b.act, index.policy
     if act is None or policy.at_limit != "wait" or act.op.kind not in ("connect", "authenticate"):
         return False
-    c = index.session(act)
     limits = (policy.connections, True), (policy.per_user, False)
-    return any(
-        most is not None and others_there(index, c, b.since, b.until, everybody) >= most for most, everybody in limits
-    )
+    return any(_crowded(index, b, most, everybody, index.session(act)) for most, everybody in limits)
 
 
 @declared(attempts=(3, 60.0))

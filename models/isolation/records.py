@@ -97,9 +97,9 @@ class Connection:
     stalls: list[tuple[int, int, bool]] = field(default_factory=list)
     """(from row, to row, whether everything else had come to rest before it read again)"""
     lapses: list[tuple[int, int]] = field(default_factory=list)
+    """(from row, to row): a frame lay unread, or it did not read at all, for longer than the policy's delay"""
     waited: tuple[int, float, float] | None = None
     """What it read last, or began to read again, was sent at this row and time, and read at this time."""
-    """(from row, to row): a frame lay unread, or it did not read at all, for longer than the policy's delay"""
     rooms: dict[str, list[Span]] = field(default_factory=dict)
     moves: list[tuple[int, str, bool]] = field(default_factory=list)
     """(row, room, whether it asked to join it and not to leave it)"""

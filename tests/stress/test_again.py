@@ -6,11 +6,12 @@ import json
 
 import pytest
 
+from benchmarks.servers import free_port, running
 from crosswire.fuzzer.stress.again import run_again
 from crosswire.fuzzer.stress.reproduce import cuts
 from crosswire.fuzzer.stress.run import Broken, Result, Settings, stress
 
-from .live import chat, free_port, served, settings_for
+from .live import chat, settings_for
 
 CHAT = "examples.wires:websockets_chat"
 
@@ -23,7 +24,7 @@ a busy server took later."""
 def failed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Result, Broken]:
     """A run against a server that has lost events, which is gone now."""
     port = free_port()
-    with served(chat("leak", port), port):
+    with running(chat("leak", port), port):
         settings = settings_for(port, CHAT, tmp_path_factory.mktemp("again"), rate=150.0)
         result = stress(settings)
     return settings, result, next(one for one in result.broken.values() if one.proven.violation.kind == "LostEvent")
@@ -36,7 +37,7 @@ def at(settings: Settings, port: int) -> Settings:
 def test_the_lanes_alone_fail_again_and_are_saved(failed: tuple[Settings, Result, Broken]) -> None:
     settings, result, broken = failed
     port = free_port()
-    with served(chat("leak", port), port):
+    with running(chat("leak", port), port):
         again = run_again(at(settings, port), result, broken, TIMES)
     assert again.times == TIMES and 1 <= again.failed <= TIMES
     assert len(again.program) < len(broken.played.program) / 4
@@ -51,7 +52,7 @@ def test_a_repaired_server_does_not_fail_with_them(failed: tuple[Settings, Resul
     settings, result, broken = failed
     port = free_port()
     before = result.after
-    with served(chat("leak_repaired", port), port):
+    with running(chat("leak_repaired", port), port):
         again = run_again(at(settings, port), result, broken, 2)
     assert (again.times, again.failed, again.file) == (2, 0, None)
     assert before is not None and result.after is not None

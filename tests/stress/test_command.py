@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.servers import HERE, connections, free_port, listening, running
 from crosswire.fuzzer.cli.plotting import write_plots
 from crosswire.fuzzer.cli.stored import export_tables
 from crosswire.fuzzer.cli.trust import check_trust
@@ -25,7 +26,7 @@ from crosswire.fuzzer.store import Store, StressRuns
 
 from ..command import crosswire
 from ..test_report import Tables
-from .live import ROOT, chat, connections, free_port, listening, served
+from .live import chat
 
 SHORT = ("--for", "1s", "--within", "1s", "--users", "20", "--rate", "200", "--seed", "1")
 
@@ -39,7 +40,7 @@ def leaky(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     """The results of a run against a server with a leak that the command starts itself, and what it printed."""
     port, folder = free_port(), tmp_path_factory.mktemp("leaky")
     start = shlex.join(chat("leak", port))
-    done = crosswire(*typed(port, "--start", start, "--json", "--results", str(folder)), cwd=ROOT, expect=1)
+    done = crosswire(*typed(port, "--start", start, "--json", "--results", str(folder)), cwd=HERE, expect=1)
     assert not listening(port), "the server is ended with the round"
     assert "round 1:" in done.stderr
     return folder, json.loads(done.stdout)
@@ -110,12 +111,12 @@ def test_the_run_is_listed_reported_drawn_and_exported(leaky: tuple[Path, Any], 
 
 def test_ctrl_c_closes_connections_and_keeps_the_history(tmp_path: Path) -> None:
     port = free_port()
-    with served(chat("leak_repaired", port), port):
+    with running(chat("leak_repaired", port), port):
         command = [sys.executable, "-m", "crosswire.fuzzer", *typed(port, "--results", str(tmp_path))]
         command[command.index("--for") + 1] = "600s"
         environment = {**os.environ, "PYTHONHASHSEED": "0"}
         process = subprocess.Popen(
-            [*command, "--round", "600s"], cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            [*command, "--round", "600s"], cwd=HERE, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
         ends = time.monotonic() + 60
         while connections(port) < 5 and time.monotonic() < ends:  # before the round there is one, to see who answers
@@ -133,8 +134,8 @@ def test_ctrl_c_closes_connections_and_keeps_the_history(tmp_path: Path) -> None
 
 def test_a_server_that_does_not_understand_is_no_success(tmp_path: Path) -> None:
     port = free_port()
-    with served(chat("deaf", port), port):
-        done = crosswire(*typed(port, "--results", str(tmp_path)), cwd=ROOT, expect=2)
+    with running(chat("deaf", port), port):
+        done = crosswire(*typed(port, "--results", str(tmp_path)), cwd=HERE, expect=2)
     assert "nothing was heard" in done.stderr
 
 

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.servers import connections, free_port, handler, running, uvicorn
 from crosswire.fuzzer.stress.run import Result, stress
 from crosswire.fuzzer.targets import JsonWire
 
-from .live import chat, connections, free_port, handler, kinds, served, settings_for, stressed, uvicorn
+from .live import chat, kinds, settings_for, stressed
 
 CHAT = "examples.wires:websockets_chat"
 
@@ -49,7 +50,7 @@ def test_the_bug_is_found(name: str, tmp_path: Path) -> None:
     wanted, wire = BUGS[name]
     port = free_port()
     found: set[str] = set()
-    with served(command(name, port), port):
+    with running(command(name, port), port):
         for seed in range(3):  # how busy the machine is decides, too
             result = stress(settings_for(port, wire, tmp_path, seed=seed, first=True))
             found |= kinds(result)
@@ -80,7 +81,7 @@ def unaccused(result: Result) -> None:
 
 def test_a_server_that_is_frozen_for_a_while_is_not_accused(tmp_path: Path) -> None:
     port = free_port()
-    with served(chat("loss_repaired", port), port) as process:
+    with running(chat("loss_repaired", port), port) as process:
 
         def freeze() -> None:
             while connections(port) < 10 and not over.is_set():  # before the round there is one, to see who answers
@@ -117,7 +118,7 @@ def test_a_server_that_is_asked_for_too_much_is_not_accused(tmp_path: Path) -> N
 
 def test_on_trio_it_is_the_same(tmp_path: Path) -> None:
     port = free_port()
-    with served(chat("leak", port), port):
+    with running(chat("leak", port), port):
         result = stress(settings_for(port, CHAT, tmp_path, backend="trio", seconds=0.6))
     assert "CrossUserLeak" in kinds(result)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
+from benchmarks.servers import HERE
 from crosswire.models.isolation.outside import CHECKS, NEVER_JUDGED
 from crosswire.models.isolation.outside_index import CROWDED
 
 from ..command import crosswire
-from .live import ROOT
 
-PAGE = (ROOT / "docs" / "stress.md").read_text(encoding="utf-8")
+PAGE = (HERE / "docs" / "stress.md").read_text(encoding="utf-8")
 
 
 def test_every_check_is_in_the_right_table() -> None:
@@ -24,6 +24,6 @@ def test_every_check_is_in_the_right_table() -> None:
 
 
 def test_its_options_are_those_of_the_command() -> None:
-    told = crosswire("stress", "--help", cwd=ROOT, expect=0).stdout
+    told = crosswire("stress", "--help", cwd=HERE, expect=0).stdout
     for option in set(re.findall(r"`(--[a-z-]+)", PAGE)):
         assert option in told, option

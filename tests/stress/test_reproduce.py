@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.servers import free_port, running
 from crosswire.fuzzer.core.history import Aim, Content, EventId, Mention, Row, RowKind
 from crosswire.fuzzer.core.program import Kind, Operation, Program
 from crosswire.fuzzer.engine.execution import Worker
@@ -16,14 +17,14 @@ from crosswire.fuzzer.stress.reproduce import CLOSE, Beside, cut, reproduce, tar
 from crosswire.fuzzer.stress.run import stress
 from crosswire.fuzzer.targets.resolve import resolve
 
-from .live import chat, free_port, served, settings_for
+from .live import chat, settings_for
 
 CHAT = "examples.wires:websockets_chat"
 
 
 def test_a_leak_seen_live_becomes_a_small_counterexample(tmp_path: Path) -> None:
     port = free_port()
-    with served(chat("leak", port), port):
+    with running(chat("leak", port), port):
         result = stress(settings_for(port, CHAT, tmp_path, seconds=1.0, clients=8, rate=150.0))
     one = next(one for one in result.broken.values() if one.proven.violation.kind == "CrossUserLeak")
     worker = Worker(resolve(target_for("tests.stress.servers.chats:leak", CHAT)))

@@ -11,11 +11,12 @@ import trustme
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.servers import free_port, running, uvicorn
 from crosswire.fuzzer import UsageError
 from crosswire.fuzzer.stress.run import stress
 from crosswire.fuzzer.stress.tls import Cipher
 
-from .live import chat, free_port, kinds, served, settings_for, stressed, uvicorn
+from .live import chat, kinds, settings_for, stressed
 
 CHAT = "examples.wires:websockets_chat"
 AUTHORITY = trustme.CA()
@@ -56,7 +57,7 @@ def test_logins_over_https_work_and_nobody_is_accused(certificate: Path, tmp_pat
 
 def test_a_certificate_that_is_not_trusted_is_told_unless_any_will_do(certificate: Path, tmp_path: Path) -> None:
     port = free_port()
-    with served([*chat("leak_repaired", port), str(certificate)], port):
+    with running([*chat("leak_repaired", port), str(certificate)], port):
         with pytest.raises(UsageError, match=r"is not trusted .*--insecure"):
             stress(settings_for(port, CHAT, tmp_path, scheme="wss", **SHORT))
         result = stress(settings_for(port, CHAT, tmp_path, scheme="wss", insecure=True, **SHORT))
@@ -68,13 +69,13 @@ def test_a_certificate_in_another_name_is_not_the_servers(tmp_path: Path) -> Non
     port, other = free_port(), tmp_path / "other.pem"
     AUTHORITY.issue_cert("chat.example").private_key_and_cert_chain_pem.write_to_path(other)
     command = [sys.executable, "-m", "tests.stress.servers.serve", "tests.stress.servers.chats:deaf", str(port)]
-    with served([*command, str(other)], port), pytest.raises(UsageError, match="is not trusted"):
+    with running([*command, str(other)], port), pytest.raises(UsageError, match="is not trusted"):
         stress(settings_for(port, CHAT, tmp_path, scheme="wss"))
 
 
 def test_who_does_not_speak_tls_is_told(tmp_path: Path) -> None:
     port = free_port()
-    with served(chat("deaf", port), port), pytest.raises(UsageError, match="does not speak TLS"):
+    with running(chat("deaf", port), port), pytest.raises(UsageError, match="does not speak TLS"):
         stress(settings_for(port, CHAT, tmp_path, scheme="wss"))
 
 
