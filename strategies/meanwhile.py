@@ -36,6 +36,9 @@ def meanwhile(vocabulary: Vocabulary) -> dict[str, Any]:
     ) -> None:
         phrases.while_stalled(self.script, connection, said, resumes, tab, seconds)
 
+    def two_stalled(self: ProgramMachine, connection: int, other: int, said: Said, how: Kind) -> None:
+        phrases.two_stalled(self.script, connection, other, said, how)
+
     def leave_meanwhile(
         self: ProgramMachine, said: Said, connection: int, how: Kind, speaks: bool, tab: bool, slow: bool
     ) -> None:
@@ -75,6 +78,7 @@ def meanwhile(vocabulary: Vocabulary) -> dict[str, Any]:
             tab=tabs,
             seconds=st.sampled_from((None, None, SLOW_FOR)),
         )(while_stalled),
+        "two_stalled": rule(connection=which, other=which, said=said, how=leaving)(two_stalled),
         "leave_meanwhile": rule(
             said=said,
             connection=which,

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from crosswire.fuzzer import Action, Adapter, Client, Event, JsonWire, Target, UsageError, application, operation
-from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
 from crosswire.fuzzer.core.history import Aim
 from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.engine.execution import TargetError, Worker
@@ -18,12 +17,12 @@ from crosswire.fuzzer.search import RandomWalk
 
 from .applications.assistants import ASKS, wire
 from .isolation.story import NOBODY, Story, kinds, served
+from .searching import kinds_found
 
 
 def accusations(target: Target, executions: int = 80) -> set[str]:
     target.state.proven = True  # proving takes longer than what is asked here
-    tally = Campaign(target, Plan(executions=executions, seed=7), explaining=False).run()
-    return {found.finding.violation.kind for found in tally.found.values()}
+    return kinds_found(target, executions, 7)
 
 
 def ask(number: int, user: str) -> Operation:

@@ -40,7 +40,8 @@ class Policy:
     ``hears_out``: what a client said before it took a proper leave is heard as if it had stayed (False: whoever
     leaves may take along what nobody has confirmed).  ``may_refuse``: an emit that returned False was refused, and is
     owed to nobody.  ``failure``: an emit that reports failure was not delivered, or only nobody knows.  ``grace``:
-    tasks may outlive the clients they serve for so long.  ``records``: something of each client that ever came may be
+    tasks may outlive the clients they serve for so long.  ``overhears``: users, ``("u2",)``, who may be sent whatever
+    is said, to whomever and wherever, as a moderator is.  ``records``: something of each client that ever came may be
     kept for good, as who writes down all logins does.
     """
 
@@ -71,6 +72,12 @@ class Policy:
     kept_for: float | None = None
     one_tab: bool = False
     attempts: tuple[int, float] | None = None
+    overhears: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        strange = [name for name in self.overhears if not (name[:1] == "u" and name[1:].isdecimal())]
+        if strange:
+            raise ValueError(f'overhears= names users as programs do, ("u2",) say; {strange[0]!r} is none of them')
 
     @property
     def may_refuse_newcomers(self) -> bool:

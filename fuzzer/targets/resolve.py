@@ -80,6 +80,8 @@ def check_name(name: str) -> None:
     """See whether a name can stand for a target, without taking it up; raises `UnknownTargetError`."""
     targets = bundled()
     if ":" not in name and name not in targets:
+        if name.endswith(".py"):
+            raise UnknownTargetError(f"target {name!r}: say what in the file is to be fuzzed, {name}:target for one")
         close = difflib.get_close_matches(name, targets, 1)
         hint = f"did you mean {close[0]}? " if close else ""
         raise UnknownTargetError(

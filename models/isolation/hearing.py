@@ -105,6 +105,12 @@ def member_elsewhere(index: HistoryIndex, b: Breach) -> bool:
     )
 
 
+def overhears(index: HistoryIndex, b: Breach) -> bool:
+    """It is declared that this user is sent what others are: a moderator, say, as long as logged in."""
+    c = b.connection
+    return isinstance(b.violation, v.CrossUserLeak) and c is not None and c.identity in index.policy.overhears
+
+
 def still_ending(index: HistoryIndex, b: Breach) -> bool:
     """Another operation that ends the same login was under way when this one returned: it ends with the later."""
     c = b.connection
@@ -260,9 +266,9 @@ def answered(index: HistoryIndex, b: Breach) -> bool:
 
 
 CHECKS = (
-    Check(heard_by_strangers, (no_log_out, would_be_closed, in_its_queue, still_ending, member_elsewhere)),
-    Check(heard_after_leaving, (under_way, in_line, clock_moved, member_elsewhere)),
-    Check(heard_in_two_rooms, (other_tab_there,)),
+    Check(heard_by_strangers, (no_log_out, would_be_closed, in_its_queue, still_ending, member_elsewhere, overhears)),
+    Check(heard_after_leaving, (under_way, in_line, clock_moved, member_elsewhere, overhears)),
+    Check(heard_in_two_rooms, (other_tab_there, overhears)),
     Check(spoken_by_strangers, (no_log_out,)),
-    Check(frames_addressed, (answered,)),
+    Check(frames_addressed, (answered, overhears)),
 )

@@ -19,8 +19,9 @@ def held(
     waited_out: bool = False,
     operation: Any = "emit",
     key: tuple[str | int, ...] | None = None,
+    leaves: bool = False,
 ) -> Story:
-    """A client stalls while an operation of u2's is under way: an emit to u0, or a connect."""
+    """A client stalls while an operation of u2's is under way: an emit to u0, or a connect; c0 leaves meanwhile."""
     story = managed("u0", "u1")
     story.stall(stalled)
     number = story.begin("emit", None, "u2", to="u0") if operation == "emit" else story.begin("connect", "c2", "u2")
@@ -28,6 +29,8 @@ def held(
         own = number if key[-1] == "own" else key[-1]
         story.mark(RowKind.CLOCK, ((*key[:-1], own),))
     story.wait(seconds).resume(stalled, waited_out=waited_out)
+    if leaves:
+        story.leave("c0")
     if operation == "emit":
         story.hears("c0", number)
     return story.end(number).rest()
@@ -387,6 +390,8 @@ def test_what_a_stall_without_an_end_took_is_said() -> None:
 )
 def test_a_newcomer_waits_for_a_place_where_declared(policy: dict[str, Any], excused: bool) -> None:
     declared = {"at_limit": "wait", **policy}
-    assert kinds(held(operation="connect"), **declared) == ([] if excused else ["HeldUp"])
-    assert (held(operation="connect").excused(**declared) == ["waited_for_a_place"]) == excused
+    newcomer = held(operation="connect", leaves=True)
+    assert kinds(newcomer, **declared) == ([] if excused else ["HeldUp"])
+    assert (newcomer.excused(**declared) == ["waited_for_a_place"]) == excused
+    assert kinds(held(operation="connect"), **declared) == ["HeldUp"], "nobody has made room for it"
     assert kinds(held(), **declared) == ["HeldUp"], "who says something waits for no place"

@@ -123,6 +123,22 @@ class Stutters(Chat):
         await super().send(client, event)
 
 
+class Moderated(Chat):
+    """One user is copied in on everything that is not for it anyway."""
+
+    moderator = "u2"
+
+    async def emit(self, event: Event) -> Any:
+        await super().emit(event)
+        if event.to != self.moderator:
+            for tab in list(self.tabs[self.moderator]):
+                await self.send(tab, event)
+
+
+class CopiesAnother(Moderated):
+    moderator = "u1"
+
+
 class Drops(Chat):
     async def emit(self, event: Event) -> Any:
         return None
@@ -247,6 +263,7 @@ IN_TURN = (
     connect(2, "u0"),
     SETTLE,
 )
+MODERATED = (connect(0, "u0"), connect(1, "u2"), connect(2, "u1"), SETTLE, emit("u3", "u0"), SETTLE)
 TWO_TABS = (*TWO, emit("u1", "u0"), SETTLE)
 FOUR = (connect(0, "u0"), *(emit("u1", "u0") for _ in range(4)), SETTLE)
 BURST = (connect(0, "u0"), SETTLE, emit("u1", "u0"), emit("u2", "u0"), SETTLE)
@@ -271,6 +288,7 @@ LOGS_OUT = (connect(0, "u0"), SETTLE, Operation("log_out", "c0"), emit("u1", "u0
         ({"delivery": "at least once"}, Stutters, Drops, ONE, "DuplicateEvent"),
         ({"delivery": "at most once"}, Drops, Stutters, ONE, "LostEvent"),
         ({"one_tab": True}, NewestTab, Drops, TWO_TABS, "LostEvent"),
+        ({"overhears": ("u2",)}, Moderated, CopiesAnother, MODERATED, "CrossUserLeak"),
         ({"kept": "each"}, KeepsForEach, KeepsNothing, ABSENT, "OfflineDuplicate"),
         ({"tabs_wait": True}, OneAtATime, OneForAll, TAB, "HeldUp"),
         ({"logs_out": False}, StaysIn, Drops, LOGS_OUT, "LateDelivery"),

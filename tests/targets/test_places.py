@@ -67,3 +67,9 @@ def test_modules_are_named_as_ever(here: Path) -> None:
 def test_a_file_that_is_not_there_is_said_to_be(here: Path) -> None:
     with pytest.raises(UnknownTargetError, match=r"there is no file gone/chat\.py"):
         resolve("gone/chat.py:Chat")
+
+
+def test_of_a_file_it_is_to_be_said_what_in_it_to_fuzz(here: Path) -> None:
+    (here / "chat_fuzz.py").touch()
+    with pytest.raises(UnknownTargetError, match=r"what in the file is to be fuzzed, chat_fuzz\.py:target for one"):
+        resolve("chat_fuzz.py")

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
 from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.search import RandomWalk
@@ -17,6 +16,7 @@ from crosswire.fuzzer.targets.wire import Outgoing, WireError
 
 from ..applications.acknowledged import signed
 from ..schedules import kinds_under
+from ..searching import kinds_found
 
 ACK = SocketIOWire.ACK
 
@@ -45,13 +45,6 @@ def rows(name: str, *operations: Operation, wire: SocketIOWire = WIRE) -> list[t
     with worker.session():
         history = worker.run(Program(operations), RandomWalk(1)).history
     return [(str(row.kind), row.operation, row.connection, row.detail) for row in history]
-
-
-def found(name: str, wire: SocketIOWire = WIRE) -> set[str]:
-    target = application(f"tests.applications.acknowledged:{name}", wire=wire)
-    tally = Campaign(target, Plan(executions=150, seed=1)).run()
-    assert not tally.doubtful
-    return {one.finding.violation.kind for one in tally.found.values()}
 
 
 COME = tuple(Operation("connect", f"c{number}", f"u{number}") for number in range(2))
@@ -87,7 +80,7 @@ def test_a_bad_token_is_refused_by_the_acknowledgement() -> None:
     ],
 )
 def test_what_acknowledgements_say_is_heeded(name: str, kinds: set[str]) -> None:
-    told = found(name)
+    told = kinds_found(application(f"tests.applications.acknowledged:{name}", wire=WIRE), 150, 1, kinds)
     assert told >= kinds and bool(told) == bool(kinds)
 
 

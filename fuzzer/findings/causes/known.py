@@ -127,28 +127,41 @@ def _holding(taken_at: Line, chain: Chain) -> Line:
 
 
 def held_up(finding: Finding, trace: Trace, glue: str | None) -> Cause | None:
-    """Where an operation waits that a stalled client holds up: for whoever has the lock, where that one waits."""
+    """Where an operation waits that a stalled client holds up: for whoever has the lock, where that one waits.
+
+    Of a server it is who serves the client that speaks or comes; else any task that waits where none did before.
+    """
     if finding.violation.kind != "HeldUp":
         return None
-    last = finding.violation.evidence[-1]
-    operation = finding.execution.history[last].operation
+    execution = finding.execution
+    since, last = finding.violation.evidence[0], finding.violation.evidence[-1]
+    operation = execution.history[last].operation
+    stalled = next((at for at, row in enumerate(execution.history) if row.kind == RowKind.STALLED), 0)
+    idle = {chain[-1] for pause in trace.pauses if pause.rows <= stalled for chain in pause.waits.values()}
+    meanwhile = [pause for pause in trace.pauses if since < pause.rows <= last]
     mine = [task for task, behalf in trace.behalf.items() if behalf == operation]
-    waited: Counter[tuple[Line, ...]] = Counter()
-    for event, chains in trace.waits.items():
-        for task in mine:
-            own = [line for line in chains.get(task, ()) if line.file != glue]
-            if not own or trace.began.get(event, 0) > last:
-                continue
-            held = trace.locks.get(event, {}).get(task)
-            if held is None or held.taken_at is None:
-                waited[own[-1],] += 1
-            else:
-                chain = chains.get(held.holder, ())
-                waited[_holding(held.taken_at, chain), held.taken_at, own[-1]] += 1
-    if not waited:
-        return None
-    lines = max(waited, key=lambda one: (waited[one], one))
-    return Cause(Reason.HELD_UP, (Reason.HELD_UP, lines[0].key), tuple((line,) for line in dict.fromkeys(lines)))
+    op = execution.program.operation(operation)
+    serving = [
+        task
+        for task in trace.behalf
+        if not mine and op is not None and op.connection is not None
+        if connection_of(task, trace, execution) == op.connection
+    ]
+    for tasks, before in ((mine, frozenset[Line]()), (serving, idle), ([*trace.behalf], idle)):
+        waited: Counter[tuple[Line, ...]] = Counter()
+        for pause in meanwhile:
+            for task in tasks:
+                own = [line for line in pause.waits.get(task, ()) if line.file != glue]
+                held = pause.locks.get(task)
+                if held is not None and held.taken_at is not None and own:
+                    chain = pause.waits.get(held.holder, ())
+                    waited[_holding(held.taken_at, chain), held.taken_at, own[-1]] += 1
+                elif own and own[-1] not in before:
+                    waited[own[-1],] += 1
+        if waited:
+            lines = max(waited, key=lambda one: (waited[one], one))
+            return Cause(Reason.HELD_UP, (Reason.HELD_UP, lines[0].key), tuple((line,) for line in dict.fromkeys(lines)))
+    return None
 
 
 def told(finding: Finding, trace: Trace) -> Cause | None:

@@ -42,6 +42,15 @@ class Held:
     taken_at: Line | None
 
 
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Time passes: how many rows the history has by then, where tasks wait, and for which locks."""
+
+    rows: int
+    waits: dict[int, Chain]
+    locks: dict[int, Held]
+
+
 @dataclass(slots=True)
 class Trace:
     """What the target's own code did in one execution.
@@ -74,6 +83,7 @@ class Trace:
     names: dict[int, str] = field(default_factory=dict)
     locks: dict[int, dict[int, Held]] = field(default_factory=dict)
     """event -> task -> the lock that it waited for when the event became visible"""
+    pauses: list[Pause] = field(default_factory=list)
 
     def lines(self) -> set[Line]:
         return {line for tasks in self.runs.values() for lines in tasks.values() for line in lines}
@@ -150,16 +160,21 @@ class _Tracer:
         self._noted = len(rows)
         event = len(self._loop.visible) + 1
         trace.marks[event] = len(trace.sequence)
-        trace.waits[event] = chains = {}
-        trace.locks[event] = locks = {}
+        trace.waits[event], trace.locks[event] = self._waiting()
+        if rested:
+            trace.rests |= {chain[-1] for chain in trace.waits[event].values()}
+
+    def _waiting(self) -> tuple[dict[int, Chain], dict[int, Held]]:
+        """Where each task waits that does so in the target's own code, and for which lock, where for one."""
+        chains: dict[int, Chain] = {}
+        locks: dict[int, Held] = {}
         for task in self._loop.alive():
             if chain := self._chain(task):
                 chains[self._number(task)] = chain
-                if rested:
-                    trace.rests.add(chain[-1])
                 holder, taken = self._locks.get(_wanted(task), (None, None)) if self._locks else (None, None)
                 if holder is not None:
                     locks[self._number(task)] = Held(self._number(holder), taken)
+        return chains, locks
 
     def _chain(self, task: Any) -> Chain:
         frames = (frame for frame in suspended(task) if is_own(frame.f_code.co_filename))
@@ -209,18 +224,23 @@ class _Tracer:
     def watching(self) -> Iterator[None]:
         """Hear what runs, and which locks are taken."""
         loop = self._loop
-        reset = loop.reset
+        reset, move_clock = loop.reset, loop.move_clock
 
         def ends() -> None:
             self._note()
             reset()
 
+        def passes(until: float) -> None:
+            self.trace.pauses.append(Pause(len(self._worker.rows), *self._waiting()))
+            move_clock(until)
+
         loop.reset = ends  # type: ignore[method-assign]
+        loop.move_clock = passes  # type: ignore[method-assign]
         try:
             with _heard(self):
                 yield
         finally:
-            del loop.reset
+            del loop.reset, loop.move_clock
 
     def took(self, frame: FrameType) -> None:
         """A lock's `acquire` returns."""
