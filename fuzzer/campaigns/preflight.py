@@ -19,6 +19,7 @@ from ..core.history import Failure, Farewell
 from ..core.program import EMITS, Operation, Program
 from ..engine.execution import Execution, TargetError, Worker
 from ..findings.finding import judged
+from ..targets.login import Http
 from ..targets.traits import WireTraits
 from ..targets.wire import Login, Outgoing, Wire
 from ..world import InOrder
@@ -154,6 +155,12 @@ def _joined(name: str, wire: Wire, execution: Execution, frames: Sequence[Sent])
     said = {row.operation for row in execution.history if row.kind == "returned" and row.detail is None}
     for number, op in enumerate(execution.program.operations):
         if op.kind == "join" and number not in said:
+            asked = wire.join_room(Login(op.connection or "", op.user or "", "", op.user), op.room or "")
+            if isinstance(asked, Http):
+                raise TargetError(
+                    f"{name}: {op.connection} is not let into {op.room}: {asked.method} {asked.path} is answered by a "
+                    "refusal, or not at all"
+                )
             heard = [sent.shown(80) for sent in frames if sent.connection == op.connection]
             raise TargetError(
                 f"{name}: nobody says that {op.connection} has joined {op.room}: the frame that does (joined=) never "

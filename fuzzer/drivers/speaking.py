@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from ..clients.link import Link, Unconnected, refusal
 from ..core.history import Aim, Detail, Outcome, Refusal, RowKind
@@ -164,13 +165,25 @@ class Speaking(Saying):
         if isinstance(said, Http) and aim is not None:
             aim = aim._replace(by_request=True)
         self.record(RowKind.INVOKED, number, op.connection, aim)
-        if isinstance(said, Http):  # over connections of their own, so the next waits until this one is answered
-            lane.running = number
-            self.asking[number] = client.login.connection
-            self.ask(client, said, self.wire.told(event), partial(self.answered, number, lane, heard))
+        if isinstance(said, Http):
+            self._request(number, lane, client, said, self.wire.told(event), heard)
         else:
             self.emitting[number] = client.login.connection
             client.link.send(said)
+
+    def _request(
+        self,
+        number: int,
+        lane: Lane,
+        client: WireClient,
+        said: Http,
+        variables: Mapping[str, Any],
+        heard: Callable[[HttpAnswer], Detail] = taken,
+    ) -> None:
+        """Say something by a request: over a connection of its own, so the next waits until this one is answered."""
+        lane.running = number
+        self.asking[number] = client.login.connection
+        self.ask(client, said, variables, partial(self.answered, number, lane, heard))
 
     def answered(self, number: int, lane: Lane, heard: Callable[[HttpAnswer], Detail], answer: HttpAnswer) -> None:
         """What was asked over HTTP is answered: it was taken, or refused."""
@@ -233,10 +246,15 @@ class Speaking(Saying):
                     client.rooms.clear()
             else:
                 aim = Aim(rooms=(op.room,))
+            speak = self.wire.join_room if op.kind == "join" else self.wire.leave_room
+            said = speak(client.login, room)
+            if isinstance(said, Http):
+                self.record(RowKind.INVOKED, number, op.connection, aim._replace(by_request=True))
+                self._request(number, lane, client, said, {**self.wire.said(client.login), "room": room})
+                return
             self.record(RowKind.INVOKED, number, op.connection, aim)
             self.emitting[number] = client.login.connection
-            speak = self.wire.join_room if op.kind == "join" else self.wire.leave_room
-            for frame in speak(client.login, room):
+            for frame in said:
                 client.link.send(frame)
 
     do_leave = do_join

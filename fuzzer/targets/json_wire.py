@@ -23,7 +23,7 @@ from .login import Http, HttpLogin, fill
 from .own import Action
 from .presence import Presence
 from .template_wire import TemplateWire
-from .templates import USER, Shape, Template, contains, frame_of, joined_room, quotes
+from .templates import USER, Shape, Template, contains, frame_of, joined_room, names_room, quotes
 from .users import Naming
 from .wire import Login, Outgoing, Reading, WireError
 
@@ -71,8 +71,8 @@ class JsonWire(TemplateWire):
 
     ``users`` says what the application calls its users (`integer_users`, or any function from ``u0`` to a name or a
     number); ``token`` makes the token of one of them, so called, as the application itself would (sign a JWT);
-    ``before`` is a login over HTTP that comes first.  ``to_user``, ``to_all`` and ``to_room`` may be requests over HTTP
-    (`Http`).
+    ``before`` is a login over HTTP that comes first.  ``to_user``, ``to_all``, ``to_room``, ``join``, and a ``leave``
+    with ``{room}``, may be requests over HTTP (`Http`).
     """
 
     path: str = "/ws?token={token}"
@@ -88,13 +88,13 @@ class JsonWire(TemplateWire):
     to_all: Template | Http | None = None
     rejected: Mapping[str, Any] | None = None
     ask: Template | None = None
-    leave: Template | None = None
+    leave: Template | Http | None = None
     recipient: str | None = None
     sender: str | None = None
     logout: Template | None = None
     logged_out: Mapping[str, Any] | None = None
     rooms: Sequence[str] | Mapping[str, Sequence[str]] = ()
-    join: Template | None = None
+    join: Template | Http | None = None
     joined: Mapping[str, Any] | None = None
     to_room: Template | Http | None = None
     placed: Mapping[str, Any] | None = None
@@ -121,11 +121,16 @@ class JsonWire(TemplateWire):
         for name in ("user", "recipient", "sender", "batch"):
             if not isinstance(getattr(self, name), str | None):
                 raise WireError(f"{name}={getattr(self, name)!r}: it is the name of a field")
-        told = any(action.audience is not None for action in self.actions.values())
-        if not told and all(one is None for one in (self.to_user, self.to_all, self.to_room, self.ask)):
+        for name in ("ask", "logout", "pong"):
+            if isinstance(getattr(self, name), Http):
+                raise WireError(f"{name}={getattr(self, name)!r}: it goes over the connection, so it is no Http(...)")
+        if isinstance(self.leave, Http) and not names_room(self.leave):
+            raise WireError("leave= as an Http(...) names a {room}: without one it would log the client out")
+        if isinstance(self.join, Http) and self.joined is not None:
+            raise WireError("joined= is a frame that says so: where join= is a request, its answer does, without it")
+        if not self.actions and all(one is None for one in (self.to_user, self.to_all, self.to_room, self.ask)):
             raise WireError(
-                "a JsonWire needs to_user, to_all, to_room, ask, or an action with an audience: without one, clients "
-                "have nothing to say"
+                "a JsonWire needs to_user, to_all, to_room, ask, or an action: without one, clients have nothing to say"
             )
         if self.logs_in_again and (not self.first or self.ready is None or self.before is not None):
             raise WireError(
@@ -174,7 +179,8 @@ class JsonWire(TemplateWire):
         return frame_of(self.ask, self.told(event))
 
     def log_out(self, login: Login) -> Sequence[Frame]:
-        return [frame_of(self.leave if self.logout is None else self.logout, self.said(login))]
+        said = self.leave if self.logout is None else self.logout
+        return [] if isinstance(said, Http) else [frame_of(said, self.said(login))]
 
     def malformed(self, which: int) -> Frame | None:
         said = [one for one in (self.to_user, self.to_all, self.to_room, self.ask, *self.first) if one is not None]
@@ -187,11 +193,14 @@ class JsonWire(TemplateWire):
     def expire(self, login: Login) -> Frame | Http:
         return self.expire_by if isinstance(self.expire_by, Http) else frame_of(self.expire_by, self.said(login))
 
-    def join_room(self, login: Login, room: str) -> Sequence[Frame]:
-        return [frame_of(self.join, {**self.said(login), "room": room})]
+    def join_room(self, login: Login, room: str) -> Sequence[Frame] | Http:
+        return self._moving(self.join, login, room)
 
-    def leave_room(self, login: Login, room: str) -> Sequence[Frame]:
-        return [frame_of(self.leave, {**self.said(login), "room": room})]
+    def leave_room(self, login: Login, room: str) -> Sequence[Frame] | Http:
+        return self._moving(self.leave, login, room)
+
+    def _moving(self, say: Template | Http | None, login: Login, room: str) -> Sequence[Frame] | Http:
+        return say if isinstance(say, Http) else [frame_of(say, {**self.said(login), "room": room})]
 
     def emit_to_room(self, event: Outgoing) -> Frame | Http:
         return self.to_room if isinstance(self.to_room, Http) else self._to_room.frame(self.told(event))

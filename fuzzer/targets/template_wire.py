@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from .frames import FIELDS, Fields
+from .login import Http
 from .templates import Template, names_room
 from .users import Naming, known_as
 from .wire import UNASKED, Login, Outgoing, Request, Wire, WireError, check_actions, fill, words
@@ -57,7 +58,7 @@ class TemplateWire(Wire):
 
     @property
     def confirms_joins(self) -> bool:  # type: ignore[override]
-        return self.joined is not None
+        return self.joined is not None or isinstance(self.join, Http)
 
     @cached_property
     def chooses_rooms(self) -> bool:  # type: ignore[override]

@@ -247,11 +247,11 @@ class Wire:
         """A message that means nothing, of several kinds by number; None where each means something, as text does."""
         return None
 
-    def join_room(self, login: Login, room: str) -> Sequence[Frame]:
+    def join_room(self, login: Login, room: str) -> Sequence[Frame] | Http:
         """Become a member of a room."""
         raise NotImplementedError
 
-    def leave_room(self, login: Login, room: str) -> Sequence[Frame]:
+    def leave_room(self, login: Login, room: str) -> Sequence[Frame] | Http:
         """Be a member no more."""
         raise NotImplementedError
 

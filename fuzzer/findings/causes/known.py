@@ -160,7 +160,8 @@ def held_up(finding: Finding, trace: Trace, glue: str | None) -> Cause | None:
                     waited[own[-1],] += 1
         if waited:
             lines = max(waited, key=lambda one: (waited[one], one))
-            return Cause(Reason.HELD_UP, (Reason.HELD_UP, lines[0].key), tuple((line,) for line in dict.fromkeys(lines)))
+            places = tuple((line,) for line in dict.fromkeys(lines))
+            return Cause(Reason.HELD_UP, (Reason.HELD_UP, lines[0].key), places)
     return None
 
 

@@ -230,9 +230,9 @@ class _Tracer:
             self._note()
             reset()
 
-        def passes(until: float) -> None:
+        def passes(to: float) -> None:
             self.trace.pauses.append(Pause(len(self._worker.rows), *self._waiting()))
-            move_clock(until)
+            move_clock(to)
 
         loop.reset = ends  # type: ignore[method-assign]
         loop.move_clock = passes  # type: ignore[method-assign]
