@@ -185,7 +185,8 @@ class Campaign:
         Where the budget is time, each has a few times what it usually takes, before any has all that is left.
         """
         found_by = self.tally.found
-        groups = bugs_of({signature: found.cause for signature, found in found_by.items()})
+        kins = {signature: found.finding.violation.kin for signature, found in found_by.items()}
+        groups = bugs_of({signature: found.cause for signature, found in found_by.items()}, kins)
         order = [one for tier in zip_longest(*groups) for one in tier if one is not None]
         turns = (inf,) if self.plan.seconds is None else (ENOUGH * self._usual, inf)
         for most, signature in product(turns, order):

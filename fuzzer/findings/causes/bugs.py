@@ -7,6 +7,7 @@ said to be perhaps the same.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
@@ -34,11 +35,23 @@ def joined(members: Sequence[Member], ties: Iterable[tuple[Member, Member]]) -> 
     return sorted(once.values(), key=lambda one: place[one[0]])
 
 
-def bugs_of(causes: Mapping[str, Cause | None]) -> list[list[str]]:
-    """The signatures of one target's findings, those of one bug together, in order."""
+def bugs_of(causes: Mapping[str, Cause | None], kins: Mapping[str, str] | None = None) -> list[list[str]]:
+    """The signatures of one target's findings, those of one bug together, in order.
+
+    ``kins`` says what goes wrong, by signature: one of which no cause is known goes with the only bug that shows so.
+    """
     names = list(causes)
     ties = [(one, two) for at, one in enumerate(names) for two in names[:at] if _same(causes, one, two)]
+    groups = joined(names, ties)
+    for name, kin in kins.items() if kins is not None else ():
+        if name in causes and causes[name] is None:
+            shows = [group for group in groups if any(_is_of(causes[one], kin) for one in group)]
+            ties += [(shows[0][0], name)] if len(shows) == 1 else []
     return joined(names, ties)
+
+
+def _is_of(cause: Cause | None, kin: str) -> bool:
+    return cause is not None and cause.kin == kin
 
 
 def _same(causes: Mapping[str, Cause | None], one: str, two: str) -> bool:
@@ -47,13 +60,42 @@ def _same(causes: Mapping[str, Cause | None], one: str, two: str) -> bool:
         return False
     if a.key == b.key:
         return _spare_alike(a, b)
-    if one in b.besides or two in a.besides:
+    if one in b.besides or two in a.besides or _follows(a, b, two) or _follows(b, a, one):
         return True
     if a.kin == b.kin and _detour(a) == _detour(b):
         suspected = a.weak and b.weak and _suspect_alike(a, b)
         if suspected or _meet_alike(a, b) or ((a.weak or b.weak) and a.shape == b.shape):
             return True
     return two in _cured(a) and one in _cured(b) and not a.hints.isdisjoint(b.hints)
+
+
+FOLLOWS: dict[str, frozenset[str]] = {
+    "LostEvent": frozenset({"MissingEntry", "OverLimit", "WrongIdentity", "CrossUserLeak", "UnhandledError", "Stuck"}),
+    "DuplicateEvent": frozenset({"OverLimit", "GhostEntry", "LeakedEntry"}),
+    "Disorder": frozenset({"DuplicateEvent"}),
+    "CrossUserLeak": frozenset({"WrongIdentity", "BadTokenAccepted"}),
+    "MixedUp": frozenset({"WrongIdentity", "CrossUserLeak"}),
+    "UnauthenticatedEvent": frozenset({"BadTokenAccepted"}),
+    "EarlyDelivery": frozenset({"BadTokenAccepted"}),
+    "OverLimit": frozenset({"MissingEntry"}),
+    "WrongAnswer": frozenset({"GhostEntry", "MissingEntry", "LeakedEntry", "WrongIdentity"}),
+    "FalseFailure": frozenset({"MissingEntry"}),
+    "Refused": frozenset({"UnhandledError", "GhostEntry", "LeakedEntry", "OverLimit"}),
+    "LeakedEntry": frozenset({"UnhandledError", "GhostEntry"}),
+    "GhostEntry": frozenset({"UnhandledError"}),
+    "LeftBehind": frozenset({"UnhandledError", "Stuck"}),
+    "UnhandledError": frozenset({"LeftBehind"}),
+}
+"""What goes wrong -> what else going wrong it may be the consequence of: who is entered nowhere is sent nothing."""
+
+
+def _follows(later: Cause, first: Cause, of_first: str) -> bool:
+    """Whether one shows only together with another that needs no more than it, and that it may be a consequence of."""
+    return (
+        first.kin in FOLLOWS.get(later.kin, ())
+        and of_first in later.implies
+        and not Counter(step[0] for step in first.shape) - Counter(step[0] for step in later.shape)
+    )
 
 
 def _detour(cause: Cause) -> str:

@@ -38,7 +38,8 @@ class Cause:
     ``hints`` are keys of other windows that decide as well.  ``weak``: by suspicion only, of ``suspects`` first.
     ``origins``, among the places, last changed what those before them go by, or called what did.
     ``kin`` says what goes wrong, and ``shape`` after what: findings that have both are likely to have one cause.
-    ``besides`` are the signatures of what else goes wrong with the same event.
+    ``besides`` are the signatures of what else goes wrong with the same event; ``implies`` those of what goes wrong
+    whenever this does.
     ``failing`` and ``passing`` count the spectrum's executions, ``executions`` all; ``cut``: the time was up before all
     was tried.
     """
@@ -56,6 +57,7 @@ class Cause:
     origins: frozenset[Line] = frozenset()
     kin: str = ""
     besides: frozenset[str] = frozenset()
+    implies: frozenset[str] = frozenset()
     shape: tuple[Step, ...] = ()
     failing: int = 0
     passing: int = 0

@@ -25,6 +25,7 @@ from ...engine.execution import Worker
 from ...engine.schedule import Recorded
 from ..finding import Finding, judged
 from .cause import Cause, Reason
+from .decisions import way_of_finding
 from .experiments import Change, Flip, Strength, changes, flips
 from .known import deadlock, held_up, told
 from .spectrum import Budget, shape, spectrum
@@ -66,7 +67,11 @@ def cause_of(worker: Worker, finding: Finding, over: Callable[[], bool] | None =
     if cause is None:
         return None
     places = tuple(dict.fromkeys((*cause.places, *look.blocks)))
-    shown, origins = look.with_origins(places) if cause.weak and cause.window is None else (places, frozenset[Line]())
+    shown, origins = places, frozenset[Line]()
+    if cause.weak and cause.window is None:
+        shown, origins = look.with_origins(places)
+        decided = look.decided(way_of_finding(worker, finding, trace))
+        shown = tuple(dict.fromkeys((*decided, *shown)))
     return replace(
         cause,
         places=shown,
@@ -74,6 +79,7 @@ def cause_of(worker: Worker, finding: Finding, over: Callable[[], bool] | None =
         suspects=frozenset(line for place in places[:FIRST] for line in place),
         kin=finding.violation.kin,
         besides=_besides(finding, there),
+        implies=counts.always_beside,
         shape=shape(finding.execution.program),
         failing=counts.failing,
         passing=counts.passing,

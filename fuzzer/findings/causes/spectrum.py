@@ -18,6 +18,7 @@ from ...engine.schedule import Recorded
 from ...search import RandomWalk
 from ...world import Chooser, InOrder
 from ..finding import Finding, digest, judged
+from .decisions import Way, subject, ways_like
 from .trace import Element, traced
 
 __all__ = ("EXECUTIONS", "PLAINER", "Budget", "Spectrum", "shape", "signatures", "spectrum")
@@ -115,6 +116,10 @@ class Spectrum:
     other: int = 0
     fails: Counter[Element] = field(default_factory=Counter)
     passes: Counter[Element] = field(default_factory=Counter)
+    well: list[Way] = field(default_factory=list)
+    """what is run, where nothing is wrong, for operations of the kind that the finding is about"""
+    beside: Counter[str] = field(default_factory=Counter)
+    """signature -> in how many failing executions it showed as well"""
 
     @property
     def executions(self) -> int:
@@ -124,6 +129,11 @@ class Spectrum:
         """How suspicious an element is, from 0 to 1."""
         both = self.fails[element]
         return both / math.sqrt(self.failing * (both + self.passes[element])) if both else 0.0
+
+    @property
+    def always_beside(self) -> frozenset[str]:
+        """The signatures of what else shows whenever it fails; nothing where it was seen to fail only once."""
+        return frozenset(s for s, times in self.beside.items() if times == self.failing > 1)
 
     def ranked(self, *sorts: str) -> list[tuple[float, Element]]:
         """The elements of these sorts, the most suspicious first."""
@@ -137,6 +147,7 @@ def spectrum(worker: Worker, finding: Finding, budget: Budget) -> Spectrum:
     program, kind = finding.execution.program, finding.violation.kind
     signature = finding.violation.signature(worker.target.name)
     others: Counter[Element] = Counter()
+    about = program.operation(subject(finding))
     around = list(neighbours(program))
     seed = digest(program)
 
@@ -156,10 +167,13 @@ def spectrum(worker: Worker, finding: Finding, budget: Budget) -> Spectrum:
         seen = signatures(worker, execution)
         if signature in seen:
             counts.failing += 1
+            counts.beside.update(seen.keys() - {signature})
             counts.fails.update(trace.elements())
         elif not seen:
             counts.passing += 1
             counts.passes.update(trace.elements())
+            if about is not None:
+                counts.well += ways_like(about, trace, execution)
         elif kind not in seen.values():
             counts.other += 1
             others.update(trace.elements())

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from ...core.source import Line
 from ..finding import Finding
 from .cause import Cause, Reason, thrown, weakly
+from .decisions import Way, decisions
 from .experiments import Change, Flip
 from .sharing import access
 from .spectrum import Spectrum
@@ -26,6 +27,10 @@ NEXT = 2
 
 ORIGINS = 2
 """Places for which it is said where what they go by comes from."""
+
+
+CHANGES = 2
+"""Changes of what was gone by that are named, the last ones."""
 
 
 class Suspicion:
@@ -127,6 +132,20 @@ class Suspicion:
 
         What another function changes, or another task.
         """
+        found: dict[Line, list[Line]] = {}
+        last: set[str] = set()
+        for at, changed in self._changes(place):
+            if not changed <= last:
+                last |= changed
+                line = self.trace.sequence[at][0]
+                found[line] = [line, *self._caller(at)]
+        return max(found.values(), key=lambda lines: self.counts.ochiai(("line", lines[0])), default=[])
+
+    def _changes(self, place: Sequence[Line]) -> Iterator[tuple[int, frozenset[str]]]:
+        """After how many lines another function, or task, changed what of that which a place goes by, the last first.
+
+        A place that no task ran was read last.
+        """
         functions = {line.function for line in place}
         conditions = {number for line in place for number in access(line).under}
         under = [Line(place[0].file, number, place[0].function) for number in conditions]
@@ -135,18 +154,16 @@ class Suspicion:
             if line.function.rpartition(".")[2] in reads:
                 reads |= access(line).reads
         evidence = self.finding.violation.evidence[-1]
-        found: dict[Line, list[Line]] = {}
-        reader = -1
+        reader: int | None = None if any(line in self.trace.at for line in place) else -1
         for at in range(len(self.trace.sequence) - 1, -1, -1):
             line, task, row = self.trace.sequence[at]
-            if reader < 0 and row <= evidence and line in place:
+            if reader is None and row <= evidence and line in place:
                 reader = task
-            elsewhere = reader >= 0 and (line.function not in functions or task != reader)
+            read = reader is not None and row <= evidence
+            elsewhere = read and (line.function not in functions or task != reader)
             changed = access(line).changes & reads if elsewhere and line not in place else None
             if changed and not line.function.endswith("__init__"):
-                reads -= changed
-                found[line] = [line, *self._caller(at)]
-        return max(found.values(), key=lambda lines: self.counts.ochiai(("line", lines[0])), default=[])
+                yield at, changed
 
     def _caller(self, at: int) -> Iterator[Line]:
         """The line that called the function of the line that ran so many lines after the beginning."""
@@ -157,6 +174,13 @@ class Suspicion:
                 if called in before.text:
                     yield before
                 return
+
+    def decided(self, wrong: Way) -> list[tuple[Line, ...]]:
+        """Where it was decided that it goes wrong, and who last changed what was gone by there."""
+        taken = [line for line in decisions(wrong, self.counts.well) if line.file != self.glue][:1]
+        changes = self._changes(tuple(taken) or wrong) if wrong else ()
+        changed = dict.fromkeys(line for at, _ in changes if (line := self.trace.sequence[at][0]).file != self.glue)
+        return [(line,) for line in (*taken, *list(changed)[:CHANGES])]
 
     def line(self) -> Cause | None:
         """The most suspicious lines; where nothing passes, the line that ran last when it showed."""
