@@ -92,6 +92,8 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float], night: float | N
         yield partial(scenes.at_once, speech=speech)
         if scenes.for_one(speech):
             yield partial(scenes.absent, speech=speech, times=1, tabs=2, slow=False)
+            if vocabulary.target.traits.policy.kept != "no" and not of_oneself(speech):
+                yield partial(scenes.absent_for_all, speech=speech)
         if (scenes.for_one(speech) and not of_oneself(speech)) or speech in vocabulary.spoken_in_rooms:
             yield partial(room_scenes.comes_meanwhile, speech=speech)
         yield partial(scenes.slow, speech=speech, resumes=False, tab="connect", seconds=phrases.SLOW_FOR)

@@ -14,6 +14,7 @@ __all__ = (
     "LONG",
     "SOON",
     "absent",
+    "absent_for_all",
     "alone_and_back",
     "arrive",
     "at_once",
@@ -108,6 +109,16 @@ def absent(script: Script, speech: Speech, times: int, tabs: int, slow: bool) ->
     """Events for somebody who comes later."""
     script.arrive("u1")
     phrases.keep_and_fetch(script, (speech, 1, 0), times, tabs, slow)
+
+
+def absent_for_all(script: Script, speech: Speech) -> None:
+    """Two speak at once to somebody who comes later."""
+    speakers = [script.arrive(user) for user in ("u1", "u2")]
+    script.settle()
+    for name in speakers:
+        script.say(speech, script.speaker_at(name), 0)
+    script.settle()
+    script.arrive("u0")
 
 
 def leaves(script: Script, speech: Speech, which: int, how: Kind) -> None:
