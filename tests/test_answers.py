@@ -144,5 +144,6 @@ def test_who_has_no_connection_cannot_be_answered() -> None:
 
 def test_a_wire_of_actions_has_something_to_say() -> None:
     assert JsonWire(to_user=None, actions=ASKS).describe() == "JSON at /ws?token={token}"
-    with pytest.raises(UsageError, match="or an action with an audience"):
-        JsonWire(to_user=None, actions={"look": Action({"type": "look"})})
+    assert JsonWire(to_user=None, actions={"look": Action({"type": "look"})}).describe() == "JSON at /ws?token={token}"
+    with pytest.raises(UsageError, match="or an action: without one"):
+        JsonWire(to_user=None)

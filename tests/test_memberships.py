@@ -308,7 +308,7 @@ def test_several_messages_in_one_frame_are_each_read(
         ({"placed": ["matched"]}, "is what an answer contains"),
         ({"actions": {"kick": Action({"type": "kick"}, removes=True)}}, "says whom, by {to}"),
         ({"actions": {"kick": Action({"who": "{to}"}, audience="user", removes=True)}}, "has no audience"),
-        ({"actions": {"kick": Action({"who": "{to}"}, answer={"who": "{to}"}, removes=True)}}, "names no {to}"),
+        ({"actions": {"kick": Action({"who": "{to}"}, answer={"who": "{to}"}, removes=True)}}, "may not name {to}"),
     ],
 )
 def test_what_cannot_be_meant_is_one_line(fields: dict[str, Any], message: str) -> None:

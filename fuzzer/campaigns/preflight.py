@@ -218,12 +218,14 @@ def _understood(name: str, traits: WireTraits, execution: Execution, frames: Seq
             break
         if row.kind == "returned" and row.detail is False and row.operation not in turned_down:
             op = execution.program.operation(row.operation)
-            if op is not None and row.operation in saying:
-                raise TargetError(
-                    f"{name}: what {op.connection} says ({op}) is turned down, though a plain client may say it: does "
-                    f"the wire say it as the application expects (or may_refuse=True)? clients speak {wire.describe()}"
-                )
             sent = [one for one in frames if one.connection == row.connection and (one.row or 0) < number]
+            if op is not None and row.operation in saying:
+                answer = f", by {sent[-1].shown(200)}" if sent else ""
+                raise TargetError(
+                    f"{name}: what {op.connection} says ({op}) is turned down{answer}, though a plain client may say "
+                    "it: does the wire say it as the application expects (or may_refuse=True)? clients speak "
+                    f"{wire.describe()}"
+                )
             refusal = f"it was sent {sent[-1].shown(200)}" if sent else ""
             raise TargetError(f"{name}: {turned_away(traits, execution, why.get(row.connection or '', refusal))}")
     arrived = {(row.operation, row.connection) for row in execution.history if row.kind == "received"}

@@ -77,13 +77,14 @@ class Route:
     def matches(self, path: str, *, typed: bool = True) -> bool:
         """Whether a request for this path comes here; where not ``typed``, whatever stands for its parameters."""
         at, pattern = 0, ""
-        for found in PARAMETER.finditer(self.path):
+        route = self.path.replace("\\/", "/").rstrip("$").removesuffix("?")  # a pattern's way to write a slash, or none
+        for found in PARAMETER.finditer(route):
             name, kind = _named(found)
             kind = self.parameters.get(name, kind)
-            pattern += re.escape(self.path[at : found.start()])
+            pattern += re.escape(route[at : found.start()])
             pattern += PATTERNS[kind if typed or kind == "path" else "text"]
             at = found.end()
-        pattern += re.escape(self.path[at:].rstrip("$"))
+        pattern += re.escape(route[at:])
         return re.fullmatch(pattern.rstrip("/") + "/?", path.partition("?")[0]) is not None
 
 

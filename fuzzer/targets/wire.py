@@ -279,7 +279,7 @@ def check_actions(actions: Mapping[str, Action]) -> None:
         if tells and action.audience not in FOR_A_USER and names("{to}", action.say):
             raise WireError(f'the action {name!r} says {{to}}, which is nobody without audience="user"')
         if any(names(said, action.answer) for said in ("{to}", "{event}")):
-            raise WireError(f"the action {name!r}: what its answer= contains names no {{to}} and no {{event}}")
+            raise WireError(f"the action {name!r}: answer= may not name {{to}} or {{event}}")
         if action.removes and (action.audience is not None or not names("{to}", action.say)):
             raise WireError(f"the action {name!r} removes somebody: it says whom, by {{to}}, and has no audience")
 

@@ -28,11 +28,11 @@ Way = tuple[Line, ...]
 
 
 def subject(finding: Finding) -> int | None:
-    """The operation that a finding is about: the first that its evidence names, one that says something if any does."""
+    """The operation that a finding is about: of those its evidence names one that says something, else the last."""
     history, program = finding.execution.history, finding.execution.program
     named = [number for row in finding.violation.evidence if (number := history[row].operation) is not None]
     says = (number for number in named if (op := program.operation(number)) is not None and op.kind in SAYS)
-    return next(says, named[0] if named else None)
+    return next(says, named[-1] if named else None)
 
 
 def way_of(number: int, trace: Trace, execution: Execution) -> Way:
@@ -54,32 +54,36 @@ def way_of(number: int, trace: Trace, execution: Execution) -> Way:
 
 def way_of_finding(worker: Worker, finding: Finding, trace: Trace) -> Way:
     """What was run for the operation that a finding is about; for an entry, what says who is entered."""
-    number = subject(finding)
-    if number is not None and finding.violation.promise != "consistency":
-        return way_of(number, trace, finding.execution)
     registry = getattr(worker.target.traits, "registry", None)
-    if not inspect.isfunction(registry):
-        return ()
-    lines, first = inspect.getsourcelines(registry)
-    return tuple(line_of(registry.__code__, first + at) for at in range(len(lines)))
+    if finding.violation.promise == "consistency" and inspect.isfunction(registry):
+        lines, first = inspect.getsourcelines(registry)
+        return tuple(line_of(registry.__code__, first + at) for at in range(len(lines)))
+    number = subject(finding)
+    return way_of(number, trace, finding.execution) if number is not None else ()
 
 
 def ways_like(op: Operation, trace: Trace, execution: Execution) -> list[Way]:
-    """What was run for the operations of a kind."""
+    """What was run for the operations of a kind; of what is said, for what somebody else heard."""
+    operation = execution.program.operation
+    heard = {
+        row.operation
+        for row in execution.history
+        if row.kind == RowKind.RECEIVED and (said := operation(row.operation)) and said.connection != row.connection
+    }
     ways = (
         way_of(number, trace, execution)
         for number, other in enumerate(execution.program.expanded)
-        if (other.kind, other.name) == (op.kind, op.name)
+        if (other.kind, other.name) == (op.kind, op.name) and (op.kind not in SAYS or number in heard)
     )
     return [way for way in ways if way]
 
 
 def decisions(wrong: Way, well: Sequence[Way]) -> list[Line]:
-    """The conditions by which what goes wrong parts from what goes well, the last first; else what only it runs."""
+    """The conditions by which what goes wrong parts from what goes well, the first first; else what only it runs."""
     if not well or not wrong:
         return []
     known, always = frozenset().union(*well), frozenset(well[0]).intersection(*well[1:])
     apart = [*(line for line in wrong if line not in known), *sorted(always.difference(wrong))]
     under = {(line.file, number) for line in apart for number in access(line).under}
-    taken = [line for line in dict.fromkeys(reversed(wrong)) if (line.file, line.number) in under]
+    taken = [line for line in dict.fromkeys(wrong) if (line.file, line.number) in under and access(line).reads]
     return taken or apart[:1]

@@ -70,8 +70,8 @@ def cause_of(worker: Worker, finding: Finding, over: Callable[[], bool] | None =
     shown, origins = places, frozenset[Line]()
     if cause.weak and cause.window is None:
         shown, origins = look.with_origins(places)
-        decided = look.decided(way_of_finding(worker, finding, trace))
-        shown = tuple(dict.fromkeys((*decided, *shown)))
+        decided = look.decided(way_of_finding(worker, finding, trace), shown[:1])
+        shown = tuple(dict.fromkeys((*shown[:1], *((line,) for line in decided), *shown[1:])))
     return replace(
         cause,
         places=shown,

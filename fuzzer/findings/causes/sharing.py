@@ -79,6 +79,11 @@ class _Reader:
         self._shared: list[frozenset[str]] = [frozenset(_bound(tree))]
         self._aliases: list[dict[str, frozenset[str]]] = [{}]
         self._conditions: tuple[int, ...] = ()
+        self._new: str | None = None
+        self._kept = {
+            node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
+        }
+        """attributes that something is kept in: a function, say, that is called there"""
         for statement in tree.body:
             self._see(statement)
 
@@ -90,6 +95,8 @@ class _Reader:
             self.under.setdefault(node.lineno, self._conditions)
         self._assigned(node)
         match node:
+            case ast.Attribute(value=ast.Name(id=made), ctx=ast.Store()) if made == self._new:
+                return  # nobody else has it yet
             case ast.Attribute(attr=name, ctx=context):
                 where = self.reads if isinstance(context, ast.Load) else self.changes
                 where[node.lineno].add(name)
@@ -105,6 +112,8 @@ class _Reader:
             case ast.Call(func=ast.Attribute(value=value, attr=method)):
                 if method in CHANGING:
                     self.changes[node.lineno] |= self._meant(value)
+                if method in self._kept:
+                    self.reads[node.lineno].add(method)
                 for inner in (value, *node.args, *node.keywords):  # a method's name is no state
                     self._see(inner)
                 return
@@ -135,9 +144,11 @@ class _Reader:
         self._shared.append((self._shared[-1] - (own - told)) | (own & inner) | told)
         self._aliases.append({})
         before, self._conditions = self._conditions, ()
+        outer, made = self._new, getattr(node, "name", "") == "__init__" and node.args.args
+        self._new = made[0].arg if made else None
         for statement in node.body if isinstance(node.body, list) else [node.body]:
             self._see(statement)
-        self._conditions = before
+        self._conditions, self._new = before, outer
         self._aliases.pop()
         self._shared.pop()
 

@@ -175,12 +175,13 @@ class Suspicion:
                     yield before
                 return
 
-    def decided(self, wrong: Way) -> list[tuple[Line, ...]]:
-        """Where it was decided that it goes wrong, and who last changed what was gone by there."""
+    def decided(self, wrong: Way, known: Sequence[tuple[Line, ...]]) -> list[Line]:
+        """Where it was decided that it goes wrong, and who last changed what was gone by there; not what is known."""
+        told = {line for place in known for line in place}
         taken = [line for line in decisions(wrong, self.counts.well) if line.file != self.glue][:1]
         changes = self._changes(tuple(taken) or wrong) if wrong else ()
         changed = dict.fromkeys(line for at, _ in changes if (line := self.trace.sequence[at][0]).file != self.glue)
-        return [(line,) for line in (*taken, *list(changed)[:CHANGES])]
+        return [line for line in (*taken, *list(changed)[:CHANGES]) if line not in told]
 
     def line(self) -> Cause | None:
         """The most suspicious lines; where nothing passes, the line that ran last when it showed."""
