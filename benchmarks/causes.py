@@ -151,7 +151,8 @@ def explained(target: str, seed: int, seconds: float, executions: int | None = N
     plan = Plan(seed=seed, seconds=None if executions else seconds, executions=executions)
     tally = Campaign(resolve(target), plan).run()
     causes = {signature: found.cause for signature, found in tally.found.items()}
-    bug = {signature: group[0] for group in bugs_of(causes) for signature in group}
+    findings = {signature: found.finding for signature, found in tally.found.items()}
+    bug = {signature: group[0] for group in bugs_of(causes, findings) for signature in group}
     known = []
     for signature, found in tally.found.items():
         looks = bugs_in(server, found.finding) if server is not None else defects_of(target, found.finding)

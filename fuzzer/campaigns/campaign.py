@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, suppress
 from itertools import chain, product, zip_longest
 from math import inf
@@ -168,16 +168,19 @@ class Campaign:
         def over() -> bool:
             return self._stopped or (allowed is not None and time.perf_counter() - began >= allowed)
 
-        for found in self.tally.found.values():
+        todo = _in_turn([found for found in self.tally.found.values() if found.cause is None])
+        for number, found in enumerate(todo):
             if over():
                 break
-            if found.cause is None:
-                worker.alive()
-                yield Progressed(self.tally, Phase.EXPLAINING)
-                with suppress(TargetError):
-                    found.cause = cause_of(worker, found.finding, over)
-                if found.cause is not None:
-                    yield BugUpdated(self.tally, found)
+            worker.alive()
+            yield Progressed(self.tally, Phase.EXPLAINING)
+            share = None
+            if allowed is not None:
+                share = (allowed - (time.perf_counter() - began)) / (len(todo) - number)
+            with suppress(TargetError):
+                found.cause = cause_of(worker, found.finding, over, share)
+            if found.cause is not None:
+                yield BugUpdated(self.tally, found)
 
     def _confirm(self) -> Iterator[CampaignEvent]:
         """Run what was found on asyncio's own loop while the budget lasts, one symptom of each bug first.
@@ -185,8 +188,8 @@ class Campaign:
         Where the budget is time, each has a few times what it usually takes, before any has all that is left.
         """
         found_by = self.tally.found
-        kins = {signature: found.finding.violation.kin for signature, found in found_by.items()}
-        groups = bugs_of({signature: found.cause for signature, found in found_by.items()}, kins)
+        findings = {signature: found.finding for signature, found in found_by.items()}
+        groups = bugs_of({signature: found.cause for signature, found in found_by.items()}, findings)
         order = [one for tier in zip_longest(*groups) for one in tier if one is not None]
         turns = (inf,) if self.plan.seconds is None else (ENOUGH * self._usual, inf)
         for most, signature in product(turns, order):
@@ -378,3 +381,14 @@ class Campaign:
         )
         self._shrinking += time.perf_counter() - began
         return minimised
+
+
+def _in_turn(findings: Iterable[Found]) -> list[Found]:
+    """One finding of each kind first, the small ones before the others."""
+    seen: Counter[str] = Counter()
+    turns: list[tuple[int, Found]] = []
+    for found in sorted(findings, key=lambda found: not found.minimal):
+        kind = found.finding.violation.kind
+        turns.append((seen[kind], found))
+        seen[kind] += 1
+    return [found for _, found in sorted(turns, key=lambda turn: turn[0])]

@@ -14,6 +14,7 @@ from ..core.errors import CrosswireError
 from ..core.program import Program
 from ..findings.causes import Cause, bugs_of, counterfactual, joined, perhaps, places_in_words, why
 from ..findings.counterexample import Counterexample
+from ..findings.finding import Finding
 from ..findings.tally import Found, Tally
 from ..store import FailureRow
 from ..targets.adapter import Target
@@ -62,15 +63,15 @@ class Known:
             causes[signature] = causes.get(signature) or target.causes.get(signature)
         return causes
 
-    def together(self, target: Standing, kins: Mapping[str, str] | None = None) -> list[list[str]]:
+    def together(self, target: Standing, findings: Mapping[str, Finding] | None = None) -> list[list[str]]:
         """The signatures of each bug: together now, or known to be.
 
         A bug is known by its counterexamples, whose causes are looked for anew: whatever was renamed or moved in
-        between, they are where they are together.  With ``kins``, by signature, what no cause is known of is put where
-        it most likely belongs: that is said for now, and not kept.
+        between, they are where they are together.  With the ``findings``, what no cause is known of is put where it
+        most likely belongs: that is said for now, and not kept.
         """
         causes = self._causes(target)
-        ties = [(group[0], other) for group in bugs_of(causes, kins) for other in group[1:]]
+        ties = [(group[0], other) for group in bugs_of(causes, findings) for other in group[1:]]
         first: dict[str, str] = {}
         for signature in causes:
             if signature in self._bug:
@@ -87,8 +88,8 @@ class Known:
         return "known" if not more else "back" if "back" in more else "new"
 
     def _bugs(self, target: Standing, found: list[FailureSummary]) -> list[BugSummary]:
-        kins = {s: f.finding.violation.kin for s, f in target.tally.found.items()}
-        causes, groups = self._causes(target), self.together(target, kins)
+        findings = {s: found.finding for s, found in target.tally.found.items()}
+        causes, groups = self._causes(target), self.together(target, findings)
         promises = {failure.signature: failure.promise for failure in found}
         kinds = {failure.signature: failure.violation for failure in found}
         deviations = {failure.signature: (failure.deviations, len(failure.operations)) for failure in found}

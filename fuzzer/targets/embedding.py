@@ -6,6 +6,7 @@ import platform
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib import import_module
 from typing import Any
 
 from .serving import PORT
@@ -48,11 +49,14 @@ async def sanic_serving(app: Any) -> AsyncIterator[None]:
 
     Sanic rewrites some of its own methods when it starts, so that signals without handlers cost nothing: unless the
     application asks for that (``TOUCHUP``) it does not, as in debug mode, since it takes longer than an execution.  In
-    its test mode it can do so more than once.
+    its test mode it can do so more than once.  That the application is being served it learns from ``app.run`` alone,
+    which this stands for: otherwise `add_task` puts tasks off to a start that is over.
     """
     type(app).test_mode = True
     if not isinstance(app.config.TOUCHUP, bool):
         app.config.TOUCHUP = False
+    serving = import_module("sanic.application.constants").ServerStage.SERVING
+    app.state.server_info.append(import_module("sanic.application.state").ApplicationServerInfo({}, serving))
     server = await app.create_server(host="127.0.0.1", port=PORT, return_asyncio_server=True, access_log=False)
     assert server is not None
     await server.startup()

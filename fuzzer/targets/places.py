@@ -37,6 +37,11 @@ def module_and_name(place: str) -> tuple[str, str]:
         folder, parts = folder.parent, [folder.name, *parts]
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
+    if (file.with_suffix("") / "__init__.py").is_file():
+        raise UnknownTargetError(
+            f"target {place!r}: beside {file.name} there is a package {file.stem}/, which is what importing "
+            f"{file.stem} gives: name the application in a file of another name"
+        )
     return ".".join(parts), name
 
 

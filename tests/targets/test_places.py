@@ -73,3 +73,11 @@ def test_of_a_file_it_is_to_be_said_what_in_it_to_fuzz(here: Path) -> None:
     (here / "chat_fuzz.py").touch()
     with pytest.raises(UnknownTargetError, match=r"what in the file is to be fuzzed, chat_fuzz\.py:target for one"):
         resolve("chat_fuzz.py")
+
+
+def test_a_file_that_a_package_hides_is_not_taken_for_it(here: Path) -> None:
+    (here / "chat").mkdir()
+    (here / "chat" / "__init__.py").touch()
+    (here / "chat.py").touch()
+    with pytest.raises(UnknownTargetError, match=r"beside chat\.py there is a package chat/"):
+        resolve("chat.py:app")

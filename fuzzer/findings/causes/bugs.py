@@ -11,8 +11,10 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
+from ..finding import Finding
 from .cause import Cause, Reason
 from .experiments import Strength
+from .spectrum import Step, shape
 
 __all__ = ("bugs_of", "joined", "perhaps")
 
@@ -35,23 +37,30 @@ def joined(members: Sequence[Member], ties: Iterable[tuple[Member, Member]]) -> 
     return sorted(once.values(), key=lambda one: place[one[0]])
 
 
-def bugs_of(causes: Mapping[str, Cause | None], kins: Mapping[str, str] | None = None) -> list[list[str]]:
+def bugs_of(causes: Mapping[str, Cause | None], findings: Mapping[str, Finding] | None = None) -> list[list[str]]:
     """The signatures of one target's findings, those of one bug together, in order.
 
-    ``kins`` says what goes wrong, by signature: one of which no cause is known goes with the only bug that shows so.
+    With the ``findings``, by signature, one of which no cause is known goes with the only bug that shows in the same
+    way and after less.
     """
     names = list(causes)
     ties = [(one, two) for at, one in enumerate(names) for two in names[:at] if _same(causes, one, two)]
+    if findings is None:
+        return joined(names, ties)
     groups = joined(names, ties)
-    for name, kin in kins.items() if kins is not None else ():
-        if name in causes and causes[name] is None:
-            shows = [group for group in groups if any(_is_of(causes[one], kin) for one in group)]
-            ties += [(shows[0][0], name)] if len(shows) == 1 else []
+    kinds = {name: finding.violation.kind for name, finding in findings.items()}
+    for name in names:
+        if causes[name] is None and name in findings:
+            after = shape(findings[name].execution.program)
+            alike = [
+                (group[0], cause)
+                for group in groups
+                for one in group
+                if (cause := causes[one]) is not None and kinds.get(one) == kinds[name]
+            ]
+            if len({first for first, _ in alike}) == 1 and any(_within(cause.shape, after) for _, cause in alike):
+                ties.append((alike[0][0], name))
     return joined(names, ties)
-
-
-def _is_of(cause: Cause | None, kin: str) -> bool:
-    return cause is not None and cause.kin == kin
 
 
 def _same(causes: Mapping[str, Cause | None], one: str, two: str) -> bool:
@@ -91,11 +100,12 @@ FOLLOWS: dict[str, frozenset[str]] = {
 
 def _follows(later: Cause, first: Cause, of_first: str) -> bool:
     """Whether one shows only together with another that needs no more than it, and that it may be a consequence of."""
-    return (
-        first.kin in FOLLOWS.get(later.kin, ())
-        and of_first in later.implies
-        and not Counter(step[0] for step in first.shape) - Counter(step[0] for step in later.shape)
-    )
+    return first.kin in FOLLOWS.get(later.kin, ()) and of_first in later.implies and _within(first.shape, later.shape)
+
+
+def _within(one: Sequence[Step], other: Sequence[Step]) -> bool:
+    """Whether nothing happens in one program that does not happen in the other as well, and as often."""
+    return not Counter(step[0] for step in one) - Counter(step[0] for step in other)
 
 
 def _detour(cause: Cause) -> str:

@@ -79,8 +79,11 @@ def ways_like(op: Operation, trace: Trace, execution: Execution) -> list[Way]:
 
 
 def decisions(wrong: Way, well: Sequence[Way]) -> list[Line]:
-    """The conditions by which what goes wrong parts from what goes well, the first first; else what only it runs."""
-    if not well or not wrong:
+    """The conditions by which what goes wrong parts from what goes well, the first first; else what only it runs.
+
+    Nothing where the two have nothing in common.
+    """
+    if not any(wrong[:1] == way[:1] for way in well):
         return []
     known, always = frozenset().union(*well), frozenset(well[0]).intersection(*well[1:])
     apart = [*(line for line in wrong if line not in known), *sorted(always.difference(wrong))]

@@ -13,6 +13,7 @@ For a minimal counterexample, the first of these that applies:
 from __future__ import annotations
 
 import inspect
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -28,12 +29,15 @@ from .cause import Cause, Reason
 from .decisions import way_of_finding
 from .experiments import Change, Flip, Strength, changes, flips
 from .known import deadlock, held_up, told
-from .spectrum import Budget, shape, spectrum
+from .spectrum import EXECUTIONS, FEWEST, Budget, shape, spectrum
 from .suspicion import Suspicion
 from .trace import Trace, traced
 from .windows import Window
 
 __all__ = ("cause_of",)
+
+HALF = 0.5
+"""The part of a finding's time that its spectrum has; the rest is for trying what else would have come of it."""
 
 SPARED = 5
 """Lines that a change spares, at most, for them to be the place."""
@@ -42,17 +46,22 @@ FIRST = 3
 """Places whose lines are the suspects."""
 
 
-def cause_of(worker: Worker, finding: Finding, over: Callable[[], bool] | None = None) -> Cause | None:
+def cause_of(
+    worker: Worker, finding: Finding, over: Callable[[], bool] | None = None, seconds: float | None = None
+) -> Cause | None:
     """The cause of a minimal finding, within a session; None where nothing of the target's is seen to run, or it
     ends or blocks its process.
 
-    Takes some seventy executions; none is begun once ``over`` says so.
+    Takes some seventy executions, fewer where these would take longer than so many ``seconds``; none is begun once
+    ``over`` says so.
     """
     if finding.fatal or finding.execution.blocked is not None:  # each execution would cost as much as an end does
         return None
     budget = Budget(over)
+    began = time.perf_counter()
     execution, trace = traced(worker, finding.execution.program, Recorded(finding.execution.schedule))
     budget.executions += 1
+    enough = EXECUTIONS if seconds is None else int(seconds * HALF / max(time.perf_counter() - began, 1e-6))
     signature = finding.violation.signature(worker.target.name)
     there = {v.signature(worker.target.name): v for v in reversed(judged(worker, execution).violations)}
     if signature not in there or not trace.at:
@@ -61,7 +70,7 @@ def cause_of(worker: Worker, finding: Finding, over: Callable[[], bool] | None =
     glue = _glue(worker, trace)
     stuck = next((v for v in there.values() if v.kind == "Stuck"), None)
     known = deadlock(finding, stuck, trace, glue) or held_up(finding, trace, glue) or told(finding, trace)
-    counts = spectrum(worker, finding, budget)
+    counts = spectrum(worker, finding, budget, min(max(enough, FEWEST), EXECUTIONS))
     look = Suspicion(finding, frozenset(there), trace, counts, glue)
     cause = known or look.raised() or _experimented(worker, look, budget) or look.line()
     if cause is None:

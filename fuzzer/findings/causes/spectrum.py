@@ -26,6 +26,9 @@ __all__ = ("EXECUTIONS", "PLAINER", "Budget", "Spectrum", "shape", "signatures",
 EXECUTIONS = 60
 """Executions of a spectrum.  With twenty, fewer findings of a bug were put together; with more, no more."""
 
+FEWEST = 16
+"""Executions of one where time is short: better for each finding than more for the first ones and none for the last."""
+
 FEW = 10
 """With fewer executions in which nothing is wrong, those in which something else is count as passing too."""
 
@@ -141,8 +144,11 @@ class Spectrum:
         return sorted(scores, key=lambda pair: (-round(pair[0], 9), pair[1]))
 
 
-def spectrum(worker: Worker, finding: Finding, budget: Budget) -> Spectrum:
-    """Execute the program and its neighbours, in order and at random; what shows something else counts for neither."""
+def spectrum(worker: Worker, finding: Finding, budget: Budget, most: int = EXECUTIONS) -> Spectrum:
+    """Execute the program and its neighbours, in order and at random, so often at ``most``.
+
+    What shows something else counts for neither.
+    """
     counts = Spectrum()
     program, kind = finding.execution.program, finding.violation.kind
     signature = finding.violation.signature(worker.target.name)
@@ -153,9 +159,9 @@ def spectrum(worker: Worker, finding: Finding, budget: Budget) -> Spectrum:
 
     def choices() -> Iterator[tuple[Program, Chooser]]:
         yield program, Recorded(finding.execution.schedule)
-        for other in (program, *around[: EXECUTIONS // 2]):
+        for other in (program, *around[: most // 2]):
             yield other, InOrder()
-        for turn in range(max(0, EXECUTIONS - len(around) - 2)):
+        for turn in range(max(0, most - min(len(around), most // 2) - 2)):
             other = program if turn % 2 == 0 or not around else around[turn // 2 % len(around)]
             yield other, RandomWalk((seed ^ digest(other)) + turn)
 

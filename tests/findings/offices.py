@@ -1,0 +1,113 @@
+"""More wrong servers for the tests of causes: ``# here`` stands at the lines that a cause must name among the first."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
+
+from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+
+from crosswire.fuzzer import Adapter, Policy
+from crosswire.fuzzer.targets.adapter import Client, Event
+
+
+class Newest(Adapter):
+    """The newest tab counts; an older one that leaves takes the entry of the newer along."""
+
+    policy = Policy(per_user=1, at_limit="close")
+
+    def __init__(self) -> None:
+        self._entry: dict[str, Client] = {}
+
+    async def connect(self, client: Client) -> None:
+        older = self._entry.get(client.user)
+        self._entry[client.user] = client
+        if older is not None:
+            await older.websocket.close(4000)
+
+    async def emit(self, event: Event) -> bool:
+        client = self._entry.get(event.to or "")
+        if client is None:
+            return False
+        await client.websocket.send_json(event.payload)
+        return True
+
+    async def disconnect(self, client: Client) -> None:
+        self._entry.pop(client.user, None)  # here: Newest
+
+    def registry(self) -> list[object]:
+        return [client.websocket for client in self._entry.values()]
+
+
+class Metered(Adapter):
+    """Everybody together may say three things."""
+
+    def __init__(self) -> None:
+        self._tabs: dict[str, list[Client]] = defaultdict(list)
+        self._said = 0
+
+    async def connect(self, client: Client) -> None:
+        self._tabs[client.user].append(client)
+
+    async def emit(self, event: Event) -> None:
+        if self._said >= 3:  # here: Metered
+            return
+        self._said += 1
+        for client in self._tabs[event.to or ""]:
+            await client.websocket.send_json(event.payload)
+
+    async def disconnect(self, client: Client) -> None:
+        self._tabs[client.user].remove(client)
+
+
+class Reporter(Adapter):
+    """Whom to tell of what is asked for is kept in one place for all."""
+
+    def __init__(self) -> None:
+        self._tabs: dict[str, list[Client]] = defaultdict(list)
+        self._tell: Callable[[Event], list[Client]] = lambda event: []
+
+    async def connect(self, client: Client) -> None:
+        self._tabs[client.user].append(client)
+
+    async def emit(self, event: Event) -> None:
+        tabs = list(self._tabs[event.to or ""])
+        self._tell = lambda event: tabs  # here: Reporter
+        await asyncio.sleep(0.1)
+        for client in self._tell(event):  # here: Reporter
+            await client.websocket.send_json(event.payload)
+
+    async def disconnect(self, client: Client) -> None:
+        self._tabs[client.user].remove(client)
+
+
+app = FastAPI()
+_one_at_a_time = asyncio.Lock()
+_seats: dict[str, list[WebSocket]] = defaultdict(list)
+
+
+async def _hand_over(user: str, text: str) -> None:
+    async with _one_at_a_time:  # here: app
+        for seat in list(_seats[user]):
+            try:
+                await seat.send_json({"type": "message", "text": text})  # here: app
+            except (WebSocketDisconnect, RuntimeError):
+                continue
+
+
+@app.websocket("/desk/{user}")
+async def desk(seat: WebSocket, user: str) -> None:
+    """Whoever does not read holds everybody up."""
+    await seat.accept()
+    async with _one_at_a_time:
+        _seats[user].append(seat)
+    await seat.send_json({"type": "ready", "user": user})
+    try:
+        while True:
+            said = await seat.receive_json()
+            await _hand_over(said["to"], said["text"])
+    except WebSocketDisconnect:
+        pass
+    finally:
+        _seats[user].remove(seat)

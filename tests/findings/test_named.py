@@ -1,0 +1,129 @@
+"""Causes: what was decided where, who changed what it goes by, who is waited for; and what follows from what."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from crosswire.fuzzer.core.program import Operation, Program
+from crosswire.fuzzer.engine.execution import Worker
+from crosswire.fuzzer.findings.causes import Cause, Reason, bugs_of, cause_of, why
+from crosswire.fuzzer.findings.finding import Finding, judged
+from crosswire.fuzzer.targets import JsonWire, application
+from crosswire.fuzzer.targets.adapter import Adapter, Target
+from crosswire.fuzzer.world import Chooser, InOrder
+
+from . import offices
+
+FIRST = 3
+SETTLE = Operation("settle")
+
+
+def marked(name: str) -> set[int]:
+    lines = Path(offices.__file__).read_text(encoding="utf-8").splitlines()
+    return {number for number, line in enumerate(lines, 1) if line.endswith(f"# here: {name}")}
+
+
+def named(cause: Cause | None) -> set[int]:
+    assert cause is not None
+    return {line.number for place in cause.places[:FIRST] for line in place}
+
+
+def connect(number: int, user: str) -> Operation:
+    return Operation("connect", f"c{number}", user)
+
+
+def emit(user: str, to: str, times: int = 1, connection: str | None = None) -> Operation:
+    return Operation("emit", connection, user, to, times=times)
+
+
+def explained(target: Target, *operations: Operation, chooser: Chooser | None = None) -> dict[str, tuple[str, Cause]]:
+    """Signature -> kind and cause of each violation that a program shows."""
+    worker = Worker(target)
+    told: dict[str, tuple[str, Cause]] = {}
+    with worker.session():
+        shown = judged(worker, worker.run(Program(operations), chooser or InOrder()))
+        for violation in shown.violations:
+            cause = cause_of(worker, Finding(violation, shown.execution))
+            assert cause is not None
+            told[violation.signature(target.name)] = violation.kind, cause
+    return told
+
+
+def of(adapter: type[Adapter]) -> Target:
+    return Target(adapter.__name__, adapter, adapter)
+
+
+TAKEN_OVER = (connect(0, "u0"), SETTLE, connect(1, "u0"), SETTLE, Operation("disconnect", "c0"), SETTLE)
+
+
+def test_who_took_an_entry_out_is_named_and_what_follows_is_of_the_same_bug() -> None:
+    missing = explained(of(offices.Newest), *TAKEN_OVER)
+    lost = explained(of(offices.Newest), *TAKEN_OVER, emit("u1", "u0"), SETTLE)
+    assert [kind for kind, _ in missing.values()] == ["MissingEntry"]
+    assert {kind for kind, _ in lost.values()} == {"MissingEntry", "LostEvent"}
+    for _, cause in (*missing.values(), *lost.values()):
+        assert marked("Newest") <= named(cause)
+    assert len(bugs_of({signature: cause for signature, (_, cause) in (lost | missing).items()})) == 1
+
+
+def test_what_does_not_follow_stays_apart() -> None:
+    """An event is not lost because somebody else's is held up, though the one always shows with the other."""
+    lost = explained(of(offices.Newest), *TAKEN_OVER, emit("u1", "u0"), SETTLE)
+    first, second = (signature for signature, (kind, _) in sorted(lost.items(), key=lambda one: one[1][0]))
+    causes = {signature: cause for signature, (_, cause) in lost.items()}
+    assert len(bugs_of(causes)) == 1
+    unlike = {signature: _unlike(cause) for signature, cause in causes.items()}
+    assert bugs_of(unlike) == [[first], [second]] or bugs_of(unlike) == [[second], [first]]
+
+
+def _unlike(cause: Cause) -> Cause:
+    """The same of a kind that is a consequence of nothing, and has no others like it."""
+    return replace(cause, kin=f"HeldUp{cause.kin}", key=(cause.kin,), suspects=frozenset())
+
+
+def test_the_condition_that_decides_is_named() -> None:
+    told = explained(
+        of(offices.Metered), connect(0, "u0"), SETTLE, emit("u1", "u0", 3), SETTLE, emit("u2", "u0"), SETTLE
+    )
+    assert [kind for kind, _ in told.values()] == ["LostEvent"]
+    for _, cause in told.values():
+        assert marked("Metered") <= named(cause)
+
+
+def test_a_function_that_is_kept_is_state() -> None:
+    program = connect(0, "u0"), connect(1, "u1"), SETTLE, emit("u2", "u0"), emit("u3", "u1"), SETTLE
+    told = explained(of(offices.Reporter), *program)
+    assert {"CrossUserLeak", "LostEvent"} <= {kind for kind, _ in told.values()}
+    for _, cause in told.values():
+        assert marked("Reporter") & named(cause)
+
+
+WIRE = JsonWire(
+    path="/desk/{user}",
+    ready={"type": "ready"},
+    user="user",
+    to_user={"to": "{to}", "text": "{event}"},
+)
+STALLED = Operation("stall", "c0", seconds=2.5)
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        (connect(1, "u0"),),
+        (connect(1, "u1"),),
+    ],
+    ids=("a tab", "another user"),
+)
+def test_of_a_server_who_is_waited_for_is_named_with_the_lock(then: tuple[Operation, ...]) -> None:
+    target = application(f"{offices.__name__}:app", wire=WIRE)
+    told = explained(target, connect(0, "u0"), SETTLE, STALLED, emit("u0", "u0", connection="c0"), *then)
+    held = [cause for kind, cause in told.values() if kind == "HeldUp"]
+    assert held
+    for cause in held:
+        assert cause.reason is Reason.HELD_UP
+        assert marked("app") <= named(cause)
+        assert why(cause) == "it waits here for the client that does not read, and others wait for it"
