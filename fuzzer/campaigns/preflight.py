@@ -229,9 +229,12 @@ def _understood(name: str, traits: WireTraits, execution: Execution, frames: Seq
             refusal = f"it was sent {sent[-1].shown(200)}" if sent else ""
             raise TargetError(f"{name}: {turned_away(traits, execution, why.get(row.connection or '', refusal))}")
     arrived = {(row.operation, row.connection) for row in execution.history if row.kind == "received"}
+    placed = {row.connection for row in execution.history if row.kind == "placed"}
     for number, op in enumerate(operations):
         to = "c0" if op.kind in ("run_agent", "act") else "c1"
         if number not in saying or (number, to) in arrived or (arrived and number in turned_down):
+            continue
+        if wire.chooses_rooms and placed and to not in placed:  # somebody has to let it in
             continue
         said = Outgoing(f"cw-e{number}", op.to, Login("c0", "u0", "token-u0", "u0"), op.room)
         frame = wire.act(op.name or "", said) if op.kind == "act" else getattr(wire, op.kind)(said)

@@ -180,6 +180,18 @@ def _may_lie(index: HistoryIndex, event: Event, c: Connection, moment: int) -> b
     )
 
 
+def out_of_its_rooms(index: HistoryIndex, b: Breach) -> bool:
+    """It had been told that it is in none of its rooms any more: who has no more business there may be hung up on."""
+    c = b.connection
+    if c is None or not any(index.history[row].connection == c.name for row in _told_out(index, b.until)):
+        return False
+    return not any(c.must_be_member(room, b.until, b.until) for room in c.rooms)
+
+
+def _told_out(index: HistoryIndex, until: int) -> Iterator[int]:
+    return (row for row, entry in enumerate(index.history[:until]) if entry.kind == RowKind.REMOVED)
+
+
 def ended_by_server(index: HistoryIndex, b: Breach) -> bool:
     """A clean-up, sweep or expiry was under way."""
     return index.between(ENDS, b.since, b.until)
@@ -318,6 +330,7 @@ CHECKS = (
             came_too_often,
             logged_out_elsewhere,
             perhaps_put_out,
+            out_of_its_rooms,
             flooded_with,
             left_so_many,
             did_not_read,

@@ -222,11 +222,16 @@ def was_cancelled(index: HistoryIndex, b: Breach) -> bool:
 
 @declared(tabs_wait=True)
 def own_tab(index: HistoryIndex, b: Breach) -> bool:
-    """Who is held up and who holds up are one user's: its connections, or its backend."""
+    """Who is held up and who holds up, or may have, are one user's: its connections, or its backend."""
     act = b.act
-    if act is None:
+    if act is None or not index.policy.tabs_wait:
         return False
-    return index.policy.tabs_wait and b.connection is not None and same_user(index.names_of(act), b.connection.names)
+    names = index.names_of(act)
+    return any(
+        same_user(names, c.names) and (c is b.connection or c.stalled(b.since, b.until))
+        for c in index.connections.values()
+        if c.name != act.op.connection
+    )
 
 
 CHECKS = (

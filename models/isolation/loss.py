@@ -155,6 +155,47 @@ def perhaps_ended(index: HistoryIndex, b: Breach) -> bool:
     )
 
 
+def perhaps_undone(index: HistoryIndex, b: Breach) -> bool:
+    """Somebody who may be in the room did what tells nobody anything meanwhile: it may take back what was said there.
+
+    So may anybody what is for everybody: a board is cleared before it was sent to all.
+    """
+    event, act = b.event, b.act
+    if event is None or act is None or event.to is not None:
+        return False
+    return any(
+        own is not None
+        and own.opaque
+        and not own.about
+        and i.began < b.until
+        and i.ended > act.began
+        and (not event.rooms or any(_perhaps_in(index, i, room, b) for room in event.rooms))
+        for i in index.invocations.values()
+        for own in (index.own(i),)
+    )
+
+
+def _perhaps_in(index: HistoryIndex, act: Invocation, room: str, b: Breach) -> bool:
+    c = index.connections.get(act.op.connection or "")
+    return c is None or c.may_be_member(room, b.since, b.until)
+
+
+def own_tab_left_out(index: HistoryIndex, b: Breach) -> bool:
+    """What a client says to all or in a room need not go to its own user, unless this server is seen to send it there.
+
+    Many tell *the others*, and go by users rather than connections.
+    """
+    event, c = b.event, b.connection
+    if event is None or c is None or event.emitter is None or event.to is not None or c.identity != event.sender:
+        return False
+    return not any(
+        other.emitter is not None and d.connection.name != other.emitter.name and d.connection.identity == other.sender
+        for other in index.events.values()
+        if other.to is None
+        for d in other.deliveries
+    )
+
+
 def perhaps_put_out(index: HistoryIndex, b: Breach) -> bool:
     """An action that carries no event named the hearer or the speaker: it may put one out, or keep them apart.
 
@@ -351,7 +392,9 @@ EXCUSES = (
     emitter_perhaps_no_member,
     perhaps_unheard,
     perhaps_ended,
+    perhaps_undone,
     perhaps_put_out,
+    own_tab_left_out,
     perhaps_busy,
     refused_honestly,
     beyond_rate,

@@ -73,7 +73,7 @@ def _same(causes: Mapping[str, Cause | None], one: str, two: str) -> bool:
         return True
     if a.kin == b.kin and _detour(a) == _detour(b):
         suspected = a.weak and b.weak and _suspect_alike(a, b)
-        if suspected or _meet_alike(a, b) or ((a.weak or b.weak) and a.shape == b.shape):
+        if suspected or _meet_alike(a, b) or (a.weak and b.weak and a.shape == b.shape):
             return True
     return two in _cured(a) and one in _cured(b) and not a.hints.isdisjoint(b.hints)
 
