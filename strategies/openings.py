@@ -107,6 +107,8 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float], night: float | N
     if most is not None and most < MANY_COMINGS:
         for there, how in product(dict.fromkeys((0, most)), (None, leaving[0])):
             yield partial(scenes.beyond, speech=speeches[0], tabs=most + 1, there=there, how=how)
+    for speech, (which, other) in product(speeches[:2], ((1, 3), (3, 1))):
+        yield partial(scenes.two_slow, speech=speech, which=which, other=other)
     yield from _by_the_server(vocabulary, speeches[0])
     for number, speech in enumerate(speeches):
         yield partial(scenes.second_tab, speech=speech, leaves=None, last=False)
@@ -142,9 +144,12 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float], night: float | N
         yield partial(phrases.two_runs, which=0, leaves=leaving[-1], slow=True)
         yield partial(phrases.two_runs, which=1, leaves=leaving[0], slow=True)
         yield partial(phrases.two_runs, which=1, leaves="abort")
-    yield from _logins(vocabulary, speeches[0])
     yield partial(scenes.flooded, speech=speeches[0], how=None)
     yield partial(scenes.flooded, speech=speeches[0], how="abort")
+    yield from _many_comings(speeches[0])
+    for speech in filter(scenes.for_one, speeches):
+        yield partial(scenes.absent, speech=speech, times=MANY, tabs=1, slow=True)
+    yield from _logins(vocabulary, speeches[0])
     for speech in speeches[:2]:
         yield partial(scenes.long, speech=speech, seconds=scenes.LONG)
     for how in leaving[:2]:
@@ -158,12 +163,8 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float], night: float | N
     for how in leaving:
         yield partial(scenes.comes_and_goes, speech=speeches[0], how=how, settled=False, times=COMINGS)
     yield partial(scenes.comes_and_goes, speech=speeches[0], how="disconnect", settled=True, times=COMINGS)
-    yield partial(scenes.comes_and_goes, speech=speeches[0], how="abort", settled=True, times=MANY_COMINGS)
-    yield partial(scenes.comes_and_goes, speech=speeches[0], how="abort", settled=False, times=MANY_COMINGS)
-    yield partial(scenes.comes_and_goes, speech=speeches[0], how=None, settled=True, times=MANY_COMINGS)
-    yield partial(scenes.comes_and_goes, speech=speeches[0], how="abort", settled=True, times=MANY_COMINGS, spoken=True)
-    for speech, times in product([speech for speech in speeches if scenes.for_one(speech)], (1, MANY)):
-        yield partial(scenes.absent, speech=speech, times=times, tabs=1, slow=True)
+    for speech in filter(scenes.for_one, speeches):
+        yield partial(scenes.absent, speech=speech, times=1, tabs=1, slow=True)
     if night is not None and night >= LONG_AFTER:
         days = partial(phrases.come_and_go_on_two_days, which=0, times=EACH_DAY, seconds=night)
         for how in leaving[:2]:
@@ -172,8 +173,6 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float], night: float | N
     for speech in speeches:
         yield partial(scenes.slow, speech=speech, resumes=False, tab="connect")
         yield partial(scenes.slow, speech=speech, resumes=True, tab=None)
-    for speech, (which, other) in product(speeches[:2], ((1, 3), (3, 1))):
-        yield partial(scenes.two_slow, speech=speech, which=which, other=other)
     for speech in speeches:
         if scenes.for_one(speech):
             yield partial(scenes.cut_off, speech=speech, how="abort")
@@ -189,6 +188,15 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float], night: float | N
             yield partial(scenes.malformed, speech=speeches[0], which=which)
     if vocabulary.by_wire:
         yield from _slow_links(vocabulary)
+
+
+def _many_comings(speech: Speech) -> Iterator[Opening]:
+    """Coming and leaving so often that what is lost each time adds up."""
+    many = partial(scenes.comes_and_goes, speech=speech, times=MANY_COMINGS)
+    yield partial(many, how="abort", settled=True)
+    yield partial(many, how="abort", settled=False)
+    yield partial(many, how=None, settled=True)
+    yield partial(many, how="abort", settled=True, spoken=True)
 
 
 def _logins(vocabulary: Vocabulary, speech: Speech) -> Iterator[Opening]:

@@ -40,6 +40,7 @@ RARE = {
     "refused_and_spoken": 2,
     "shut_down_meanwhile": 2,
     "two_runs": 3,
+    "two_stalled": 4,
 }
 """Rules that are drawn so many times as often: what they write comes about in few of the orders that are tried."""
 

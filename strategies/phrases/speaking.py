@@ -109,12 +109,13 @@ def while_stalled(
 
 
 def two_stalled(script: Script, which: int, other: int, said: Said, how: Kind) -> None:
-    """Two clients stop reading, and something is said to both; one of them leaves, and the other reads on."""
+    """Two clients stop reading, and two speak to both; one of them leaves, and the other reads on."""
     leaver, reader = script.connection(which), script.connection(other)
-    for name in (leaver, reader):
+    if leaver == reader:
+        reader = script.connection(other + 1)
+    for name in dict.fromkeys((leaver, reader)):
         script.add("stall", connection=name)
-    speech, speaker, to = said
-    script.say(speech, speaker, to)
+    concurrently(script, [said] * 2)
     script.leave(leaver, how)
     script.add("unstall", connection=reader)
     script.settle()
