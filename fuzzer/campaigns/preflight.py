@@ -155,12 +155,6 @@ def _joined(name: str, wire: Wire, execution: Execution, frames: Sequence[Sent])
     said = {row.operation for row in execution.history if row.kind == "returned" and row.detail is None}
     for number, op in enumerate(execution.program.operations):
         if op.kind == "join" and number not in said:
-            asked = wire.join_room(Login(op.connection or "", op.user or "", "", op.user), op.room or "")
-            if isinstance(asked, Http):
-                raise TargetError(
-                    f"{name}: {op.connection} is not let into {op.room}: {asked.method} {asked.path} is answered by a "
-                    "refusal, or not at all"
-                )
             heard = [sent.shown(80) for sent in frames if sent.connection == op.connection]
             raise TargetError(
                 f"{name}: nobody says that {op.connection} has joined {op.room}: the frame that does (joined=) never "
@@ -219,6 +213,15 @@ def _understood(name: str, traits: WireTraits, execution: Execution, frames: Seq
         if row.kind == "returned" and row.detail is False and row.operation not in turned_down:
             op = execution.program.operation(row.operation)
             sent = [one for one in frames if one.connection == row.connection and (one.row or 0) < number]
+            if op is not None and op.kind == "join":
+                asked = wire.join_room(Login(op.connection or "", "u0", "", "u0"), op.room or "")
+                answer = f": it was sent {sent[-1].shown(200)}" if sent else ""
+                if isinstance(asked, Http):
+                    answer = f": {asked.method} {asked.path} is answered by a refusal"
+                raise TargetError(
+                    f"{name}: {op.connection} is not let into {op.room}{answer}; are these the rooms that there are "
+                    f"(rooms=)? clients speak {wire.describe()}"
+                )
             if op is not None and row.operation in saying:
                 answer = f", by {sent[-1].shown(200)}" if sent else ""
                 raise TargetError(

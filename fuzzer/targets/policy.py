@@ -32,6 +32,7 @@ class Policy:
     ``kept``: events for an absent user are not kept, go once to the next connection, or once to each connection.
     ``kept_for``: only for who was there before, and is back within so long of having left (None: for anybody).
     ``one_tab``: what is for a user goes to one of the user's connections, the newest or whichever (False: to all).
+    ``one_member``: what is said in a room goes to one of its members, as work from a queue does (False: to all).
     ``tabs_wait``: a stalled connection may hold up its own user's others, and what its backend does.  ``in_turn``:
     what one client says may be sent to one after the other, so that who does not read holds up those after it
     (False: nobody waits for another hearer).
@@ -71,6 +72,7 @@ class Policy:
     tabs_apart: bool = False
     kept_for: float | None = None
     one_tab: bool = False
+    one_member: bool = False
     attempts: tuple[int, float] | None = None
     overhears: tuple[str, ...] = ()
 

@@ -372,6 +372,15 @@ def another_tab(index: HistoryIndex, b: Breach) -> bool:
     )
 
 
+@declared(one_member=True)
+def another_member(index: HistoryIndex, b: Breach) -> bool:
+    """One of a room's members is given what is said there, and another was sent it, which may have gone by then."""
+    event = b.event
+    if not index.policy.one_member or event is None or not event.rooms:
+        return False
+    return event.turned_away or any(d.connection is not event.emitter for d in event.deliveries)
+
+
 @declared(delivery="at most once")
 def at_most_once(index: HistoryIndex, b: Breach) -> bool:
     """What is sent at most once may be lost."""
@@ -404,6 +413,7 @@ EXCUSES = (
     user_left,
     newer_tab,
     another_tab,
+    another_member,
     at_most_once,
     forgotten,
 )

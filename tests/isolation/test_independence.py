@@ -395,3 +395,16 @@ def test_a_newcomer_waits_for_a_place_where_declared(policy: dict[str, Any], exc
     assert (newcomer.excused(**declared) == ["waited_for_a_place"]) == excused
     assert kinds(held(operation="connect"), **declared) == ["HeldUp"], "nobody has made room for it"
     assert kinds(held(), **declared) == ["HeldUp"], "who says something waits for no place"
+
+
+@pytest.mark.parametrize(
+    ("policy", "user", "found"),
+    [({"tabs_wait": True}, "u2", []), ({"tabs_wait": True}, "u3", ["HeldUp"]), ({}, "u2", ["HeldUp"])],
+)
+def test_of_two_that_do_not_read_an_own_tab_may_be_the_one(policy: dict[str, Any], user: str, found: list[str]) -> None:
+    """Where tabs may wait for each other, nobody can say which of the two it was."""
+    story = managed("u0", user)
+    story.stall("c0").stall("c1")
+    number = story.begin("connect", "c2", "u2")
+    story.wait(5.0).resume("c0", waited_out=True).resume("c1", waited_out=True)
+    assert kinds(story.end(number).rest(), **policy) == found
