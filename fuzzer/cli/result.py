@@ -28,8 +28,12 @@ WIDTH = 100
 """Columns where nobody looks at a terminal."""
 
 
-def print_result(summary: RunSummary, plan: Plan, scheduled: bool) -> None:
-    """Print a run's result to standard output; ``scheduled`` runs tell new bugs from known ones."""
+def print_result(summary: RunSummary, plan: Plan, scheduled: bool, explained: bool = True) -> None:
+    """Print a run's result to standard output; ``scheduled`` runs tell new bugs from known ones.
+
+    Unless causes were ``explained``, nothing is said of their absence.
+    """
+    hurried = explained and plan.seconds is not None
     console = plain_console(width=None if sys.stdout.isatty() else WIDTH)
     summary = summary.shown()
     targets = summary.targets
@@ -39,11 +43,11 @@ def print_result(summary: RunSummary, plan: Plan, scheduled: bool) -> None:
     for t, bug in told:
         (certain if any(failure.certain for failure in t.symptoms(bug)) else uncertain).append((t, bug))
     for t, bug in certain:
-        _print_bug(console, t, bug, bug.status if scheduled else "")
+        _print_bug(console, t, bug, bug.status if scheduled else "", hurried)
     if uncertain:
         console.print("\nNot confirmed: found in the simulated world, and not seen on the stock event loop")
         for t, bug in uncertain:
-            _print_bug(console, t, bug, bug.status if scheduled else "")
+            _print_bug(console, t, bug, bug.status if scheduled else "", hurried)
     if scheduled:
         _print_known(console, targets)
     for t in targets:
@@ -190,12 +194,15 @@ def _print_known(console: Console, targets: Sequence[TargetSummary]) -> None:
         console.print()
 
 
-def _print_bug(console: Console, target: TargetSummary, bug: BugSummary, label: str) -> None:
+def _print_bug(console: Console, target: TargetSummary, bug: BugSummary, label: str, hurried: bool) -> None:
     first, *others = target.symptoms(bug)
     _print_symptom(console, target, first, label if first.status == bug.status else label and first.status)
     if bug.cause is not None:
         for line in bug.cause.lines(PLACES):
             console.print(Text(f"  {line}"), soft_wrap=True)
+    elif hurried and first.file is not None:
+        told = f"cause: none in the time there was; crosswire explain {first.file} takes what it needs"
+        console.print(Text(f"  {told}", style="yellow"), soft_wrap=True)
     for failure in others:
         known = f", {failure.status}" if failure.status != bug.status else ""
         console.print(

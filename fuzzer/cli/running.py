@@ -123,7 +123,7 @@ def run_campaigns(settings: Settings) -> int:
         if settings.as_json:
             print(json.dumps(summary.data(), indent=2))
         else:
-            print_result(summary, plan, settings.scheduled)
+            print_result(summary, plan, settings.scheduled, settings.explain)
         failing = summary.failures(*FAILS[settings.fail_on])
         _tell(err, summary, settings)
         if interrupted:
