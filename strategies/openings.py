@@ -107,8 +107,6 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float], night: float | N
     if most is not None and most < MANY_COMINGS:
         for there, how in product(dict.fromkeys((0, most)), (None, leaving[0])):
             yield partial(scenes.beyond, speech=speeches[0], tabs=most + 1, there=there, how=how)
-    for speech, (which, other) in product(speeches[:2], ((1, 3), (3, 1))):
-        yield partial(scenes.two_slow, speech=speech, which=which, other=other)
     yield from _by_the_server(vocabulary, speeches[0])
     for number, speech in enumerate(speeches):
         yield partial(scenes.second_tab, speech=speech, leaves=None, last=False)
@@ -173,6 +171,8 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float], night: float | N
     for speech in speeches:
         yield partial(scenes.slow, speech=speech, resumes=False, tab="connect")
         yield partial(scenes.slow, speech=speech, resumes=True, tab=None)
+    for speech, (which, other) in product(speeches[:2], ((1, 3), (3, 1))):
+        yield partial(scenes.two_slow, speech=speech, which=which, other=other)
     for speech in speeches:
         if scenes.for_one(speech):
             yield partial(scenes.cut_off, speech=speech, how="abort")
