@@ -99,8 +99,16 @@ FOLLOWS: dict[str, frozenset[str]] = {
 
 
 def _follows(later: Cause, first: Cause, of_first: str) -> bool:
-    """Whether one shows only together with another that needs no more than it, and that it may be a consequence of."""
-    return first.kin in FOLLOWS.get(later.kin, ()) and of_first in later.implies and _within(first.shape, later.shape)
+    """Whether one shows only together with another that needs no more than it, and that it may be a consequence of.
+
+    One whose own cause is known has that.
+    """
+    return (
+        later.weak
+        and first.kin in FOLLOWS.get(later.kin, ())
+        and of_first in later.implies
+        and _within(first.shape, later.shape)
+    )
 
 
 def _within(one: Sequence[Step], other: Sequence[Step]) -> bool:
