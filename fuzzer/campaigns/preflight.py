@@ -204,6 +204,9 @@ def _understood(name: str, traits: WireTraits, execution: Execution, frames: Seq
     operations = execution.program.operations
     refused = {row.operation for row in execution.history if row.kind == "returned" and row.detail is False}
     saying = {number for number, op in enumerate(operations) if op.kind in SAID}
+    joins = {number: op for number, op in enumerate(operations) if op.kind == "join"}
+    barred = {(op.connection, op.room) for number, op in joins.items() if number in refused}
+    let_in = {op.room for number, op in joins.items() if number not in refused}
     turned_down = refused & saying if traits.policy.may_refuse else set[int]()
     for number, row in enumerate(execution.history):
         if row.kind == "closed" and row.connection is not None:
@@ -214,6 +217,8 @@ def _understood(name: str, traits: WireTraits, execution: Execution, frames: Seq
             op = execution.program.operation(row.operation)
             sent = [one for one in frames if one.connection == row.connection and (one.row or 0) < number]
             if op is not None and op.kind == "join":
+                if op.room in let_in:  # there is such a room, and it may be full
+                    continue
                 asked = wire.join_room(Login(op.connection or "", "u0", "", "u0"), op.room or "")
                 answer = f": it was sent {sent[-1].shown(200)}" if sent else ""
                 if isinstance(asked, Http):
@@ -237,7 +242,7 @@ def _understood(name: str, traits: WireTraits, execution: Execution, frames: Seq
         to = "c0" if op.kind in ("run_agent", "act") else "c1"
         if number not in saying or (number, to) in arrived or (arrived and number in turned_down):
             continue
-        if wire.chooses_rooms and placed and to not in placed:  # somebody has to let it in
+        if (wire.chooses_rooms and placed and to not in placed) or (to, op.room) in barred:  # somebody has to let it in
             continue
         said = Outgoing(f"cw-e{number}", op.to, Login("c0", "u0", "token-u0", "u0"), op.room)
         frame = wire.act(op.name or "", said) if op.kind == "act" else getattr(wire, op.kind)(said)

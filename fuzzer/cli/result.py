@@ -201,7 +201,7 @@ def _print_bug(console: Console, target: TargetSummary, bug: BugSummary, label: 
         for line in bug.cause.lines(PLACES):
             console.print(Text(f"  {line}"), soft_wrap=True)
     elif hurried and first.file is not None:
-        told = f"cause: none in the time there was; crosswire explain {first.file} takes what it needs"
+        told = f"no cause is told: crosswire explain {first.file} looks for it as long as it takes"
         console.print(Text(f"  {told}", style="yellow"), soft_wrap=True)
     for failure in others:
         known = f", {failure.status}" if failure.status != bug.status else ""

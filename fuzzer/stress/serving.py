@@ -41,7 +41,6 @@ class Server:
 
     def __init__(self, command: str, address: Address) -> None:
         self._command, self._address = command, address
-        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - for as long as the server runs
         try:
             words = shlex.split(command)
         except ValueError as error:
@@ -50,11 +49,13 @@ class Server:
             raise UsageError("--start needs a command")
         if listens(address):
             raise UsageError(f"somebody listens at {address.host} already: --start needs the port for itself")
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - for as long as the server runs
         try:
             self._process = subprocess.Popen(
                 words, stdin=subprocess.DEVNULL, stdout=self._output, stderr=self._output, start_new_session=True
             )
         except OSError as error:
+            self._output.close()
             raise UsageError(f"--start {cut(command, 100)!r}: {error.strerror}") from None
 
     async def until_it_listens(self) -> None:

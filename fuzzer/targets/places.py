@@ -32,16 +32,16 @@ def module_and_name(place: str) -> tuple[str, str]:
     file = Path(module).resolve()
     if not file.is_file():
         raise UnknownTargetError(f"target {place!r}: there is no file {module}")
-    folder, parts = file.parent, [file.stem] if file.stem != "__init__" else []
-    while (folder / "__init__.py").is_file():
-        folder, parts = folder.parent, [folder.name, *parts]
-    if str(folder) not in sys.path:
-        sys.path.insert(0, str(folder))
     if (file.with_suffix("") / "__init__.py").is_file():
         raise UnknownTargetError(
             f"target {place!r}: beside {file.name} there is a package {file.stem}/, which is what importing "
             f"{file.stem} gives: name the application in a file of another name"
         )
+    folder, parts = file.parent, [file.stem] if file.stem != "__init__" else []
+    while (folder / "__init__.py").is_file():
+        folder, parts = folder.parent, [folder.name, *parts]
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
     return ".".join(parts), name
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from ..core.errors import UsageError
+
 __all__ = ("REST", "Limits", "Policy", "policy_of")
 
 REST = 30.0
@@ -77,9 +79,10 @@ class Policy:
     overhears: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "overhears", tuple(self.overhears))
         strange = [name for name in self.overhears if not (name[:1] == "u" and name[1:].isdecimal())]
         if strange:
-            raise ValueError(f'overhears= names users as programs do, ("u2",) say; {strange[0]!r} is none of them')
+            raise UsageError(f'overhears= names users as programs do, ("u2",) say; {strange[0]!r} is none of them')
 
     @property
     def may_refuse_newcomers(self) -> bool:

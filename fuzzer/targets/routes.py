@@ -77,7 +77,8 @@ class Route:
     def matches(self, path: str, *, typed: bool = True) -> bool:
         """Whether a request for this path comes here; where not ``typed``, whatever stands for its parameters."""
         at, pattern = 0, ""
-        route = self.path.replace("\\/", "/").rstrip("$").removesuffix("?")  # a pattern's way to write a slash, or none
+        route = self.path.replace("\\/", "/").rstrip("$")
+        route = route.removesuffix("?") if route.endswith("/?") else route  # a pattern's slash, or none
         for found in PARAMETER.finditer(route):
             name, kind = _named(found)
             kind = self.parameters.get(name, kind)

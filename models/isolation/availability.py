@@ -181,15 +181,14 @@ def _may_lie(index: HistoryIndex, event: Event, c: Connection, moment: int) -> b
 
 
 def out_of_its_rooms(index: HistoryIndex, b: Breach) -> bool:
-    """It had been told that it is in none of its rooms any more: who has no more business there may be hung up on."""
+    """It had just been told that it is in none of its rooms any more: whose room is over may be hung up on with it."""
     c = b.connection
-    if c is None or not any(index.history[row].connection == c.name for row in _told_out(index, b.until)):
+    told = (row for row in range(b.until) if index.history[row].kind == RowKind.REMOVED)
+    if c is None or not any(
+        index.history[row].connection == c.name and b.until <= index.rest_after(row) for row in told
+    ):
         return False
     return not any(c.must_be_member(room, b.until, b.until) for room in c.rooms)
-
-
-def _told_out(index: HistoryIndex, until: int) -> Iterator[int]:
-    return (row for row, entry in enumerate(index.history[:until]) if entry.kind == RowKind.REMOVED)
 
 
 def ended_by_server(index: HistoryIndex, b: Breach) -> bool:

@@ -227,11 +227,9 @@ def own_tab(index: HistoryIndex, b: Breach) -> bool:
     if act is None or not index.policy.tabs_wait:
         return False
     names = index.names_of(act)
-    return any(
-        same_user(names, c.names) and (c is b.connection or c.stalled(b.since, b.until))
-        for c in index.connections.values()
-        if c.name != act.op.connection
-    )
+    own = [stall for stall in _stalls(index) if same_user(names, stall[-1].names)]
+    own = [stall for stall in own if stall[-1].name != act.op.connection]
+    return _culprit(index, own, b.since, b.until)[1] is not None
 
 
 CHECKS = (

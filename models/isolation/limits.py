@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...fuzzer.core.history import usable
 from .index import HistoryIndex
 from .loss import room_crowded
 from .records import Connection
@@ -120,12 +121,14 @@ def _made_room(index: HistoryIndex, b: Breach, most: int | None, everybody: bool
 
 @declared(connections=1, at_limit="wait")
 def waited_for_a_place(index: HistoryIndex, b: Breach) -> bool:
-    """As many as are served may have been there, and a newcomer waits until one of them leaves; not for less."""
+    """As many as are served may have been there, and a newcomer waits until one of them leaves; not for longer."""
     act, policy = b.act, index.policy
     if act is None or policy.at_limit != "wait" or act.op.kind not in ("connect", "authenticate"):
         return False
-    if act.ended < NEVER and not any(act.began < row < act.ended for o in index.sessions for row, _ in o.ends):
-        return False
+    if act.ended < NEVER:
+        ends = [row for o in index.sessions for row, _ in o.ends if row < act.ended]
+        if not ends or usable(index.history, max(*ends, act.began), act.ended) > policy.holds_up:
+            return False
     limits = (policy.connections, True), (policy.per_user, False)
     return any(_crowded(index, b, most, everybody, index.session(act)) for most, everybody in limits)
 

@@ -158,16 +158,19 @@ def perhaps_ended(index: HistoryIndex, b: Breach) -> bool:
 def perhaps_undone(index: HistoryIndex, b: Breach) -> bool:
     """Somebody who may be in the room did what tells nobody anything meanwhile: it may take back what was said there.
 
-    So may anybody what is for everybody: a board is cleared before it was sent to all.
+    So may anybody what is for everybody: a board is cleared before it was sent to all.  Not once it had been sent to
+    somebody, and everything had come to rest.
     """
     event, act = b.event, b.act
     if event is None or act is None or event.to is not None:
         return False
+    sent = min((d.sent for d in event.deliveries if d.connection is not event.emitter), default=NEVER)
+    until = b.until if sent == NEVER else min(b.until, index.rest_after(sent))
     return any(
         own is not None
         and own.opaque
         and not own.about
-        and i.began < b.until
+        and i.began < until
         and i.ended > act.began
         and (not event.rooms or any(_perhaps_in(index, i, room, b) for room in event.rooms))
         for i in index.invocations.values()
@@ -176,6 +179,7 @@ def perhaps_undone(index: HistoryIndex, b: Breach) -> bool:
 
 
 def _perhaps_in(index: HistoryIndex, act: Invocation, room: str, b: Breach) -> bool:
+    """Whether who did something may be a member; of a manager's backend nobody can say."""
     c = index.connections.get(act.op.connection or "")
     return c is None or c.may_be_member(room, b.since, b.until)
 
@@ -191,7 +195,7 @@ def own_tab_left_out(index: HistoryIndex, b: Breach) -> bool:
     return not any(
         other.emitter is not None and d.connection.name != other.emitter.name and d.connection.identity == other.sender
         for other in index.events.values()
-        if other.to is None
+        if other.path == event.path
         for d in other.deliveries
     )
 

@@ -45,7 +45,7 @@ def answer(row: int, act: Invocation, c: Connection, in_order: bool, barred: boo
             if act.wherever or not in_order:
                 span.doubt(act.began if act.wherever else row)
             continue
-        if act.finished != RowKind.RETURNED or (joins and barred):
+        if act.finished != RowKind.RETURNED or (joins and barred) or (not joins and not act.went_well):
             span.doubt(act.began if joins else row)
         elif joins and act.went_well:
             span.begun(row)

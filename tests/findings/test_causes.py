@@ -328,7 +328,7 @@ def test_what_order_has_no_part_in_leads_to_who_changed_it_last() -> None:
         assert known.cause.reason is Reason.LINES
         assert marked(desks.Absent) in [line.number for place in known.cause.places[:3] for line in place]
         assert marked(desks.Absent) in [line.number for line in known.cause.origins]
-        assert "was last changed here" in roles(known.cause)[1]
+        assert any("was last changed here" in role for role in roles(known.cause))
 
 
 def test_symptoms_of_one_kin_are_one_bug() -> None:

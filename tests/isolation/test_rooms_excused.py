@@ -51,6 +51,13 @@ def test_the_authors_other_tab_need_not_hear_it_where_none_ever_does() -> None:
     assert kinds(say(hall("u0", "u1", "u2"), "c1").rest()) == ["LostEvent"], "somebody else's is no tab of the author's"
 
 
+def test_what_goes_to_everybody_says_nothing_of_rooms() -> None:
+    story = hall("u0", "u1", "u0")
+    number = story.begin("broadcast", "c0", "u0", detail=Aim())
+    story.hears("c1", number).hears("c2", number).end(number, IN_DOUBT).rest()
+    assert kinds(say(story, "c1").rest()) == []
+
+
 def test_where_the_authors_tabs_are_told_they_are_owed_it() -> None:
     story = say(hall("u0", "u1", "u0"), "c1", "c2").rest()
     assert kinds(say(story, "c1").rest()) == ["LostEvent"]
@@ -77,6 +84,12 @@ def test_what_was_cleared_before_takes_nothing_back() -> None:
     assert "LostEvent" in kinds(say(story).rest())
 
 
+def test_what_others_have_long_heard_is_not_taken_back() -> None:
+    story = say(hall("u0", "u1", "u2"), "c1").wait(30.0).rest()
+    story.end(story.begin("act", "c1", "u1", name="clear", detail=None), IN_DOUBT).rest()
+    assert kinds(story) == ["LostEvent"]
+
+
 def test_one_member_gets_the_work_where_that_is_declared() -> None:
     assert kinds(say(hall("u0", "u1", "u2"), "c1").rest(), one_member=True) == []
     assert say(hall("u0", "u1", "u2", one_member=True), "c1").rest().excused() == ["another_member"]
@@ -93,6 +106,13 @@ def test_who_is_told_that_the_room_is_over_may_be_hung_up_on(told: bool) -> None
     story.closed("c0").rest()
     assert kinds(story) == ([] if told else ["Dropped"])
     assert story.excused() == (["out_of_its_rooms"] if told else [])
+
+
+def test_who_was_told_long_ago_may_not() -> None:
+    story = hall("u0", "u1")
+    story.mark(RowKind.REMOVED, "r", "c0").rest()
+    story.closed("c0").rest()
+    assert kinds(story) == ["Dropped"]
 
 
 def test_who_is_still_in_another_room_may_not() -> None:

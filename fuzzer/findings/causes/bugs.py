@@ -8,7 +8,7 @@ said to be perhaps the same.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from ..finding import Finding
@@ -45,22 +45,43 @@ def bugs_of(causes: Mapping[str, Cause | None], findings: Mapping[str, Finding] 
     """
     names = list(causes)
     ties = [(one, two) for at, one in enumerate(names) for two in names[:at] if _same(causes, one, two)]
-    if findings is None:
-        return joined(names, ties)
-    groups = joined(names, ties)
-    kinds = {name: finding.violation.kind for name, finding in findings.items()}
-    for name in names:
-        if causes[name] is None and name in findings:
-            after = shape(findings[name].execution.program)
-            alike = [
-                (group[0], cause)
-                for group in groups
-                for one in group
-                if (cause := causes[one]) is not None and kinds.get(one) == kinds[name]
-            ]
-            if len({first for first, _ in alike}) == 1 and any(_within(cause.shape, after) for _, cause in alike):
-                ties.append((alike[0][0], name))
+    ties += _followers(causes, joined(names, ties))
+    if findings is not None:
+        ties += _unexplained(causes, findings, joined(names, ties))
     return joined(names, ties)
+
+
+def _followers(causes: Mapping[str, Cause | None], groups: Sequence[Sequence[str]]) -> Iterator[tuple[str, str]]:
+    """Ties each finding to what it follows from, where all of that is of one bug: it must not make one of two."""
+    known = {name: cause for name, cause in causes.items() if cause is not None}
+    for later, cause in known.items():
+        firsts = {
+            group[0]: name
+            for group in groups
+            for name in group
+            if name in known and later not in group and _follows(cause, known[name], name)
+        }
+        if len(firsts) == 1:
+            yield later, next(iter(firsts.values()))
+
+
+def _unexplained(
+    causes: Mapping[str, Cause | None], findings: Mapping[str, Finding], groups: Sequence[Sequence[str]]
+) -> Iterator[tuple[str, str]]:
+    """Ties each finding of which no cause is known to the only bug that shows in the same way and after less."""
+    kinds = {name: finding.violation.kind for name, finding in findings.items()}
+    for name, finding in findings.items():
+        if name not in causes or causes[name] is not None:
+            continue
+        after = shape(finding.execution.program)
+        alike = [
+            (group[0], cause)
+            for group in groups
+            for one in group
+            if (cause := causes[one]) is not None and kinds.get(one) == kinds[name]
+        ]
+        if len({first for first, _ in alike}) == 1 and any(_within(cause.shape, after) for _, cause in alike):
+            yield alike[0][0], name
 
 
 def _same(causes: Mapping[str, Cause | None], one: str, two: str) -> bool:
@@ -69,7 +90,7 @@ def _same(causes: Mapping[str, Cause | None], one: str, two: str) -> bool:
         return False
     if a.key == b.key:
         return _spare_alike(a, b)
-    if one in b.besides or two in a.besides or _follows(a, b, two) or _follows(b, a, one):
+    if one in b.besides or two in a.besides:
         return True
     if a.kin == b.kin and _detour(a) == _detour(b):
         suspected = a.weak and b.weak and _suspect_alike(a, b)

@@ -36,7 +36,8 @@ class Cause:
     a line, or neighbouring lines that nothing tells apart.  ``flip`` with its ``window``, or ``change``, is the
     counterfactual; ``cured`` the signatures that the finding's own execution shows, and the changed one does not.
     ``hints`` are keys of other windows that decide as well.  ``weak``: by suspicion only, of ``suspects`` first.
-    ``origins``, among the places, last changed what those before them go by, or called what did.
+    ``origins``, among the places, last changed what those before them go by, or called what did; at ``decisions`` what
+    goes wrong parts from what goes well.
     ``kin`` says what goes wrong, and ``shape`` after what: findings that have both are likely to have one cause.
     ``besides`` are the signatures of what else goes wrong with the same event; ``implies`` those of what goes wrong
     whenever this does.
@@ -55,6 +56,7 @@ class Cause:
     weak: bool = False
     suspects: frozenset[Line] = frozenset()
     origins: frozenset[Line] = frozenset()
+    decisions: frozenset[Line] = frozenset()
     kin: str = ""
     besides: frozenset[str] = frozenset()
     implies: frozenset[str] = frozenset()

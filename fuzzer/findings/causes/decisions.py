@@ -19,9 +19,9 @@ from ..finding import Finding
 from .sharing import access
 from .trace import Trace, connection_of
 
-SAYS = frozenset({*EMITS, "act"})
-
 __all__ = ("Way", "decisions", "subject", "way_of_finding", "ways_like")
+
+SAYS = frozenset({*EMITS, "act"})
 
 Way = tuple[Line, ...]
 """The lines that were run for an operation, in order."""
@@ -56,8 +56,12 @@ def way_of_finding(worker: Worker, finding: Finding, trace: Trace) -> Way:
     """What was run for the operation that a finding is about; for an entry, what says who is entered."""
     registry = getattr(worker.target.traits, "registry", None)
     if finding.violation.promise == "consistency" and inspect.isfunction(registry):
-        lines, first = inspect.getsourcelines(registry)
-        return tuple(line_of(registry.__code__, first + at) for at in range(len(lines)))
+        asked = inspect.unwrap(registry)
+        try:
+            lines, first = inspect.getsourcelines(asked)
+        except (OSError, TypeError):  # it was made without a file
+            return ()
+        return tuple(line_of(asked.__code__, first + at) for at in range(len(lines)))
     number = subject(finding)
     return way_of(number, trace, finding.execution) if number is not None else ()
 
@@ -86,7 +90,7 @@ def decisions(wrong: Way, well: Sequence[Way]) -> list[Line]:
     if not any(wrong[:1] == way[:1] for way in well):
         return []
     known, always = frozenset().union(*well), frozenset(well[0]).intersection(*well[1:])
-    apart = [*(line for line in wrong if line not in known), *sorted(always.difference(wrong))]
-    under = {(line.file, number) for line in apart for number in access(line).under}
+    further = [line for line in wrong if line not in known]
+    under = {(line.file, number) for line in (*further, *always.difference(wrong)) for number in access(line).under}
     taken = [line for line in dict.fromkeys(wrong) if (line.file, line.number) in under and access(line).reads]
-    return taken or apart[:1]
+    return taken or further[:1]

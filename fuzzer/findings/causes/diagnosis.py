@@ -59,7 +59,8 @@ def cause_of(
         return None
     budget = Budget(over)
     began = time.perf_counter()
-    execution, trace = traced(worker, finding.execution.program, Recorded(finding.execution.schedule))
+    as_found, held = Recorded(finding.execution.schedule), finding.violation.kind == "HeldUp"
+    execution, trace = traced(worker, finding.execution.program, as_found, pauses=held)
     budget.executions += 1
     enough = EXECUTIONS if seconds is None else int(seconds * HALF / max(time.perf_counter() - began, 1e-6))
     signature = finding.violation.signature(worker.target.name)
@@ -76,15 +77,17 @@ def cause_of(
     if cause is None:
         return None
     places = tuple(dict.fromkeys((*cause.places, *look.blocks)))
-    shown, origins = places, frozenset[Line]()
+    shown, origins, decided = places, frozenset[Line](), list[Line]()
     if cause.weak and cause.window is None:
         shown, origins = look.with_origins(places)
-        decided = look.decided(way_of_finding(worker, finding, trace), shown[:1])
-        shown = tuple(dict.fromkeys((*shown[:1], *((line,) for line in decided), *shown[1:])))
+        decided, changed = look.decided(way_of_finding(worker, finding, trace), shown[:1])
+        shown = tuple(dict.fromkeys((*shown[:1], *((line,) for line in (*decided, *changed)), *shown[1:])))
+        origins = origins.union(changed)
     return replace(
         cause,
         places=shown,
         origins=origins,
+        decisions=frozenset(decided),
         suspects=frozenset(line for place in places[:FIRST] for line in place),
         kin=finding.violation.kin,
         besides=_besides(finding, there),

@@ -147,8 +147,7 @@ class Suspicion:
         A place that no task ran was read last.
         """
         functions = {line.function for line in place}
-        conditions = {number for line in place for number in access(line).under}
-        under = [Line(place[0].file, number, place[0].function) for number in conditions]
+        under = {Line(line.file, number, line.function) for line in place for number in access(line).under}
         reads = set().union(*(access(line).reads for line in (*place, *under)))
         for line in self.trace.at:  # a property's
             if line.function.rpartition(".")[2] in reads:
@@ -175,13 +174,19 @@ class Suspicion:
                     yield before
                 return
 
-    def decided(self, wrong: Way, known: Sequence[tuple[Line, ...]]) -> list[Line]:
-        """Where it was decided that it goes wrong, and who last changed what was gone by there; not what is known."""
+    def decided(self, wrong: Way, known: Sequence[tuple[Line, ...]]) -> tuple[list[Line], list[Line]]:
+        """Where it was decided that it goes wrong, and who last changed what was gone by there; not what is known.
+
+        Where nothing was decided in another way, it is who last changed what the operation goes by at all.
+        """
         told = {line for place in known for line in place}
         taken = [line for line in decisions(wrong, self.counts.well) if line.file != self.glue][:1]
         changes = self._changes(tuple(taken) or wrong) if wrong else ()
         changed = dict.fromkeys(line for at, _ in changes if (line := self.trace.sequence[at][0]).file != self.glue)
-        return [line for line in (*taken, *list(changed)[:CHANGES]) if line not in told]
+        return (
+            [line for line in taken if line not in told],
+            [line for line in list(changed)[:CHANGES] if line not in told and line not in taken],
+        )
 
     def line(self) -> Cause | None:
         """The most suspicious lines; where nothing passes, the line that ran last when it showed."""

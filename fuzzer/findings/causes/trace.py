@@ -103,13 +103,13 @@ class Trace:
         return found
 
 
-def traced(worker: Worker, program: Program, chooser: Chooser) -> tuple[Execution, Trace]:
-    """Execute, and see what the target's own code does.
+def traced(worker: Worker, program: Program, chooser: Chooser, *, pauses: bool = False) -> tuple[Execution, Trace]:
+    """Execute, and see what the target's own code does; with ``pauses``, also where it waits whenever time passes.
 
     Where executions have a process each, nothing of it is seen here, and the trace stays empty.
     """
     tracer = _Tracer(worker, chooser)
-    with tracer.watching():
+    with tracer.watching(pauses):
         execution = worker.run(program, tracer)
     tracer.trace.rows.extend([tracer.last] * (len(execution.history) - len(tracer.trace.rows)))
     return execution, tracer.trace
@@ -221,7 +221,7 @@ class _Tracer:
             self.trace.raises.add((self._line(code, number), error.__name__))
 
     @contextmanager
-    def watching(self) -> Iterator[None]:
+    def watching(self, pauses: bool) -> Iterator[None]:
         """Hear what runs, and which locks are taken."""
         loop = self._loop
         reset, move_clock = loop.reset, loop.move_clock
@@ -235,12 +235,15 @@ class _Tracer:
             move_clock(to)
 
         loop.reset = ends  # type: ignore[method-assign]
-        loop.move_clock = passes  # type: ignore[method-assign]
+        if pauses:
+            loop.move_clock = passes  # type: ignore[method-assign]
         try:
             with _heard(self):
                 yield
         finally:
-            del loop.reset, loop.move_clock
+            del loop.reset
+            if pauses:
+                del loop.move_clock
 
     def took(self, frame: FrameType) -> None:
         """A lock's `acquire` returns."""

@@ -110,10 +110,17 @@ def roles(cause: Cause) -> tuple[str, ...]:
         if holding > 1:
             return ("this has a lock, and waits",) * holding
         return ("this has the lock, and waits", "the lock is taken here", "and waited for here")[: len(cause.places)]
-    behind = list(takewhile(lambda place: place[0] in cause.origins, cause.places[1:3]))
-    if behind:
-        return ("this runs", "what it goes by was last changed here", "which is called here")[: 1 + len(behind)]
-    return ()
+    behind = list(takewhile(lambda place: place[0] in cause.origins | cause.decisions, cause.places[1:3]))
+    told, changed = ["this runs"], ""
+    for line, *_ in behind:
+        if line in cause.decisions:
+            told.append("where nothing is wrong it goes on in another way here")
+        elif not changed:
+            told.append("what it goes by was last changed here")
+        else:
+            told.append("which is called here" if f"{changed}(" in line.text else "and before that here")
+        changed = changed if line in cause.decisions else line.function.rpartition(".")[2]
+    return tuple(told) if behind else ()
 
 
 def _met(window: Window) -> dict[Line, str]:
