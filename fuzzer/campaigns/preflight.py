@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 
 from ...models.isolation.violations import (
     BrokenGoldenPath,
@@ -237,7 +238,8 @@ def _understood(name: str, traits: WireTraits, execution: Execution, frames: Seq
             refusal = f"it was sent {sent[-1].shown(200)}" if sent else ""
             raise TargetError(f"{name}: {turned_away(traits, execution, why.get(row.connection or '', refusal))}")
     arrived = {(row.operation, row.connection) for row in execution.history if row.kind == "received"}
-    placed = {row.connection for row in execution.history if row.kind == "placed"}
+    staying = takewhile(lambda row: row.kind != "gone", execution.history)
+    placed = {row.connection for row in staying if row.kind == "placed"}
     for number, op in enumerate(operations):
         to = "c0" if op.kind in ("run_agent", "act") else "c1"
         if number not in saying or (number, to) in arrived or (arrived and number in turned_down):
