@@ -178,6 +178,11 @@ class Script:
         """A connection that has not left, by number; a client arrives where there is none."""
         return self.here[which % len(self.here)] if self.here else self.arrive(self.user(which))
 
+    def two(self, one: int, other: int) -> tuple[str, str]:
+        """Two such connections, where there are two."""
+        first, second = self.connection(one), self.connection(other)
+        return first, second if second != first else self.connection(other + 1)
+
     def of(self, user: str) -> list[str]:
         """The connections of a user that have not left."""
         return [name for name in self.here if self.owners[name] == user]

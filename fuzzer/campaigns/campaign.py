@@ -8,11 +8,12 @@ that place is reached: batches are counted in order.
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, suppress
 from itertools import chain, product, zip_longest
 from math import inf
+from typing import TypeVar
 
 from ...models.isolation import impossible
 from ...models.isolation.violations import Stuck
@@ -168,7 +169,7 @@ class Campaign:
         def over() -> bool:
             return self._stopped or (allowed is not None and time.perf_counter() - began >= allowed)
 
-        todo = _in_turn([found for found in self.tally.found.values() if found.cause is None])
+        todo = self._unexplained()
         for number, found in enumerate(todo):
             if over():
                 break
@@ -182,6 +183,14 @@ class Campaign:
             if found.cause is not None:
                 yield BugUpdated(self.tally, found)
 
+    def _unexplained(self) -> list[Found]:
+        """Return the findings of which no cause is known: one of each kind first, of each the minimal ones first."""
+        kinds: dict[str, list[Found]] = defaultdict(list)
+        for found in sorted(self.tally.found.values(), key=lambda found: not found.minimal):
+            if found.cause is None:
+                kinds[found.finding.violation.kind].append(found)
+        return _in_turns(kinds.values())
+
     def _confirm(self) -> Iterator[CampaignEvent]:
         """Run what was found on asyncio's own loop while the budget lasts, one symptom of each bug first.
 
@@ -190,7 +199,7 @@ class Campaign:
         found_by = self.tally.found
         findings = {signature: found.finding for signature, found in found_by.items()}
         groups = bugs_of({signature: found.cause for signature, found in found_by.items()}, findings)
-        order = [one for tier in zip_longest(*groups) for one in tier if one is not None]
+        order = _in_turns(groups)
         turns = (inf,) if self.plan.seconds is None else (ENOUGH * self._usual, inf)
         for most, signature in product(turns, order):
             found = found_by[signature]
@@ -383,12 +392,9 @@ class Campaign:
         return minimised
 
 
-def _in_turn(findings: Iterable[Found]) -> list[Found]:
-    """One finding of each kind first, the small ones before the others."""
-    seen: Counter[str] = Counter()
-    turns: list[tuple[int, Found]] = []
-    for found in sorted(findings, key=lambda found: not found.minimal):
-        kind = found.finding.violation.kind
-        turns.append((seen[kind], found))
-        seen[kind] += 1
-    return [found for _, found in sorted(turns, key=lambda turn: turn[0])]
+Member = TypeVar("Member")
+
+
+def _in_turns(groups: Iterable[Iterable[Member]]) -> list[Member]:
+    """The first of each group, then the second of each, and so on."""
+    return [one for tier in zip_longest(*groups) for one in tier if one is not None]

@@ -198,6 +198,21 @@ def _let_in(name: str, traits: WireTraits, execution: Execution, sent: Sequence[
         )
 
 
+def _turned_down(wire: Wire, op: Operation, last: str) -> str:
+    """What was asked of the application and refused, where it had sent this ``last``, if anything."""
+    if op.kind != "join":
+        answer = f", by {last}" if last else ""
+        return (
+            f"what {op.connection} says ({op}) is turned down{answer}, though a plain client may say it: does the wire "
+            "say it as the application expects (or may_refuse=True)?"
+        )
+    asked = wire.join_room(Login(op.connection or "", "u0", "", "u0"), op.room or "")
+    answer = f": it was sent {last}" if last else ""
+    if isinstance(asked, Http):
+        answer = f": {asked.method} {asked.path} is answered by a refusal"
+    return f"{op.connection} is not let into {op.room}{answer}; are these the rooms that there are (rooms=)?"
+
+
 def _understood(name: str, traits: WireTraits, execution: Execution, frames: Sequence[Sent]) -> None:
     """Raise `TargetError` unless the wire speaks the application's protocol: clients get in, what is said arrives."""
     why: dict[str, object] = {}
@@ -216,27 +231,14 @@ def _understood(name: str, traits: WireTraits, execution: Execution, frames: Seq
             break
         if row.kind == "returned" and row.detail is False and row.operation not in turned_down:
             op = execution.program.operation(row.operation)
+            if op is not None and op.kind == "join" and op.room in let_in:  # there is such a room, and it may be full
+                continue
             sent = [one for one in frames if one.connection == row.connection and (one.row or 0) < number]
-            if op is not None and op.kind == "join":
-                if op.room in let_in:  # there is such a room, and it may be full
-                    continue
-                asked = wire.join_room(Login(op.connection or "", "u0", "", "u0"), op.room or "")
-                answer = f": it was sent {sent[-1].shown(200)}" if sent else ""
-                if isinstance(asked, Http):
-                    answer = f": {asked.method} {asked.path} is answered by a refusal"
-                raise TargetError(
-                    f"{name}: {op.connection} is not let into {op.room}{answer}; are these the rooms that there are "
-                    f"(rooms=)? clients speak {wire.describe()}"
-                )
-            if op is not None and row.operation in saying:
-                answer = f", by {sent[-1].shown(200)}" if sent else ""
-                raise TargetError(
-                    f"{name}: what {op.connection} says ({op}) is turned down{answer}, though a plain client may say "
-                    "it: does the wire say it as the application expects (or may_refuse=True)? clients speak "
-                    f"{wire.describe()}"
-                )
-            refusal = f"it was sent {sent[-1].shown(200)}" if sent else ""
-            raise TargetError(f"{name}: {turned_away(traits, execution, why.get(row.connection or '', refusal))}")
+            last = sent[-1].shown(200) if sent else ""
+            if op is not None and (op.kind == "join" or row.operation in saying):
+                raise TargetError(f"{name}: {_turned_down(wire, op, last)} clients speak {wire.describe()}")
+            refusal = why.get(row.connection or "", f"it was sent {last}" if last else "")
+            raise TargetError(f"{name}: {turned_away(traits, execution, refusal)}")
     arrived = {(row.operation, row.connection) for row in execution.history if row.kind == "received"}
     staying = takewhile(lambda row: row.kind != "gone", execution.history)
     placed = {row.connection for row in staying if row.kind == "placed"}

@@ -14,7 +14,6 @@ from ..core.errors import CrosswireError
 from ..core.program import Program
 from ..findings.causes import Cause, bugs_of, counterfactual, joined, perhaps, places_in_words, why
 from ..findings.counterexample import Counterexample
-from ..findings.finding import Finding
 from ..findings.tally import Found, Tally
 from ..store import FailureRow
 from ..targets.adapter import Target
@@ -63,14 +62,15 @@ class Known:
             causes[signature] = causes.get(signature) or target.causes.get(signature)
         return causes
 
-    def together(self, target: Standing, findings: Mapping[str, Finding] | None = None) -> list[list[str]]:
+    def together(self, target: Standing, *, guessing: bool = False) -> list[list[str]]:
         """The signatures of each bug: together now, or known to be.
 
         A bug is known by its counterexamples, whose causes are looked for anew: whatever was renamed or moved in
-        between, they are where they are together.  With the ``findings``, what no cause is known of is put where it
-        most likely belongs: that is said for now, and not kept.
+        between, they are where they are together.  When ``guessing``, what no cause is known of is put where it most
+        likely belongs: that is said for now, and not kept.
         """
         causes = self._causes(target)
+        findings = {s: found.finding for s, found in target.tally.found.items()} if guessing else None
         ties = [(group[0], other) for group in bugs_of(causes, findings) for other in group[1:]]
         first: dict[str, str] = {}
         for signature in causes:
@@ -88,8 +88,7 @@ class Known:
         return "known" if not more else "back" if "back" in more else "new"
 
     def _bugs(self, target: Standing, found: list[FailureSummary]) -> list[BugSummary]:
-        findings = {s: found.finding for s, found in target.tally.found.items()}
-        causes, groups = self._causes(target), self.together(target, findings)
+        causes, groups = self._causes(target), self.together(target, guessing=True)
         promises = {failure.signature: failure.promise for failure in found}
         kinds = {failure.signature: failure.violation for failure in found}
         deviations = {failure.signature: (failure.deviations, len(failure.operations)) for failure in found}

@@ -6,10 +6,9 @@ says is in flight until the server confirms it, or until whoever drives the clie
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from ..clients.link import Link, Unconnected, refusal
 from ..core.history import Aim, Detail, Outcome, Refusal, RowKind
@@ -162,28 +161,30 @@ class Speaking(Saying):
             return
         event = Outgoing(self.event(number, op), op.to, client.login, op.room if room is None else room)
         said = speak(event)
-        if isinstance(said, Http) and aim is not None:
-            aim = aim._replace(by_request=True)
-        self.record(RowKind.INVOKED, number, op.connection, aim)
-        if isinstance(said, Http):
-            self._request(number, lane, client, said, self.wire.told(event), heard)
-        else:
-            self.emitting[number] = client.login.connection
-            client.link.send(said)
+        self._send(number, lane, client, said if isinstance(said, Http) else (said,), aim, event, heard)
 
-    def _request(
+    def _send(
         self,
         number: int,
         lane: Lane,
         client: WireClient,
-        said: Http,
-        variables: Mapping[str, Any],
+        said: Sequence[Frame] | Http,
+        aim: Aim | None,
+        event: Outgoing,
         heard: Callable[[HttpAnswer], Detail] = taken,
     ) -> None:
-        """Say something by a request: over a connection of its own, so the next waits until this one is answered."""
-        lane.running = number
-        self.asking[number] = client.login.connection
-        self.ask(client, said, variables, partial(self.answered, number, lane, heard))
+        """Say something by frames, or by a request over a connection of its own: the next waits for its answer."""
+        name = client.login.connection
+        if isinstance(said, Http):
+            self.record(RowKind.INVOKED, number, name, aim._replace(by_request=True) if aim is not None else None)
+            lane.running = number
+            self.asking[number] = name
+            self.ask(client, said, self.wire.told(event), partial(self.answered, number, lane, heard))
+            return
+        self.record(RowKind.INVOKED, number, name, aim)
+        self.emitting[number] = name
+        for frame in said:
+            client.link.send(frame)
 
     def answered(self, number: int, lane: Lane, heard: Callable[[HttpAnswer], Detail], answer: HttpAnswer) -> None:
         """What was asked over HTTP is answered: it was taken, or refused."""
@@ -247,15 +248,7 @@ class Speaking(Saying):
             else:
                 aim = Aim(rooms=(op.room,))
             speak = self.wire.join_room if op.kind == "join" else self.wire.leave_room
-            said = speak(client.login, room)
-            if isinstance(said, Http):
-                self.record(RowKind.INVOKED, number, op.connection, aim._replace(by_request=True))
-                self._request(number, lane, client, said, {**self.wire.said(client.login), "room": room})
-                return
-            self.record(RowKind.INVOKED, number, op.connection, aim)
-            self.emitting[number] = client.login.connection
-            for frame in said:
-                client.link.send(frame)
+            self._send(number, lane, client, speak(client.login, room), aim, Outgoing("", None, client.login, room))
 
     do_leave = do_join
 

@@ -182,11 +182,9 @@ def _may_lie(index: HistoryIndex, event: Event, c: Connection, moment: int) -> b
 
 def out_of_its_rooms(index: HistoryIndex, b: Breach) -> bool:
     """It had just been told that it is in none of its rooms any more: whose room is over may be hung up on with it."""
-    c = b.connection
-    told = (row for row in range(b.until) if index.history[row].kind == RowKind.REMOVED)
-    if c is None or not any(
-        index.history[row].connection == c.name and b.until <= index.rest_after(row) for row in told
-    ):
+    c, history = b.connection, index.history
+    told = (row for row in index.marks.get(RowKind.REMOVED, ()) if row < b.until <= index.rest_after(row))
+    if c is None or all(history[row].connection != c.name for row in told):
         return False
     return not any(c.must_be_member(room, b.until, b.until) for room in c.rooms)
 

@@ -405,6 +405,7 @@ class HistoryIndex:
             place(row, c, str(detail), self._rested, asked)
 
     def _removed(self, row: int, time: float, number: int | None, c: Connection | None, detail: Detail) -> None:
+        self.marks[RowKind.REMOVED].append(row)
         if c is not None:
             tabs = () if self.policy.tabs_apart else (o for o in self.sessions if o.name != c.name and o.shares_user(c))
             remove(row, c, str(detail), self._rested, tabs)

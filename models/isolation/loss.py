@@ -145,14 +145,17 @@ def perhaps_ended(index: HistoryIndex, b: Breach) -> bool:
         return False
     asked = _asked(index, act)
     return any(
-        own is not None
-        and own.opaque
-        and ((asked and own.by == "server") or same_user(index.names_of(i), index.names_of(act)))
-        and i.began < b.until
-        and i.ended > act.began
-        for i in index.invocations.values()
-        for own in (index.own(i),)
+        (asked and own.by == "server") or same_user(index.names_of(i), index.names_of(act))
+        for i, own in _opaque(index, act.began, b.until)
     )
+
+
+def _opaque(index: HistoryIndex, since: int, until: int) -> Iterator[tuple[Invocation, Own]]:
+    """The operations of the target's own that make nothing themselves and were under way between two rows."""
+    for act in index.invocations.values():
+        own = index.own(act)
+        if own is not None and own.opaque and act.began < until and act.ended > since:
+            yield act, own
 
 
 def perhaps_undone(index: HistoryIndex, b: Breach) -> bool:
@@ -167,14 +170,8 @@ def perhaps_undone(index: HistoryIndex, b: Breach) -> bool:
     sent = min((d.sent for d in event.deliveries if d.connection is not event.emitter), default=NEVER)
     until = b.until if sent == NEVER else min(b.until, index.rest_after(sent))
     return any(
-        own is not None
-        and own.opaque
-        and not own.about
-        and i.began < until
-        and i.ended > act.began
-        and (not event.rooms or any(_perhaps_in(index, i, room, b) for room in event.rooms))
-        for i in index.invocations.values()
-        for own in (index.own(i),)
+        not own.about and (not event.rooms or any(_perhaps_in(index, i, room, b) for room in event.rooms))
+        for i, own in _opaque(index, act.began, until)
     )
 
 

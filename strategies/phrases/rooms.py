@@ -57,9 +57,7 @@ def change_ones_mind(script: Script, which: int, room: int, mind: Mind) -> None:
 
 def change_places(script: Script, leaver: int, comer: int, room: int, how: Kind) -> None:
     """One client leaves a room, or for good, as another comes into it."""
-    going, coming = script.connection(leaver), script.connection(comer)
-    if going == coming:
-        coming = script.connection(comer + 1)
+    going, coming = script.two(leaver, comer)
     entered = script.vocabulary.room(room)
     if how == "leave":
         script.add("leave", connection=going, room=entered)

@@ -110,9 +110,7 @@ def while_stalled(
 
 def two_stalled(script: Script, which: int, other: int, said: Said, how: Kind) -> None:
     """Two clients stop reading, and two speak to both; one of them leaves, and the other reads on."""
-    leaver, reader = script.connection(which), script.connection(other)
-    if leaver == reader:
-        reader = script.connection(other + 1)
+    leaver, reader = script.two(which, other)
     for name in dict.fromkeys((leaver, reader)):
         script.add("stall", connection=name)
     concurrently(script, [said] * 2)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,19 +69,50 @@ def test_who_took_an_entry_out_is_named_and_what_follows_is_of_the_same_bug() ->
     assert len(bugs_of({signature: cause for signature, (_, cause) in (lost | missing).items()})) == 1
 
 
-def test_what_does_not_follow_stays_apart() -> None:
-    """An event is not lost because somebody else's is held up, though the one always shows with the other."""
-    lost = explained(of(offices.Newest), *TAKEN_OVER, emit("u1", "u0"), SETTLE)
-    first, second = (signature for signature, (kind, _) in sorted(lost.items(), key=lambda one: one[1][0]))
-    causes = {signature: cause for signature, (_, cause) in lost.items()}
-    assert len(bugs_of(causes)) == 1
-    unlike = {signature: _unlike(cause) for signature, cause in causes.items()}
-    assert bugs_of(unlike) == [[first], [second]] or bugs_of(unlike) == [[second], [first]]
+CONNECTS, SPEAKS = ("connect", 1), ("emit", 2)
 
 
-def _unlike(cause: Cause) -> Cause:
-    """The same of a kind that is a consequence of nothing, and has no others like it."""
-    return replace(cause, kin=f"HeldUp{cause.kin}", key=(cause.kin,), suspects=frozenset())
+def missing_entry(**said: Any) -> Cause:
+    """Why an entry is missing, by suspicion."""
+    told: dict[str, Any] = {
+        "key": ("MissingEntry", "chat.py:1"),
+        "kin": "MissingEntry",
+        "shape": (CONNECTS,),
+        "weak": True,
+    }
+    return Cause(Reason.LINES, places=(), **told | said)
+
+
+def lost_event(**said: Any) -> Cause:
+    """Why an event is lost, by suspicion: it is whenever that entry is missing."""
+    told: dict[str, Any] = {
+        "key": ("LostEvent", "chat.py:9"),
+        "kin": "LostEvent",
+        "shape": (CONNECTS, SPEAKS),
+        "weak": True,
+    }
+    return Cause(Reason.LINES, places=(), **told | {"implies": frozenset({"missing"})} | said)
+
+
+@pytest.mark.parametrize(
+    ("first", "later", "follows"),
+    [
+        (missing_entry(), lost_event(), True),
+        (missing_entry(), lost_event(implies=frozenset()), False),
+        (missing_entry(shape=(CONNECTS, CONNECTS)), lost_event(), False),
+        (missing_entry(kin="HeldUp"), lost_event(), False),
+        (missing_entry(), lost_event(weak=False), False),
+    ],
+    ids=("it does", "not always together", "after less", "no reason for it", "a cause of its own"),
+)
+def test_what_does_not_follow_stays_apart(first: Cause, later: Cause, follows: bool) -> None:
+    assert (len(bugs_of({"missing": first, "lost": later})) == 1) == follows
+
+
+def test_what_may_follow_from_two_bugs_makes_no_one_of_them() -> None:
+    other = missing_entry(kin="WrongIdentity", key=("WrongIdentity", "chat.py:5"))
+    lost = lost_event(implies=frozenset({"missing", "wrong"}))
+    assert bugs_of({"missing": missing_entry(), "wrong": other, "lost": lost}) == [["missing"], ["wrong"], ["lost"]]
 
 
 def test_the_condition_that_decides_is_named() -> None:

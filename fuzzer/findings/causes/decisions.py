@@ -9,7 +9,7 @@ slice from the failure backwards (M. Weiser, "Program slicing", ICSE 1981; predi
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Set
 
 from ...core.history import RowKind
 from ...core.program import EMITS, Operation
@@ -66,7 +66,7 @@ def way_of_finding(worker: Worker, finding: Finding, trace: Trace) -> Way:
     return way_of(number, trace, finding.execution) if number is not None else ()
 
 
-def ways_like(op: Operation, trace: Trace, execution: Execution) -> list[Way]:
+def ways_like(op: Operation, trace: Trace, execution: Execution) -> set[Way]:
     """What was run for the operations of a kind; of what is said, for what somebody else heard."""
     operation = execution.program.operation
     heard = {
@@ -79,17 +79,17 @@ def ways_like(op: Operation, trace: Trace, execution: Execution) -> list[Way]:
         for number, other in enumerate(execution.program.expanded)
         if (other.kind, other.name) == (op.kind, op.name) and (op.kind not in SAYS or number in heard)
     )
-    return [way for way in ways if way]
+    return {way for way in ways if way}
 
 
-def decisions(wrong: Way, well: Sequence[Way]) -> list[Line]:
+def decisions(wrong: Way, well: Set[Way]) -> list[Line]:
     """The conditions by which what goes wrong parts from what goes well, the first first; else what only it runs.
 
     Nothing where the two have nothing in common.
     """
     if not any(wrong[:1] == way[:1] for way in well):
         return []
-    known, always = frozenset().union(*well), frozenset(well[0]).intersection(*well[1:])
+    known, always = frozenset().union(*well), frozenset.intersection(*map(frozenset, well))
     further = [line for line in wrong if line not in known]
     under = {(line.file, number) for line in (*further, *always.difference(wrong)) for number in access(line).under}
     taken = [line for line in dict.fromkeys(wrong) if (line.file, line.number) in under and access(line).reads]

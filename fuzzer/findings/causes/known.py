@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Set
 
 from ....models.isolation.violations import Violation
 from ...core.history import Failure, Remains, Row, RowKind, Sleep
@@ -12,7 +13,7 @@ from ...core.source import Line
 from ...core.stacks import Place
 from ..finding import Finding
 from .cause import Cause, Reason, keyed, thrown
-from .trace import Chain, Held, Trace, connection_of
+from .trace import Chain, Held, Pause, Trace, connection_of
 
 __all__ = ("deadlock", "held_up", "told")
 
@@ -141,28 +142,25 @@ def held_up(finding: Finding, trace: Trace, glue: str | None) -> Cause | None:
     meanwhile = [pause for pause in trace.pauses if since < pause.rows <= last]
     mine = [task for task, behalf in trace.behalf.items() if behalf == operation]
     op = execution.program.operation(operation)
-    serving = [
-        task
-        for task in trace.behalf
-        if not mine and op is not None and op.connection is not None
-        if connection_of(task, trace, execution) == op.connection
-    ]
-    for tasks, before in ((mine, frozenset[Line]()), (serving, idle), ([*trace.behalf], idle)):
-        waited: Counter[tuple[Line, ...]] = Counter()
-        for pause in meanwhile:
-            for task in tasks:
-                own = [line for line in pause.waits.get(task, ()) if line.file != glue]
-                held = pause.locks.get(task)
-                if held is not None and held.taken_at is not None and own:
-                    chain = pause.waits.get(held.holder, ())
-                    waited[_holding(held.taken_at, chain), held.taken_at, own[-1]] += 1
-                elif own and own[-1] not in before:
-                    waited[own[-1],] += 1
+    client = op.connection if op is not None and not mine else None
+    serving = [task for task in trace.behalf if client and connection_of(task, trace, execution) == client]
+    for tasks, resting in ((mine, frozenset[Line]()), (serving, idle), ([*trace.behalf], idle)):
+        waits = (_waits(pause, task, glue, resting) for pause in meanwhile for task in tasks)
+        waited = Counter(lines for lines in waits if lines)
         if waited:
             lines = max(waited, key=lambda one: (waited[one], one))
             places = tuple((line,) for line in dict.fromkeys(lines))
             return Cause(Reason.HELD_UP, (Reason.HELD_UP, lines[0].key), places)
     return None
+
+
+def _waits(pause: Pause, task: int, glue: str | None, idle: Set[Line]) -> tuple[Line, ...]:
+    """Where a task waits that is not ``idle``: for a lock, behind where its holder does and where it was taken."""
+    own = [line for line in pause.waits.get(task, ()) if line.file != glue]
+    held = pause.locks.get(task)
+    if own and held is not None and held.taken_at is not None:
+        return _holding(held.taken_at, pause.waits.get(held.holder, ())), held.taken_at, own[-1]
+    return (own[-1],) if own and own[-1] not in idle else ()
 
 
 def told(finding: Finding, trace: Trace) -> Cause | None:

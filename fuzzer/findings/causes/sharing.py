@@ -144,8 +144,7 @@ class _Reader:
         self._shared.append((self._shared[-1] - (own - told)) | (own & inner) | told)
         self._aliases.append({})
         before, self._conditions = self._conditions, ()
-        outer, made = self._new, getattr(node, "name", "") == "__init__" and node.args.args
-        self._new = made[0].arg if made else None
+        outer, self._new = self._new, _made_by(node)  # a function within may be called once others have it
         for statement in node.body if isinstance(node.body, list) else [node.body]:
             self._see(statement)
         self._conditions, self._new = before, outer
@@ -191,6 +190,13 @@ class _Reader:
                 return frozenset().union(*(self._meant(part.iter) for part in parts))
             case _:
                 return frozenset()
+
+
+def _made_by(node: Function) -> str | None:
+    """What a function calls the object that it makes ready, if that is what it does."""
+    if not isinstance(node, ast.FunctionDef) or node.name != "__init__":
+        return None
+    return next((argument.arg for argument in (*node.args.posonlyargs, *node.args.args)), None)
 
 
 def _bound(scope: ast.AST) -> Iterator[str]:

@@ -119,7 +119,7 @@ class Spectrum:
     other: int = 0
     fails: Counter[Element] = field(default_factory=Counter)
     passes: Counter[Element] = field(default_factory=Counter)
-    well: list[Way] = field(default_factory=list)
+    well: set[Way] = field(default_factory=set)
     """what is run, where nothing is wrong, for operations of the kind that the finding is about"""
     beside: Counter[str] = field(default_factory=Counter)
     """signature -> in how many failing executions it showed as well"""
@@ -179,7 +179,7 @@ def spectrum(worker: Worker, finding: Finding, budget: Budget, most: int = EXECU
             counts.passing += 1
             counts.passes.update(trace.elements())
             if about is not None:
-                counts.well += ways_like(about, trace, execution)
+                counts.well |= ways_like(about, trace, execution)
         elif kind not in seen.values():
             counts.other += 1
             others.update(trace.elements())

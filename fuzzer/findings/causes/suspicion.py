@@ -28,7 +28,6 @@ NEXT = 2
 ORIGINS = 2
 """Places for which it is said where what they go by comes from."""
 
-
 CHANGES = 2
 """Changes of what was gone by that are named, the last ones."""
 

@@ -25,7 +25,7 @@ from ...engine.execution import Execution, Worker
 from ...world import Chooser
 from ...world.external import CARRY_ON, External, operation_number
 
-__all__ = ("Chain", "Element", "Held", "Trace", "connection_of", "traced")
+__all__ = ("Chain", "Element", "Held", "Pause", "Trace", "connection_of", "traced")
 
 Chain = tuple[Line, ...]
 """The target's own frames that a task is suspended in, outermost first."""
@@ -84,6 +84,7 @@ class Trace:
     locks: dict[int, dict[int, Held]] = field(default_factory=dict)
     """event -> task -> the lock that it waited for when the event became visible"""
     pauses: list[Pause] = field(default_factory=list)
+    """where tasks waited whenever time passed, if that was asked for"""
 
     def lines(self) -> set[Line]:
         return {line for tasks in self.runs.values() for lines in tasks.values() for line in lines}
