@@ -18,7 +18,7 @@ help:
 	@echo "make lint    ruff and mypy only"
 	@echo "make notebooks  execute the notebooks into docs/notebooks"
 	@echo "make docs    build the documentation's site into build/site; no link may be broken"
-	@echo "make baseline  fuzz the standing targets for 18 minutes into results/baseline, with its plots"
+	@echo "make baseline  fuzz the bundled targets for 18 minutes into results/baseline, with its plots"
 	@echo "make format  let ruff format the code"
 	@echo "make clean   remove the environment and everything built"
 

@@ -1,4 +1,4 @@
-"""Makes results/baseline anew: the published campaign over the standing targets, its plots, the table in its README.
+"""Makes results/baseline anew: the published campaign over the bundled targets, its plots, the table in its README.
 
 python -m benchmarks.baseline                       # 18 minutes, two processes
 python -m benchmarks.baseline --budget 1m --out DIR # a short one, elsewhere
@@ -48,7 +48,7 @@ def page(text: str, store: Store, budget: str) -> str:
     """The README with the table of a store, and what made it."""
     minutes = budget.replace("m", " minutes").replace("h", " hours")
     version = ".".join(platform.python_version_tuple()[:2])
-    said = f"A campaign of {minutes} over the standing targets, with two processes and CPython {version}:"
+    said = f"A campaign of {minutes} over the bundled targets, with two processes and CPython {version}:"
     return TABLE.sub(lambda _: table(store), SAID.sub(lambda _: said, text, count=1), count=1)
 
 

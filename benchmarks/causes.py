@@ -2,7 +2,7 @@
 
     python -m benchmarks.causes [--seeds 2] [--seconds 20] [--json FILE] [--page FILE] [TARGET ...]
 
-The standing managers, the examples and the tests' own wrong servers are fuzzed; each minimal finding is put down to a
+The bundled managers, the examples and the tests' own wrong servers are fuzzed; each minimal finding is put down to a
 known bug by what it looks like, and to the lines that a repair changes, both written down by hand (`benchmarks.truth`,
 `benchmarks.known`).  Findings that look like no known bug, or like several, are left out of the figures and counted.
 
@@ -55,16 +55,16 @@ ALSO: tuple[tuple[str, str, Looks], ...] = (
     (
         "D10",
         "emergency",
-        Looks(("LostEvent", "BrokenGoldenPath", "LeftOpen", "WrongAnswer"), proof=_quiet, needs=TWO, lacks=("pause",)),
+        Looks(("LostEvent", "BrokenRun", "LeftOpen", "WrongAnswer"), proof=_quiet, needs=TWO, lacks=("pause",)),
     ),
-    ("D14", "degraded", Looks(("BrokenGoldenPath",), connections=1)),
+    ("D14", "degraded", Looks(("BrokenRun",), connections=1)),
     ("D20", "unified", Looks(("LostEvent", "OfflineLoss"), needs=("emit_to_thread",))),
     ("D21", "unified", Looks(("WrongAnswer",), needs=TWO)),
 )
 """Other symptoms of a defect in a target: not what it is counted as found by, and known from reading."""
 
 OTHERS = {server.target: server for server in SERVERS}
-"""The servers besides the standing managers, by their targets' names."""
+"""The servers besides the bundled managers, by their targets' names."""
 
 FIRST = 3
 """Places that are read before the search for a fault counts as lost."""

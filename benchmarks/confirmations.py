@@ -2,7 +2,7 @@
 
     python -m benchmarks.confirmations [--executions 4000] [--seconds 10] [--json FILE] [NAME ...]
 
-Tried are the published counterexamples of the standing managers, each behind a server of `websockets`, and what a short
+Tried are the published counterexamples of the bundled managers, each behind a server of `websockets`, and what a short
 campaign finds in each example, behind the server it is written for.  NAME: managers or examples, all unless named.
 """
 

@@ -1,4 +1,4 @@
-"""Does the fuzzer find every known defect of the standing managers by itself, from how many seeds, how soon, how small?
+"""Does the fuzzer find every known defect of the bundled managers by itself, from how many seeds, how soon, how small?
 
     python -m benchmarks.defects [--seeds 5] [--seconds 60] [--json FILE] [--page FILE] [--plots FOLDER] [TARGET ...]
 
@@ -106,7 +106,7 @@ def _smaller(worker: Worker, looks: Looks, best: Finding) -> Finding:
 
 PAGE = """# Known defects and what finding them takes
 
-`python -m benchmarks.defects --page docs/defects.md` writes this page. It fuzzes each standing manager from {seeds},
+`python -m benchmarks.defects --page docs/defects.md` writes this page. It fuzzes each bundled manager from {seeds},
 for at most {seconds:g} s each, and tells the fuzzer nothing. Measured with {machine}.
 
 *Executions*: until the first finding, the median over the seeds that found it. *Operations*: of the shrunk program, the

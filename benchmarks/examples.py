@@ -41,7 +41,9 @@ EXAMPLES = {
     example.name: example
     for example in (
         Example("fastapi_chat", "app", "fastapi_chat", ("LostEvent", "Dropped", "Refused")),
-        Example("websockets_chat", "handler", "websockets_chat", ("UnhandledError", "Dropped", "Refused"), asgi=False),
+        Example(
+            "websockets_chat", "handler", "websockets_chat", ("UnhandledException", "Dropped", "Refused"), asgi=False
+        ),
         Example("aiohttp_chat", "create_app", "aiohttp_chat", ("Dropped", "LostEvent"), asgi=False),
         Example("socketio_rooms", "app", "socketio_rooms", ("CrossUserLeak",)),
         Example("agent_server", "app", "agent", ("WrongIdentity",)),

@@ -1,4 +1,4 @@
-"""The known defects of the standing managers, and how one tells their findings.
+"""The known defects of the bundled managers, and how one tells their findings.
 
 A finding is put down to a defect by the violation, by what its history proves, and by what the minimal program needed
 for it.
@@ -141,15 +141,15 @@ TWO = ("connect", "connect")
 LEAVING = ("disconnect", "abort", "log_out")
 
 DEFECTS: tuple[Defect, ...] = (
-    Defect("D1", "isolated", "waits for its own lock", "liveness", _is("Stuck", where="Isolated")),
-    Defect("D2", "isolated", "a stalled tab holds up the others", "independence", _is("HeldUp")),
+    Defect("D1", "isolated", "waits for its own lock", "liveness", _is("Deadlock", where="Isolated")),
+    Defect("D2", "isolated", "a stalled tab holds up the others", "independence", _is("HeadOfLineBlocking")),
     Defect("D3", "isolated", "what is kept is never delivered", "offline delivery", _is("OfflineLoss")),
     Defect(
         "D4",
         "isolated",
         "takes a frame that is late for one that failed",
         "liveness",
-        _is("Stuck", where="Isolated", proof=_nobody_left),
+        _is("Deadlock", where="Isolated", proof=_nobody_left),
     ),
     Defect("D5", "isolated", "a clean-up closes nothing", "hygiene", _is("LeftOpen", needs=("clean_up",))),
     Defect(
@@ -172,7 +172,7 @@ DEFECTS: tuple[Defect, ...] = (
         "emergency",
         "the table changes while it is walked",
         "no loss",
-        _is("LostEvent", "BrokenGoldenPath", where="RuntimeError"),
+        _is("LostEvent", "BrokenRun", where="RuntimeError"),
     ),
     Defect(
         "D10",
@@ -181,7 +181,7 @@ DEFECTS: tuple[Defect, ...] = (
         "consistency",
         _is("MissingEntry", needs=TWO, lacks=LEAVING),
     ),
-    Defect("D11", "emergency", "removes another connection", "consistency", _is("GhostEntry", needs=TWO)),
+    Defect("D11", "emergency", "removes another connection", "consistency", _is("StaleEntry", needs=TWO)),
     Defect("D12", "emergency", "accepts anybody", "isolation", _is("CrossUserLeak", where="foreign token")),
     Defect("D13", "emergency", "says yes for every user", "consistency", _is("WrongAnswer", proof=_said_yes)),
     Defect("D14", "degraded", "sends something else", "no loss", _is("ReplacedEvent")),
@@ -193,13 +193,13 @@ DEFECTS: tuple[Defect, ...] = (
         _is("LostEvent", needs=TWO, where="another connection was sent"),
         "planted",
     ),
-    Defect("D16", "unified", "waits for its own lock", "liveness", _is("Stuck", where="Unified")),
+    Defect("D16", "unified", "waits for its own lock", "liveness", _is("Deadlock", where="Unified")),
     Defect(
         "D17",
         "unified",
         "what is new overtakes what was kept",
         "offline delivery",
-        _is("OfflineDisorder", "Disorder", lacks=("broadcast",)),
+        _is("OfflineOutOfOrder", "OutOfOrder", lacks=("broadcast",)),
     ),
     Defect(
         "D18",
@@ -223,7 +223,7 @@ DEFECTS: tuple[Defect, ...] = (
         "unified",
         "registers who has left meanwhile",
         "consistency",
-        _is("GhostEntry", "LeakedEntry", where="left"),
+        _is("StaleEntry", "LeakedEntry", where="left"),
     ),
     Defect(
         "D22",
@@ -254,7 +254,7 @@ DEFECTS: tuple[Defect, ...] = (
         "no loss",
         _is(
             "LostEvent",
-            "BrokenGoldenPath",
+            "BrokenRun",
             "MissingEntry",
             "WrongAnswer",
             needs=("connect", "pause"),
@@ -290,6 +290,6 @@ DEFECTS: tuple[Defect, ...] = (
         "singleton",
         "a second tab ends one that was silent",
         "no loss",
-        _is("LostEvent", "BrokenGoldenPath", needs=TWO, where="_require_active"),
+        _is("LostEvent", "BrokenRun", needs=TWO, where="_require_active"),
     ),
 )

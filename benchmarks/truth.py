@@ -1,7 +1,7 @@
 """Wrong servers whose bugs are known: which there are, what their findings look like, and which lines are at fault.
 
 Written down by hand, from the source; a line is given by its function and by part of what it says, or by its function
-alone.  The examples' and the tests' own servers are here; the standing managers' defects are in `benchmarks.known`,
+alone.  The examples' and the tests' own servers are here; the bundled managers' defects are in `benchmarks.known`,
 and what a repair of each changes is here too.
 """
 
@@ -59,7 +59,7 @@ def _quiet(finding: Finding) -> bool:
     return not _raised()(finding)
 
 
-LOST = ("LostEvent", "BrokenGoldenPath", "Dropped", "Refused", "UnhandledError")
+LOST = ("LostEvent", "BrokenRun", "Dropped", "Refused", "UnhandledException")
 
 SERVERS = (
     Server(
@@ -71,7 +71,7 @@ SERVERS = (
                 Looks(("LostEvent",), proof=_quiet),
             ),
             Bug("a send to who is gone raises", (("ConnectionManager.broadcast", ""),), Looks(LOST, proof=_raised())),
-            Bug("waits for each", (("ConnectionManager.broadcast", "send_text"),), Looks(("HeldUp",))),
+            Bug("waits for each", (("ConnectionManager.broadcast", "send_text"),), Looks(("HeadOfLineBlocking",))),
         ),
     ),
     Server(
@@ -82,14 +82,14 @@ SERVERS = (
                 (("handler", "for tab in"), ("handler", "tab.send"), ("handler", "add("), ("handler", "discard")),
                 Looks(LOST, proof=_raised("RuntimeError")),
             ),
-            Bug("waits for each", (("handler", "tab.send"),), Looks(("HeldUp",))),
+            Bug("waits for each", (("handler", "tab.send"),), Looks(("HeadOfLineBlocking",))),
         ),
     ),
     Server(
         "examples.aiohttp_chat:create_app?wire=examples.wires:aiohttp_chat",
         (
             Bug("a send to who is gone raises", (("chat", "member"),), Looks(LOST)),
-            Bug("waits for each", (("chat", "member.send_json"),), Looks(("HeldUp",))),
+            Bug("waits for each", (("chat", "member.send_json"),), Looks(("HeadOfLineBlocking",))),
         ),
     ),
     Server(
@@ -108,7 +108,7 @@ SERVERS = (
             Bug(
                 "keeps the user on the server",
                 (("AgentServer.serve", "self.user"), ("AgentServer.serve", "self.audit")),
-                Looks(("WrongIdentity", "CrossUserLeak", "LostEvent", "BrokenGoldenPath", "BadTokenAccepted")),
+                Looks(("WrongIdentity", "CrossUserLeak", "LostEvent", "BrokenRun", "BadTokenAccepted")),
             ),
         ),
     ),
@@ -116,7 +116,7 @@ SERVERS = (
         "examples.services:redis_tabs",
         (
             Bug("reads, changes and writes", (("come", ""), ("go", "")), Looks(("LostEvent",))),
-            Bug("waits for each", (("chat", "send_json"),), Looks(("HeldUp",))),
+            Bug("waits for each", (("chat", "send_json"),), Looks(("HeadOfLineBlocking",))),
         ),
     ),
     Server(
@@ -127,7 +127,7 @@ SERVERS = (
                 (("Moderator.approved", ""),),
                 Looks(("LostEvent", "DuplicateEvent", "CrossUserLeak", "MixedUp")),
             ),
-            Bug("waits for each", (("chat", "peer.send_json"),), Looks(("HeldUp",))),
+            Bug("waits for each", (("chat", "peer.send_json"),), Looks(("HeadOfLineBlocking",))),
         ),
     ),
     Server(
@@ -136,7 +136,7 @@ SERVERS = (
             Bug(
                 "a failed send cancels the others",
                 (("FanOut.send", ""), ("Rooms.deliver", ""), ("FanOut.emit", "")),
-                Looks(("LostEvent", "BrokenGoldenPath", "CrossUserLeak")),
+                Looks(("LostEvent", "BrokenRun", "CrossUserLeak")),
             ),
         ),
     ),
@@ -146,9 +146,9 @@ SERVERS = (
             Bug(
                 "waits for its own lock",
                 (("Locked.emit", "self._forget"), ("Locked._forget", "async with")),
-                Looks(("Stuck", "LostEvent", "BrokenGoldenPath")),
+                Looks(("Deadlock", "LostEvent", "BrokenRun")),
             ),
-            Bug("sends with the lock", (("Locked.emit", "send_json"),), Looks(("HeldUp",))),
+            Bug("sends with the lock", (("Locked.emit", "send_json"),), Looks(("HeadOfLineBlocking",))),
         ),
     ),
     Server(
@@ -157,16 +157,16 @@ SERVERS = (
             Bug(
                 "enters who has left",
                 (("Late.connect", ""), ("Late.disconnect", "")),
-                Looks(("GhostEntry", "LeakedEntry", "WrongAnswer")),
+                Looks(("StaleEntry", "LeakedEntry", "WrongAnswer")),
             ),
-            Bug("waits for each", (("Late.emit", "send_json"),), Looks(("HeldUp",))),
+            Bug("waits for each", (("Late.emit", "send_json"),), Looks(("HeadOfLineBlocking",))),
         ),
     ),
     Server(
         "tests.findings.desks:Walks",
         (
             Bug("walks a table that changes", (("Walks.emit", "for client"),), Looks(LOST, proof=_raised())),
-            Bug("waits for each", (("Walks.emit", "send_json"),), Looks(("HeldUp",))),
+            Bug("waits for each", (("Walks.emit", "send_json"),), Looks(("HeadOfLineBlocking",))),
         ),
     ),
     Server(
@@ -180,13 +180,13 @@ SERVERS = (
             Bug(
                 "the second takes the place of the first",
                 (("Mistaken.connect", ""), ("Mistaken._send", "self._of"), ("Mistaken.disconnect", "")),
-                Looks(("LostEvent", "BrokenGoldenPath"), needs=("connect", "connect"), lacks=("emit_to_thread",)),
+                Looks(("LostEvent", "BrokenRun"), needs=("connect", "connect"), lacks=("emit_to_thread",)),
             ),
         ),
     ),
     Server(
         "tests.applications.lounges:Forgets",
-        (Bug("forgets who is back", (("Forgets.disconnect", ""),), Looks(("LostEvent", "BrokenGoldenPath"))),),
+        (Bug("forgets who is back", (("Forgets.disconnect", ""),), Looks(("LostEvent", "BrokenRun"))),),
         1000,
     ),
     Server(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from .targets.socketio import SocketIOWire
     from .targets.standins import HttpService, LineServer, Redis, StandIn
     from .targets.users import integer_users, uuid_users
-    from .targets.websocket import FakeWebSocket, PeerGoneError
+    from .targets.websocket import ClientDisconnectedError, FakeWebSocket
     from .targets.wire import Login, Outgoing, Reading, Wire, WireError
     from .testcase import ViolationFound, test_case_for
     from .world import latency
@@ -51,7 +51,7 @@ __all__ = (
     "LineServer",
     "Login",
     "Outgoing",
-    "PeerGoneError",
+    "ClientDisconnectedError",
     "Policy",
     "Presence",
     "Reading",
@@ -92,7 +92,7 @@ HOMES = {
     "targets.socketio": ("SocketIOWire",),
     "targets.standins": ("HttpService", "LineServer", "Redis", "StandIn"),
     "targets.users": ("integer_users", "uuid_users"),
-    "targets.websocket": ("FakeWebSocket", "PeerGoneError"),
+    "targets.websocket": ("FakeWebSocket", "ClientDisconnectedError"),
     "targets.json_wire": ("TEXT", "JsonWire"),
     "targets.wire": ("Login", "Outgoing", "Reading", "Wire", "WireError"),
     "testcase": ("ViolationFound", "test_case_for"),
@@ -110,6 +110,13 @@ def __getattr__(name: str) -> Any:
         if name in names:
             value = globals()[name] = getattr(import_module(f"{__name__}.{home}"), name)
             return value
+    from .core.renames import CLASSES_NOW, moved
+
+    if name in CLASSES_NOW:
+        import warnings
+
+        warnings.warn(moved("class", name, CLASSES_NOW[name]), DeprecationWarning, stacklevel=2)
+        return __getattr__(CLASSES_NOW[name])
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -1,1 +1,1 @@
-"""The reference model of user isolation, the golden path, and the managers that serve as standing targets."""
+"""The reference model of user isolation, the golden path, and the managers that serve as bundled targets."""

@@ -71,7 +71,7 @@ def test_json_counts_and_files(found: tuple[Path, dict[str, Any]]) -> None:
     emergency, degraded = result["targets"]
     assert emergency["executions"] == degraded["executions"] == 150
     assert degraded["found"]
-    assert {bug["promise"] for bug in degraded["found"]} <= {"golden path", "no loss"}
+    assert {bug["promise"] for bug in degraded["found"]} <= {"agent run", "no loss"}
     for target in result["targets"]:
         for bug in target["found"]:
             assert (folder / bug["file"]).exists()
@@ -193,7 +193,7 @@ def test_a_target_that_never_gives_the_loop_back_is_a_finding(tmp_path: Path) ->
 def test_a_single_user_who_waits_for_ever_is_a_finding(tmp_path: Path) -> None:
     (tmp_path / "adapters.py").write_text(f"{ADAPTERS}\n\nclass bug(Never):\n    pass\n")  # not an emoji
     done = crosswire("run", "adapters:bug", "--max-executions", "10", cwd=tmp_path, expect=1)
-    assert "adapters:bug: Stuck (liveness)" in done.stdout
+    assert "adapters:bug: Deadlock (liveness)" in done.stdout
     assert "[1/1] adapters:bug: " in done.stderr
     (file,) = (tmp_path / "results" / "counterexamples").glob("*.json")
     assert "still there" in crosswire("replay", str(file), cwd=tmp_path, expect=1).stdout

@@ -254,7 +254,7 @@ def test_a_server_on_a_socket_of_its_own_is_not_met_and_that_is_said(
     with worker.session():
         program = Program((Operation("connect", "c0", "u0"), Operation("settle"), Operation("broadcast", "c0", "u0")))
         shown = judged(worker, worker.run(program, InOrder()))
-    error = next(violation for violation in shown.violations if violation.kind == "UnhandledError")
+    error = next(violation for violation in shown.violations if violation.kind == "UnhandledException")
     said = confirm(target, shown.execution, error.signature(target.name), ENOUGH)
     assert said.verdict == "not confirmable"
     assert "listens on a socket that it made itself" in said.detail

@@ -15,7 +15,7 @@ from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.findings.finding import Finding, judged
 from crosswire.fuzzer.search import RandomWalk
 from crosswire.fuzzer.world import Chooser, InOrder
-from crosswire.models.managers.targets import MANAGERS, STANDING, TARGETS
+from crosswire.models.managers.targets import BUNDLED, MANAGERS, TARGETS
 
 
 def do(kind: Kind, connection: str | None = None, **fields: Any) -> Operation:
@@ -120,6 +120,6 @@ def test_defects_are_found_without_a_hint(name: str) -> None:
 
 def test_every_known_defect_has_an_entry() -> None:
     assert [defect.name for defect in DEFECTS] == [f"D{number}" for number in range(1, 32)] == list(PROGRAMS)
-    assert {defect.target for defect in DEFECTS} <= {target.name for target in STANDING}
+    assert {defect.target for defect in DEFECTS} <= {target.name for target in BUNDLED}
     assert {defect.name for defect in DEFECTS if defect.provenance == "planted"} == {"D15", "D18", "D19", "D24"}
     assert len(MANAGERS) == 7

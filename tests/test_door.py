@@ -31,7 +31,9 @@ def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
         _ = crosswire.fuzzer.Adaptor
 
 
-@pytest.mark.parametrize("name", ["Adapter", "Client", "Event", "JsonWire", "Limits", "PeerGoneError", "application"])
+@pytest.mark.parametrize(
+    "name", ["Adapter", "Client", "Event", "JsonWire", "Limits", "ClientDisconnectedError", "application"]
+)
 def test_where_users_imported_from_before_still_works(name: str) -> None:
     assert getattr(import_module("crosswire.fuzzer.targets"), name) is getattr(crosswire.fuzzer, name)
 

@@ -374,7 +374,7 @@ def test_what_would_end_the_process_is_the_operations_fault(user: str, said: str
     program = Program((Operation("connect", "c0", "u0"), Operation("emit", user=user, to="u0")))
     shown = judged(worker, worker.run(program, InOrder()))
     assert "rest" in [row.kind for row in shown.execution.history]
-    (violation,) = (found for found in shown.violations if found.kind == "UnhandledError")
+    (violation,) = (found for found in shown.violations if found.kind == "UnhandledException")
     assert said in violation.message
     assert "Ends.emit" in violation.message
     assert len(violation.message) < 1000

@@ -15,7 +15,7 @@ from crosswire.fuzzer.findings.finding import judged
 from crosswire.fuzzer.reports.words import describe, lane_of, tracebacks
 from crosswire.fuzzer.targets.resolve import resolve
 from crosswire.fuzzer.world import InOrder
-from crosswire.models.isolation.violations import UnhandledError, Violation
+from crosswire.models.isolation.violations import UnhandledException, Violation
 
 PROGRAM = Program(
     (Operation("connect", "c0", "u0"), Operation("settle"), Operation("broadcast", "c0", "u0"), Operation("settle"))
@@ -32,7 +32,7 @@ def worker() -> Iterator[Worker]:
 @pytest.fixture(scope="module")
 def shown(worker: Worker) -> tuple[Execution, Violation]:
     result = judged(worker, worker.run(PROGRAM, InOrder()))
-    (violation,) = (one for one in result.violations if isinstance(one, UnhandledError))
+    (violation,) = (one for one in result.violations if isinstance(one, UnhandledException))
     return result.execution, violation
 
 

@@ -33,8 +33,8 @@ def place(module: str, function: str, text: str) -> str:
 @pytest.mark.parametrize(
     ("module", "kind", "function", "text"),
     [
-        ("leaks_tasks", "LeftBehind", "watch", "sleep"),
-        ("raises_in_background", "UnhandledError", "count", "+= 1"),
+        ("leaks_tasks", "LeakedTask", "watch", "sleep"),
+        ("raises_in_background", "UnhandledException", "count", "+= 1"),
         ("blocks_the_loop", "BlockedLoop", "render", "sleep"),
     ],
 )
@@ -59,7 +59,7 @@ def test_a_server_that_never_lets_go_of_a_client_is_a_finding_of_the_plainest_pr
         batch = preflight(worker)
     assert batch is not None
     (finding,) = batch.findings.values()
-    assert finding.violation.kind == "Stuck"
+    assert finding.violation.kind == "Deadlock"
     assert place("never_closes", "linger", "wait") in finding.violation.message
 
 
@@ -69,7 +69,7 @@ def test_a_handler_that_goes_on_when_its_client_has_left_is_told_once_and_confir
     with worker.session():
         execution = worker.run(Program((Operation("connect", "c0", "u0"),)), InOrder())
         (violation,) = judged(worker, execution).violations
-    assert violation.kind == "LeftBehind" and violation.message.startswith("connection c0 outlived the shut-down")
+    assert violation.kind == "LeakedTask" and violation.message.startswith("connection c0 outlived the shut-down")
     assert place("goes_on", "live", "sleep") in violation.message
     signature = violation.signature(worker.target.name)
     assert confirm(worker.target, execution, signature, seconds=60.0, attempts=1).verdict == "confirmed"

@@ -261,17 +261,17 @@ CASES: list[tuple[type[violations.Violation], type[Adapter], tuple[Operation, ..
     (violations.DuplicateEvent, Stutters, (ALICE, emit("u0"))),
     (violations.OfflineLoss, Keeps, (emit("u0"), ALICE)),
     (violations.OfflineDuplicate, KeepsTwice, (emit("u0"), ALICE)),
-    (violations.OfflineDisorder, KeepsBackwards, (emit("u0"), emit("u0"), ALICE)),
-    (violations.HeldUp, OneAtATime, (ALICE, Operation("stall", "c0"), emit("u0"), BOB)),
-    (violations.Disorder, LastFirst, (ALICE, emit("u0"), emit("u0"))),
-    (violations.BrokenGoldenPath, LastFirst, (ALICE, Operation("run_agent", user="u0", to="u0"))),
-    (violations.Stuck, Waits, (ALICE, emit("u0"))),
-    (violations.Spinning, Spins, (ALICE, emit("u0"))),
+    (violations.OfflineOutOfOrder, KeepsBackwards, (emit("u0"), emit("u0"), ALICE)),
+    (violations.HeadOfLineBlocking, OneAtATime, (ALICE, Operation("stall", "c0"), emit("u0"), BOB)),
+    (violations.OutOfOrder, LastFirst, (ALICE, emit("u0"), emit("u0"))),
+    (violations.BrokenRun, LastFirst, (ALICE, Operation("run_agent", user="u0", to="u0"))),
+    (violations.Deadlock, Waits, (ALICE, emit("u0"))),
+    (violations.Livelock, Spins, (ALICE, emit("u0"))),
     (violations.MissingEntry, Forgets, (ALICE,)),
-    (violations.GhostEntry, ForgetsToForget, (ALICE, BOB, Operation("abort", "c0"))),
+    (violations.StaleEntry, ForgetsToForget, (ALICE, BOB, Operation("abort", "c0"))),
     (violations.WrongAnswer, Misjudges, (ALICE, emit("u1"))),
-    (violations.UnhandledError, DropsATask, (ALICE,)),
-    (violations.LeftBehind, LeavesATask, (ALICE,)),
+    (violations.UnhandledException, DropsATask, (ALICE,)),
+    (violations.LeakedTask, LeavesATask, (ALICE,)),
     (violations.BlockedLoop, Sleeps, (ALICE,)),
     (violations.LeftOpen, CleansNothing, (ALICE, Operation("clean_up", user="u0"))),
     (violations.LeakedEntry, ForgetsToForget, (ALICE,)),
@@ -340,7 +340,7 @@ def test_a_client_leaves_without_an_exception_but_that_it_is_not_there(adapter: 
     program = Program((ALICE, Operation("abort", "c0"), *[emit("u0")] * 3))
     with worker.session():
         runs = [judged(worker, worker.run(program, RandomWalk(seed))) for seed in range(60)]
-    unhandled = [one for run in runs for one in run.violations if isinstance(one, violations.UnhandledError)]
+    unhandled = [one for run in runs for one in run.violations if isinstance(one, violations.UnhandledException)]
     assert bool(unhandled) is broken, unhandled
 
 

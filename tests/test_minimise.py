@@ -95,7 +95,7 @@ def test_what_one_client_says_for_another_is_its_own_users() -> None:
     )
     with worker.session():
         execution = worker.run(program, InOrder())
-        violation = next(one for one in judged(worker, execution).violations if one.kind == "UnhandledError")
+        violation = next(one for one in judged(worker, execution).violations if one.kind == "UnhandledException")
         small, _ = minimise(worker, Finding(violation, execution))
     spoken = [op for op in small.execution.program.operations if op.kind == "broadcast"]
     assert [(op.connection, op.user) for op in spoken] == [("c0", "u0")] * 2

@@ -37,7 +37,7 @@ from crosswire.fuzzer.engine.schedule import Schedule
 from crosswire.fuzzer.reports.github import step_summary, workflow_commands
 from crosswire.fuzzer.reports.junit import to_junit
 from crosswire.fuzzer.reports.plots import lanes_figure
-from crosswire.models.isolation.violations import UnhandledError
+from crosswire.models.isolation.violations import UnhandledException
 
 PIECES = (
     "\x1b]0;PWNED\x07",
@@ -155,7 +155,7 @@ def test_an_execution_is_drawn_and_nothing_else(tmp_path: Path, text: list[str])
         Row(0.0, RowKind.UNHANDLED, None, None, Failure(text[5], Place(text[1], text[2], 3), text[3])),
     )
     execution = Execution(program, Schedule(), rows, ())
-    violation = UnhandledError(text[4], text[5], (0, 2))
+    violation = UnhandledException(text[4], text[5], (0, 2))
     out = io.StringIO()
     console = Console(file=Guarded(out), width=90, highlight=False)  # type: ignore[arg-type]
     console.print(lanes(execution, violation))
@@ -214,20 +214,24 @@ def bug(violation: str, *places: str) -> BugSummary:
 @pytest.mark.parametrize(
     ("asyncio", "trio", "told"),
     [
-        ([bug("LostEvent")], [bug("LostEvent, Stuck")], "1 bug on both; on asyncio alone none; on trio alone none"),
-        ([bug("LostEvent", "a:1", "a:2")], [bug("Stuck", "a:2", "a:9")], "1 bug on both; on asyncio alone none"),
-        ([bug("LostEvent")], [bug("Stuck")], "0 bugs on both; on asyncio alone 1 (LostEvent); on trio alone 1 (Stuck)"),
+        ([bug("LostEvent")], [bug("LostEvent, Deadlock")], "1 bug on both; on asyncio alone none; on trio alone none"),
+        ([bug("LostEvent", "a:1", "a:2")], [bug("Deadlock", "a:2", "a:9")], "1 bug on both; on asyncio alone none"),
         (
-            [bug("Stuck"), bug("Stuck", "a:1")],
-            [bug("Stuck", "a:1")],
-            "1 bug on both; on asyncio alone 1 (Stuck); on trio alone none",
+            [bug("LostEvent")],
+            [bug("Deadlock")],
+            "0 bugs on both; on asyncio alone 1 (LostEvent); on trio alone 1 (Deadlock)",
         ),
         (
-            [bug("Stuck", "a:1")],
-            [bug("Stuck", "z:9")],
-            "0 bugs on both; on asyncio alone 1 (Stuck); on trio alone 1 (Stuck)",
+            [bug("Deadlock"), bug("Deadlock", "a:1")],
+            [bug("Deadlock", "a:1")],
+            "1 bug on both; on asyncio alone 1 (Deadlock); on trio alone none",
         ),
-        ([], [bug("Stuck")], "0 bugs on both; on asyncio alone none; on trio alone 1 (Stuck)"),
+        (
+            [bug("Deadlock", "a:1")],
+            [bug("Deadlock", "z:9")],
+            "0 bugs on both; on asyncio alone 1 (Deadlock); on trio alone 1 (Deadlock)",
+        ),
+        ([], [bug("Deadlock")], "0 bugs on both; on asyncio alone none; on trio alone 1 (Deadlock)"),
     ],
 )
 def test_a_bug_is_on_both_backends_by_its_places_or_by_what_it_looks_like(

@@ -181,7 +181,7 @@ WRONG: dict[type[Board], tuple[str, tuple[Operation, ...]]] = {
     Lost: ("LostEvent", (*IN_ROOM, act("pin a note", "c0", "u0", room="r0"))),
     Forgetful: ("LostEvent", (*HERE, act("remind", None, "u0"))),
     Unwilling: ("LostEvent", (*HERE, act("invite", "c0", "u0", to="u0"))),
-    Broken: ("UnhandledError", (*HERE, act("rotate", None, None))),
+    Broken: ("UnhandledException", (*HERE, act("rotate", None, None))),
     Mistaken: ("WrongIdentity", (*HERE, act("who_am_i", "c0", "u0"), act("who_am_i", "c1", "u1"))),
 }
 

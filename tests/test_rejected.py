@@ -92,7 +92,9 @@ NOTICE = Operation("emit", "c0", "u0", "u1")
 MIDDLE = Program((HERE[0], JOB, HERE[1], JOB, NOTICE, NOTICE))
 
 
-@pytest.mark.parametrize(("retells", "found"), [([{"kind": "progress"}], set()), ([], {"DuplicateEvent", "Disorder"})])
+@pytest.mark.parametrize(
+    ("retells", "found"), [([{"kind": "progress"}], set()), ([], {"DuplicateEvent", "OutOfOrder"})]
+)
 def test_of_what_is_told_in_steps_a_later_one_may_be_the_first_that_is_heard(
     retells: list[Mapping[str, Any]], found: set[str]
 ) -> None:

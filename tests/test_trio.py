@@ -234,7 +234,7 @@ def test_a_group_of_one_exception_is_told_as_that_one(backend: Backend) -> None:
 
 
 def test_what_is_given_to_trio_itself_is_left_behind_after_a_shut_down() -> None:
-    assert kinds(worker(LeavesSomething), PROGRAM, 3) == {"LeftBehind"}
+    assert kinds(worker(LeavesSomething), PROGRAM, 3) == {"LeakedTask"}
 
 
 def test_what_leaves_the_world_is_named() -> None:

@@ -32,10 +32,10 @@ APPLICATIONS = {
     "on_quart_trio:walks": {"LostEvent", "Dropped"},
     "on_quart_trio:repaired": set[str](),
     "on_trio:chat": set[str](),
-    "on_trio:contagious": {"LostEvent", "UnhandledError", "Dropped"},
-    "on_trio:leaves": {"LeftBehind"},
-    "on_trio:raises": {"UnhandledError"},
-    "on_trio:stays": {"Stuck"},
+    "on_trio:contagious": {"LostEvent", "UnhandledException", "Dropped"},
+    "on_trio:leaves": {"LeakedTask"},
+    "on_trio:raises": {"UnhandledException"},
+    "on_trio:stays": {"Deadlock"},
 }
 """What each breaks."""
 

@@ -15,7 +15,7 @@ SERVERS = {
     "walks": {"LostEvent", "Dropped"},
     "repaired": set[str](),
     "main": set[str](),
-    "contagious": {"UnhandledError", "Dropped"},
+    "contagious": {"UnhandledException", "Dropped"},
     "hypercorn": set[str](),
 }
 """What each breaks."""

@@ -16,7 +16,7 @@ from math import inf
 from typing import TypeVar
 
 from ...models.isolation import impossible
-from ...models.isolation.violations import Stuck
+from ...models.isolation.violations import Deadlock
 from ..engine.execution import TargetError, Worker
 from ..findings.causes import bugs_of, cause_of
 from ..findings.confirm import NOT_TRIED, confirm
@@ -321,7 +321,7 @@ class Campaign:
     ) -> Iterator[CampaignEvent]:
         found = self.tally.found
         promises: dict[str, None] = {}
-        stuck_as_known = any(s in found and isinstance(batch.findings[s].violation, Stuck) for s in signatures)
+        stuck_as_known = any(s in found and isinstance(batch.findings[s].violation, Deadlock) for s in signatures)
         for signature in signatures:
             violation = batch.findings[signature].violation
             if signature in found:
@@ -329,13 +329,13 @@ class Campaign:
                 known.times += 1
                 if known.times.bit_count() == 1:
                     again[signature] = None
-            elif stuck_as_known and isinstance(violation, Stuck):
+            elif stuck_as_known and isinstance(violation, Deadlock):
                 pass  # one deadlock holds up many; what waits behind a known one is its consequence
             else:
                 yield from self._new(worker, signature, batch.findings[signature])
                 if signature not in found:
                     continue
-                stuck_as_known = stuck_as_known or isinstance(violation, Stuck)
+                stuck_as_known = stuck_as_known or isinstance(violation, Deadlock)
             if signature in found:
                 found[signature].first_by.setdefault(cell[0], self._by_strategy[cell[0]])
             promises[violation.promise] = None

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from itertools import takewhile
 
 from ...models.isolation.violations import (
-    BrokenGoldenPath,
+    BrokenRun,
+    Deadlock,
     Dropped,
     LostEvent,
     Refused,
     ReplacedEvent,
-    Stuck,
-    UnhandledError,
+    UnhandledException,
 )
 from ..core.choices import PROMISES
 from ..core.handshake import Sent
@@ -40,7 +40,7 @@ ALONE = (
 )
 ONE_TO_ONE = "; where clients say nothing to one user alone, to_user=None says so"
 
-SYMPTOMS = (BrokenGoldenPath, Dropped, LostEvent, Refused, ReplacedEvent, UnhandledError)
+SYMPTOMS = (BrokenRun, Dropped, LostEvent, Refused, ReplacedEvent, UnhandledException)
 """Violations by which a wire shows that it does not speak the application's protocol; others are the application's."""
 
 
@@ -65,7 +65,7 @@ def preflight(worker: Worker, promises: frozenset[str] = frozenset(PROMISES)) ->
                 + (f", raised in {place}" if place else "")
             )
     if isinstance(traits, WireTraits) and execution.history:
-        if any(isinstance(violation, Stuck) for violation in shown.violations):
+        if any(isinstance(violation, Deadlock) for violation in shown.violations):
             _let_in(name, traits, execution, [sent for sent in worker.frames if sent.connection == "c0"])
         elif all(isinstance(one, SYMPTOMS) or one.promise == "hygiene" for one in shown.violations):
             _understood(name, traits, execution, worker.frames)

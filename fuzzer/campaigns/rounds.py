@@ -42,7 +42,7 @@ Most steps write a whole situation, some three to six operations.
 MUTANTS = 2
 """Where search is coverage-guided, programs made from kept ones for each that Hypothesis writes.
 
-The default portfolio makes none.  With two, the standing managers' defects that one or two operations show took twice
+The default portfolio makes none.  With two, the bundled managers' defects that one or two operations show took twice
 as many executions, those that several in a row show half as many (D19) or as many as before; executions are a quarter
 cheaper, since most programs cost nothing to make.
 """

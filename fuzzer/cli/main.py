@@ -55,7 +55,7 @@ def crosswire(
 def run(
     targets: Annotated[
         list[str] | None,
-        typer.Argument(help="A standing target's name or module:Adapter; without any, all standing targets."),
+        typer.Argument(help="A bundled target's name or module:Adapter; without any, all bundled targets."),
     ] = None,
     budget: Annotated[
         str | None, typer.Option(help="How long, over all targets: 30s, 5m, 2h. Default 1m, unless --max-executions.")
@@ -383,7 +383,7 @@ def explain(
 @app.command()
 def managers(
     classes: Annotated[
-        list[str] | None, typer.Argument(help="Classes, as module:Class; without any, the seven standing managers.")
+        list[str] | None, typer.Argument(help="Classes, as module:Class; without any, the seven bundled managers.")
     ] = None,
     adapter: Annotated[
         str | None,

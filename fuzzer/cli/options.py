@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -11,6 +13,7 @@ from ..campaigns.cluster import check_cluster
 from ..campaigns.rounds import SCHEDULES, Plan
 from ..core.choices import PROMISES, STRATEGIES, Backends, FailOn
 from ..core.errors import UsageError
+from ..core.renames import PROMISES_NOW, moved
 from ..search import DEFAULT
 from ..targets.resolve import reached
 from .budget import parse_budget
@@ -83,7 +86,8 @@ def run_settings(
     if said.budget is not None or said.max_executions is not None:  # a budget on the command line replaces the other
         set_up = msgspec.structs.replace(set_up, budget=None, max_executions=None)
     chosen = said.over(set_up)
-    _check_names("promise", chosen.promises, PROMISES)
+    promises = _promises_now(chosen.promises or ())
+    _check_names("promise", promises, PROMISES)
     _check_names("strategy", chosen.strategies, STRATEGIES)
     if chosen.cluster is not None:
         check_cluster(chosen.cluster)
@@ -100,7 +104,7 @@ def run_settings(
             users=chosen.users if chosen.users is not None else 3,
             schedules=chosen.schedules or (EXHAUSTIVE if used == ("delay",) else SCHEDULES),
             strategies=used,
-            promises=frozenset(chosen.promises or PROMISES),
+            promises=frozenset(promises or PROMISES),
             first=first,
         ),
         results=Path(chosen.results) if chosen.results is not None else RESULTS,
@@ -122,6 +126,13 @@ def run_settings(
             memory=chosen.memory if chosen.memory is not None else MEMORY,
         ),
     )
+
+
+def _promises_now(names: Sequence[str]) -> list[str]:
+    for name in names:
+        if name in PROMISES_NOW:
+            print(f"crosswire: {moved('promise', name, PROMISES_NOW[name])}", file=sys.stderr)
+    return [PROMISES_NOW.get(name, name) for name in names]
 
 
 def _check_names(what: str, names: list[str] | None, known: tuple[str, ...]) -> None:

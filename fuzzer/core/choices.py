@@ -31,7 +31,7 @@ PromiseName = Literal[
     "offline delivery",
     "independence",
     "order",
-    "golden path",
+    "agent run",
     "liveness",
     "consistency",
     "hygiene",

@@ -56,7 +56,7 @@ def _ours(filename: str) -> bool:
 
 @cache
 def is_library(filename: str) -> bool:
-    """Whether a file is installed, rather than the target's own; the standing managers count as targets.
+    """Whether a file is installed, rather than the target's own; the bundled managers count as targets.
 
     What ``pip install --target`` puts elsewhere is: such a folder is called as they are, or says what is installed.
     What a library generates has no file.

@@ -29,7 +29,7 @@ from ..targets.frames import in_payload
 from ..targets.preparing import Prepared
 from ..targets.real import RealService, real
 from ..targets.serving import PORT, Surrounded
-from ..targets.websocket import FakeWebSocket, PeerGoneError
+from ..targets.websocket import ClientDisconnectedError, FakeWebSocket
 from ..world import Outer
 from ..world.external import operation
 from ..world.network import FIRST_CLIENT_PORT
@@ -152,7 +152,7 @@ class RealWebSocket(FakeWebSocket):
         try:
             await self._connection.send(data)
         except ConnectionClosed as error:
-            raise PeerGoneError(f"connection {self.name} is closed") from error
+            raise ClientDisconnectedError(f"connection {self.name} is closed") from error
 
     # -- what the client does and hears ------------------------------
 

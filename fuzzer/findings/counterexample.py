@@ -21,6 +21,7 @@ import msgspec
 from ..core.choices import PROMISES, Backend
 from ..core.errors import UsageError
 from ..core.program import AT_ONCE, EMITS, Operation, Program, said_of
+from ..core.renames import FORMER, PROMISES_NOW, VIOLATIONS_NOW, signature_now
 from ..core.text import LONGEST, cut, plain
 from ..engine.schedule import Schedule, Visible
 from .finding import Finding, kept_circumstance
@@ -136,6 +137,9 @@ def save(counterexample: Counterexample, folder: Path) -> Path:
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(text + "\n")
     os.replace(temporary, path)
+    kind, _, rest = counterexample.signature.partition("-")
+    if kind in FORMER:  # the same finding's, as an earlier release called it
+        path_for(counterexample.target, f"{FORMER[kind]}-{rest}", folder).unlink(missing_ok=True)
     return path
 
 
@@ -189,12 +193,22 @@ def parsed(text: str, where: str) -> Counterexample:
             "upgrade crosswire to replay it"
         )
     try:
-        counterexample = msgspec.convert(data, Counterexample)
+        counterexample = msgspec.convert(_as_named_now(data), Counterexample)
         _check_fields(data["program"])
         _check(counterexample)
     except (msgspec.ValidationError, CounterexampleError, RecursionError) as error:
         raise CounterexampleError(f"{where}: malformed: {plain(cut(str(error)))}") from None
     return msgspec.structs.replace(counterexample, message=plain(counterexample.message))
+
+
+def _as_named_now(data: dict[str, Any]) -> dict[str, Any]:
+    """The same, where an earlier release wrote it."""
+    for field, now in (("violation", VIOLATIONS_NOW), ("promise", PROMISES_NOW)):
+        if isinstance(then := data.get(field), str):
+            data[field] = now.get(then, then)
+    if isinstance(signature := data.get("signature"), str):
+        data["signature"] = signature_now(signature)
+    return data
 
 
 def _check_fields(program: list[dict[str, Any]]) -> None:

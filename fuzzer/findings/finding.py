@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass, replace
 
 from ...models.isolation import judge
-from ...models.isolation.violations import BlocksLoop, EatsMemory, HeldUp, KillsProcess, Violation
+from ...models.isolation.violations import BlocksLoop, EatsMemory, HeadOfLineBlocking, KillsProcess, Violation
 from ..core.history import Failure, History, Kept, Remains, Row, RowKind, Sleep, usable
 from ..core.program import Operation, Program
 from ..core.stacks import Place
@@ -114,7 +114,7 @@ def soundness_doubt(worker: Worker, finding: Finding) -> str | None:
     doubt = of_replay(execution.program.expanded, execution.history, again.history)
     if doubt is not None:
         return str(doubt)
-    if isinstance(finding.violation, HeldUp):
+    if isinstance(finding.violation, HeadOfLineBlocking):
         calm = Program(tuple(_calm(operation) for operation in execution.program.operations))
         control = worker.run(calm, Guided(execution.visible))
         first, last = finding.violation.evidence[0], finding.violation.evidence[-1]

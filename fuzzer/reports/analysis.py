@@ -10,6 +10,7 @@ Tables are lists of rows that show as such; pandas is needed only where it is as
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.choices import PROMISES
 from ..core.errors import UsageError
+from ..core.renames import PROMISES_NOW, moved
 from ..statistics import By, Discovery, discovery, shares_by, shares_by_promise, wilson
 from ..store import Store
 
@@ -100,7 +102,7 @@ class Results:
 
         ``by`` tells executions apart by the ``users`` in the program, its ``length``, or the ``strategy``.
         """
-        _check(promise)
+        promise = _checked(promise)
         rows: list[dict[str, Any]] = []
         for one in PROMISES if promise is None else (promise,):
             if by is None:
@@ -123,7 +125,7 @@ class Results:
         """The same as a picture: of a promise, or of the one that each target breaks most."""
         from .plots import frequency_by
 
-        _check(promise)
+        promise = _checked(promise)
         return frequency_by(self.counts, by, promise)
 
     def discoveries(self) -> dict[str, Discovery]:
@@ -135,9 +137,13 @@ class Results:
         }
 
 
-def _check(promise: str | None) -> None:
+def _checked(promise: str | None) -> str | None:
+    if promise is not None and (now := PROMISES_NOW.get(promise)) is not None:
+        warnings.warn(moved("promise", promise, now), DeprecationWarning, stacklevel=3)
+        return now
     if promise is not None and promise not in PROMISES:
         raise UsageError(f"unknown promise {promise!r}: name one of {', '.join(PROMISES)}")
+    return promise
 
 
 def _text(value: object) -> str:

@@ -110,6 +110,6 @@ LEAD = ("calm", "together", "together")
 DEFAULT = (PORTFOLIO,)
 """What campaigns use; several take turns.
 
-On the standing targets it takes as many executions as the random walk alone, within the error of measurement; it is
+On the bundled targets it takes as many executions as the random walk alone, within the error of measurement; it is
 there for the bugs that a walk hardly ever reaches, see the tests of the other strategies.
 """

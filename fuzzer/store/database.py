@@ -23,7 +23,7 @@ from msgspec import convert
 from ..core.counting import counted
 from ..findings.counterexample import load
 from ..findings.tally import Found, Tally
-from .opening import StoreError, check_ours, holder, reason, to_read
+from .opening import StoreError, check_ours, copied, holder, reason, to_read
 from .reading import Reading
 from .recovery import alive, campaign_lock, damage, salvage, set_aside, unknown_counterexamples
 from .schema import VERSION, migrate
@@ -85,6 +85,10 @@ class Store(Reading):
                 connection = to_read(path, BRIEFLY)
                 check_ours(connection, path, empty=False)
                 (found,) = connection.execute("PRAGMA user_version").fetchone()
+                if found < VERSION:
+                    connection.close()
+                    connection = copied(path)
+                    migrate(connection)
             else:
                 folder.mkdir(parents=True, exist_ok=True)
                 trouble = damage(path, BRIEFLY) if path.exists() else None

@@ -58,38 +58,26 @@ class Reading:
 
     def failures(self) -> list[FailureRow]:
         """Every finding ever made, by target and signature."""
-        columns = {row[1] for row in self.rows("PRAGMA table_info(failures)")}
-        bug = "coalesce(bug, f.signature)" if "bug" in columns else "f.signature"  # an older store that is only read
         rows = self.rows(
             "SELECT f.signature, f.target, promise, violation, message, operations, deviations, file, "
             "counterexample, first_seen, last_seen, "
             "coalesce((SELECT sum(times) FROM sightings s WHERE s.signature = f.signature), 0), gone_since, "
-            f"{bug} "
-            "FROM failures f ORDER BY f.target, f.signature"
+            "coalesce(bug, f.signature) FROM failures f ORDER BY f.target, f.signature"
         )
         return self.typed(FailureRow, rows)
 
     def sightings(self, campaign: int) -> list[SightingRow]:
         """What a campaign saw, in order of first sight."""
-        columns = "campaign, target, signature, times, at_execution, at_seconds"
-        programs = self._programs("sightings")
-        where = "campaign = ? ORDER BY target, at_execution, signature"
-        query = f"SELECT {columns}, {programs} FROM sightings WHERE {where}"
+        columns = "campaign, target, signature, times, at_execution, at_seconds, programs"
+        query = f"SELECT {columns} FROM sightings WHERE campaign = ? ORDER BY target, at_execution, signature"
         return self.typed(SightingRow, self.rows(query, (campaign,)))
 
     def samples(self, campaign: int | None = None) -> list[SampleRow]:
         """The discovery curves, of one campaign or all."""
         where, parameters = ("", ()) if campaign is None else ("WHERE campaign = ?", (campaign,))
         columns = "campaign, target, executions, seconds, distinct_signatures, singletons, doubletons"
-        query = (
-            f"SELECT {columns}, {self._programs('samples')} FROM samples {where} ORDER BY campaign, target, executions"
-        )
+        query = f"SELECT {columns}, programs FROM samples {where} ORDER BY campaign, target, executions"
         return self.typed(SampleRow, self.rows(query, parameters))
-
-    def _programs(self, table: str) -> str:
-        """The column of programs; an older store that is only read has none."""
-        there = {row[1] for row in self.rows(f"PRAGMA table_info({table})")}
-        return "programs" if "programs" in there else "0"
 
     def firsts(self) -> list[FirstRow]:
         """First sightings by strategy; strategies that showed nothing of a target as censored rows."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from ..core.renames import statements
 from ..findings.counterexample import CounterexampleError, load
 from .opening import StoreError
 from .schema import TABLES
@@ -97,6 +98,8 @@ def salvage(damaged: Path, into: sqlite3.Connection) -> int:
                     copied += 1
             except sqlite3.DatabaseError:
                 continue  # the rest of this table cannot be read
+    for statement in statements():
+        into.execute(statement)
     return copied
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import sqlite3
 
+from ..core.renames import statements
+
 __all__ = ("MIGRATIONS", "TABLES", "VERSION", "migrate")
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
@@ -83,6 +85,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             message TEXT NOT NULL, times INTEGER NOT NULL, round INTEGER NOT NULL, at_seconds REAL NOT NULL,
             at_events INTEGER NOT NULL, history TEXT, reproduced TEXT, reruns INTEGER NOT NULL,
             failed INTEGER NOT NULL, PRIMARY KEY (run, violation, circumstance, grade)) WITHOUT ROWID""",
+    ),
+    (
+        "PRAGMA defer_foreign_keys = ON",  # sightings name a failure by its signature
+        *statements(),
     ),
 )
 

@@ -1,10 +1,12 @@
 """Targets: the adapter protocol for managers, wires for applications, and what both are run with."""
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ..core.renames import CLASSES_NOW, moved
 from .adapter import Adapter, Client, Event, Limits, Policy, Target
-from .websocket import FakeWebSocket, PeerGoneError
+from .websocket import ClientDisconnectedError, FakeWebSocket
 
 if TYPE_CHECKING:
     from .applications import application
@@ -26,7 +28,7 @@ __all__ = (
     "Limits",
     "Login",
     "Outgoing",
-    "PeerGoneError",
+    "ClientDisconnectedError",
     "Policy",
     "Reading",
     "Request",
@@ -41,6 +43,9 @@ __all__ = (
 
 def __getattr__(name: str) -> Any:
     """Applications and wires on first use: they need the drivers, which need the adapters above."""
+    if name in CLASSES_NOW:
+        warnings.warn(moved("class", name, CLASSES_NOW[name]), DeprecationWarning, stacklevel=2)
+        return globals()[CLASSES_NOW[name]]
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     for submodule in ("json_wire", "wire", "login", "users", "socketio", "applications"):

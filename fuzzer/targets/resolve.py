@@ -1,4 +1,4 @@
-"""From what a user typed to a target: a standing target's name, ``module:Adapter``, or an application.
+"""From what a user typed to a target: a bundled target's name, ``module:Adapter``, or an application.
 
 How an application is run and spoken to follows behind a question mark, ``chat:app?wire=chat.wire:wire&via=uvicorn``, so
 that a target's name says all there is to know: in counterexamples, profiles and other processes.
@@ -47,7 +47,7 @@ def bundled() -> Mapping[str, Target]:
 
 def bundled_by_default() -> list[Target]:
     """Return those that are fuzzed where nobody names a target."""
-    return list(import_module(BUNDLED).STANDING)
+    return list(import_module(BUNDLED).BUNDLED)
 
 
 def reached(
@@ -67,11 +67,11 @@ def reached(
     options = urlencode({key: value for key, value in given if value is not None}, safe=":/")
     if not options:
         return list(names or ())
-    for name in names or ("the standing managers",):
+    for name in names or ("the bundled managers",):
         if ":" not in name:
             raise UnknownTargetError(
                 "--wire and --via are for applications, --state and --backend for what is named module:name; "
-                f"{name or 'the standing managers'} need none"
+                f"{name or 'the bundled managers'} need none"
             )
     return [f"{name}{'&' if '?' in name else '?'}{options}" for name in names or ()]
 

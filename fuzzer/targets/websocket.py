@@ -17,10 +17,10 @@ from ..world import Outer
 from ..world.external import External, operation
 from .frames import in_payload
 
-__all__ = ("FakeWebSocket", "PeerGoneError", "Recorder")
+__all__ = ("FakeWebSocket", "ClientDisconnectedError", "Recorder")
 
 
-class PeerGoneError(ConnectionError):
+class ClientDisconnectedError(ConnectionError):
     """The client has left; what a real server library raises from a send on a closed connection."""
 
 
@@ -94,7 +94,7 @@ class FakeWebSocket:
         content = in_payload(data, recorder.made)
         if self.gone or self.closed:
             recorder.record(RowKind.REFUSED, number, self.name, content)
-            raise PeerGoneError(f"connection {self.name} is closed")
+            raise ClientDisconnectedError(f"connection {self.name} is closed")
         recorder.record(RowKind.SENT, number, self.name, content)
         sent: asyncio.Future[None] = recorder.loop.create_future()
         self._frames.append((content, number, sent))
@@ -147,4 +147,4 @@ class FakeWebSocket:
         while self._frames:
             sent = self._frames.popleft()[2]
             if not sent.done():
-                sent.set_exception(PeerGoneError(f"connection {self.name} was lost"))
+                sent.set_exception(ClientDisconnectedError(f"connection {self.name} was lost"))

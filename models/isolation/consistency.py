@@ -33,7 +33,7 @@ def leaking(index: HistoryIndex) -> Iterator[Breach]:
             if gone and c.name in known and c.name not in reported:
                 reported.add(c.name)
                 all_left = all(other.login.sure_until < row for other in index.connections.values())
-                kind = v.LeakedEntry if all_left else v.GhostEntry
+                kind = v.LeakedEntry if all_left else v.StaleEntry
                 ghost = kind(
                     f"{c.name} is gone ({c.ended_by}), and the registry still names it",
                     "left" if c.ended_by in ("disconnect", "abort") else c.ended_by,

@@ -111,7 +111,7 @@ OCCASIONS: dict[str, Occasion] = {
     "offline delivery": Occasion("something is said to a user who is away and comes later", _absent),
     "independence": Occasion("a client does not read, while others do something", _stalled),
     "order": Occasion("two things that one user said arrive on one connection", _in_order),
-    "golden path": Occasion("an agent runs for somebody", _agents),
+    "agent run": Occasion("an agent runs for somebody", _agents),
     "liveness": Occasion("anything is done", _anything),
     "consistency": Occasion("the target says who is there (online=)", _answered),
     "hygiene": Occasion("a client leaves, and everything comes to rest", _left),
@@ -137,7 +137,7 @@ def impossible(target: Target) -> dict[str, str]:
         never["offline delivery"] = "nothing is declared to be kept (kept=)"
     wire = target.traits.by_wire
     if not target.offers("run_agent" if wire else "emit"):
-        never["golden path"] = f"no agent runs for anybody{' (ask=)' if wire else ''}"
+        never["agent run"] = f"no agent runs for anybody{' (ask=)' if wire else ''}"
     if not wire and not (target.offers("registry") or target.offers("is_active")):
         never["consistency"] = "the target does not say who is there (no registry() and no is_active())"
     return never

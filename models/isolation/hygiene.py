@@ -52,8 +52,8 @@ def server_failed(index: HistoryIndex) -> Iterator[Breach]:
 def _unhandled(failure: Failure, evidence: tuple[int, ...]) -> v.Violation:
     place = failure.place
     if failure.error == NEVER_AWAITED:
-        return v.UnhandledError(f"nobody awaited {place}", f"{failure.error} {place.function}", evidence)
-    return v.UnhandledError(
+        return v.UnhandledException(f"nobody awaited {place}", f"{failure.error} {place.function}", evidence)
+    return v.UnhandledException(
         f"nobody handled {failure.brief}, raised in {place or 'the event loop'}",
         f"{failure.error} in {place.function}",
         evidence,
@@ -81,7 +81,7 @@ def left_behind(index: HistoryIndex) -> Iterator[Breach]:
             waits = f"; it waits in {remains.place}" if remains.place else ""
             ends = index.by_wire or index.target.offers("shut_down")
             outlived = "outlived the shut-down" if ends else "is left by each client, and outlived them all"
-            found = v.LeftBehind(f"{remains.what} {outlived}{waits}", remains.name, (row,))
+            found = v.LeakedTask(f"{remains.what} {outlived}{waits}", remains.name, (row,))
             yield Breach(found, row, row)
 
 

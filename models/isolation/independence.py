@@ -40,7 +40,7 @@ def held_up(index: HistoryIndex) -> Iterator[Breach]:
         if _concerned(index, own, act.began, act.ended) or (took <= limit and act.op.kind in FAREWELLS):
             continue
         who = _called(index, culprit, act.op.connection)
-        found = v.HeldUp(
+        found = v.HeadOfLineBlocking(
             f"{act} {_meanwhile(f'took {took:g} s', 'ended', took > limit, who)}; {_limit(index)}",
             act.op.called if act.op.kind in EMITTED else "connection",
             rows_of(act.began, act.ended),
@@ -69,7 +69,7 @@ def arrived_late(index: HistoryIndex) -> Iterator[Breach]:
                 continue
             if d.connection in must_hear(index, event, act.began, d.received):
                 arrived, who = f"arrived on {d.connection.name}", _called(index, culprit, act.op.connection)
-                found = v.HeldUp(
+                found = v.HeadOfLineBlocking(
                     f"{event.id} {_meanwhile(f'{arrived} after {took:g} s,', arrived, took > limit, who)}; "
                     f"{_limit(index)}",
                     f"{act.op.kind}, late",

@@ -24,14 +24,14 @@ def stuck(index: HistoryIndex) -> Iterator[Breach]:
         places.add(place.function)
         act = index.invocations[entry.operation or 0]
         message = f"{act} never finished: everything has arrived, and it waits in {place or 'the event loop'}"
-        yield Breach(v.Stuck(message, place.function, rows_of(act.began, row)), act.began, row, act=act)
+        yield Breach(v.Deadlock(message, place.function, rows_of(act.began, row)), act.began, row, act=act)
 
 
 def spinning(index: HistoryIndex) -> Iterator[Breach]:
     """The target does not keep the loop busy with nothing left to arrive."""
     for row in index.marks.get(RowKind.SPINNING, ()):
         message = "the target never comes to rest: it keeps the loop busy with nothing left to arrive"
-        yield Breach(v.Spinning(message, "", (row,)), row, row)
+        yield Breach(v.Livelock(message, "", (row,)), row, row)
 
 
 def periodic(index: HistoryIndex, b: Breach) -> bool:

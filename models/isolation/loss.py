@@ -57,7 +57,7 @@ def what_is_lost(index: HistoryIndex, event: Event, c: Connection, others: bool)
     instead = index.instead.get((act.number, c.name), [])
     if act.op.kind == "run_agent":
         message = f"{event.id} never arrived on {c.name} of {c.identity}; {act.how}, {served}"
-        return v.BrokenGoldenPath(message, f"missing, {act.how}", evidence)
+        return v.BrokenRun(message, f"missing, {act.how}", evidence)
     if instead and all(d.connection is not c for d in event.deliveries):
         message = f"instead of {event.id}, {c.name} received {index.history[instead[0]].detail}; {act.how}"
         return v.ReplacedEvent(message, f"{act.op.kind}, {act.how}", rows_of(*evidence, instead[0]))

@@ -43,9 +43,9 @@ def order(index: HistoryIndex) -> Iterator[Breach]:
                 if event.step > later.step:
                     message = f"{later.id} arrived on {name} after {event.id}"
                     evidence = rows_of(act.began, row, later_row)
-                    yield Breach(v.BrokenGoldenPath(message, v.OUT_OF_ORDER, evidence), row, later_row, event, act, c)
+                    yield Breach(v.BrokenRun(message, v.OUT_OF_ORDER, evidence), row, later_row, event, act, c)
             elif earlier.ended < act.began or _same_lane(earlier, act):
-                kind = v.OfflineDisorder if absent(index, later) else v.Disorder
+                kind = v.OfflineOutOfOrder if absent(index, later) else v.OutOfOrder
                 message = f"{sender} emitted {later.id} before {event.id}, and {name} received it after"
                 evidence = rows_of(earlier.began, act.began, row, later_row)
                 yield Breach(kind(message, "", evidence), row, later_row, event, act, c)

@@ -8,13 +8,13 @@ authentication            `EarlyDelivery`, `LateDelivery`, `UnauthenticatedEvent
                           `BadTokenAccepted`
 no loss                   `LostEvent`, `ReplacedEvent`, `FalseFailure`
 no duplicate              `DuplicateEvent`
-offline delivery          `OfflineLoss`, `OfflineDuplicate`, `OfflineDisorder`
-independence              `HeldUp`
-order                     `Disorder`
-golden path               `BrokenGoldenPath`
-liveness                  `Stuck`, `Spinning`, `BlocksLoop`, `KillsProcess`
-consistency               `MissingEntry`, `GhostEntry`, `WrongAnswer`
-hygiene                   `UnhandledError`, `BlockedLoop`, `LeftOpen`, `LeftBehind`, `LeakedEntry`,
+offline delivery          `OfflineLoss`, `OfflineDuplicate`, `OfflineOutOfOrder`
+independence              `HeadOfLineBlocking`
+order                     `OutOfOrder`
+agent run                 `BrokenRun`
+liveness                  `Deadlock`, `Livelock`, `BlocksLoop`, `KillsProcess`
+consistency               `MissingEntry`, `StaleEntry`, `WrongAnswer`
+hygiene                   `UnhandledException`, `BlockedLoop`, `LeftOpen`, `LeakedTask`, `LeakedEntry`,
                           `EatsMemory`
 availability              `Refused`, `Dropped`, `OverLimit`
 ========================  ===================================================================
@@ -23,46 +23,48 @@ availability              `Refused`, `Dropped`, `OverLimit`
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from ...fuzzer.core.choices import PROMISES
+from ...fuzzer.core.renames import FORMER, VIOLATIONS_NOW, moved
 
 __all__ = (
     "BadTokenAccepted",
     "BlockedLoop",
     "BlocksLoop",
-    "BrokenGoldenPath",
+    "BrokenRun",
     "CrossUserLeak",
-    "Disorder",
+    "OutOfOrder",
     "Dropped",
     "DuplicateEvent",
     "EarlyDelivery",
     "EatsMemory",
     "FalseFailure",
-    "GhostEntry",
-    "HeldUp",
+    "StaleEntry",
+    "HeadOfLineBlocking",
     "KillsProcess",
     "LateDelivery",
     "LeakedEntry",
-    "LeftBehind",
+    "LeakedTask",
     "LeftOpen",
     "LostEvent",
     "MissingEntry",
     "MixedUp",
     "OUT_OF_ORDER",
-    "OfflineDisorder",
+    "OfflineOutOfOrder",
     "OfflineDuplicate",
     "OfflineLoss",
     "OverLimit",
     "PROMISES",
     "Refused",
     "ReplacedEvent",
-    "Spinning",
-    "Stuck",
+    "Livelock",
+    "Deadlock",
     "UnauthenticatedEvent",
-    "UnhandledError",
+    "UnhandledException",
     "Violation",
     "WrongAnswer",
     "WrongIdentity",
@@ -112,7 +114,7 @@ class Violation:
 
     def signature(self, target: str) -> str:
         """The same for what is most likely the same bug: a short hash of target, class and circumstance."""
-        text = f"{target}|{self.kind}|{self.circumstance}"
+        text = f"{target}|{FORMER.get(self.kind, self.kind)}|{self.circumstance}"
         return f"{self.kind}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
@@ -213,48 +215,48 @@ class OfflineDuplicate(Violation):
     alike = "DuplicateEvent"
 
 
-class OfflineDisorder(Violation):
+class OfflineOutOfOrder(Violation):
     """An event kept for an absent user was overtaken by a later one of the same emitter."""
 
     __slots__ = ()
     promise = "offline delivery"
-    alike = "Disorder"
+    alike = "OutOfOrder"
 
 
-class HeldUp(Violation):
+class HeadOfLineBlocking(Violation):
     """Somebody else's stalled client held an operation up for longer than the target's limit."""
 
     __slots__ = ()
     promise = "independence"
 
 
-class Disorder(Violation):
+class OutOfOrder(Violation):
     """One emitter's events arrived on one connection in another order than they were emitted in."""
 
     __slots__ = ()
     promise = "order"
 
 
-class BrokenGoldenPath(Violation):
+class BrokenRun(Violation):
     """An agent's run did not show its five events once each and in order."""
 
     __slots__ = ()
-    promise = "golden path"
+    promise = "agent run"
 
     @property
     def kin(self) -> str:
         """Events of a run that are missing are lost like others, and those that come in another order, too."""
-        return "Disorder" if self.circumstance == OUT_OF_ORDER else "LostEvent"
+        return "OutOfOrder" if self.circumstance == OUT_OF_ORDER else "LostEvent"
 
 
-class Stuck(Violation):
+class Deadlock(Violation):
     """Nothing more can arrive, and an operation has not finished."""
 
     __slots__ = ()
     promise = "liveness"
 
 
-class Spinning(Violation):
+class Livelock(Violation):
     """The target keeps the loop busy and never comes to rest."""
 
     __slots__ = ()
@@ -282,7 +284,7 @@ class MissingEntry(Violation):
     promise = "consistency"
 
 
-class GhostEntry(Violation):
+class StaleEntry(Violation):
     """At rest, the target still knows a connection that is gone."""
 
     __slots__ = ()
@@ -296,7 +298,7 @@ class WrongAnswer(Violation):
     promise = "consistency"
 
 
-class UnhandledError(Violation):
+class UnhandledException(Violation):
     """An exception that nobody handled, or a coroutine that nobody awaited."""
 
     __slots__ = ()
@@ -317,7 +319,7 @@ class LeftOpen(Violation):
     promise = "hygiene"
 
 
-class LeftBehind(Violation):
+class LeakedTask(Violation):
     """A task or a connection outlived the target's shut-down."""
 
     __slots__ = ()
@@ -358,3 +360,11 @@ class OverLimit(Violation):
 
     __slots__ = ()
     promise = "availability"
+
+
+def __getattr__(name: str) -> type[Violation]:
+    if (now := VIOLATIONS_NOW.get(name)) is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    warnings.warn(moved("violation", name, now), DeprecationWarning, stacklevel=2)
+    kind: type[Violation] = globals()[now]
+    return kind

@@ -1,4 +1,4 @@
-"""The standing targets by name."""
+"""The bundled targets by name."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .keeping import (
     SharedLoginAdapter,
 )
 
-__all__ = ("MANAGERS", "STANDING", "TARGETS")
+__all__ = ("MANAGERS", "BUNDLED", "TARGETS")
 
 
 def _target(name: str, adapter: type[Adapter]) -> Target:
@@ -39,7 +39,7 @@ MANAGERS: tuple[Target, ...] = (
 )
 """The seven."""
 
-STANDING: tuple[Target, ...] = (
+BUNDLED: tuple[Target, ...] = (
     *MANAGERS,
     _target("unified-own-ids", OwnIdsAdapter),
     _target("golden-path-shared-login", SharedLoginAdapter),
@@ -51,4 +51,4 @@ STANDING: tuple[Target, ...] = (
 )
 """The seven, what is put before and behind them, and those that must survive."""
 
-TARGETS: dict[str, Target] = {target.name: target for target in STANDING}
+TARGETS: dict[str, Target] = {target.name: target for target in BUNDLED}

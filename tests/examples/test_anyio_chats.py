@@ -32,7 +32,7 @@ TALK = {
 SHOWS = {
     "FanOut": {"asyncio": "LostEvent", "trio": "LostEvent"},
     "Latest": {"trio": "LostEvent"},
-    "Shielded": {"asyncio": "Stuck"},
+    "Shielded": {"asyncio": "Deadlock"},
 }
 
 

@@ -70,8 +70,8 @@ def marked(desk: type[Adapter]) -> int:
 @pytest.mark.parametrize(
     ("desk", "kinds", "reason"),
     [
-        (desks.Locked, {"Stuck"}, Reason.DEADLOCK),
-        (desks.Late, {"GhostEntry", "LeakedEntry"}, Reason.ORDER),
+        (desks.Locked, {"Deadlock"}, Reason.DEADLOCK),
+        (desks.Late, {"StaleEntry", "LeakedEntry"}, Reason.ORDER),
         (desks.Mistaken, {"CrossUserLeak"}, Reason.CHANGE),
     ],
 )
@@ -98,7 +98,7 @@ def test_what_is_stuck_and_what_is_held_up_are_one_bug_each() -> None:
     kinds = {signature: known.finding.violation.kind for signature, known in found(desks.Locked).found.items()}
     assert len(kinds) > 2
     groups = [{kinds[signature] for signature in group} for group in bugs_of(causes(desks.Locked))]
-    assert sorted(map(sorted, groups)) == [["HeldUp"], ["Stuck"]]
+    assert sorted(map(sorted, groups)) == [["HeadOfLineBlocking"], ["Deadlock"]]
 
 
 class HangsAtTheEnd(desks.Late):
@@ -108,7 +108,7 @@ class HangsAtTheEnd(desks.Late):
 
 def test_what_is_stuck_at_the_end_has_its_place_too() -> None:
     tally = Campaign(target_of(HangsAtTheEnd), Plan(seed=1, executions=10)).run()
-    of_the_end = [known.cause for known in tally.found.values() if known.finding.violation.kind == "Stuck"]
+    of_the_end = [known.cause for known in tally.found.values() if known.finding.violation.kind == "Deadlock"]
     assert of_the_end
     for cause in of_the_end:
         assert cause is not None
@@ -260,7 +260,7 @@ def test_a_store_from_before_there_were_bugs_has_one_for_each_finding(tmp_path: 
     for statement in MIGRATIONS[0]:
         connection.execute(statement)
     connection.execute("PRAGMA user_version = 1")
-    row = "'t', 'order', 'Disorder', 'm', 2, 0, 'f.json', '{}', 1.0, 1.0, NULL"
+    row = "'t', 'order', 'OutOfOrder', 'm', 2, 0, 'f.json', '{}', 1.0, 1.0, NULL"
     for signature in ("a", "b", "c"):
         connection.execute(f"INSERT INTO failures VALUES ('{signature}', {row})")
     connection.close()
@@ -274,7 +274,7 @@ def test_a_store_from_before_there_were_bugs_has_one_for_each_finding(tmp_path: 
 
 def test_explain_names_tasks_lines_and_what_would_have_helped() -> None:
     worker = Worker(target_of(desks.Late))
-    known = next(k for k in found(desks.Late).found.values() if k.finding.violation.kind == "GhostEntry")
+    known = next(k for k in found(desks.Late).found.values() if k.finding.violation.kind == "StaleEntry")
     assert known.cause is not None
     with worker.session():
         story = story_of(worker, known.finding, known.cause)
@@ -322,7 +322,7 @@ def test_what_two_tasks_meet_over_is_named() -> None:
 
 def test_what_order_has_no_part_in_leads_to_who_changed_it_last() -> None:
     lost = [k for k in found(desks.Absent).found.values() if k.finding.violation.kin == "LostEvent"]
-    assert {k.finding.violation.kind for k in lost} == {"LostEvent", "BrokenGoldenPath"}
+    assert {k.finding.violation.kind for k in lost} == {"LostEvent", "BrokenRun"}
     for known in lost:
         assert known.cause is not None
         assert known.cause.reason is Reason.LINES
@@ -401,8 +401,10 @@ def test_what_a_deadlock_of_handlers_leaves_behind_is_the_same_bug() -> None:
     )
     with worker.session():
         execution = worker.run(program, InOrder())
-        shown = [violation for violation in judged(worker, execution).violations if violation.kind != "HeldUp"]
+        shown = [
+            violation for violation in judged(worker, execution).violations if violation.kind != "HeadOfLineBlocking"
+        ]
         causes = [cause_of(worker, Finding(violation, execution)) for violation in shown]
-    assert {violation.kind for violation in shown} == {"LostEvent", "LeftBehind"}
+    assert {violation.kind for violation in shown} == {"LostEvent", "LeakedTask"}
     assert {cause and cause.reason for cause in causes} == {Reason.DEADLOCK}
     assert {line.function for cause in causes if cause for place in cause.places[:1] for line in place} == {"give"}

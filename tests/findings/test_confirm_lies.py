@@ -21,7 +21,7 @@ from crosswire.fuzzer.findings.confirm import confirm
 from crosswire.fuzzer.findings.finding import judged
 from crosswire.fuzzer.targets import Adapter, Client, Event, Target
 from crosswire.fuzzer.targets.resolve import resolve
-from crosswire.fuzzer.targets.websocket import FakeWebSocket, PeerGoneError
+from crosswire.fuzzer.targets.websocket import ClientDisconnectedError, FakeWebSocket
 from crosswire.fuzzer.world import InOrder
 from crosswire.fuzzer.world.flow import Flow
 
@@ -187,7 +187,7 @@ def raises_although_the_frame_arrives(lying: pytest.MonkeyPatch) -> None:
         if self._frames:
             content, number, sent = self._frames.popleft()
             self._recorder.record(RowKind.RECEIVED, number, self.name, content)
-            sent.set_exception(PeerGoneError("so they say"))
+            sent.set_exception(ClientDisconnectedError("so they say"))
 
     lying.setattr(FakeWebSocket, "_arrive", arrive)
 
@@ -259,13 +259,13 @@ MANAGERS: list[tuple[Lie, str]] = [
     (loses_a_frame, "LostEvent"),
     (brings_a_frame_to_somebody_else, "CrossUserLeak"),
     (brings_a_frame_twice, "DuplicateEvent"),
-    (never_says_that_a_frame_was_sent, "Stuck"),
+    (never_says_that_a_frame_was_sent, "Deadlock"),
     (raises_although_the_frame_arrives, "FalseFailure"),
     (sends_what_was_sent_before, "DuplicateEvent"),
 ]
 
 APPLICATIONS: list[tuple[str, Program, Lie, str]] = [
-    ("only_once", TWICE, never_wakes_receive, "LeftBehind"),
+    ("only_once", TWICE, never_wakes_receive, "LeakedTask"),
     ("app", SPEAK, delivers_nothing, "LostEvent"),
     ("app", SPEAK, delivers_twice, "DuplicateEvent"),
     ("app", SPEAK, calls_a_client_gone_that_is_there, "LostEvent"),

@@ -100,7 +100,7 @@ def lost_event(**said: Any) -> Cause:
         (missing_entry(), lost_event(), True),
         (missing_entry(), lost_event(implies=frozenset()), False),
         (missing_entry(shape=(CONNECTS, CONNECTS)), lost_event(), False),
-        (missing_entry(kin="HeldUp"), lost_event(), False),
+        (missing_entry(kin="HeadOfLineBlocking"), lost_event(), False),
         (missing_entry(), lost_event(weak=False), False),
     ],
     ids=("it does", "not always together", "after less", "no reason for it", "a cause of its own"),
@@ -152,7 +152,7 @@ STALLED = Operation("stall", "c0", seconds=2.5)
 def test_of_a_server_who_is_waited_for_is_named_with_the_lock(then: tuple[Operation, ...]) -> None:
     target = application(f"{offices.__name__}:app", wire=WIRE)
     told = explained(target, connect(0, "u0"), SETTLE, STALLED, emit("u0", "u0", connection="c0"), *then)
-    held = [cause for kind, cause in told.values() if kind == "HeldUp"]
+    held = [cause for kind, cause in told.values() if kind == "HeadOfLineBlocking"]
     assert held
     for cause in held:
         assert cause.reason is Reason.HELD_UP

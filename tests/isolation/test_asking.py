@@ -85,7 +85,7 @@ def test_it_may_end_an_agents_run() -> None:
         story.end(number, Outcome.INDETERMINATE)
         if cancelled:
             act(story, "cancel")
-        assert set(kinds(story.rest())) == (set() if cancelled else {"BrokenGoldenPath"})
+        assert set(kinds(story.rest())) == (set() if cancelled else {"BrokenRun"})
 
 
 @pytest.mark.parametrize(

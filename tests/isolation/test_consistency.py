@@ -43,7 +43,7 @@ def test_the_registry_has_nobody_who_is_gone(how: Any, said: str) -> None:
     story = managed("u0", "u1")
     story.done(how, "c0")
     story.mark(RowKind.REGISTRY, ("c0", "c1")).mark(RowKind.REGISTRY, ("c0", "c1"))
-    assert kinds(story) == ["GhostEntry"]
+    assert kinds(story) == ["StaleEntry"]
     assert list(circumstances(story)) == [said]
     story = managed("u0")
     story.done(how, "c0")
@@ -64,12 +64,12 @@ def test_without_log_out_the_connection_is_still_the_users() -> None:
     story = managed("u0", "u1")
     story.done("log_out", "c0")
     story.mark(RowKind.REGISTRY, ("c0", "c1")).mark(RowKind.ACTIVE, ("u0", "u1"))
-    assert kinds(story) == ["GhostEntry", "WrongAnswer"]
+    assert kinds(story) == ["StaleEntry", "WrongAnswer"]
     assert kinds(story, logs_out=False) == []
     assert story.excused(logs_out=False) == ["kept_open", "kept_open"]
     story = managed("u0", "u1")
     story.done("expire", "c0")
-    assert kinds(story.mark(RowKind.REGISTRY, ("c0", "c1")), logs_out=False) == ["GhostEntry"]
+    assert kinds(story.mark(RowKind.REGISTRY, ("c0", "c1")), logs_out=False) == ["StaleEntry"]
 
 
 def test_an_answer_is_right() -> None:
@@ -114,7 +114,7 @@ def test_a_clean_up_ends_every_login_of_its_user() -> None:
     story = managed("u0", "u1").closed("c0")
     story.done("clean_up", None, "u0")
     story.mark(RowKind.REGISTRY, ("c0", "c1"))
-    assert kinds(story) == ["GhostEntry"]
+    assert kinds(story) == ["StaleEntry"]
     assert list(circumstances(story)) == ["clean_up"]
 
 
@@ -148,7 +148,7 @@ def test_whatever_a_farewell_returns_who_has_gone_is_gone() -> None:
     number = story.begin("disconnect", "c1")
     story.row(RowKind.GONE, number, "c1", "disconnect")
     story.end(number, False).rest().mark(RowKind.REGISTRY, ("c0", "c1"))
-    assert kinds(story) == ["GhostEntry"]
+    assert kinds(story) == ["StaleEntry"]
 
 
 def late(story: Story, name: str) -> Story:

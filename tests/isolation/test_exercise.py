@@ -59,7 +59,7 @@ GIVEN: dict[str, tuple[Callable[[], Story], Callable[[], Story]]] = {
         lambda: said(said(managed("u0", "u1"), "c1"), "c1"),
         lambda: said(said(managed("u0", "u1"), "c1")),
     ),
-    "golden path": (lambda: asked(managed("u0")), lambda: said(managed("u0", "u1"))),
+    "agent run": (lambda: asked(managed("u0")), lambda: said(managed("u0", "u1"))),
     "liveness": (lambda: managed("u0"), managed),
     "consistency": (
         lambda: managed("u0").rest().mark(RowKind.REGISTRY, ("c0",)),
@@ -214,7 +214,7 @@ def never(traits: Any) -> set[str]:
 
 def test_what_a_target_lacks_decides_what_is_never_asked() -> None:
     silent = {"isolation", "no loss", "no duplicate", "order"}
-    agents, offline, who = "golden path", "offline delivery", "consistency"
+    agents, offline, who = "agent run", "offline delivery", "consistency"
     assert never(Plain) == {*silent, agents, offline, who}
     assert never(Speaks) == {offline, who}
     assert never(Says) == never(Tells) == {*silent, agents, offline}
@@ -245,7 +245,7 @@ def test_nothing_is_said_of_what_a_target_never_does() -> None:
     assert "consistency" in impossible(story.target)
     assert "consistency" not in exercised(story.target, Program(tuple(story.operations)), tuple(story.rows))
     wire = resolve("examples.fastapi_chat:app?wire=examples.wires:fastapi_chat")
-    assert "(ask=)" in impossible(wire)["golden path"]
+    assert "(ask=)" in impossible(wire)["agent run"]
 
 
 def test_what_nothing_gave_occasion_to_was_not_exercised() -> None:

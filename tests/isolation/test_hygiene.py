@@ -14,7 +14,7 @@ from .story import KEY_ERROR, SOMEWHERE, Story, circumstances, kinds, managed
 
 def test_exceptions_are_handled() -> None:
     story = managed().mark(RowKind.UNHANDLED, KEY_ERROR)
-    assert kinds(story) == ["UnhandledError"]
+    assert kinds(story) == ["UnhandledException"]
     assert list(circumstances(story)) == ["KeyError in Hub.send"]
     assert story.judged()[0].message == "nobody handled KeyError: 'u1', raised in Hub.send (hub.py:7)"
     story = managed().mark(RowKind.UNHANDLED, KEY_ERROR._replace(place=Place()))
@@ -32,7 +32,7 @@ def test_what_the_server_does_by_itself_does_not_raise(kind: Any, broken: bool) 
     story = managed()
     number = story.begin(kind, None, "u0" if kind != "shut_down" else None, to="u0" if kind == "emit" else None)
     story.end(number, KEY_ERROR, RowKind.RAISED)
-    assert kinds(story) == (["UnhandledError"] if broken else [])
+    assert kinds(story) == (["UnhandledException"] if broken else [])
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_who_says_that_a_client_has_left_has_nobody_to_tell(before: str, broken:
     number = story.begin("disconnect", "c0", "u0")
     story.row(RowKind.UNHANDLED, number, "c0", KEY_ERROR)
     story.end(number, KEY_ERROR, RowKind.RAISED)
-    assert [kind for kind in kinds(story) if kind == "UnhandledError"] == (["UnhandledError"] if broken else [])
+    assert [kind for kind in kinds(story) if kind == "UnhandledException"] == (["UnhandledException"] if broken else [])
     assert ("ended_before" in story.excused()) is not broken
 
 
@@ -74,7 +74,7 @@ def test_who_was_never_let_in_may_be_unknown_when_it_leaves() -> None:
         number = story.begin("disconnect", "c0", "u0")
         story.row(RowKind.UNHANDLED, number, "c0", KEY_ERROR)
         story.end(number, KEY_ERROR, RowKind.RAISED)
-        assert ("UnhandledError" in kinds(story)) is broken
+        assert ("UnhandledException" in kinds(story)) is broken
 
 
 def test_what_would_end_the_process_is_no_answer_to_a_client_that_is_unknown() -> None:
@@ -82,7 +82,7 @@ def test_what_would_end_the_process_is_no_answer_to_a_client_that_is_unknown() -
     story.end(story.begin("log_out", "c0", "u0"))
     number = story.begin("disconnect", "c0", "u0")
     story.row(RowKind.UNHANDLED, number, None, KEY_ERROR._replace(error="SystemExit"))
-    assert "UnhandledError" in kinds(story.end(number, KEY_ERROR, RowKind.RAISED))
+    assert "UnhandledException" in kinds(story.end(number, KEY_ERROR, RowKind.RAISED))
 
 
 def test_the_loops_thread_is_left_alone() -> None:
@@ -100,7 +100,7 @@ TASK = Remains("task Hub.watch", SOMEWHERE, "Hub.watch", True, "c0")
 
 
 def test_nothing_outlives_the_shut_down() -> None:
-    assert kinds(outlived(TASK)) == ["LeftBehind"]
+    assert kinds(outlived(TASK)) == ["LeakedTask"]
     assert list(circumstances(outlived(TASK))) == ["Hub.watch"]
     assert "it waits in Hub.send (hub.py:7)" in outlived(TASK).judged()[0].message
     assert "waits" not in outlived(TASK._replace(place=Place())).judged()[0].message
@@ -110,16 +110,16 @@ def test_what_the_programs_end_cancels_is_not_left_behind() -> None:
     assert kinds(outlived(TASK._replace(of=None))) == []
     assert outlived(TASK._replace(of=None)).excused() == ["run_cancels"]
     connection = Remains("connection c0", SOMEWHERE, "connection", False, None)
-    assert kinds(outlived(connection)) == ["LeftBehind"]
+    assert kinds(outlived(connection)) == ["LeakedTask"]
 
 
 def test_a_task_may_outlive_its_client_for_the_declared_grace() -> None:
     assert kinds(outlived(TASK, 3.0), grace=5.0) == []
     assert outlived(TASK, 3.0).excused(grace=5.0) == ["within_grace"]
-    assert kinds(outlived(TASK, 5.0), grace=5.0) == ["LeftBehind"]
-    assert kinds(outlived(TASK, 9.0), grace=5.0) == ["LeftBehind"]
+    assert kinds(outlived(TASK, 5.0), grace=5.0) == ["LeakedTask"]
+    assert kinds(outlived(TASK, 9.0), grace=5.0) == ["LeakedTask"]
     assert "grace" in outlived(TASK).judged()[0].message
-    assert kinds(outlived(Remains("connection c0", SOMEWHERE, "connection", False, "c0")), grace=5.0) == ["LeftBehind"]
+    assert kinds(outlived(Remains("connection c0", SOMEWHERE, "connection", False, "c0")), grace=5.0) == ["LeakedTask"]
 
 
 def test_a_clean_up_closes_what_was_up() -> None:

@@ -37,7 +37,7 @@ def held(
 
 
 def test_nobody_is_held_up_for_longer_than_the_delay() -> None:
-    assert kinds(held()) == ["HeldUp"]
+    assert kinds(held()) == ["HeadOfLineBlocking"]
     assert kinds(held(0.5)) == []
     assert kinds(held(), delay=9.0) == []
     assert list(circumstances(held())) == ["emit"]
@@ -64,7 +64,7 @@ def test_whoever_is_spoken_to_is_waited_for() -> None:
 
 
 def test_a_room_is_waited_for_by_whoever_speaks_in_it() -> None:
-    for member, want in (("c1", []), ("c0", ["HeldUp"])):
+    for member, want in (("c1", []), ("c0", ["HeadOfLineBlocking"])):
         story = managed("u0", "u1")
         story.done("join", member, room="a")
         story.stall("c1")
@@ -77,7 +77,7 @@ def test_a_room_is_waited_for_by_whoever_speaks_in_it() -> None:
 
 
 def test_a_stall_that_everything_waited_out_needs_no_clock() -> None:
-    assert kinds(held(0.0, waited_out=True)) == ["HeldUp"]
+    assert kinds(held(0.0, waited_out=True)) == ["HeadOfLineBlocking"]
     assert "ended only once c1 read again; the limit is 1 s" in held(0.0, waited_out=True).judged()[0].message
     assert "only once" not in held().judged()[0].message
     assert kinds(held(0.0)) == []
@@ -112,23 +112,23 @@ def in_line(speaks: str, *, seconds: float = 0.0, over: bool = False, how: Any =
 
 
 def test_who_stands_in_line_behind_words_for_the_one_who_stalls_is_not_held_up() -> None:
-    assert "HeldUp" not in kinds(in_line("c0"))
-    assert "HeldUp" in kinds(in_line("c2"))
-    assert "HeldUp" in kinds(in_line("c0", over=True))
-    assert "HeldUp" not in kinds(in_line("c0", seconds=5.0))
-    assert "HeldUp" in kinds(in_line("c2", seconds=5.0))
+    assert "HeadOfLineBlocking" not in kinds(in_line("c0"))
+    assert "HeadOfLineBlocking" in kinds(in_line("c2"))
+    assert "HeadOfLineBlocking" in kinds(in_line("c0", over=True))
+    assert "HeadOfLineBlocking" not in kinds(in_line("c0", seconds=5.0))
+    assert "HeadOfLineBlocking" in kinds(in_line("c2", seconds=5.0))
 
 
 def test_an_audience_that_is_never_served_in_turn_is_never_held_up() -> None:
-    assert "HeldUp" not in kinds(in_line("c0"), in_turn=False), "no clock says that this took too long"
-    assert "HeldUp" in kinds(in_line("c0", seconds=5.0), in_turn=False)
-    assert "HeldUp" not in kinds(in_line("c0", seconds=1.0), in_turn=False)
+    assert "HeadOfLineBlocking" not in kinds(in_line("c0"), in_turn=False), "no clock says that this took too long"
+    assert "HeadOfLineBlocking" in kinds(in_line("c0", seconds=5.0), in_turn=False)
+    assert "HeadOfLineBlocking" not in kinds(in_line("c0", seconds=1.0), in_turn=False)
 
 
 @pytest.mark.parametrize("how", ["disconnect", "abort"])
 def test_nobody_waits_for_a_farewell(how: Any) -> None:
-    assert "HeldUp" not in kinds(in_line("c2", how=how))
-    assert "HeldUp" in kinds(in_line("c2", how=how, seconds=5.0))
+    assert "HeadOfLineBlocking" not in kinds(in_line("c2", how=how))
+    assert "HeadOfLineBlocking" in kinds(in_line("c2", how=how, seconds=5.0))
 
 
 @pytest.mark.parametrize(("to", "held_up"), [("everybody", False), ("u1", False), ("u3", True)])
@@ -140,7 +140,7 @@ def test_an_audience_may_be_served_in_turn(to: str, held_up: bool) -> None:
     story.resume("c1", waited_out=True)
     for name in heard:
         story.hears(name, number)
-    assert ("HeldUp" in kinds(story.end(number, NOBODY).rest())) == held_up
+    assert ("HeadOfLineBlocking" in kinds(story.end(number, NOBODY).rest())) == held_up
 
 
 # -- where nobody answers ------------------------------
@@ -158,10 +158,10 @@ def late(seconds: float, *, name: str = "c1", stalled: str = "c2", waited_out: b
 
 
 def test_an_event_arrives_in_time() -> None:
-    assert kinds(late(5.0)) == ["HeldUp"]
+    assert kinds(late(5.0)) == ["HeadOfLineBlocking"]
     assert list(circumstances(late(5.0))) == ["emit, late"]
     assert kinds(late(0.5)) == []
-    assert kinds(late(0.0, waited_out=True)) == ["HeldUp"]
+    assert kinds(late(0.0, waited_out=True)) == ["HeadOfLineBlocking"]
     assert kinds(late(5.0, stalled="c1")) == []
     assert kinds(late(5.0, stalled="c0")) == []
 
@@ -196,7 +196,7 @@ def test_who_need_not_hear_may_hear_late() -> None:
 def test_time_that_passed_before_something_else_that_was_on_its_way_is_no_delay(
     key: tuple[str | int, ...], counts: bool
 ) -> None:
-    assert kinds(held(key=key)) == (["HeldUp"] if counts else [])
+    assert kinds(held(key=key)) == (["HeadOfLineBlocking"] if counts else [])
 
 
 def test_one_of_several_that_were_on_their_way_is_enough() -> None:
@@ -212,7 +212,7 @@ def test_only_the_time_in_which_a_client_did_not_read_is_its_doing() -> None:
         story = managed("u0", "u1")
         number = story.begin("emit", None, "u2", to="u0")
         story.wait(before).stall("c1").wait(stalled).resume("c1").wait(after).hears("c0", number).end(number).rest()
-        assert kinds(story) == (["HeldUp"] if stalled > 1 else [])
+        assert kinds(story) == (["HeadOfLineBlocking"] if stalled > 1 else [])
 
 
 def test_a_machine_that_is_busy_again_and_again_holds_nobody_up() -> None:
@@ -228,7 +228,7 @@ def test_the_longest_of_several_stalls_counts() -> None:
     story = managed("u0", "u1", "u3").stall("c2").wait(0.1).resume("c2")
     number = story.begin("emit", None, "u2", to="u0")
     story.stall("c2").wait(0.5).resume("c2").stall("c1").wait(5.0).resume("c1").hears("c0", number).end(number).rest()
-    assert kinds(story) == ["HeldUp"]
+    assert kinds(story) == ["HeadOfLineBlocking"]
     assert "took 5 s while c1 was not reading" in story.judged()[0].message
 
 
@@ -257,7 +257,7 @@ def test_the_longest_of_several_stalls_counts() -> None:
 )
 def test_who_waits_for_something_of_its_own_is_held_up_by_nobody(key: tuple[str | int, ...], itself: bool) -> None:
     story = held(0.0, waited_out=True, key=key)
-    assert kinds(story) == ([] if itself else ["HeldUp"])
+    assert kinds(story) == ([] if itself else ["HeadOfLineBlocking"])
     assert story.excused() == (["waits_for_itself"] if itself else [])
 
 
@@ -267,7 +267,7 @@ def test_what_the_clock_passed_before_or_after_excuses_nothing() -> None:
     story.wait(5.0).resume("c1").hears("c0", number).end(number).mark(RowKind.CLOCK, (("frame", "c0"),)).wait(
         9.0
     ).rest()
-    assert kinds(story) == ["HeldUp"]
+    assert kinds(story) == ["HeadOfLineBlocking"]
 
 
 def test_how_long_a_cancellation_takes_is_the_targets_affair() -> None:
@@ -282,19 +282,19 @@ def test_a_tab_may_wait_for_its_own_users_others_where_declared() -> None:
     story = managed("u0", "u1").stall("c1")
     number = story.begin("connect", "c2", "u1")
     story.wait(5.0).resume("c1").end(number).rest()
-    assert kinds(story) == ["HeldUp"]
+    assert kinds(story) == ["HeadOfLineBlocking"]
     assert "c1, another of u1's own, was not reading" in story.judged()[0].message
     assert "allowed if declared: tabs_wait" in story.judged()[0].message
     assert kinds(story, tabs_wait=True) == []
     assert story.excused(tabs_wait=True) == ["own_tab"]
-    for user, left in (("u1", []), ("u2", ["HeldUp"])):
+    for user, left in (("u1", []), ("u2", ["HeadOfLineBlocking"])):
         story = managed("u0", "u1").stall("c1")
         number = story.begin("emit", None, user, to="u0")
         story.wait(5.0).resume("c1").hears("c0", number).end(number, True).rest()
-        assert "HeldUp" in kinds(story)
-        assert [kind for kind in kinds(story, tabs_wait=True) if kind == "HeldUp"] == left
-    assert kinds(held(operation="connect"), tabs_wait=True) == ["HeldUp"]
-    assert kinds(held(), tabs_wait=True) == ["HeldUp"]
+        assert "HeadOfLineBlocking" in kinds(story)
+        assert [kind for kind in kinds(story, tabs_wait=True) if kind == "HeadOfLineBlocking"] == left
+    assert kinds(held(operation="connect"), tabs_wait=True) == ["HeadOfLineBlocking"]
+    assert kinds(held(), tabs_wait=True) == ["HeadOfLineBlocking"]
 
 
 def test_closing_whom_one_has_given_up_takes_its_time_where_declared() -> None:
@@ -302,7 +302,7 @@ def test_closing_whom_one_has_given_up_takes_its_time_where_declared() -> None:
     story = managed("u0", "u1").stall("c1")
     number = story.begin("emit", None, "u2", to="u0")
     story.wait(5.5).resume("c1").hears("c0", number).end(number, True).rest()
-    assert "HeldUp" in kinds(story, delay=5.0)
+    assert "HeadOfLineBlocking" in kinds(story, delay=5.0)
     assert kinds(story, delay=5.0, closing=0.5) == []
     assert "the limit is 5.4 s (delay= and closing=)" in story.judged(delay=5.0, closing=0.4)[0].message
     given_up = served("u0", "u1").stall("c1")
@@ -319,17 +319,17 @@ def test_a_connection_that_was_turned_away_is_judged_as_such() -> None:
     assert story.excused() == ["turned_away"]
     story = managed("u0", "u1").stall("c1")
     number = story.begin("connect", "c2", "u2")
-    assert "HeldUp" in kinds(story.wait(5.0).resume("c1").end(number, False).rest())
+    assert "HeadOfLineBlocking" in kinds(story.wait(5.0).resume("c1").end(number, False).rest())
 
 
 def test_a_connection_that_came_late_was_held_up_and_so_was_a_log_out_that_failed() -> None:
     story = served("u0", "u1").stall("c1")
     number = story.begin("connect", "c2", "u2")
-    assert kinds(story.wait(5.0).resume("c1").end(number, "u2").rest()) == ["HeldUp"]
+    assert kinds(story.wait(5.0).resume("c1").end(number, "u2").rest()) == ["HeadOfLineBlocking"]
     assert "another" not in story.judged()[0].message
     story = served("u0", "u1").stall("c1")
     number = story.begin("log_out", "c0")
-    assert "HeldUp" in kinds(story.wait(5.0).resume("c1").end(number, False).rest())
+    assert "HeadOfLineBlocking" in kinds(story.wait(5.0).resume("c1").end(number, False).rest())
 
 
 def test_a_room_is_no_line_for_those_who_are_not_in_it() -> None:
@@ -339,7 +339,7 @@ def test_a_room_is_no_line_for_those_who_are_not_in_it() -> None:
     words = story.begin("emit_to_room", "c0", "u0", room="a")
     leaving = story.begin("log_out", "c0")
     story.resume("c1", waited_out=True).hears("c2", words).end(leaving).end(words, NOBODY).rest()
-    assert "HeldUp" in kinds(story)
+    assert "HeadOfLineBlocking" in kinds(story)
 
 
 def test_what_comes_again_is_no_later_for_it() -> None:
@@ -357,11 +357,11 @@ def test_an_agents_run_may_take_its_time() -> None:
 
 
 def test_what_arrives_late_is_excused_as_what_takes_long_is() -> None:
-    assert kinds(late(5.0), tabs_wait=True) == ["HeldUp"]
+    assert kinds(late(5.0), tabs_wait=True) == ["HeadOfLineBlocking"]
     story = served("u0", "u1", "u0").stall("c2")
     number = story.begin("emit", "c0", "u0", to="u1")
     story.wait(5.0).hears("c1", number).resume("c2").end(number, NOBODY).rest()
-    assert kinds(story) == ["HeldUp"]
+    assert kinds(story) == ["HeadOfLineBlocking"]
     assert story.excused(tabs_wait=True) == ["own_tab"]
     story = served("u0", "u1", "u2").stall("c2")
     number = story.begin("emit", "c0", "u0", to="u1")
@@ -372,7 +372,7 @@ def test_what_arrives_late_is_excused_as_what_takes_long_is() -> None:
     story.done("cancel", "c0", detail=number)
     story.wait(5.0).hears("c1", number).resume("c2").end(number, NOBODY).rest()
     assert "was_cancelled" in story.excused()
-    assert "HeldUp" not in kinds(story)
+    assert "HeadOfLineBlocking" not in kinds(story)
 
 
 def test_what_a_stall_without_an_end_took_is_said() -> None:
@@ -391,15 +391,19 @@ def test_what_a_stall_without_an_end_took_is_said() -> None:
 def test_a_newcomer_waits_for_a_place_where_declared(policy: dict[str, Any], excused: bool) -> None:
     declared = {"at_limit": "wait", **policy}
     newcomer = held(operation="connect", leaves=True)
-    assert kinds(newcomer, **declared) == ([] if excused else ["HeldUp"])
+    assert kinds(newcomer, **declared) == ([] if excused else ["HeadOfLineBlocking"])
     assert (newcomer.excused(**declared) == ["waited_for_a_place"]) == excused
-    assert kinds(held(operation="connect"), **declared) == ["HeldUp"], "nobody has made room for it"
-    assert kinds(held(), **declared) == ["HeldUp"], "who says something waits for no place"
+    assert kinds(held(operation="connect"), **declared) == ["HeadOfLineBlocking"], "nobody has made room for it"
+    assert kinds(held(), **declared) == ["HeadOfLineBlocking"], "who says something waits for no place"
 
 
 @pytest.mark.parametrize(
     ("policy", "user", "found"),
-    [({"tabs_wait": True}, "u2", []), ({"tabs_wait": True}, "u3", ["HeldUp"]), ({}, "u2", ["HeldUp"])],
+    [
+        ({"tabs_wait": True}, "u2", []),
+        ({"tabs_wait": True}, "u3", ["HeadOfLineBlocking"]),
+        ({}, "u2", ["HeadOfLineBlocking"]),
+    ],
 )
 def test_of_two_that_do_not_read_an_own_tab_may_be_the_one(policy: dict[str, Any], user: str, found: list[str]) -> None:
     """Where tabs may wait for each other, nobody can say which of the two it was."""

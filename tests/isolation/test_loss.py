@@ -126,7 +126,7 @@ def test_a_run_arrives_whole_at_whoever_asked() -> None:
     story = served("u0")
     number = story.begin("run_agent", "c0", "u0", to="u0")
     story.run(number, "c0", ("agent_started", "agent_thinking", "tool_executing", "tool_completed"))
-    assert kinds(story.end(number, NOBODY).rest()) == ["BrokenGoldenPath"]
+    assert kinds(story.end(number, NOBODY).rest()) == ["BrokenRun"]
     assert list(circumstances(story)) == ["missing, nobody answered"]
 
 
@@ -134,7 +134,7 @@ def test_a_run_of_the_applications_own_arrives_everywhere() -> None:
     story = managed("u0", "u0")
     number = story.begin("run_agent", None, "u0", to="u0")
     story.run(number, "c0").end(number).rest()
-    assert kinds(story) == ["BrokenGoldenPath"] * 5
+    assert kinds(story) == ["BrokenRun"] * 5
 
 
 # -- how an operation ended ------------------------------
@@ -263,4 +263,4 @@ def test_a_clean_up_that_failed_ends_no_login() -> None:
     story = managed("u0")
     story.end(story.begin("clean_up", None, "u0"), KEY_ERROR, RowKind.RAISED)
     number = story.begin("emit", None, "u1", to="u0")
-    assert kinds(story.hears("c0", number).end(number).rest()) == ["UnhandledError"]
+    assert kinds(story.hears("c0", number).end(number).rest()) == ["UnhandledException"]

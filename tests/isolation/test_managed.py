@@ -212,7 +212,7 @@ def test_what_the_server_does_by_itself_does_not_raise(method: str) -> None:
 
     failing = type("Failing", (Chat,), {method: fails})
     program = (connect(0, "u0"), SETTLE, Operation("disconnect", "c0"), SETTLE, Operation("clean_up", None, "u0"))
-    assert verdicts(failing, program if method == "clean_up" else program[:1]) == {"UnhandledError"}
+    assert verdicts(failing, program if method == "clean_up" else program[:1]) == {"UnhandledException"}
 
 
 def test_a_coroutine_is_awaited() -> None:
@@ -223,7 +223,7 @@ def test_a_coroutine_is_awaited() -> None:
             await super().connect(client)
             self.note()  # type: ignore[unused-coroutine]
 
-    assert verdicts(Forgetful, ONE) == {"UnhandledError"}
+    assert verdicts(Forgetful, ONE) == {"UnhandledException"}
 
 
 def test_a_task_may_end_with_its_client_and_with_nobody_else() -> None:
@@ -243,7 +243,7 @@ def test_a_task_may_end_with_its_client_and_with_nobody_else() -> None:
 
     leaves = (connect(0, "u0"), SETTLE, emit("u1", "u0"), Operation("abort", "c0"), SETTLE)
     assert verdicts(Writes, leaves) == set()
-    assert "UnhandledError" in verdicts(Fails, leaves)
+    assert "UnhandledException" in verdicts(Fails, leaves)
 
 
 class Beats(Chat):
@@ -266,7 +266,7 @@ class Burns(Beats):
 
 def test_a_heartbeat_is_no_livelock() -> None:
     assert verdicts(Beats, ONE) == set()
-    assert "Spinning" in verdicts(Burns, ONE[:1])
+    assert "Livelock" in verdicts(Burns, ONE[:1])
 
 
 def test_what_start_began_is_cancelled_with_the_program() -> None:
@@ -296,4 +296,4 @@ def test_a_server_shuts_down_once_and_lets_nobody_in_from_then_on() -> None:
     assert verdicts(Once, program) == set()
     rows = history(Once, *program)
     assert [row.operation for row in rows if row.kind == RowKind.SKIPPED] == [4, 5]
-    assert verdicts(Never, program) == {"Stuck"}
+    assert verdicts(Never, program) == {"Deadlock"}

@@ -28,7 +28,7 @@ def two(*, overlap: bool = False, users: tuple[str, str] = ("u0", "u0"), backwar
 
 
 def test_one_after_the_other() -> None:
-    assert kinds(two()) == ["Disorder"]
+    assert kinds(two()) == ["OutOfOrder"]
     assert kinds(two(backwards=False)) == []
     assert kinds(two(overlap=True)) == []
     assert kinds(two(users=("u0", "u2"))) == []
@@ -36,7 +36,7 @@ def test_one_after_the_other() -> None:
 
 
 def test_a_connection_keeps_the_order_of_what_is_said_on_it() -> None:
-    for second_over, want in (("c0", ["Disorder"]), ("c1", [])):
+    for second_over, want in (("c0", ["OutOfOrder"]), ("c1", [])):
         story = served("u0", "u0", "u1")
         first = story.begin("emit", "c0", "u0", to="u1")
         second = story.begin("emit", second_over, "u0", to="u1")
@@ -67,7 +67,7 @@ def test_receipts_that_reach_the_one_who_spoke_are_in_any_order(
         story.hears("c1", said[-1], word="message").end(said[-1], NOBODY)
     for event, word in zip(reversed(said), words, strict=True):
         story.hears("c2", event, word=word)
-    assert kinds(story.rest()) == (["Disorder"] if reported else [])
+    assert kinds(story.rest()) == (["OutOfOrder"] if reported else [])
 
 
 def test_requests_over_http_have_an_order_once_the_first_is_answered() -> None:
@@ -76,9 +76,9 @@ def test_requests_over_http_have_an_order_once_the_first_is_answered() -> None:
         (beside, beside, False, []),
         (beside, over, False, []),
         (over, beside, False, []),
-        (over, over, False, ["Disorder"]),
-        (beside, beside, True, ["Disorder"]),
-        (beside, over, True, ["Disorder"]),
+        (over, over, False, ["OutOfOrder"]),
+        (beside, beside, True, ["OutOfOrder"]),
+        (beside, over, True, ["OutOfOrder"]),
     ):
         story = served("u0", "u1")
         first = story.begin("emit", "c0", "u0", to="u1", detail=first_by)
@@ -111,7 +111,7 @@ def test_how_an_event_went_is_in_the_history(target: str, emit: Operation, aim: 
     with worker.session():
         for seed in range(60):
             found = judged(worker, worker.run(program, RandomWalk(seed)))
-            assert "Disorder" not in [violation.kind for violation in found.violations]
+            assert "OutOfOrder" not in [violation.kind for violation in found.violations]
             invoked = [row for row in found.execution.history if row.kind == RowKind.INVOKED]
             aims.update(row.detail for row in invoked if row.operation in (4, 5))
     assert aims == {aim}
@@ -129,7 +129,7 @@ def test_an_agents_run_takes_its_own_time() -> None:
     story = served("u0", "u1")
     said, run = story.begin("emit", "c0", "u0", to="u1"), story.begin("run_agent", "c0", "u0", to="u1")
     story.run(run, "c1").hears("c1", said).end(said, NOBODY).end(run, NOBODY).rest()
-    assert kinds(story) == ["Disorder"]
+    assert kinds(story) == ["OutOfOrder"]
 
 
 def test_what_is_in_one_frame_is_read_together() -> None:
@@ -142,7 +142,7 @@ def test_the_steps_of_a_run() -> None:
     story = served("u0")
     run = story.begin("run_agent", "c0", "u0", to="u0")
     story.run(run, "c0", (*CRITICAL_EVENTS[1::-1], *CRITICAL_EVENTS[2:])).end(run, NOBODY).rest()
-    assert kinds(story) == ["BrokenGoldenPath"]
+    assert kinds(story) == ["BrokenRun"]
     assert list(circumstances(story)) == ["out of order"]
 
 
@@ -161,7 +161,7 @@ def test_kept_events_that_are_overtaken_are_told_apart() -> None:
     story.end(login)
     second = story.begin("emit", None, "u0", to="u1")
     story.hears("c1", second).hears("c1", first).end(second).rest()
-    assert kinds(story) == ["OfflineDisorder"]
+    assert kinds(story) == ["OfflineOutOfOrder"]
 
 
 def test_whoever_said_it_may_be_quoted_in_any_order() -> None:
@@ -183,7 +183,7 @@ def test_each_connection_has_an_order_of_its_own() -> None:
 
 
 def test_each_room_has_an_order_of_its_own() -> None:
-    for rooms, want in ((("r0", "r0"), ["Disorder"]), (("r0", "r1"), []), (("r0", None), [])):
+    for rooms, want in ((("r0", "r0"), ["OutOfOrder"]), (("r0", "r1"), []), (("r0", None), [])):
         story = served("u0", "u1")
         for connection, user in (("c0", "u0"), ("c1", "u1")):
             for room in ("r0", "r1"):

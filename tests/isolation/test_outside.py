@@ -149,7 +149,7 @@ def test_order_that_is_not_promised_proves_nothing() -> None:
 def test_where_it_arrives_after_all_it_was_out_of_order_and_not_lost() -> None:
     story, lost, _ = overtaken("u0", "u1")
     hears(story, "c1", lost)
-    assert proven(story) == [("Disorder", Grade.CERTAIN)]
+    assert proven(story) == [("OutOfOrder", Grade.CERTAIN)]
     assert not proven(story, Outside(ordered=False))
 
 
@@ -211,7 +211,7 @@ def test_a_step_of_a_run_that_a_later_one_overtook_is_missing() -> None:
     run = story.begin("run_agent", "c0", "u0", to="u0")
     hears(story, "c0", (run, "agent_started"))
     hears(story, "c0", (run, "tool_executing"))
-    assert proven(story, Outside()) == [("BrokenGoldenPath", Grade.CERTAIN)]
+    assert proven(story, Outside()) == [("BrokenRun", Grade.CERTAIN)]
 
 
 def missing(*users: str, wire: JsonWire = READY) -> Story:

@@ -279,8 +279,8 @@ LOGS_OUT = (connect(0, "u0"), SETTLE, Operation("log_out", "c0"), emit("u1", "u0
     [
         ({"connections": 1}, Full, Closed, TWO, "Refused"),
         ({"per_user": 1}, FullForEach, Closed, TWO, "Refused"),
-        ({"connections": 1, "at_limit": "wait"}, WaitingRoom, CallsNobody, IN_TURN, "Stuck"),
-        ({"per_user": 1, "at_limit": "wait"}, WaitingRoom, FullForEach, TWO, "Stuck"),
+        ({"connections": 1, "at_limit": "wait"}, WaitingRoom, CallsNobody, IN_TURN, "Deadlock"),
+        ({"per_user": 1, "at_limit": "wait"}, WaitingRoom, FullForEach, TWO, "Deadlock"),
         ({"attempts": (2, 60.0)}, Bouncer, ForgetsNobody, RUSH, "Refused"),
         ({"rate": (3, 60.0)}, ThreeOnly, Drops, FOUR, "LostEvent"),
         ({"backlog": 1}, Crowded, Drops, BURST, "LostEvent"),
@@ -290,11 +290,11 @@ LOGS_OUT = (connect(0, "u0"), SETTLE, Operation("log_out", "c0"), emit("u1", "u0
         ({"one_tab": True}, NewestTab, Drops, TWO_TABS, "LostEvent"),
         ({"overhears": ("u2",)}, Moderated, CopiesAnother, MODERATED, "CrossUserLeak"),
         ({"kept": "each"}, KeepsForEach, KeepsNothing, ABSENT, "OfflineDuplicate"),
-        ({"tabs_wait": True}, OneAtATime, OneForAll, TAB, "HeldUp"),
+        ({"tabs_wait": True}, OneAtATime, OneForAll, TAB, "HeadOfLineBlocking"),
         ({"logs_out": False}, StaysIn, Drops, LOGS_OUT, "LateDelivery"),
         ({"may_refuse": True}, Refuses, Drops, ONE, "LostEvent"),
         ({"failure": "unknown"}, NeverSure, Drops, ONE, "FalseFailure"),
-        ({"grace": 60.0}, Lingers, LingersForLong, ONE, "LeftBehind"),
+        ({"grace": 60.0}, Lingers, LingersForLong, ONE, "LeakedTask"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
@@ -309,7 +309,7 @@ def test_a_policy_is_kept_by_one_and_broken_by_another(
 
 
 def test_a_lasting_stall_holds_nobody_else_up_with_no_timer_at_all() -> None:
-    assert "HeldUp" in verdicts(OneForAll, OTHER)
+    assert "HeadOfLineBlocking" in verdicts(OneForAll, OTHER)
     assert verdicts(OneAtATime, OTHER) == set()
 
 

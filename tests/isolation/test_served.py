@@ -62,36 +62,36 @@ def test_a_client_that_leaves_and_an_error_that_is_logged_are_handled(
 
 def test_who_takes_leave_is_no_exception_to_a_server_and_who_vanishes_may_be_one() -> None:
     at_once = (connect(0, "u0"), Operation("disconnect", "c0"), SETTLE)
-    assert "UnhandledError" in verdicts("never_lets_go", LEAVES)
-    assert "UnhandledError" in verdicts("never_lets_go", TALK)  # in the end who is left takes leave
+    assert "UnhandledException" in verdicts("never_lets_go", LEAVES)
+    assert "UnhandledException" in verdicts("never_lets_go", TALK)  # in the end who is left takes leave
     assert verdicts("never_lets_go", (*TALK[:-2], Operation("abort", "c0"), *TALK[-2:])) == set()
     assert verdicts("never_lets_go", at_once) == set()  # before anybody could know that it was logged in
 
 
 @pytest.mark.parametrize("name", ["database_down", "fails"])
 def test_errors_that_are_no_clients_are_not(name: str) -> None:
-    assert "UnhandledError" in verdicts(name, TALK)
+    assert "UnhandledException" in verdicts(name, TALK)
 
 
 @pytest.mark.parametrize("via", [None, "uvicorn"])
 def test_an_application_may_end_with_its_client_and_not_ask_again(via: str | None) -> None:
-    for name, want in (("ends", set()), ("asks_again", {"UnhandledError"} if via is None else None)):
+    for name, want in (("ends", set()), ("asks_again", {"UnhandledException"} if via is None else None)):
         worker = Worker(application(f"tests.isolation.chats:{name}", wire=TEXT, via=via))
         with worker.session():
             found = {
                 v.kind for v in judged(worker, worker.run(Program(LEAVES[:2] + LEAVES[4:]), RandomWalk(1))).violations
             }
         if want is not None:
-            assert (found & {"UnhandledError"}) == want
+            assert (found & {"UnhandledException"}) == want
 
 
 # -- policies ------------------------------
 
 
 def test_tasks_may_outlive_their_client_for_the_declared_grace() -> None:
-    assert "LeftBehind" in verdicts("lingers", TALK)
+    assert "LeakedTask" in verdicts("lingers", TALK)
     assert verdicts("lingers", TALK, grace=30.0) == set()
-    assert "LeftBehind" in verdicts("lingers", TALK, grace=1.0)
+    assert "LeakedTask" in verdicts("lingers", TALK, grace=1.0)
 
 
 def test_newer_connections_may_close_older_ones_where_declared() -> None:

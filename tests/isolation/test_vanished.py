@@ -181,7 +181,7 @@ OUT = tuple(
 
 
 def test_what_each_client_leaves_behind_is_told_also_without_a_shut_down() -> None:
-    assert verdicts(Forgetful, OUT) == {"LeftBehind"}
+    assert verdicts(Forgetful, OUT) == {"LeakedTask"}
     assert verdicts(Forgetful, OUT[:8]) == set()  # two may be a coincidence
     assert verdicts(Writers, OUT) == verdicts(OnePerUser, OUT) == verdicts(Later, OUT) == set()
 
@@ -192,7 +192,7 @@ BYE = (comes(0, "u0"), comes(1, "u1"), SETTLE, Operation("shut_down"), SETTLE)
 
 
 def test_a_shut_down_that_clients_disturb_fails_for_all_to_see() -> None:
-    assert "UnhandledError" in farewell("changing")
+    assert "UnhandledException" in farewell("changing")
     assert farewell("kept") == set()
 
 

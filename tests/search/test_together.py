@@ -92,7 +92,7 @@ def tried(make: type[Adapter], program: Program) -> tuple[list[Execution], set[s
     return executions, kinds
 
 
-@pytest.mark.parametrize(("make", "found"), [(Turnstile, {"Stuck"}), (Careful, set())])
+@pytest.mark.parametrize(("make", "found"), [(Turnstile, {"Deadlock"}), (Careful, set())])
 def test_what_is_handed_over_to_one_who_is_cancelled_is_lost_to_all(make: type[Adapter], found: set[str]) -> None:
     executions, kinds = tried(make, CANCELLED)
     assert kinds == found

@@ -100,21 +100,23 @@ def _same(causes: Mapping[str, Cause | None], one: str, two: str) -> bool:
 
 
 FOLLOWS: dict[str, frozenset[str]] = {
-    "LostEvent": frozenset({"MissingEntry", "OverLimit", "WrongIdentity", "CrossUserLeak", "UnhandledError", "Stuck"}),
-    "DuplicateEvent": frozenset({"OverLimit", "GhostEntry", "LeakedEntry"}),
-    "Disorder": frozenset({"DuplicateEvent"}),
+    "LostEvent": frozenset(
+        {"MissingEntry", "OverLimit", "WrongIdentity", "CrossUserLeak", "UnhandledException", "Deadlock"}
+    ),
+    "DuplicateEvent": frozenset({"OverLimit", "StaleEntry", "LeakedEntry"}),
+    "OutOfOrder": frozenset({"DuplicateEvent"}),
     "CrossUserLeak": frozenset({"WrongIdentity", "BadTokenAccepted"}),
     "MixedUp": frozenset({"WrongIdentity", "CrossUserLeak"}),
     "UnauthenticatedEvent": frozenset({"BadTokenAccepted"}),
     "EarlyDelivery": frozenset({"BadTokenAccepted"}),
     "OverLimit": frozenset({"MissingEntry"}),
-    "WrongAnswer": frozenset({"GhostEntry", "MissingEntry", "LeakedEntry", "WrongIdentity"}),
+    "WrongAnswer": frozenset({"StaleEntry", "MissingEntry", "LeakedEntry", "WrongIdentity"}),
     "FalseFailure": frozenset({"MissingEntry"}),
-    "Refused": frozenset({"UnhandledError", "GhostEntry", "LeakedEntry", "OverLimit"}),
-    "LeakedEntry": frozenset({"UnhandledError", "GhostEntry"}),
-    "GhostEntry": frozenset({"UnhandledError"}),
-    "LeftBehind": frozenset({"UnhandledError", "Stuck"}),
-    "UnhandledError": frozenset({"LeftBehind"}),
+    "Refused": frozenset({"UnhandledException", "StaleEntry", "LeakedEntry", "OverLimit"}),
+    "LeakedEntry": frozenset({"UnhandledException", "StaleEntry"}),
+    "StaleEntry": frozenset({"UnhandledException"}),
+    "LeakedTask": frozenset({"UnhandledException", "Deadlock"}),
+    "UnhandledException": frozenset({"LeakedTask"}),
 }
 """What goes wrong -> what else going wrong it may be the consequence of: who is entered nowhere is sent nothing."""
 

@@ -59,7 +59,7 @@ def cause_of(
         return None
     budget = Budget(over)
     began = time.perf_counter()
-    as_found, held = Recorded(finding.execution.schedule), finding.violation.kind == "HeldUp"
+    as_found, held = Recorded(finding.execution.schedule), finding.violation.kind == "HeadOfLineBlocking"
     execution, trace = traced(worker, finding.execution.program, as_found, pauses=held)
     budget.executions += 1
     enough = EXECUTIONS if seconds is None else int(seconds * HALF / max(time.perf_counter() - began, 1e-6))
@@ -69,7 +69,7 @@ def cause_of(
         return None
     finding = replace(finding, violation=there[signature], execution=execution)
     glue = _glue(worker, trace)
-    stuck = next((v for v in there.values() if v.kind == "Stuck"), None)
+    stuck = next((v for v in there.values() if v.kind == "Deadlock"), None)
     known = deadlock(finding, stuck, trace, glue) or held_up(finding, trace, glue) or told(finding, trace)
     counts = spectrum(worker, finding, budget, min(max(enough, FEWEST), EXECUTIONS))
     look = Suspicion(finding, frozenset(there), trace, counts, glue)

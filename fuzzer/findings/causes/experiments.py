@@ -29,7 +29,7 @@ REACH = 4
 EQUAL: tuple[Kind, ...] = ("emit_to_thread", "abort", "log_out")
 """Operations whose plainer form promises the same."""
 
-SILENCED = ("OfflineLoss", "HeldUp")
+SILENCED = ("OfflineLoss", "HeadOfLineBlocking")
 """After a pause the model asks for less: that these are gone then says nothing about the target."""
 
 PAUSE = 2.0

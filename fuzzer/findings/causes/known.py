@@ -24,11 +24,11 @@ def deadlock(finding: Finding, known: Violation | None, trace: Trace, glue: str 
     What is lost where tasks are locked for good (``known``) is lost because they are; and what outlives a shut-down is
     left behind for that.
     """
-    if finding.violation.kin not in ("Stuck", "LostEvent", "LeftBehind"):
+    if finding.violation.kin not in ("Deadlock", "LostEvent", "LeakedTask"):
         return None
-    if known is None or (finding.violation.kin != "Stuck" and _is_served(finding, trace)):
+    if known is None or (finding.violation.kin != "Deadlock" and _is_served(finding, trace)):
         return _circle_of(finding, trace)
-    known = finding.violation if finding.violation.kind == "Stuck" else known
+    known = finding.violation if finding.violation.kind == "Deadlock" else known
     stuck = finding.execution.history[known.evidence[-1]].detail
     end = max(trace.waits, default=0)
     final, locks = trace.waits.get(end, {}), trace.locks.get(end, {})
@@ -132,7 +132,7 @@ def held_up(finding: Finding, trace: Trace, glue: str | None) -> Cause | None:
 
     Of a server it is who serves the client that speaks or comes; else any task that waits where none did before.
     """
-    if finding.violation.kind != "HeldUp":
+    if finding.violation.kind != "HeadOfLineBlocking":
         return None
     execution = finding.execution
     since, last = finding.violation.evidence[0], finding.violation.evidence[-1]
