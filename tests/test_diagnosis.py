@@ -218,14 +218,30 @@ def test_the_reason_is_said_in_a_line(tmp_path: Path, source: str, arguments: st
     assert "Traceback" not in done.stderr and "called\n" not in done.stdout
 
 
-@pytest.mark.parametrize("options", [["--via", "uvicorn"], ["--wire", "text"]])
-def test_an_option_that_would_change_nothing_is_an_error(tmp_path: Path, options: list[str]) -> None:
+def test_an_option_that_would_change_nothing_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(HEAD + ROUTED)
     (tmp_path / "fuzz.py").write_text(
         "from crosswire.fuzzer.targets import application\ntarget = application('app:app')"
     )
-    done = crosswire("run", "fuzz:target", *options, cwd=tmp_path, expect=2)
+    done = crosswire("run", "fuzz:target", "--wire", "text", cwd=tmp_path, expect=2)
     assert "would change nothing" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("via", "said"),
+    [("uvicorn", "behind uvicorn"), ("direct", "called directly"), ("uvikorn", "unknown via 'uvikorn'")],
+)
+def test_an_application_of_a_fuzz_file_is_reached_as_the_command_says(tmp_path: Path, via: str, said: str) -> None:
+    (tmp_path / "app.py").write_text(HEAD + ROUTED)
+    (tmp_path / "fuzz.py").write_text(
+        "from crosswire.fuzzer.targets import JsonWire, application\n"
+        "wire = JsonWire(path='/live/rooms/{user}', to_user=None, to_all='{event}')\n"
+        "target = application('app:app', wire=wire, via='uvicorn-wsproto')"
+    )
+    options = ("--max-executions", "3", "--no-confirm", "--no-cause")
+    done = crosswire("run", "fuzz:target", "--via", via, *options, cwd=tmp_path, expect=2 if via == "uvikorn" else 0)
+    assert said in done.stderr
+    assert not done.stdout or f"fuzz:target?via={via}" in done.stdout
 
 
 def test_a_route_behind_an_included_router_is_found(tmp_path: Path) -> None:

@@ -191,7 +191,26 @@ def application(
     if stand_ins:
         servers = "it has stand-ins, which are"
     known = backends_for(name, fresh.module, backends, servers)
-    return Target(name, create, traits, title, keeping, known[0], known, servers)
+    behind = functools.partial(
+        _application_behind,
+        name,
+        wire=wire,
+        limits=limits,
+        policy=policy,
+        offline_delivery=offline_delivery,
+        compression=compression,
+        port=port,
+        state=state,
+        prepare=prepare,
+        environment=environment,
+        stand_ins=stand_ins,
+        backends=backends,
+    )
+    return Target(name, create, traits, title, keeping, known[0], known, behind, servers)
+
+
+def _application_behind(name: str, via: str, **how: Any) -> Target:
+    return application(name, via=via, **how)
 
 
 def _have_under(name: str, fresh: FreshModule, keeping: Keeping, before: Before) -> None:

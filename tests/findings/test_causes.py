@@ -98,7 +98,7 @@ def test_what_is_stuck_and_what_is_held_up_are_one_bug_each() -> None:
     kinds = {signature: known.finding.violation.kind for signature, known in found(desks.Locked).found.items()}
     assert len(kinds) > 2
     groups = [{kinds[signature] for signature in group} for group in bugs_of(causes(desks.Locked))]
-    assert sorted(map(sorted, groups)) == [["HeadOfLineBlocking"], ["Deadlock"]]
+    assert sorted(map(sorted, groups)) == [["Deadlock"], ["HeadOfLineBlocking"]]
 
 
 class HangsAtTheEnd(desks.Late):
