@@ -67,13 +67,15 @@ class TargetError(CrosswireError):
 class Lane:
     """The operations of one lane within the current stage, and the one under way."""
 
-    __slots__ = ("at", "noticed", "numbers", "running", "task")
+    __slots__ = ("at", "cancelled", "noticed", "numbers", "running", "task")
 
     def __init__(self, numbers: tuple[int, ...]) -> None:
         self.numbers = numbers
         self.at = 0
         self.running: int | None = None
         self.task: Any = None
+        self.cancelled: int | None = None
+        """The operation that the program has cancelled last."""
         self.noticed: int | None = None
 
     def with_next(self, numbers: tuple[int, ...]) -> Lane:

@@ -167,8 +167,11 @@ class ManagerDriver(Calling):
             result = method(*args)
             if inspect.isawaitable(result):
                 result = await result
-        except asyncio.CancelledError:
-            kind, detail = RowKind.CANCELLED, None
+        except asyncio.CancelledError as error:
+            if number is not None and lane.cancelled != number:  # by somebody else's, which is a failure like others
+                kind, detail = RowKind.RAISED, failure(error)
+            else:
+                kind, detail = RowKind.CANCELLED, None
         except OutsideWorldError as error:
             kind, detail = RowKind.RAISED, Failure(type(error).__name__, Place(), type(error).__name__)
         except (Interrupted, TargetBlockedError, GeneratorExit):
@@ -231,6 +234,7 @@ class ManagerDriver(Calling):
             self.skip(number)
         else:
             self.record(RowKind.INVOKED, number, op.connection, lane.running)
+            lane.cancelled = lane.running
             lane.task.add_done_callback(partial(self._cancelled_unborn, lane.running, lane), context=self.context)
             lane.task.cancel()
 

@@ -48,7 +48,7 @@ PRIVATE = range(4000, 5000)
 
 def refused(index: HistoryIndex) -> Iterator[Breach]:
     """A user with a good token and within the declared limits is let in."""
-    if index.disturbed:
+    if index.shut:
         return
     for act in index.invocations.values():
         if act.op.kind not in ("connect", "authenticate") or act.finished in (None, RowKind.CANCELLED):
@@ -77,7 +77,7 @@ def dropped(index: HistoryIndex) -> Iterator[Breach]:
 
     Clients with a wire see for themselves when it does.
     """
-    if not index.by_wire or index.disturbed:
+    if not index.by_wire or index.shut:
         return
     for c in index.sessions:
         if c.closed == NEVER or not c.login.must(c.closed, c.closed) or any(a < c.closed for a, _ in c.lapses):
@@ -106,7 +106,7 @@ def over_limit(index: HistoryIndex) -> Iterator[Breach]:
     """
     most, limits = index.policy.per_user, index.target.traits.limits
     at_least = isinstance(limits, Limits) and limits.connections_per_user is not None
-    if most is None or at_least or index.disturbed or index.misidentified:
+    if most is None or at_least or index.shut or index.misidentified:
         return
     reported: set[str] = set()
     for row in index.rests:
@@ -187,6 +187,16 @@ def out_of_its_rooms(index: HistoryIndex, b: Breach) -> bool:
     if c is None or all(history[row].connection != c.name for row in told):
         return False
     return not any(c.must_be_member(room, b.until, b.until) for room in c.rooms)
+
+
+def login_cancelled(index: HistoryIndex, b: Breach) -> bool:
+    """A login of the same user had been cancelled, perhaps while it put another connection out."""
+    c = b.connection
+    return c is not None and any(
+        act.cancelled and act.began < b.until and same_user(index.names_of(act), c.names)
+        for act in index.invocations.values()
+        if act.op.kind in ("connect", "authenticate")
+    )
 
 
 def ended_by_server(index: HistoryIndex, b: Breach) -> bool:
@@ -340,5 +350,5 @@ CHECKS = (
             waits_for_itself,
         ),
     ),
-    Check(over_limit),
+    Check(over_limit, (login_cancelled,)),
 )

@@ -62,8 +62,8 @@ class HistoryIndex:
         self.expired: set[str | None] = set()
         """Users whose token has ended, which all their clients show."""
         self.expulsions = Expulsions(self.wire)
-        self.disturbed = False
-        """An operation was cancelled or the target was shut down: availability is no longer promised."""
+        self.shut = False
+        """The target was shut down amid the program: availability is no longer promised."""
         connections, marks, methods = self.connections, self.marks, self.methods
         for row, (time, kind, number, name, detail) in enumerate(history):
             method = methods.get(kind)
@@ -162,10 +162,8 @@ class HistoryIndex:
                 ask(c, room, kind == "join", row)
         elif kind in ("clean_up", "shut_down", "sweep", "pause"):
             self._server_ends(row, time, number, op)
-        elif kind == "cancel":
-            self.disturbed = True
-            if isinstance(detail, int):
-                self._cancels(self.invocations[detail])
+        elif kind == "cancel" and isinstance(detail, int):
+            self._cancels(self.invocations[detail])
 
     def _connects(self, row: int, time: float, op: Operation, detail: Detail) -> None:
         assert op.connection is not None and op.user is not None
@@ -205,7 +203,7 @@ class HistoryIndex:
                 if op.user in (other.user, other.identity) and other.login.may_from < row:
                     other.ends_at(row, "clean_up")
         elif op.kind == "shut_down":
-            self.disturbed = self.disturbed or number < len(self.operations)  # not the one at the very end
+            self.shut = self.shut or number < len(self.operations)  # not the one at the very end
             for other in self.sessions:
                 other.ends_at(row, "shut_down")
         else:

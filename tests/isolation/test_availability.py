@@ -97,11 +97,29 @@ def test_who_left_was_not_refused() -> None:
     assert kinds(story.leave("c1")) == ["Refused"]
 
 
-def test_after_a_cancellation_or_a_shut_down_nothing_is_available() -> None:
+@pytest.mark.parametrize("user", ["u0", "u1"])
+def test_what_somebody_else_cancelled_is_no_reason_to_turn_a_client_away(user: str) -> None:
     story = managed()
-    login = story.begin("connect", "c0", "u0")
+    login = story.begin("connect", "c0", user)
     story.done("cancel", "c0", detail=login)
-    assert kinds(refused(story.end(login))) == []
+    assert kinds(refused(story.end(login, None, RowKind.CANCELLED))) == ["Refused"]
+
+
+def test_whose_own_login_was_cancelled_may_be_turned_away_on_the_same_connection() -> None:
+    def twice(cancelled: bool) -> Story:
+        story = managed(two_steps=True)
+        story.done("connect", "c0", "u0")
+        if cancelled:
+            first = story.begin("authenticate", "c0")
+            story.done("cancel", "c0", detail=first)
+            story.end(first, None, RowKind.CANCELLED)
+        return story.end(story.begin("authenticate", "c0"), False)
+
+    assert kinds(twice(cancelled=True)) == []
+    assert kinds(twice(cancelled=False)) == ["Refused"]
+
+
+def test_after_a_shut_down_nothing_is_available() -> None:
     story = managed("u0")
     story.done("shut_down")
     assert kinds(refused(story)) == []
@@ -143,11 +161,12 @@ def test_who_has_waited_for_too_long_may_be_refused_a_login(policy: dict[str, An
     assert kinds(late_login(0.4, 0.5), **policy) == ["Refused"]
 
 
-def test_after_a_cancellation_a_server_may_hang_up() -> None:
+@pytest.mark.parametrize(("whose", "want"), [("c0", []), ("c1", ["Dropped"])])
+def test_after_a_cancellation_a_server_may_hang_up_on_whose_it_was(whose: str, want: list[str]) -> None:
     story = served("u0", "u1")
-    number = story.begin("emit", "c1", "u1", to="u9")
-    story.done("cancel", "c1", detail=number)
-    assert kinds(story.end(number, NOBODY).closed("c0")) == []
+    number = story.begin("emit", whose, "u0" if whose == "c0" else "u1", to="u9")
+    story.done("cancel", whose, detail=number)
+    assert kinds(story.end(number, NOBODY).closed("c0")) == want
 
 
 def test_a_refusal_counts_the_users_other_connections() -> None:

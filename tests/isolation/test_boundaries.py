@@ -146,14 +146,14 @@ def test_a_clean_up_ends_no_login_that_has_not_begun() -> None:
     assert kinds(emit(story)) == ["LostEvent"]
 
 
-def test_the_end_of_everything_makes_up_for_no_cancellation() -> None:
+@pytest.mark.parametrize(("early", "want"), [(True, []), (False, ["Refused"])])
+def test_the_end_of_everything_is_no_shut_down_amid_the_program(early: bool, want: list[str]) -> None:
     story = managed("u0")
-    login = story.begin("connect", "c1", "u1")
-    cancelling = story.begin("cancel", "c1", detail=login)
-    story.end(login, None, RowKind.CANCELLED).end(cancelling)
+    if early:
+        story.done("shut_down")
     story.connect("c2", "u2", said=False)
     end = story.row(RowKind.INVOKED, len(story.operations))
-    assert kinds(story.end(end)) == []
+    assert kinds(story.end(end)) == want
 
 
 @pytest.mark.parametrize("kind", ["join", "leave"])

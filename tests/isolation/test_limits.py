@@ -143,9 +143,26 @@ def test_whoever_is_turned_away_gone_or_perhaps_given_up_is_not_over_the_limit()
     still.begin("connect", "c1", "u0")
     for story in (closed, left, out, unsure, slow, turned_away, others_token, still):
         assert "OverLimit" not in kinds(story.rest(), per_user=1, **NEWEST)
-    disturbed = served("u0", "u0")
-    disturbed.done("shut_down")
-    assert kinds(disturbed.rest(), per_user=1) == []
+    shut = served("u0", "u0")
+    shut.done("shut_down")
+    assert kinds(shut.rest(), per_user=1) == []
+
+
+@pytest.mark.parametrize(
+    ("user", "kind", "want"), [("u0", "connect", []), ("u1", "connect", ["OverLimit"]), ("u0", "emit", ["OverLimit"])]
+)
+def test_a_login_of_the_user_that_was_cancelled_may_have_put_another_out_by_half(
+    user: str, kind: Any, want: list[str]
+) -> None:
+    story = managed("u0")
+    name = "c1" if kind == "connect" else None
+    number = story.begin(kind, name, user, to="u9" if kind == "emit" else None)
+    story.done("cancel", name, None if name else user, detail=number)
+    story.end(number, None, RowKind.CANCELLED)
+    story.connect("c2", "u0")
+    assert [one for one in kinds(story.rest(), per_user=1) if one == "OverLimit"] == want
+    if not want:
+        assert "login_cancelled" in story.excused(per_user=1)
 
 
 def test_limits_say_how_many_are_served_and_not_that_there_are_no_more() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Coroutine
 from typing import Any
 
 import pytest
@@ -297,3 +298,76 @@ def test_a_server_shuts_down_once_and_lets_nobody_in_from_then_on() -> None:
     rows = history(Once, *program)
     assert [row.operation for row in rows if row.kind == RowKind.SKIPPED] == [4, 5]
     assert verdicts(Never, program) == {"Deadlock"}
+
+
+class Flights(Chat):
+    """Logins of one user, and what is sent to one, share the task that the first of them began."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flights: dict[str, asyncio.Task[None]] = {}
+
+    async def connect(self, client: Client) -> Any:
+        await self.shared(f"in {client.user}", latency("tokens"))
+        await super().connect(client)
+
+    async def emit(self, event: Event) -> Any:
+        await self.shared(f"to {event.to}", latency("names"))
+        await super().emit(event)
+
+    async def shared(self, what: str, work: Coroutine[Any, Any, Any]) -> None:
+        task = self.flights.get(what)
+        if task is None:
+            task = self.flights[what] = asyncio.ensure_future(work)
+            task.add_done_callback(lambda _: self.flights.pop(what, None))
+        else:
+            work.close()
+        await self.flight(task)
+
+    async def flight(self, task: asyncio.Task[None]) -> None:
+        await task
+
+
+class Shielded(Flights):
+    async def flight(self, task: asyncio.Task[None]) -> None:
+        await asyncio.shield(task)
+
+
+TWO_LOGINS = (connect(0, "u0"), connect(1, "u0"), Operation("cancel", "c0"), SETTLE)
+TWO_EMITS = (connect(0, "u0"), SETTLE, emit("u1", "u0"), emit("u2", "u0"), Operation("cancel", None, "u1"), SETTLE)
+
+
+@pytest.mark.parametrize(("program", "found"), [(TWO_LOGINS, "Refused"), (TWO_EMITS, "LostEvent")])
+def test_who_is_cancelled_by_somebody_else_s_cancellation_has_failed(program: Any, found: str) -> None:
+    assert verdicts(Flights, program) == {found}
+    assert verdicts(Shielded, program) == set()
+
+
+def test_what_the_program_cancels_has_not_failed_and_what_the_target_cancels_has() -> None:
+    class Itself(Chat):
+        async def emit(self, event: Event) -> Any:
+            raise asyncio.CancelledError
+
+    class Waits(Chat):
+        async def emit(self, event: Event) -> Any:
+            await asyncio.Event().wait()
+
+    ended = {row.operation: row.kind for row in history(Itself, *ONE) if row.operation == 2}
+    assert ended == {2: RowKind.RAISED}
+    program = connect(0, "u0"), SETTLE, emit("u1", "u0"), Operation("cancel", None, "u1"), SETTLE
+    ended = {row.operation: row.kind for row in history(Waits, *program) if row.operation == 2}
+    assert ended == {2: RowKind.CANCELLED}
+
+
+def test_a_disconnect_that_awaits_what_it_has_cancelled_is_no_failure_of_others() -> None:
+    class Awaits(Chat):
+        async def connect(self, client: Client) -> Any:
+            client.state["writer"] = asyncio.create_task(asyncio.sleep(3600))
+            await super().connect(client)
+
+        async def disconnect(self, client: Client) -> Any:
+            await super().disconnect(client)
+            client.state["writer"].cancel()
+            await client.state["writer"]
+
+    assert verdicts(Awaits, (*ONE, Operation("disconnect", "c0"), SETTLE)) == set()
