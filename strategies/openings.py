@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import product
+from typing import NamedTuple
 
 from ..fuzzer.core.program import Kind, Program
 from ..fuzzer.drivers.retained import EACH_DAY, LONG_AFTER
@@ -16,7 +17,7 @@ from ..fuzzer.targets.adapter import Target
 from . import phrases, room_scenes, scenes
 from .script import Script, Speech, Vocabulary, of_oneself
 
-__all__ = ("LONG_LOOK", "openings", "rehearsal")
+__all__ = ("LONG_LOOK", "Opened", "openings", "rehearsal")
 
 MANY = 60
 """Events that an absent user misses: more than most servers keep."""
@@ -33,9 +34,18 @@ FAILURES = 6
 Opening = partial[None]
 
 
-def openings(
-    target: Target, users: int, moments: Sequence[float] = (), night: float | None = None
-) -> Iterator[Program]:
+SELDOM = frozenset({scenes.cleaned_up, scenes.shut_down, scenes.two_slow, room_scenes.changes_places})
+"""Scenes whose operations meet in few schedules."""
+
+
+class Opened(NamedTuple):
+    """An opening program, and whether what it is about happens in few of its schedules."""
+
+    program: Program
+    seldom: bool
+
+
+def openings(target: Target, users: int, moments: Sequence[float] = (), night: float | None = None) -> Iterator[Opened]:
     """The opening programs for a target.
 
     ``moments`` are times, in seconds, after which it might change, if known; ``night`` is one for which it can be left
@@ -50,7 +60,7 @@ def openings(
         program = Program(tuple(script.operations))
         if program not in written:
             written.add(program)
-            yield program
+            yield Opened(program, opening.func in SELDOM)
 
 
 LONG_LOOK = 65.0
@@ -123,6 +133,8 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float], night: float | N
             yield partial(scenes.leaves, speech=speech, which=0, how="abort")
         if speech in ("broadcast", "run_agent"):
             yield partial(scenes.leaves, speech=speech, which=0, how="disconnect")
+    for speech, (which, other) in product(speeches[:2], ((1, 3), (3, 1))):
+        yield partial(scenes.two_slow, speech=speech, which=which, other=other)
     if vocabulary.offers("malform"):
         yield partial(scenes.malformed, speech=speeches[0], which=0)
         yield partial(scenes.malformed, speech=speeches[0], which=1)
@@ -171,8 +183,6 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float], night: float | N
     for speech in speeches:
         yield partial(scenes.slow, speech=speech, resumes=False, tab="connect")
         yield partial(scenes.slow, speech=speech, resumes=True, tab=None)
-    for speech, (which, other) in product(speeches[:2], ((1, 3), (3, 1))):
-        yield partial(scenes.two_slow, speech=speech, which=which, other=other)
     for speech in speeches:
         if scenes.for_one(speech):
             yield partial(scenes.cut_off, speech=speech, how="abort")

@@ -18,7 +18,7 @@ from .schedules import kinds_under
 
 
 def malformed(target: Target) -> list[Program]:
-    return [program for program in openings(target, 3) if any(op.kind == "malform" for op in program.operations)]
+    return [program for program, _ in openings(target, 3) if any(op.kind == "malform" for op in program.operations)]
 
 
 @pytest.mark.parametrize(

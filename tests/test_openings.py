@@ -25,7 +25,7 @@ def shown(target: Target) -> set[str]:
     """The kinds of violations that the openings show, executed in order."""
     worker = Worker(target)
     with worker.session():
-        runs = [judged(worker, worker.run(program, InOrder())) for program in openings(target, 3, MOMENTS)]
+        runs = [judged(worker, worker.run(program, InOrder())) for program, _ in openings(target, 3, MOMENTS)]
     return {violation.kind for run in runs for violation in run.violations}
 
 
@@ -121,6 +121,6 @@ def test_where_nothing_is_said_but_in_rooms_whoever_comes_goes_into_one() -> Non
 
 def test_somebody_changes_rooms_before_that_is_answered() -> None:
     target = resolve("benchmarks.lounge:handler?wire=benchmarks.lounge:wire")
-    kinds = [[(op.kind, op.connection) for op in program.operations] for program in openings(target, 3)]
+    kinds = [[(op.kind, op.connection) for op in program.operations] for program, _ in openings(target, 3)]
     for one, then in (("join", "join"), ("join", "leave"), ("leave", "join")):
         assert any(pair == ((one, "c1"), (then, "c1")) for program in kinds for pair in pairwise(program)), (one, then)

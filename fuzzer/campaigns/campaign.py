@@ -198,7 +198,7 @@ class Campaign:
         """
         found_by = self.tally.found
         findings = {signature: found.finding for signature, found in found_by.items()}
-        groups = bugs_of({signature: found.cause for signature, found in found_by.items()}, findings)
+        groups = bugs_of({signature: found.cause for signature, found in found_by.items()}, findings, self.target)
         order = _in_turns(groups)
         turns = (inf,) if self.plan.seconds is None else (ENOUGH * self._usual, inf)
         for most, signature in product(turns, order):

@@ -54,7 +54,10 @@ SCHEDULES = 24
 """Schedules of each program, at most."""
 
 OPENING = 6
-"""Schedules of each opening, at most: what is common shows in the first few, and the next situation is due."""
+"""Schedules of each opening, at most: what is common shows in the first few, and the next situation is due.
+
+Twice as many where what the opening is about happens in few of them.
+"""
 
 REPEATED = 600
 """Operations, repetitions written out, that the schedules of a program with repetitions may have in all."""
@@ -142,7 +145,7 @@ def _schedules(plan: Plan, program: Program, written: _Written) -> int:
     if plan.strategies == ("delay",):
         return plan.schedules
     if program is written.program and not written.generated:
-        return min(plan.schedules, OPENING)
+        return min(plan.schedules, written.schedules)
     if len(program.expanded) > len(program):
         return min(plan.schedules, max(1, REPEATED // len(program.expanded)))
     return plan.schedules
@@ -154,14 +157,15 @@ class _Written(NamedTuple):
     program: Program
     order: Sequence[int | Deliver]
     generated: bool
+    schedules: int = SCHEDULES
 
 
 def _programs(worker: Worker, plan: Plan, number: int, name: int, steps: int) -> Iterator[_Written]:
     """The programs of a round: openings in the first, then all that Hypothesis writes from the round's seed."""
     times = moments(worker, plan.users)
     if number == 0:
-        for program in openings(worker.target, plan.users, times, night(worker)):
-            yield _Written(program, range(len(program.expanded)), False)
+        for program, seldom in openings(worker.target, plan.users, times, night(worker)):
+            yield _Written(program, range(len(program.expanded)), False, 2 * OPENING if seldom else OPENING)
     written: list[_Written] = []
     machine = _machine(worker, plan.users)
     machine.moments = times

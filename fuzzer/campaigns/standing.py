@@ -71,7 +71,8 @@ class Known:
         """
         causes = self._causes(target)
         findings = {s: found.finding for s, found in target.tally.found.items()} if guessing else None
-        ties = [(group[0], other) for group in bugs_of(causes, findings) for other in group[1:]]
+        it = target.target if isinstance(target.target, Target) else None
+        ties = [(group[0], other) for group in bugs_of(causes, findings, it) for other in group[1:]]
         first: dict[str, str] = {}
         for signature in causes:
             if signature in self._bug:

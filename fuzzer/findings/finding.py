@@ -14,6 +14,7 @@ from ..core.text import cut
 from ..engine.execution import Execution, Worker
 from ..engine.schedule import Guided
 from ..search import Proven
+from ..targets.adapter import Target
 from .doubts import of_replay
 
 __all__ = ("Finding", "Judged", "digest", "judged", "kept_circumstance", "soundness_doubt")
@@ -40,6 +41,13 @@ class Finding:
     violation: Violation
     execution: Execution
     fatal: bool = False
+
+    def beside(self, target: Target) -> frozenset[str]:
+        """The signatures of what else its execution shows."""
+        if self.fatal or self.execution.blocked is not None:
+            return frozenset()
+        shown = judge(target, self.execution.program, self.execution.history)
+        return frozenset(one.signature(target.name) for one in shown) - {self.violation.signature(target.name)}
 
 
 LONGEST = 5000

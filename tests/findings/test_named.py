@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from crosswire.fuzzer.core.program import Operation, Program
+from crosswire.fuzzer.core.source import Line
 from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.findings.causes import Cause, Reason, bugs_of, cause_of, why
 from crosswire.fuzzer.findings.finding import Finding, judged
 from crosswire.fuzzer.targets import JsonWire, application
 from crosswire.fuzzer.targets.adapter import Adapter, Target
 from crosswire.fuzzer.world import Chooser, InOrder
+from crosswire.models.isolation import violations
 
 from . import offices
 
@@ -113,6 +115,51 @@ def test_what_may_follow_from_two_bugs_makes_no_one_of_them() -> None:
     other = missing_entry(kin="WrongIdentity", key=("WrongIdentity", "chat.py:5"))
     lost = lost_event(implies=frozenset({"missing", "wrong"}))
     assert bugs_of({"missing": missing_entry(), "wrong": other, "lost": lost}) == [["missing"], ["wrong"], ["lost"]]
+
+
+def found(target: Target, *operations: Operation) -> dict[str, Finding]:
+    """The findings of one execution, by kind."""
+    worker = Worker(target)
+    with worker.session():
+        shown = judged(worker, worker.run(Program(operations), InOrder()))
+    return {violation.kind: Finding(violation, shown.execution) for violation in shown.violations}
+
+
+TWO_TELL = connect(0, "u0"), connect(1, "u1"), SETTLE, emit("u2", "u0"), emit("u3", "u1"), SETTLE
+
+
+@pytest.mark.parametrize("unexplained", ["LostEvent", "CrossUserLeak"])
+@pytest.mark.parametrize("reason", [None, Reason.SHOWN])
+def test_what_no_cause_is_known_of_goes_with_what_shows_with_it_and_may_be_the_reason_or_follow(
+    unexplained: str, reason: Reason | None
+) -> None:
+    findings = found(of(offices.Reporter), *TWO_TELL)
+    assert set(findings) == {"CrossUserLeak", "LostEvent"}
+    causes: dict[str, Cause | None] = {
+        kind: Cause(Reason.LINES, (kind, "reporter.py:1"), (), kin=kind, weak=True) for kind in findings
+    }
+    causes[unexplained] = None if reason is None else Cause(reason, (unexplained, "reporter.py:9"), (), weak=True)
+    names = {finding.violation.signature("Reporter"): kind for kind, finding in findings.items()}
+    by_name = {name: causes[kind] for name, kind in names.items()}
+    told = {name: findings[kind] for name, kind in names.items()}
+    assert len(bugs_of(by_name, told, of(offices.Reporter))) == 1
+    assert len(bugs_of(by_name)) == 2, "it is said for now, and not kept"
+
+
+def test_what_shows_with_it_and_is_no_reason_for_it_is_another_bug() -> None:
+    target = of(offices.Reporter)
+    leak, lost = sorted(found(target, *TWO_TELL).values(), key=lambda finding: finding.violation.kind)
+    other = Finding(violations.HeadOfLineBlocking("it took long", "emit", (1,)), leak.execution)
+    causes = {"HeadOfLineBlocking": Cause(Reason.LINES, ("a",), (), weak=True), "lost": None}
+    assert len(bugs_of(causes, {"HeadOfLineBlocking": other, "lost": lost}, target)) == 2
+
+
+def test_what_is_suspected_first_where_another_finding_is_known_to_raise_is_of_that_bug() -> None:
+    line, other = Line("chat.py", 3, "pump"), Line("chat.py", 9, "join")
+    raised = Cause(Reason.RAISED, ("at", "a"), ((line,), (other,)), kin="LostEvent")
+    for place, kin, together in ((line, "LostEvent", 1), (other, "LostEvent", 2), (line, "OutOfOrder", 2)):
+        weak = Cause(Reason.CHANGE, ("change", "a pause"), ((place,),), kin=kin, weak=True)
+        assert len(bugs_of({"one": raised, "two": weak})) == together
 
 
 def test_the_condition_that_decides_is_named() -> None:

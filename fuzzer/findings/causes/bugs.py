@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
+from ...targets.adapter import Target
 from ..finding import Finding
 from .cause import Cause, Reason
 from .experiments import Strength
@@ -37,17 +38,19 @@ def joined(members: Sequence[Member], ties: Iterable[tuple[Member, Member]]) -> 
     return sorted(once.values(), key=lambda one: place[one[0]])
 
 
-def bugs_of(causes: Mapping[str, Cause | None], findings: Mapping[str, Finding] | None = None) -> list[list[str]]:
+def bugs_of(
+    causes: Mapping[str, Cause | None], findings: Mapping[str, Finding] | None = None, target: Target | None = None
+) -> list[list[str]]:
     """The signatures of one target's findings, those of one bug together, in order.
 
-    With the ``findings``, by signature, one of which no cause is known goes with the only bug that shows in the same
-    way and after less.
+    With the ``findings``, by signature, and their ``target``, one of which no cause is known goes with the only bug
+    that shows in the same way and after less, or that shows with it and is a reason for it or follows from it.
     """
     names = list(causes)
     ties = [(one, two) for at, one in enumerate(names) for two in names[:at] if _same(causes, one, two)]
     ties += _followers(causes, joined(names, ties))
-    if findings is not None:
-        ties += _unexplained(causes, findings, joined(names, ties))
+    if findings is not None and target is not None:
+        ties += _unexplained(causes, findings, target, joined(names, ties))
     return joined(names, ties)
 
 
@@ -66,22 +69,45 @@ def _followers(causes: Mapping[str, Cause | None], groups: Sequence[Sequence[str
 
 
 def _unexplained(
-    causes: Mapping[str, Cause | None], findings: Mapping[str, Finding], groups: Sequence[Sequence[str]]
+    causes: Mapping[str, Cause | None],
+    findings: Mapping[str, Finding],
+    target: Target,
+    groups: Sequence[Sequence[str]],
 ) -> Iterator[tuple[str, str]]:
-    """Ties each finding of which no cause is known to the only bug that shows in the same way and after less."""
-    kinds = {name: finding.violation.kind for name, finding in findings.items()}
-    for name, finding in findings.items():
-        if name not in causes or causes[name] is not None:
+    """Ties each finding of which no cause is known to the only bug that it may well be a symptom of."""
+    known = {name: _Shown(finding, target) for name, finding in findings.items() if name in causes}
+    for name, shown in known.items():
+        if not _unknown(causes[name]):
             continue
-        after = shape(finding.execution.program)
-        alike = [
-            (group[0], cause)
-            for group in groups
-            for one in group
-            if (cause := causes[one]) is not None and kinds.get(one) == kinds[name]
-        ]
-        if len({first for first, _ in alike}) == 1 and any(_within(cause.shape, after) for _, cause in alike):
+        others = [(group[0], one) for group in groups if name not in group for one in group if one in known]
+        alike = [(first, one) for first, one in others if not _unknown(causes[one]) and known[one].kin == shown.kin]
+        if len({first for first, _ in alike}) == 1 and any(_within(known[one].after, shown.after) for _, one in alike):
             yield alike[0][0], name
+            continue
+        tied = {first for first, one in others if _goes_with(name, shown, one, known[one])}
+        if len(tied) == 1:
+            yield tied.pop(), name
+
+
+def _unknown(cause: Cause | None) -> bool:
+    """Whether nothing tells where a finding begins."""
+    return cause is None or cause.reason is Reason.SHOWN
+
+
+class _Shown:
+    """What a finding shows, after what, and what else its execution shows."""
+
+    def __init__(self, finding: Finding, target: Target) -> None:
+        self.kin = finding.violation.kin
+        self.after = shape(finding.execution.program)
+        self.beside = finding.beside(target)
+
+
+def _goes_with(name: str, shown: _Shown, other: str, its: _Shown) -> bool:
+    """Whether one of two shows where the other does, after less, and may be the reason for it."""
+    if other in shown.beside and its.kin in FOLLOWS.get(shown.kin, ()):
+        return _within(its.after, shown.after)
+    return name in its.beside and shown.kin in FOLLOWS.get(its.kin, ()) and _within(shown.after, its.after)
 
 
 def _same(causes: Mapping[str, Cause | None], one: str, two: str) -> bool:
@@ -90,7 +116,7 @@ def _same(causes: Mapping[str, Cause | None], one: str, two: str) -> bool:
         return False
     if a.key == b.key:
         return _spare_alike(a, b)
-    if one in b.besides or two in a.besides:
+    if one in b.besides or two in a.besides or _suspects_first(a, b) or _suspects_first(b, a):
         return True
     if a.kin == b.kin and _detour(a) == _detour(b):
         suspected = a.weak and b.weak and _suspect_alike(a, b)
@@ -137,6 +163,13 @@ def _follows(later: Cause, first: Cause, of_first: str) -> bool:
 def _within(one: Sequence[Step], other: Sequence[Step]) -> bool:
     """Whether nothing happens in one program that does not happen in the other as well, and as often."""
     return not Counter(step[0] for step in one) - Counter(step[0] for step in other)
+
+
+def _suspects_first(a: Cause, b: Cause) -> bool:
+    """Whether what is suspected first of one is the line that raises in the other, and the same goes wrong."""
+    if not (a.kin == b.kin and a.weak and b.reason is Reason.RAISED and not b.weak):
+        return False
+    return a.places[:1] == b.places[:1]
 
 
 def _detour(cause: Cause) -> str:
