@@ -44,7 +44,7 @@ SAMPLES = 5
 
 
 def _programs(worker: Worker) -> list[Program]:
-    found = [opened.program for opened in openings(worker.target, 3)]
+    found = list(openings(worker.target, 3))
     return found[:: max(1, len(found) // PROGRAMS)]
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import product
-from typing import NamedTuple
 
 from ..fuzzer.core.program import Kind, Program
 from ..fuzzer.drivers.retained import EACH_DAY, LONG_AFTER
@@ -17,7 +16,7 @@ from ..fuzzer.targets.adapter import Target
 from . import phrases, room_scenes, scenes
 from .script import Script, Speech, Vocabulary, of_oneself
 
-__all__ = ("LONG_LOOK", "Opened", "openings", "rehearsal")
+__all__ = ("LONG_LOOK", "openings", "rehearsal")
 
 MANY = 60
 """Events that an absent user misses: more than most servers keep."""
@@ -34,18 +33,9 @@ FAILURES = 6
 Opening = partial[None]
 
 
-SELDOM = frozenset({scenes.cleaned_up, scenes.shut_down, scenes.two_slow, room_scenes.changes_places})
-"""Scenes whose operations meet in few schedules."""
-
-
-class Opened(NamedTuple):
-    """An opening program, and whether what it is about happens in few of its schedules."""
-
-    program: Program
-    seldom: bool
-
-
-def openings(target: Target, users: int, moments: Sequence[float] = (), night: float | None = None) -> Iterator[Opened]:
+def openings(
+    target: Target, users: int, moments: Sequence[float] = (), night: float | None = None
+) -> Iterator[Program]:
     """The opening programs for a target.
 
     ``moments`` are times, in seconds, after which it might change, if known; ``night`` is one for which it can be left
@@ -60,7 +50,7 @@ def openings(target: Target, users: int, moments: Sequence[float] = (), night: f
         program = Program(tuple(script.operations))
         if program not in written:
             written.add(program)
-            yield Opened(program, opening.func in SELDOM)
+            yield program
 
 
 LONG_LOOK = 65.0

@@ -223,7 +223,7 @@ def test_an_operation_that_breaks_a_promise_is_told_from_one_that_keeps_it(adapt
 def test_programs_have_them_all_amid_everything_else() -> None:
     names = {own.name for own in Board.own_operations}
     opened = list(openings(target(Board), 3))
-    assert names == {op.name for program, _ in opened for op in program.operations if op.kind == "act"}
+    assert names == {op.name for program in opened for op in program.operations if op.kind == "act"}
     written: list[Program] = []
     machine = machine_for(target(Board), lambda program, order: written.append(program))
     with no_local_constants():
@@ -281,7 +281,7 @@ def test_what_the_documentation_declares_is_written_into_programs() -> None:
         exec(compile(snippet, "operations.md", "exec"), known)
     names = {own.name for own in known["Board"].own_operations}
     opened = openings(target(known["Board"]), 3)
-    assert names == {op.name for program, _ in opened for op in program.operations if op.kind == "act"}
+    assert names == {op.name for program in opened for op in program.operations if op.kind == "act"}
     assert names == {"pin", "remind", "rotate_keys", "who am I"} and set(known["wire"].actions) == {"who am I", "note"}
 
 

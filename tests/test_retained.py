@@ -123,10 +123,10 @@ def test_where_it_may_be_something_else_nothing_is_said(program: Program) -> Non
 
 def test_an_opening_shows_it_where_a_day_is_no_more_than_the_targets_timers_bear() -> None:
     target = made(ledgers.Seen)
-    nights = [program for program, _ in openings(target, 3, (), 90_000.0) if long_pause(program) is not None]
+    nights = [program for program in openings(target, 3, (), 90_000.0) if long_pause(program) is not None]
     assert [program.expanded[2].kind for program in nights] == ["disconnect", "abort", "emit"]
     assert [bool(kept(target, program)) for program in nights] == [True, True, False]
-    assert not any(long_pause(program) is not None for program, _ in openings(target, 3, (65.0,)))
+    assert not any(long_pause(program) is not None for program in openings(target, 3, (65.0,)))
 
 
 @pytest.mark.parametrize(("adapter", "seconds"), [(ledgers.Seen, 90_000.0), (ledgers.Ticking, None)])

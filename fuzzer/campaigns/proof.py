@@ -38,7 +38,7 @@ Shown = tuple[History, list[Sent]]
 
 def sample(target: Target) -> Iterator[Job]:
     """Programs that do a little of everything the target offers, and which schedule each is executed under."""
-    programs = [opened.program for opened in openings(target, USERS)] or list(_plain(target))
+    programs = list(openings(target, USERS)) or list(_plain(target))
     step = max(1, len(programs) // JOBS)
     for number, program in enumerate(islice(cycle(programs[::step]), JOBS)):
         yield program, number

@@ -54,10 +54,10 @@ SCHEDULES = 24
 """Schedules of each program, at most."""
 
 OPENING = 6
-"""Schedules of each opening, at most: what is common shows in the first few, and the next situation is due.
+"""Schedules of each opening, at most: what is common shows in the first few, and the next situation is due."""
 
-Twice as many where what the opening is about happens in few of them.
-"""
+AMONG = 750
+"""Executions of all openings: of a target with many, each has fewer, since what nobody has thought of is due too."""
 
 REPEATED = 600
 """Operations, repetitions written out, that the schedules of a program with repetitions may have in all."""
@@ -164,8 +164,10 @@ def _programs(worker: Worker, plan: Plan, number: int, name: int, steps: int) ->
     """The programs of a round: openings in the first, then all that Hypothesis writes from the round's seed."""
     times = moments(worker, plan.users)
     if number == 0:
-        for program, seldom in openings(worker.target, plan.users, times, night(worker)):
-            yield _Written(program, range(len(program.expanded)), False, 2 * OPENING if seldom else OPENING)
+        opened = list(openings(worker.target, plan.users, times, night(worker)))
+        schedules = max(1, min(OPENING, AMONG // max(1, len(opened))))
+        for program in opened:
+            yield _Written(program, range(len(program.expanded)), False, schedules)
     written: list[_Written] = []
     machine = _machine(worker, plan.users)
     machine.moments = times

@@ -225,7 +225,7 @@ SERVERS = {
     "moving": set[str](),
     "looking": set[str](),
     "staying": {"CrossUserLeak", "DuplicateEvent"},
-    "forgetting": {"LostEvent", "Refused", "UnhandledException"},
+    "forgetting": {"LostEvent", "Refused", "UnhandledError"},
     "signing": {"MixedUp"},
     "Switchboard": set[str](),
     "KeepsBoth": {"CrossUserLeak"},
@@ -246,7 +246,7 @@ def switches(operation: Operation) -> bool:
 @pytest.mark.parametrize("name", SERVERS)
 def test_openings_tell_servers_that_are_right_from_those_that_are_wrong(name: str) -> None:
     worker = Worker(target(name))
-    programs = [program for program, _ in openings(worker.target, 3) if any(map(switches, program.operations))]
+    programs = [program for program in openings(worker.target, 3) if any(map(switches, program.operations))]
     assert len(programs) == 4
     assert kinds_under(worker, 5, *programs) == SERVERS[name]
 
@@ -254,7 +254,7 @@ def test_openings_tell_servers_that_are_right_from_those_that_are_wrong(name: st
 def test_clients_of_a_wire_that_does_not_say_so_log_in_once() -> None:
     wire = replace(switching.WIRE, logs_in_again=False)
     named = application("tests.isolation.switching:moving", wire=wire)
-    assert not any(switches(op) for program, _ in openings(named, 3) for op in program.operations)
+    assert not any(switches(op) for program in openings(named, 3) for op in program.operations)
     program = Program((Operation("connect", "c0", "u0"), Operation("authenticate", "c0", "u1")))
     worker = Worker(named)
     with worker.session():
