@@ -89,12 +89,35 @@ def numbered_hash(self: object) -> int:
             return entry[1]
         if key in _bare:
             return _bare[key]
+        if type(self) not in _salts and _gave_back(type(self)):
+            return hash(self)
         number = _next(type(self))
         if known is not None:
             known[NUMBER] = number
         elif not _keep_beside(self, number):
             return object.__hash__(self)
     return int(number)
+
+
+def _beyond(cls: type) -> Any:
+    """The ``__hash__`` that a class would have without ours; object's where that is by address."""
+    for base in cls.__mro__:
+        found: Any = base.__dict__.get("__hash__", numbered_hash)
+        if found is not numbered_hash:
+            return found
+    raise AssertionError(cls)  # object has one
+
+
+def _gave_back(cls: type) -> bool:
+    """Let a class have the hash of a base behind one that is numbered, as a text with a mix-in has; whether it has one.
+
+    Instances that equal a text are found by it in dictionaries.
+    """
+    found = _beyond(cls)
+    if found is object.__dict__["__hash__"]:
+        return False
+    type.__setattr__(cls, "__hash__", found)
+    return True
 
 
 def _next(cls: type) -> int:
@@ -177,7 +200,9 @@ def number_classes(classes: Iterable[type]) -> None:
         if _is_bare(cls):
             type.__setattr__(cls, "__del__", _end)
     objects = gc.get_objects() if gc.isenabled() else gc.get_objects(generation=0)
+    by_address = object.__dict__["__hash__"]
     kinds = {kind for kind in set(map(type, objects)) if not numbered.isdisjoint(kind.__mro__)}
+    kinds = {kind for kind in kinds if kind in numbered or _beyond(kind) is by_address}
     for thing in objects if kinds else ():
         if type(thing) in kinds:
             _keep_beside(thing, object.__hash__(thing))

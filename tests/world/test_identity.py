@@ -140,6 +140,57 @@ def test_what_has_a_hash_of_its_own_keeps_it() -> None:
     assert KeyError.__hash__ is not numbered_hash
 
 
+class MixIn:
+    __slots__ = ()
+
+
+class Ordinary:
+    pass
+
+
+class Name(MixIn, str):
+    """As SQLAlchemy's quoted_name."""
+
+    __slots__ = ("quote",)
+
+
+class Label(Name):
+    __slots__ = ()
+
+
+class Number(Ordinary, int):
+    pass
+
+
+class Pair(Ordinary, tuple):  # type: ignore[type-arg]
+    pass
+
+
+class Equal:
+    def __eq__(self, other: object) -> bool:
+        return True
+
+
+class Unhashable(Ordinary, Equal):
+    pass
+
+
+def test_what_equals_a_text_hashes_as_it_does_whatever_it_is_mixed_with() -> None:
+    early = Name("early")
+    known = {early: 1}
+    number_classes([MixIn, Ordinary])
+    assert MixIn.__hash__ is numbered_hash is Ordinary.__hash__
+    assert known["early"] == known[early] == 1 and early in {"early": 2}  # type: ignore[index]
+    values: list[tuple[Any, Any]] = [(Name, "abc"), (Label, "abc"), (Number, 7), (Pair, (1, 2))]
+    for cls, value in values:
+        for _ in range(2):
+            assert hash(cls(value)) == hash(value) and cls(value) in {value}
+    with pytest.raises(TypeError, match="unhashable type"):
+        hash(Unhashable())
+    restart()
+    assert hash(Ordinary()) + 1 == hash(Ordinary()), "others go on being numbered"
+
+
 class Earlier:
     pass
 

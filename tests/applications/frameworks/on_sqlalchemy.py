@@ -40,7 +40,10 @@ app = FastAPI(lifespan=lifespan)
 
 async def keep(text: str) -> int:
     async with sessions.begin() as session:
-        session.add(Said(text=text))
+        said = Said(text="")
+        session.add(said)
+        await session.flush()
+        said.text = text  # a row that is changed, by the name of its column
     async with sessions() as session:
         return await session.scalar(select(func.count()).where(Said.text == text)) or 0
 
