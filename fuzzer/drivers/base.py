@@ -27,7 +27,7 @@ from ..world import Outer, OutsideWorldError
 from ..world.entropy import CLOCK_START
 from ..world.loop import MAX_ITERATIONS
 from ..world.outer import GRAIN
-from .evidence import NAME, Connections, about, brief, failure
+from .evidence import NAME, Connections, about, brief, failure, says_closed
 from .retained import Retained, Root, long_pause
 from .unawaited import forgotten, watched
 
@@ -266,6 +266,8 @@ class Driver(ABC):
             return
         if not isinstance(error, BaseException):
             self.record(RowKind.UNHANDLED, None, None, Failure(str(error), Place(), str(error).partition(":")[0]))
+        elif self.left and says_closed(error, serving in self.left):
+            return
         elif about(error, known or self.connections()) not in self.left:
             self.record(RowKind.UNHANDLED, None, None, failure(error))
 

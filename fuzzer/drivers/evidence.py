@@ -21,7 +21,7 @@ from ..core.text import cut, said
 from ..targets.websocket import FakeWebSocket
 from ..world.network import FIRST_CLIENT_PORT
 
-__all__ = ("NAME", "Connections", "about", "brief", "failure")
+__all__ = ("NAME", "Connections", "about", "brief", "failure", "says_closed")
 
 NAME = 100
 """Characters of a name that are kept; what is longer is meant to hurt."""
@@ -98,6 +98,21 @@ def about(error: BaseException, known: Connections) -> str | None:
         return _about(error, known)
     except (Exception, SystemExit):
         return None
+
+
+CLOSED = frozenset({("tornado.websocket", "WebSocketClosedError"), ("tornado.iostream", "StreamClosedError")})
+"""Classes of exceptions that say of a connection that it is closed, and whose frames do not say of which."""
+
+
+def says_closed(error: BaseException, served: bool) -> bool:
+    """Whether an exception says that some connection is closed: the ``served`` one, or one of a library's own task.
+
+    Tornado's ``write_message`` gives back such a task, which hardly anybody awaits.
+    """
+    kind = type(error)
+    if (kind.__module__, kind.__qualname__) not in CLOSED:
+        return False
+    return served or all(is_library(frame.f_code.co_filename) for frame, _ in walk_tb(error.__traceback__))
 
 
 def _about(error: BaseException, known: Connections) -> str | None:
