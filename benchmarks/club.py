@@ -52,10 +52,12 @@ class Club(Adapter):
         await self.send(self.inside[event.to or ""], event)
 
     async def join(self, client: Client, room: str) -> None:
+        await latency("may they?")
         if client in self.inside[client.state.get("user", "")] and client not in self.rooms[room]:
             self.rooms[room].append(client)
 
     async def leave(self, client: Client, room: str) -> None:
+        await latency("goodbye")
         if client in self.rooms[room]:
             self.rooms[room].remove(client)
 

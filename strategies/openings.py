@@ -123,8 +123,8 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float], night: float | N
             yield partial(scenes.leaves, speech=speech, which=0, how="abort")
         if speech in ("broadcast", "run_agent"):
             yield partial(scenes.leaves, speech=speech, which=0, how="disconnect")
-    for speech, (which, other) in product(speeches[:2], ((1, 3), (3, 1))):
-        yield partial(scenes.two_slow, speech=speech, which=which, other=other)
+    for how, speech, (which, other) in product(leaving[1::-1], speeches[:2], ((1, 3), (3, 1))):
+        yield partial(scenes.two_slow, speech=speech, which=which, other=other, how=how)
     if vocabulary.offers("malform"):
         yield partial(scenes.malformed, speech=speeches[0], which=0)
         yield partial(scenes.malformed, speech=speeches[0], which=1)

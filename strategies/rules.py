@@ -30,8 +30,8 @@ WIRE_ONLY: tuple[Kind, ...] = ("garble", "truncate", "flood")
 RARE = {
     "again_and_again": 2,
     "cancelled": 4,
-    "change_places": 3,
-    "cleaned_up": 7,
+    "change_places": 8,
+    "cleaned_up": 14,
     "expired": 2,
     "leave_meanwhile": 2,
     "log_in_again": 3,
@@ -39,9 +39,9 @@ RARE = {
     "login_ended": 7,
     "moved": 2,
     "refused_and_spoken": 2,
-    "shut_down_meanwhile": 5,
+    "shut_down_meanwhile": 8,
     "two_runs": 3,
-    "two_stalled": 6,
+    "two_stalled": 8,
 }
 """Rules that are drawn so many times as often: what they write comes about in few of the orders that are tried."""
 

@@ -235,12 +235,12 @@ def slow(script: Script, speech: Speech, resumes: bool, tab: Kind | None, second
     phrases.while_stalled(script, 1, [(speech, 0, 1), (speech, 1, 2), (speech, 1, 0)], resumes, tab, seconds)
 
 
-def two_slow(script: Script, speech: Speech, which: int, other: int) -> None:
-    """Two tabs of one user do not read when something is said to both; one vanishes, the other reads on."""
+def two_slow(script: Script, speech: Speech, which: int, other: int, how: Kind) -> None:
+    """Two tabs of one user do not read when something is said to both; one leaves, the other reads on."""
     arrive(script)
     script.arrive("u1")
     script.settle()
-    phrases.two_stalled(script, which, other, (speech, 1 if of_oneself(speech) else 0, 1), "abort")
+    phrases.two_stalled(script, which, other, (speech, 1 if of_oneself(speech) else 0, 1), how)
 
 
 def cancelled(script: Script, speech: Speech, slow: int | None, behind: int = 0) -> None:

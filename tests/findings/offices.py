@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 
@@ -38,6 +39,37 @@ class Newest(Adapter):
 
     def registry(self) -> list[object]:
         return [client.websocket for client in self._entry.values()]
+
+
+class Subscribing(Adapter):
+    """Who comes first has a set made for it, and gives way to others who are ready in between."""
+
+    def __init__(self) -> None:
+        self._members: list[Client] | None = None
+
+    async def connect(self, client: Client) -> None:
+        if self._members is None:
+            await asyncio.sleep(0)  # here: Subscribing
+            self._members = [client]
+        else:
+            self._members.append(client)
+
+    async def broadcast(self, event: Event) -> None:
+        await self._tell(list(self._members or ()), event)
+
+    async def emit(self, event: Event) -> bool:
+        told = [member for member in self._members or () if member.user == event.to]
+        await self._tell(told, event)
+        return bool(told)
+
+    async def _tell(self, members: list[Client], event: Event) -> None:
+        for member in members:
+            with suppress(ConnectionError):
+                await member.websocket.send_json(event.payload)
+
+    async def disconnect(self, client: Client) -> None:
+        if self._members is not None and client in self._members:
+            self._members.remove(client)
 
 
 class Metered(Adapter):

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
 from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.core.source import Line
 from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.findings.causes import Cause, Reason, bugs_of, cause_of, why
+from crosswire.fuzzer.findings.causes.windows import Window
 from crosswire.fuzzer.findings.finding import Finding, judged
 from crosswire.fuzzer.targets import JsonWire, application
 from crosswire.fuzzer.targets.adapter import Adapter, Target
@@ -160,6 +162,26 @@ def test_what_is_suspected_first_where_another_finding_is_known_to_raise_is_of_t
     for place, kin, together in ((line, "LostEvent", 1), (other, "LostEvent", 2), (line, "OutOfOrder", 2)):
         weak = Cause(Reason.CHANGE, ("change", "a pause"), ((place,),), kin=kin, weak=True)
         assert len(bugs_of({"one": raised, "two": weak})) == together
+
+
+def test_where_a_task_gives_way_to_others_that_are_ready_is_named() -> None:
+    tally = Campaign(of(offices.Subscribing), Plan(executions=120, seed=1)).run()
+    causes = [known.cause for known in tally.found.values() if known.finding.violation.kind == "LostEvent"]
+    assert causes
+    for cause in causes:
+        assert cause is not None and cause.window is not None and cause.window.shared == "_members"
+        assert cause.reason is Reason.ORDER and marked("Subscribing") <= named(cause)
+
+
+@pytest.mark.parametrize(("goes_by", "shared", "together"), [(3, "members", 1), (4, "members", 2), (3, "", 2)])
+def test_what_raises_in_the_line_that_goes_by_what_another_changes_is_the_same_bug(
+    goes_by: int, shared: str, together: int
+) -> None:
+    loops, sends, joins = Line("chat.py", 3, "tell"), Line("chat.py", 4, "tell"), Line("chat.py", 9, "join")
+    raised = Cause(Reason.RAISED, ("at", "a"), ((loops,), (sends,)), kin="Dropped")
+    window = Window((sends,), joins, shared, changes=True, goes_by=Line("chat.py", goes_by, "tell"))
+    lost = Cause(Reason.ORDER, ("window", "b"), ((sends,), (joins,)), window=window, kin="LostEvent")
+    assert len(bugs_of({"one": raised, "two": lost})) == together
 
 
 def test_the_condition_that_decides_is_named() -> None:

@@ -118,6 +118,8 @@ def _same(causes: Mapping[str, Cause | None], one: str, two: str) -> bool:
         return _spare_alike(a, b)
     if one in b.besides or two in a.besides or _suspects_first(a, b) or _suspects_first(b, a):
         return True
+    if _raises_meanwhile(a, b) or _raises_meanwhile(b, a):
+        return True
     if a.kin == b.kin and _detour(a) == _detour(b):
         suspected = a.weak and b.weak and _suspect_alike(a, b)
         if suspected or _meet_alike(a, b) or (a.weak and b.weak and a.shape == b.shape):
@@ -138,6 +140,7 @@ FOLLOWS: dict[str, frozenset[str]] = {
     "OverLimit": frozenset({"MissingEntry"}),
     "WrongAnswer": frozenset({"StaleEntry", "MissingEntry", "LeakedEntry", "WrongIdentity"}),
     "FalseFailure": frozenset({"MissingEntry"}),
+    "Dropped": frozenset({"UnhandledException"}),
     "Refused": frozenset({"UnhandledException", "StaleEntry", "LeakedEntry", "OverLimit"}),
     "LeakedEntry": frozenset({"UnhandledException", "StaleEntry"}),
     "StaleEntry": frozenset({"UnhandledException"}),
@@ -170,6 +173,13 @@ def _suspects_first(a: Cause, b: Cause) -> bool:
     if not (a.kin == b.kin and a.weak and b.reason is Reason.RAISED and not b.weak):
         return False
     return a.places[:1] == b.places[:1]
+
+
+def _raises_meanwhile(a: Cause, b: Cause) -> bool:
+    """Whether one is known to raise in the very line that goes by what is changed, in the other, while it waits."""
+    if a.reason is not Reason.RAISED or a.weak or b.window is None or not b.window.shared:
+        return False
+    return b.window.goes_by is not None and a.places[:1] == ((b.window.goes_by,),)
 
 
 def _detour(cause: Cause) -> str:

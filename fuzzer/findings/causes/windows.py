@@ -58,28 +58,49 @@ def between_events(trace: Trace, first: int, second: int, clock: bool, last: int
 
 
 def not_in(trace: Trace, other: Trace, last: int) -> tuple[Window, ...]:
-    """The windows of an execution, up to the row ``last``, in which tasks share something, and that another has not."""
+    """The windows of an execution, up to the row ``last``, in which tasks share something, and that another has not.
+
+    First those that something came into from outside, then those between the steps of tasks that were ready together.
+    """
     elsewhere = other.elements()
-    noted = sorted(trace.marks)
-    turns: dict[int, list[int]] = defaultdict(list)
-    for at, (_, task, row) in enumerate(trace.sequence):
-        if row <= last:
-            turns[task].append(at)
-    found: dict[Window, None] = {}
-    for task, mine in turns.items():
-        for before, after in pairwise(mine):
-            if after - before == 1:
-                continue
-            event = bisect_right(noted, before, key=trace.marks.__getitem__)
-            event = noted[event] if event < len(noted) else 0
-            if task not in trace.waits.get(event, {}) or trace.marks[event] > after:
-                continue
+    paused, at_once = dict[Window, None](), dict[Window, None]()
+    for task, before, after in _gaps(trace, last):
+        event = _event_after(trace, before)
+        if event is None or trace.marks[event] > after:
+            window = _at_once(trace, task, before, after, last)
+            if window.shared and not window.resting:
+                at_once[window] = None
+        elif task in trace.waits.get(event, {}):
             meanwhile = [line for line, *_ in trace.sequence[before + 1 : after]]
             window = _window(trace, task, event, meanwhile, last)
             met = ("during", window.places[-1], window.intruder)
             if window.shared and not window.resting and met not in elsewhere:
-                found[window] = None
-    return tuple(found)
+                paused[window] = None
+    if not paused and at_once:
+        there = {
+            (other.sequence[before][0], line)
+            for _, before, after in _gaps(other, len(other.rows))
+            for line, *_ in other.sequence[before + 1 : after]
+        }
+        return tuple(window for window in at_once if (window.places[-1], window.intruder) not in there)
+    return tuple(paused)
+
+
+def _gaps(trace: Trace, last: int) -> Iterator[tuple[int, int, int]]:
+    """Each time that others ran between two lines of a task: the task, and where the two are in the sequence."""
+    turns: dict[int, list[int]] = defaultdict(list)
+    for at, (_, task, row) in enumerate(trace.sequence):
+        if row <= last:
+            turns[task].append(at)
+    for task, mine in turns.items():
+        yield from ((task, before, after) for before, after in pairwise(mine) if after - before > 1)
+
+
+def _event_after(trace: Trace, at: int) -> int | None:
+    """The first event that became visible after a place in the sequence."""
+    noted = sorted(trace.marks)
+    place = bisect_right(noted, at, key=trace.marks.__getitem__)
+    return noted[place] if place < len(noted) else None
 
 
 def in_flight(trace: Trace, event: int, settled: Iterable[Chain], last: int) -> tuple[Window, ...]:
@@ -107,9 +128,36 @@ def _window(trace: Trace, task: int, event: int, meanwhile: Sequence[Line], last
     """What a task that is suspended when an event becomes visible has to do with lines that run before it goes on."""
     chain = trace.waits[event][task]
     before, after = list(_before(trace, task, event)), list(_after(trace, task, event, last))
+    return _shared(trace, chain, before, after, _suspended(trace, task, event), meanwhile)
+
+
+def _at_once(trace: Trace, task: int, before: int, after: int, last: int) -> Window:
+    """The same of a task that gave way to others which were ready: it waits in the line that it ran last."""
+    came = _event_after(trace, before)
+    event = max((event for event, mark in trace.marks.items() if mark <= before), default=0)
+    until = trace.marks[came] if came is not None else len(trace.sequence)
+    turn = trace.sequence[trace.marks.get(event, 0) : until]
+    place = before - trace.marks.get(event, 0)
+    earlier = [line for line, runner, _ in reversed(turn[: place + 1]) if runner == task]
+    later = [line for line, runner, row in turn[place + 1 :] if runner == task and row <= last]
+    if came is not None and not _rests(trace, task, came):
+        later += _after(trace, task, came, last)
+    meanwhile = [line for line, *_ in trace.sequence[before + 1 : after]]
+    chain = (trace.sequence[before][0],)
+    return _shared(trace, chain, [*earlier, *_before(trace, task, event)], later, meanwhile, meanwhile)
+
+
+def _shared(
+    trace: Trace,
+    chain: Chain,
+    before: Sequence[Line],
+    after: Sequence[Line],
+    gap: Sequence[Line],
+    meanwhile: Sequence[Line],
+) -> Window:
+    """The window of a task that waits in ``chain``, by what it ran before, the last first, and runs after."""
     earlier, later = _all(before), _all(after)
     best: tuple[tuple[bool, bool, bool, bool, int], Line, str] | None = None
-    gap = _suspended(trace, task, event)
     last_of = {line: at for at, line in enumerate(gap)}
     close = set(meanwhile)
     for line, at in last_of.items():
