@@ -22,7 +22,7 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import FunctionType, ModuleType
 from typing import Any
-from weakref import WeakKeyDictionary, ref
+from weakref import WeakKeyDictionary, WeakSet, ref
 from zlib import crc32
 
 from ..core.stacks import is_library
@@ -61,6 +61,9 @@ _counts: Counter[int] = Counter()
 _counts_apart: Counter[int] = Counter()
 _apart = 0
 _salts: WeakKeyDictionary[type, int] = WeakKeyDictionary()
+_replaced: WeakSet[type] = WeakSet()
+"""Classes that had a ``__hash__`` of their own by address; others only inherited it."""
+
 _beside: dict[int, tuple[ref[Any], int]] = {}
 """By address, the hashes of objects that have no ``__dict__``, or were there before their class was numbered."""
 
@@ -99,10 +102,13 @@ def numbered_hash(self: object) -> int:
     return int(number)
 
 
-def _beyond(cls: type) -> Any:
+def _meant(cls: type) -> Any:
     """The ``__hash__`` that a class would have without ours; object's where that is by address."""
+    by_address = object.__dict__["__hash__"]
     for base in cls.__mro__:
         found: Any = base.__dict__.get("__hash__", numbered_hash)
+        if base in _replaced or _is_by_address(found):
+            return by_address
         if found is not numbered_hash:
             return found
     raise AssertionError(cls)  # object has one
@@ -113,7 +119,7 @@ def _gave_back(cls: type) -> bool:
 
     Instances that equal a text are found by it in dictionaries.
     """
-    found = _beyond(cls)
+    found = _meant(cls)
     if found is object.__dict__["__hash__"]:
         return False
     type.__setattr__(cls, "__hash__", found)
@@ -180,12 +186,15 @@ def hashes_by_address(cls: type) -> bool:
     """Whether a class's instances hash by nothing but their address."""
     for base in cls.__mro__:
         if "__hash__" in base.__dict__:
-            found: Any = base.__dict__["__hash__"]
-            if isinstance(found, FunctionType):
-                names = set(found.__code__.co_names)
-                return names <= ADDRESS and bool(names & {"id", "__hash__"})
-            return found is object.__dict__["__hash__"]
+            return _is_by_address(base.__dict__["__hash__"])
     return False
+
+
+def _is_by_address(found: object) -> bool:
+    if isinstance(found, FunctionType):
+        names = set(found.__code__.co_names)
+        return names <= ADDRESS and bool(names & {"id", "__hash__"})
+    return found is object.__dict__["__hash__"]
 
 
 def number_classes(classes: Iterable[type]) -> None:
@@ -202,11 +211,13 @@ def number_classes(classes: Iterable[type]) -> None:
     objects = gc.get_objects() if gc.isenabled() else gc.get_objects(generation=0)
     by_address = object.__dict__["__hash__"]
     kinds = {kind for kind in set(map(type, objects)) if not numbered.isdisjoint(kind.__mro__)}
-    kinds = {kind for kind in kinds if kind in numbered or _beyond(kind) is by_address}
+    kinds = {kind for kind in kinds if kind in numbered or _meant(kind) is by_address}
     for thing in objects if kinds else ():
         if type(thing) in kinds:
             _keep_beside(thing, object.__hash__(thing))
     for cls in numbered:
+        if "__hash__" in cls.__dict__:
+            _replaced.add(cls)
         type.__setattr__(cls, "__hash__", numbered_hash)
 
 

@@ -175,6 +175,25 @@ class Unhashable(Ordinary, Equal):
     pass
 
 
+class Compared(dict):  # type: ignore[type-arg]
+    """As aiohttp's responses: a mapping, which would not hash, that says it hashes by address."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return object.__hash__(self)
+
+
+class Answer(Compared):
+    pass
+
+
+def test_who_says_that_it_hashes_by_address_is_numbered_whatever_its_bases_say() -> None:
+    number_classes([Compared])
+    assert Compared.__hash__ is numbered_hash
+    restart()
+    first, second = Answer(), Answer()
+    assert hash(first) + 1 == hash(second) and hash(first) == hash(first)
+
+
 def test_what_equals_a_text_hashes_as_it_does_whatever_it_is_mixed_with() -> None:
     early = Name("early")
     known = {early: 1}
