@@ -55,7 +55,7 @@ def comes_meanwhile(script: Script, speech: Speech) -> None:
 
 def slow_elsewhere(script: Script, speech: Speech) -> None:
     """Somebody in one room does not read what is said there; then something is said in another, of two users."""
-    script.gathers = True
+    script.gathers = bool(script.vocabulary.in_rooms)
     for number in (*range(2 * CLIENTS - 1), 0):
         script.arrive(script.user(number))
     script.settle()

@@ -244,6 +244,18 @@ def test_an_application_of_a_fuzz_file_is_reached_as_the_command_says(tmp_path: 
     assert not done.stdout or f"fuzz:target?via={via}" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("path", "advice"),
+    [("/live/{user}", "say users=integer_users"), ("/live/{room}", "say what it wants there (rooms=")],
+)
+def test_what_a_route_wants_in_a_place_is_said_by_what_stands_there(tmp_path: Path, path: str, advice: str) -> None:
+    source = "app = FastAPI()\n\n@app.websocket('/live/{number:int}')\nasync def room(ws: WebSocket, number: int):\n"
+    wire = f"wire = JsonWire(path={path!r}, to_user=None, to_room='{{event}}', rooms=['red', 'blue'])"
+    (tmp_path / "app.py").write_text(f"{HEAD}{source}    await chat(ws)\n\n{wire}\n")
+    done = crosswire("run", "app:app", "--max-executions", "5", cwd=tmp_path, expect=2)
+    assert advice in done.stderr.splitlines()[-1]
+
+
 def test_a_route_behind_an_included_router_is_found(tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(HEAD + ROUTED)
     done = crosswire("run", "app:app", "--wire", "text", "--max-executions", "3", cwd=tmp_path, expect=0)

@@ -261,3 +261,11 @@ def test_rooms_are_called_what_the_wire_calls_them(names: list[str]) -> None:
     for kind in ("join", "emit_to_room"):
         assert {op.room for op in written if op.kind == kind} == set(names)
     assert "leave" not in {op.kind for op in written}
+
+
+def test_nobody_joins_a_room_that_is_in_the_path() -> None:
+    wire = JsonWire(path="/ws/{room}?token={token}", to_user=None, to_room={"text": "{event}"}, rooms=["1", "2"])
+    target = Target("rooms", OneWay, WireTraits(wire, Policy()))
+    written = [op for program in openings(target, 3) for op in program.operations]
+    assert {op.kind for op in written} & {"join", "leave"} == set()
+    assert {op.room for op in written if op.kind == "connect"} == {"1", "2"}

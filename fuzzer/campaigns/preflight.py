@@ -134,7 +134,11 @@ def turned_away(traits: WireTraits, execution: Execution, farewell: object) -> s
     said = f"the first client is turned away: {why}"
     if routes and not any(route.matches(path) for route in routes):
         wanted = next(route for route in routes if route.matches(path, typed=False))
-        return f"{said}; it asked for {path}, and the route is {wanted}: say users=integer_users or users=uuid_users"
+        other = traits.wire.request(Login("c0", "u1", "token-u1", "u1")).path
+        better = (
+            "users=integer_users or users=uuid_users" if other != path else "what it wants there (rooms= for {room})"
+        )
+        return f"{said}; it asked for {path}, and the route is {wanted}: say {better}"
     mounted = next((route for route in routes if route.socketio and route.matches(path)), None)
     if mounted is not None and mounted.path != getattr(mounted.endpoint, "engineio_path", mounted.path):
         return (
