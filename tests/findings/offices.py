@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 
+from aiohttp import web
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 
 from crosswire.fuzzer import Adapter, Policy
@@ -143,3 +144,28 @@ async def desk(seat: WebSocket, user: str) -> None:
         pass
     finally:
         _seats[user].remove(seat)
+
+
+async def _listens(request: web.Request) -> web.WebSocketResponse:
+    peers: list[web.WebSocketResponse] = request.app[PEERS]
+    socket = web.WebSocketResponse()
+    await socket.prepare(request)
+    peers.append(socket)
+    try:
+        async for message in socket:
+            for peer in list(peers):
+                await peer.send_str(message.data)  # here: lobby
+    finally:
+        peers.remove(socket)
+    return socket
+
+
+PEERS: web.AppKey[list[web.WebSocketResponse]] = web.AppKey("peers", list)
+
+
+def lobby() -> web.Application:
+    """Whoever speaks is hung up on for who has gone; aiohttp says nothing of it."""
+    application = web.Application()
+    application[PEERS] = []
+    application.add_routes([web.get("/lobby/{user}", _listens)])
+    return application

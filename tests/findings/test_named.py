@@ -184,6 +184,16 @@ def test_what_raises_in_the_line_that_goes_by_what_another_changes_is_the_same_b
     assert len(bugs_of({"one": raised, "two": lost})) == together
 
 
+def test_what_a_library_raises_and_nobody_handles_is_named_where_it_was_called() -> None:
+    wire = JsonWire(path="/lobby/{user}", to_user=None, to_all="{event}")
+    tally = Campaign(application(f"{offices.__name__}:lobby", wire=wire), Plan(executions=150, seed=1)).run()
+    causes = {known.finding.violation.kind: known.cause for known in tally.found.values()}
+    assert "Dropped" in causes
+    for cause in causes.values():
+        assert cause is not None and cause.reason is Reason.RAISED and marked("lobby") <= named(cause)
+    assert len(bugs_of({signature: known.cause for signature, known in tally.found.items()})) == 1
+
+
 def test_the_condition_that_decides_is_named() -> None:
     told = explained(
         of(offices.Metered), connect(0, "u0"), SETTLE, emit("u1", "u0", 3), SETTLE, emit("u2", "u0"), SETTLE

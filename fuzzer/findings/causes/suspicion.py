@@ -73,11 +73,17 @@ class Suspicion:
         return [tuple(sorted(set(lines))) for _, lines in blocks]
 
     def raised(self) -> Cause | None:
-        """An exception that failing executions raise and passing ones do not: its innermost line."""
+        """An exception that failing executions raise and passing ones do not: its innermost line.
+
+        Or one of a library's that the target's own code lets go on, as a send to who has gone does.
+        """
+        return self._thrown("raise") or self._thrown("escape")
+
+    def _thrown(self, sort: str) -> Cause | None:
         raised = [
             (score, element[1])
-            for score, element in self.counts.ranked("raise")
-            if score >= SURE and element[2] != "CancelledError" and self.between(element[1])
+            for score, element in self.counts.ranked(sort)
+            if score >= SURE and self.between(element[1])
         ]
         if not raised or self.counts.passing < ENOUGH:
             return None

@@ -13,8 +13,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from dis import opmap
 from itertools import islice
-from types import CodeType, FrameType
+from traceback import walk_tb
+from types import CodeType, FrameType, TracebackType
 from typing import Any
 
 from ...core.history import RowKind
@@ -31,7 +33,8 @@ Chain = tuple[Line, ...]
 """The target's own frames that a task is suspended in, outermost first."""
 
 Element = tuple[Any, ...]
-"""What a spectrum counts: ``("line", at)``, ``("raise", at, class)``, ``("during", waiting, running)``."""
+"""What a spectrum counts: ``("line", at)``, ``("raise", at, class)``, ``("escape", at, class)``, ``("during", waiting,
+running)``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,8 @@ class Trace:
     """event -> task -> where the task was suspended when the event became visible"""
     raises: set[tuple[Line, str]] = field(default_factory=set)
     """exceptions that begin in the target's own code; what comes out of a library's is not its doing"""
+    escapes: set[tuple[Line, str]] = field(default_factory=set)
+    """exceptions that the target's own code lets go on to whoever called it, by its innermost line"""
     rows: list[Line | None] = field(default_factory=list)
     """the line that was last run when each row of the history was written"""
     began: dict[int, int] = field(default_factory=dict)
@@ -96,6 +101,7 @@ class Trace:
         """
         found: set[Element] = {("line", line) for line in self.lines()}
         found |= {("raise", *what) for what in self.raises}
+        found |= {("escape", line, name) for line, error in self.escapes for name in (error, "")}  # any, too
         for event, tasks in self.runs.items():
             waits = self.waits.get(event, {})
             for task, lines in tasks.items():
@@ -218,8 +224,21 @@ class _Tracer:
         trace.sequence.append((at, runner, rows))
 
     def raised(self, code: CodeType, number: int, error: type[BaseException]) -> None:
-        if self._loop.chooser is self and not issubclass(error, (StopIteration, StopAsyncIteration, GeneratorExit)):
+        if self._loop.chooser is self and not issubclass(error, ENDINGS):
             self.trace.raises.add((self._line(code, number), error.__name__))
+
+    def unwound(self, frame: FrameType | None, error: type[BaseException], trace: TracebackType | None) -> None:
+        """An exception leaves a frame of the target's own; whoever called it may be another."""
+        if self._loop.chooser is not self or issubclass(error, ENDINGS):
+            return
+        outer = frame.f_back if frame is not None else None
+        while outer is not None and outer.f_globals.get("__package__") != WORLD:
+            if is_own(outer.f_code.co_filename):
+                return
+            outer = outer.f_back
+        own = [(at.f_code, number) for at, number in walk_tb(trace) if is_own(at.f_code.co_filename)]
+        if own:
+            self.trace.escapes.add((self._line(*own[-1]), error.__name__))
 
     @contextmanager
     def watching(self, pauses: bool) -> Iterator[None]:
@@ -260,6 +279,15 @@ class _Tracer:
         self._locks.pop(id(frame.f_locals.get("self")), None)
 
 
+ENDINGS = (StopIteration, StopAsyncIteration, GeneratorExit, asyncio.CancelledError)
+"""What says that something has come to its end."""
+
+WORLD = __package__.partition(".findings")[0] + ".world"
+"""The package whose loop runs tasks: whoever called that has nothing to do with them."""
+
+RERAISE = opmap["RERAISE"]
+"""What a frame ends with that an exception leaves after a ``finally``."""
+
 PROMPT = 1e-3
 """Virtual seconds after an event within which what runs runs because of it: readings of the clock move it a little."""
 
@@ -283,11 +311,23 @@ def _heard(tracer: _Tracer) -> Iterator[None]:
             yield
         return
 
+    passing: dict[FrameType, Any] = {}
+    handled: set[FrameType] = set()
+
     def local(frame: FrameType, event: str, argument: Any) -> Any:
         if event == "line":
+            if frame in passing:
+                handled.add(frame)
             tracer.ran(frame.f_code, frame.f_lineno)
-        elif event == "exception" and (argument[2] is None or argument[2].tb_next is None):
-            tracer.raised(frame.f_code, frame.f_lineno, argument[0])
+        elif event == "exception":
+            passing[frame] = argument
+            handled.discard(frame)
+            if argument[2] is None or argument[2].tb_next is None:
+                tracer.raised(frame.f_code, frame.f_lineno, argument[0])
+        elif event == "return" and (left := passing.pop(frame, None)) is not None:
+            if frame not in handled or frame.f_code.co_code[frame.f_lasti] == RERAISE:
+                tracer.unwound(frame, left[0], left[2])
+            handled.discard(frame)
         return local
 
     def locking(frame: FrameType, event: str, argument: Any) -> Any:
@@ -330,6 +370,10 @@ if sys.version_info >= (3, 12):
             if is_own(code.co_filename) and (error.__traceback__ is None or error.__traceback__.tb_next is None):
                 tracer.raised(code, sys._getframe(1).f_lineno, type(error))
 
+        def unwinds(code: CodeType, offset: int, error: BaseException) -> None:
+            if is_own(code.co_filename):
+                tracer.unwound(sys._getframe(1), type(error), error.__traceback__)
+
         def returns(code: CodeType, offset: int, value: object) -> None:
             if code is LETS_GO:
                 tracer.let_go(sys._getframe(1))
@@ -337,11 +381,16 @@ if sys.version_info >= (3, 12):
                 tracer.took(sys._getframe(1))
 
         events = monitoring.events
-        hears: dict[int, Any] = {events.LINE: line, events.RAISE: raises, events.PY_RETURN: returns}
+        hears: dict[int, Any] = {
+            events.LINE: line,
+            events.RAISE: raises,
+            events.PY_UNWIND: unwinds,
+            events.PY_RETURN: returns,
+        }
         monitoring.use_tool_id(tool, "crosswire")
         for event, hear in hears.items():
             monitoring.register_callback(tool, event, hear)
-        monitoring.set_events(tool, events.LINE | events.RAISE)
+        monitoring.set_events(tool, events.LINE | events.RAISE | events.PY_UNWIND)
         for code in (TAKES, LETS_GO):
             monitoring.set_local_events(tool, code, events.PY_RETURN)
         try:
