@@ -21,7 +21,7 @@ __all__ = ("compare_backends", "print_result")
 FUNCTIONS = 6
 """Functions that are named of those with lines that never ran."""
 
-PLACES = 2
+PLACES = 3
 """Places that are named for each bug; `crosswire explain` shows more."""
 
 WIDTH = 100

@@ -73,6 +73,33 @@ class Subscribing(Adapter):
             self._members.remove(client)
 
 
+class Gathers(Adapter):
+    """Who tells everybody holds a lock, which whoever cannot be told asks for."""
+
+    def __init__(self) -> None:
+        self._books = asyncio.Lock()
+        self._tabs: dict[str, list[Client]] = defaultdict(list)
+
+    async def connect(self, client: Client) -> None:
+        async with self._books:
+            self._tabs[client.user].append(client)
+
+    async def emit(self, event: Event) -> None:
+        async with self._books:  # here: Gathers
+            await asyncio.gather(*(self._tell(tab, event) for tab in self._tabs[event.to or ""]))  # here: Gathers
+
+    async def _tell(self, tab: Client, event: Event) -> None:
+        try:
+            await tab.websocket.send_json(event.payload)
+        except ConnectionError:
+            await self.disconnect(tab)
+
+    async def disconnect(self, client: Client) -> None:
+        async with self._books:  # here: Gathers
+            with suppress(ValueError):
+                self._tabs[client.user].remove(client)
+
+
 class Metered(Adapter):
     """Everybody together may say three things."""
 

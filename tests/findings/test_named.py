@@ -194,6 +194,15 @@ def test_what_a_library_raises_and_nobody_handles_is_named_where_it_was_called()
     assert len(bugs_of({signature: known.cause for signature, known in tally.found.items()})) == 1
 
 
+def test_a_lock_that_the_holder_s_own_tasks_ask_for_is_named_with_both() -> None:
+    tally = Campaign(of(offices.Gathers), Plan(executions=120, seed=1)).run()
+    causes = [known.cause for known in tally.found.values() if known.finding.violation.kind == "Deadlock"]
+    assert causes
+    for cause in causes:
+        assert cause is not None and cause.reason is Reason.DEADLOCK
+        assert named(cause) == marked("Gathers")
+
+
 def test_the_condition_that_decides_is_named() -> None:
     told = explained(
         of(offices.Metered), connect(0, "u0"), SETTLE, emit("u1", "u0", 3), SETTLE, emit("u2", "u0"), SETTLE

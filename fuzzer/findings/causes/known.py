@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Set
+from dataclasses import replace
 
 from ....models.isolation.violations import Violation
 from ...core.history import Failure, Remains, Row, RowKind, Sleep
@@ -40,6 +41,11 @@ def deadlock(finding: Finding, known: Violation | None, trace: Trace, glue: str 
         cause = _locked(seen[seen.index(last) :] if last in seen else seen[-1:], locks, final)
         if cause is not None:
             return cause
+    waited = next((task for task, held in locks.items() if held.holder in waiting), None)
+    if waited is not None:  # by way of tasks of its own, which it gathers: it waits for who waits for its lock
+        cause = _locked([waited], locks, final)
+        if cause is not None:
+            return replace(cause, places=(*cause.places, (final[waited][-1],)))
     if known is not finding.violation:
         return None
     circle = _circle_of(finding, trace)
