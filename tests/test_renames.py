@@ -51,6 +51,23 @@ def test_a_violation_is_known_by_the_hash_it_always_had(then: str) -> None:
         assert getattr(violations, then) is kind
 
 
+def test_an_exception_s_new_name_in_a_circumstance_makes_no_other_signature() -> None:
+    then, now = (
+        violations.LostEvent("m", f"it raised {name} in emit", (1,)) for name in next(iter(CLASSES_NOW.items()))
+    )
+    assert then.signature("chat") == now.signature("chat")
+    other = violations.LostEvent("m", "it raised ConnectionError in emit", (1,))
+    assert other.signature("chat") != now.signature("chat")
+
+
+def test_a_file_s_circumstance_says_what_is_raised_now(tmp_path: Path) -> None:
+    data = json.loads(min(BASELINE.glob("*-LostEvent-*.json")).read_text())
+    data["circumstance"] = "it raised PeerGoneError in *"
+    file = tmp_path / "chat.json"
+    file.write_text(json.dumps(data))
+    assert load(file).circumstance == "it raised ClientDisconnectedError in *"
+
+
 def test_every_new_name_is_one_that_there_is() -> None:
     assert all(hasattr(violations, now) for now in VIOLATIONS_NOW.values())
     assert set(PROMISES_NOW.values()) <= set(PROMISES)

@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-__all__ = ("CLASSES_NOW", "FORMER", "PROMISES_NOW", "VIOLATIONS_NOW", "moved", "signature_now", "statements")
+__all__ = (
+    "CLASSES_NOW",
+    "FORMER",
+    "PROMISES_NOW",
+    "VIOLATIONS_NOW",
+    "moved",
+    "said_now",
+    "said_then",
+    "signature_now",
+    "statements",
+)
 
 VIOLATIONS_NOW: Mapping[str, str] = {
     "BrokenGoldenPath": "BrokenRun",
@@ -31,6 +41,20 @@ PROMISES_NOW: Mapping[str, str] = {"golden path": "agent run"}
 
 CLASSES_NOW: Mapping[str, str] = {"PeerGoneError": "ClientDisconnectedError"}
 """What public classes are called now."""
+
+
+def said_then(text: str) -> str:
+    """Return what a circumstance said when signatures were first made."""
+    for then, now in CLASSES_NOW.items():
+        text = text.replace(now, then)
+    return text
+
+
+def said_now(text: str) -> str:
+    """Return what it says now."""
+    for then, now in CLASSES_NOW.items():
+        text = text.replace(then, now)
+    return text
 
 
 def signature_now(signature: str) -> str:

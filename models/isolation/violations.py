@@ -29,7 +29,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from ...fuzzer.core.choices import PROMISES
-from ...fuzzer.core.renames import FORMER, VIOLATIONS_NOW, moved
+from ...fuzzer.core.renames import FORMER, VIOLATIONS_NOW, moved, said_then
 
 __all__ = (
     "BadTokenAccepted",
@@ -114,7 +114,7 @@ class Violation:
 
     def signature(self, target: str) -> str:
         """The same for what is most likely the same bug: a short hash of target, class and circumstance."""
-        text = f"{target}|{FORMER.get(self.kind, self.kind)}|{self.circumstance}"
+        text = f"{target}|{FORMER.get(self.kind, self.kind)}|{said_then(self.circumstance)}"
         return f"{self.kind}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
