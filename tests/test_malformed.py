@@ -28,7 +28,7 @@ def malformed(target: Target) -> list[Program]:
         ("raises", set()),
         ("forgets", {"WrongAnswer"}),
         ("relays", {"WrongAnswer"}),
-        ("defers", {"UnhandledError"}),
+        ("defers", {"UnhandledException"}),
         ("handler", {"WrongAnswer"}),
     ],
 )

@@ -72,7 +72,7 @@ def test_somebody_else_speaks_to_whoever_was_refused_or_has_been_quiet(name: str
     assert shown(application(f"tests.applications.doors:{name}", wire=WIRE)) & {*KINDS} == kinds
 
 
-KINDS = ("EarlyDelivery", "BadTokenAccepted", "LostEvent", "UnhandledError", "Refused", "LeftBehind")
+KINDS = ("EarlyDelivery", "BadTokenAccepted", "LostEvent", "UnhandledException", "Refused", "LeakedTask")
 
 
 @pytest.mark.parametrize(("name", "kinds"), [("left_shut", {"LostEvent"}), ("open_again", set())])
@@ -105,7 +105,7 @@ def test_somebody_speaks_and_goes_into_a_room_where_another_stays(name: str, kin
     ],
     ids=("users", "rooms"),
 )
-@pytest.mark.parametrize(("name", "kinds"), [("in_turn", {"HeldUp"}), ("at_once", set())])
+@pytest.mark.parametrize(("name", "kinds"), [("in_turn", {"HeadOfLineBlocking"}), ("at_once", set())])
 def test_somebody_comes_while_another_does_not_read(name: str, kinds: set[str], wire: JsonWire) -> None:
     assert shown(application(f"tests.applications.announced:{name}", wire=wire)) == kinds
 

@@ -41,7 +41,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with Store.open(folder) as store:
         for seed in (1, 2):
             both = [TARGETS["emergency"], TARGETS["reference"]]
-            Run(store, both, Plan(executions=60, seed=seed), explain_findings=False).go()
+            Run(store, both, Plan(executions=120, seed=seed), explain_findings=False).go()
         store.together([row.signature for row in store.failures()[:2]])
     return folder
 

@@ -225,7 +225,7 @@ SERVERS = {
     "moving": set[str](),
     "looking": set[str](),
     "staying": {"CrossUserLeak", "DuplicateEvent"},
-    "forgetting": {"LostEvent", "Refused", "UnhandledError"},
+    "forgetting": {"LostEvent", "Refused", "UnhandledException"},
     "signing": {"MixedUp"},
     "Switchboard": set[str](),
     "KeepsBoth": {"CrossUserLeak"},
