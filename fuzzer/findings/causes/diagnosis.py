@@ -162,11 +162,24 @@ def _experimented(worker: Worker, look: Suspicion, budget: Budget) -> Cause | No
     return None
 
 
+def _in_one_function(one: Line, other: Line) -> bool:
+    return (one.file, one.function) == (other.file, other.function)
+
+
 def _ordered(look: Suspicion, windows: Sequence[tuple[Flip | Change, Window]]) -> Cause:
-    """The first window, and as hints the others."""
+    """The first window, and as hints the others.
+
+    It begins where the function waits that goes by what is changed meanwhile, if there is one: what it calls and waits
+    in comes later.  Else who calls what waits may, in what it calls before or after.
+    """
     decides, window = windows[0]
     outer = tuple(place for place in reversed(window.places[:-1]) if place.file != look.glue)
-    met = (window.places[-1], window.intruder, *([window.goes_by] if window.goes_by is not None else []), *outer)
+    waits, goes_by = window.places[-1], window.goes_by
+    first, then = waits, outer[:1]
+    if goes_by is not None and not _in_one_function(waits, goes_by):
+        callers = [place for place in outer if _in_one_function(place, goes_by)]
+        first, then = (callers[0], ()) if callers else (first, then)
+    met = (first, window.intruder, *then, *([] if goes_by is None else [goes_by]), waits, *outer)
     hints = frozenset(_window_key(*pair) for pair in windows)
     key = _window_key(decides, window)
     if window.resting:  # where it always waits, much may come
