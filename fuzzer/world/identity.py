@@ -107,10 +107,10 @@ def _meant(cls: type) -> Any:
     by_address = object.__dict__["__hash__"]
     for base in cls.__mro__:
         found: Any = base.__dict__.get("__hash__", numbered_hash)
-        if base in _replaced or _is_by_address(found):
+        if base in _replaced:
             return by_address
-        if found is not numbered_hash:
-            return found
+        if found is not numbered_hash and (said := _is_by_address(found)) is not None:
+            return by_address if said else found
     raise AssertionError(cls)  # object has one
 
 
@@ -185,15 +185,17 @@ class NumberedFuture(asyncio.Future):  # type: ignore[type-arg]  # asyncio.Futur
 def hashes_by_address(cls: type) -> bool:
     """Whether a class's instances hash by nothing but their address."""
     for base in cls.__mro__:
-        if "__hash__" in base.__dict__:
-            return _is_by_address(base.__dict__["__hash__"])
+        if "__hash__" in base.__dict__ and (said := _is_by_address(base.__dict__["__hash__"])) is not None:
+            return said
     return False
 
 
-def _is_by_address(found: object) -> bool:
+def _is_by_address(found: object) -> bool | None:
+    """Whether a ``__hash__`` is by address; None where the next base says it."""
     if isinstance(found, FunctionType):
         names = set(found.__code__.co_names)
-        return names <= ADDRESS and bool(names & {"id", "__hash__"})
+        known = names <= ADDRESS and bool(names & {"id", "__hash__"})
+        return None if known and "super" in names else known
     return found is object.__dict__["__hash__"]
 
 

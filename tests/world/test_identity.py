@@ -194,6 +194,40 @@ def test_who_says_that_it_hashes_by_address_is_numbered_whatever_its_bases_say()
     assert hash(first) + 1 == hash(second) and hash(first) == hash(first)
 
 
+class Code(str):
+    """Compared in its own way, and hashing as a text does."""
+
+    def __eq__(self, other: object) -> bool:
+        return str.__eq__(self, other)
+
+    def __hash__(self) -> int:
+        return super().__hash__()
+
+
+class Mixed(MixIn, Code):
+    def __hash__(self) -> int:
+        return super().__hash__()
+
+
+class Addressed:
+    def __hash__(self) -> int:
+        return id(self)
+
+
+class Further(Addressed):
+    def __hash__(self) -> int:
+        return super().__hash__()
+
+
+def test_who_hashes_as_the_next_base_does_is_asked_for_that_one() -> None:
+    assert not hashes_by_address(Code)
+    number_classes([MixIn, Code, Mixed, Addressed, Further])
+    for cls in (Code, Mixed):
+        assert hash(cls("abc")) == hash("abc") and cls("abc") in {"abc"}
+    restart()
+    assert hash(Further()) + 1 == hash(Further())
+
+
 def test_what_equals_a_text_hashes_as_it_does_whatever_it_is_mixed_with() -> None:
     early = Name("early")
     known = {early: 1}
