@@ -30,6 +30,13 @@ LONG = 3600.0
 """Seconds after which what is put off until later has been done."""
 
 
+CLEARS_UP = frozenset(LEAVING) | {"log_out", "expire", "clean_up", "shut_down", "sweep"}
+"""Operations that may end with the cancellation of a task that they have cancelled themselves, and wait for.
+
+What else ends so fails, since somebody else was cancelled.
+"""
+
+
 class ManagerDriver(Calling):
     """One execution of a manager."""
 
@@ -168,7 +175,7 @@ class ManagerDriver(Calling):
             if inspect.isawaitable(result):
                 result = await result
         except asyncio.CancelledError as error:
-            if number is not None and lane.cancelled != number:  # by somebody else's, which is a failure like others
+            if number is not None and lane.cancelled != number and self.operations[number].kind not in CLEARS_UP:
                 kind, detail = RowKind.RAISED, failure(error)
             else:
                 kind, detail = RowKind.CANCELLED, None

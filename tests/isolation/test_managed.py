@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from crosswire.fuzzer.campaigns.preflight import preflight
 from crosswire.fuzzer.core.history import Aim, Content, RowKind
 from crosswire.fuzzer.core.program import Operation
-from crosswire.fuzzer.engine.execution import TargetError
-from crosswire.fuzzer.targets import Client, Event
+from crosswire.fuzzer.engine.execution import TargetError, Worker
+from crosswire.fuzzer.targets import Client, Event, Target
 from crosswire.fuzzer.targets.own import operation
 from crosswire.fuzzer.world import latency
 
@@ -370,4 +371,10 @@ def test_a_disconnect_that_awaits_what_it_has_cancelled_is_no_failure_of_others(
             client.state["writer"].cancel()
             await client.state["writer"]
 
-    assert verdicts(Awaits, (*ONE, Operation("disconnect", "c0"), SETTLE)) == set()
+        async def clean_up(self, user: str) -> None:
+            for client in list(self.tabs[user]):
+                await self.disconnect(client)
+
+    for ends in (Operation("disconnect", "c0"), Operation("clean_up", user="u0")):
+        assert verdicts(Awaits, (*ONE, ends, SETTLE)) == set()
+    assert preflight(Worker(Target("awaits", Awaits, Awaits))) is None, "no plain user's leave fails so"
