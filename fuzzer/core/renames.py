@@ -6,6 +6,7 @@ release.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 __all__ = (
@@ -14,7 +15,6 @@ __all__ = (
     "PROMISES_NOW",
     "VIOLATIONS_NOW",
     "moved",
-    "said_now",
     "said_then",
     "signature_now",
     "statements",
@@ -44,16 +44,9 @@ CLASSES_NOW: Mapping[str, str] = {"PeerGoneError": "ClientDisconnectedError"}
 
 
 def said_then(text: str) -> str:
-    """Return what a circumstance said when signatures were first made."""
+    """Return what a circumstance said when signatures were first made: so it is compared, too."""
     for then, now in CLASSES_NOW.items():
-        text = text.replace(now, then)
-    return text
-
-
-def said_now(text: str) -> str:
-    """Return what it says now."""
-    for then, now in CLASSES_NOW.items():
-        text = text.replace(then, now)
+        text = re.sub(rf"\b{now}\b", then, text)
     return text
 
 

@@ -112,7 +112,8 @@ def says_closed(error: BaseException, served: bool) -> bool:
     kind = type(error)
     if (kind.__module__, kind.__qualname__) not in CLOSED:
         return False
-    return served or all(is_library(frame.f_code.co_filename) for frame, _ in walk_tb(error.__traceback__))
+    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+    return served or (bool(frames) and all(is_library(frame.f_code.co_filename) for frame in frames))
 
 
 def _about(error: BaseException, known: Connections) -> str | None:

@@ -21,7 +21,7 @@ import msgspec
 from ..core.choices import PROMISES, Backend
 from ..core.errors import UsageError
 from ..core.program import AT_ONCE, EMITS, Operation, Program, said_of
-from ..core.renames import FORMER, PROMISES_NOW, VIOLATIONS_NOW, said_now, signature_now
+from ..core.renames import FORMER, PROMISES_NOW, VIOLATIONS_NOW, signature_now
 from ..core.text import LONGEST, cut, plain
 from ..engine.schedule import Schedule, Visible
 from .finding import Finding, kept_circumstance
@@ -206,9 +206,6 @@ def _as_named_now(data: dict[str, Any]) -> dict[str, Any]:
     for field, now in (("violation", VIOLATIONS_NOW), ("promise", PROMISES_NOW)):
         if isinstance(then := data.get(field), str):
             data[field] = now.get(then, then)
-    for field in ("message", "circumstance"):
-        if isinstance(said := data.get(field), str):
-            data[field] = said_now(said)
     if isinstance(signature := data.get("signature"), str):
         data["signature"] = signature_now(signature)
     return data

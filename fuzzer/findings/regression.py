@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from ...models.isolation.violations import Violation
 from ..core.handshake import Sent
+from ..core.renames import said_then
 from ..engine.execution import Execution, Worker
 from ..engine.schedule import Guided, Recorded, Visible
 from ..search import RandomWalk
@@ -58,7 +59,7 @@ def is_shown_by(counterexample: Counterexample, violation: Violation, execution:
     if (violation.promise, violation.kind) != (counterexample.promise, counterexample.violation):
         return False
     kept = counterexample.circumstance
-    return kept is None or kept == kept_circumstance(violation, execution.history)
+    return kept is None or said_then(kept) == said_then(kept_circumstance(violation, execution.history))
 
 
 def shown_by(counterexample: Counterexample, worker: Worker) -> list[Finding]:

@@ -283,7 +283,7 @@ class HistoryIndex:
                 c.login.doubt(row)
                 self.misidentified = True
         elif c.login.sure_from == NEVER:
-            if act.finished != RowKind.CANCELLED:
+            if not act.cut_off:
                 c.failed = row
                 if c.before is not None:  # whether the login before goes on is the server's affair
                     c.before.login.doubt(c.asked)

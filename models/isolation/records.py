@@ -39,6 +39,12 @@ class Invocation:
         return self.detail is Outcome.INDETERMINATE
 
     @property
+    def cut_off(self) -> bool:
+        """It was cancelled, by the program or with somebody else's: how far it had come is not known."""
+        ended = isinstance(self.detail, Failure) and self.detail.error == "CancelledError"
+        return self.finished == RowKind.CANCELLED or ended
+
+    @property
     def went_well(self) -> bool:
         return self.finished == RowKind.RETURNED and self.detail is not False and not self.hung_up
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from crosswire.fuzzer.core.history import Aim, Farewell, RowKind
+from crosswire.fuzzer.core.history import Aim, Failure, Farewell, RowKind
+from crosswire.fuzzer.core.stacks import Place
 
 from .story import KEY_ERROR, NOBODY, Story, circumstances, kinds, managed, refused, served
 
@@ -560,3 +561,14 @@ def test_who_came_too_often_is_closed_at_once_or_not_at_all(rested: bool) -> Non
         story.rest()
     story.closed("c2", "closed with 1008: too many attempts")
     assert kinds(story, attempts=(2, 60.0)) == (["Dropped"] if rested else [])
+
+
+@pytest.mark.parametrize(("error", "want"), [("CancelledError", []), ("ValueError", ["EarlyDelivery"])])
+def test_a_login_that_a_newer_one_cut_off_may_have_been_let_in_for_a_moment(error: str, want: list[str]) -> None:
+    story = managed(two_steps=True)
+    story.done("connect", "c1", "u0")
+    login = story.begin("authenticate", "c1")
+    story.end(login, Failure(error, Place(), error), RowKind.RAISED)
+    number = story.begin("emit", None, "u1", to="u0")
+    found = kinds(story.hears("c1", number).end(number).rest())
+    assert [kind for kind in found if kind == "EarlyDelivery"] == want and "Refused" in found
