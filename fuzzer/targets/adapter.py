@@ -229,8 +229,8 @@ class Target:
     """Which library's tasks it is run as."""
     backends: tuple[Backend, ...] = ("asyncio",)
     """Those it can be run as."""
-    behind: Callable[[str], Target] | None = field(default=None, compare=False, repr=False)
-    """The same application, reached in another way (`VIA`)."""
+    behind: Callable[..., Target] | None = field(default=None, compare=False, repr=False)
+    """The same application, called with another ``via=`` (`VIA`)."""
     kept_by: str = ""
     """What keeps it on asyncio, where that is not its own code, in words that asyncio's servers follow."""
 

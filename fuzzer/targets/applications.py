@@ -192,7 +192,7 @@ def application(
         servers = "it has stand-ins, which are"
     known = backends_for(name, fresh.module, backends, servers)
     behind = functools.partial(
-        _application_behind,
+        application,
         name,
         wire=wire,
         limits=limits,
@@ -207,10 +207,6 @@ def application(
         backends=backends,
     )
     return Target(name, create, traits, title, keeping, known[0], known, behind, servers)
-
-
-def _application_behind(name: str, via: str, **how: Any) -> Target:
-    return application(name, via=via, **how)
 
 
 def _have_under(name: str, fresh: FreshModule, keeping: Keeping, before: Before) -> None:

@@ -107,7 +107,7 @@ def resolve(name: str) -> Target:
     wanted = said.pop("backend", None)
     if isinstance(found, Target):
         if found.behind is not None and "via" in said:
-            found = found.behind(said.pop("via"))
+            found = found.behind(via=said.pop("via"))
         _refuse_idle(place, said, "made with application(...), and takes them there")
         if state is not None:
             found.state.force(state)

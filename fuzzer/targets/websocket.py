@@ -17,7 +17,7 @@ from ..world import Outer
 from ..world.external import External, operation
 from .frames import in_payload
 
-__all__ = ("FakeWebSocket", "ClientDisconnectedError", "Recorder")
+__all__ = ("ClientDisconnectedError", "FakeWebSocket", "Recorder")
 
 
 class ClientDisconnectedError(ConnectionError):

@@ -48,6 +48,9 @@ LEFT_ALONE = frozenset({"crosswire", "hypothesis", "time_machine", "pytest", "_p
 ADDRESS = frozenset({"id", "hash", "super", "object", "__hash__"})
 """All that a ``__hash__`` made of the address has names of."""
 
+BY_ADDRESS: Any = object.__dict__["__hash__"]
+"""The ``__hash__`` of whatever has none of its own."""
+
 HEAP, IMMUTABLE, COLLECTED = 1 << 9, 1 << 8, 1 << 14
 """``Py_TPFLAGS_HEAPTYPE``, ``Py_TPFLAGS_IMMUTABLETYPE``, ``Py_TPFLAGS_HAVE_GC``."""
 
@@ -104,13 +107,12 @@ def numbered_hash(self: object) -> int:
 
 def _meant(cls: type) -> Any:
     """The ``__hash__`` that a class would have without ours; object's where that is by address."""
-    by_address = object.__dict__["__hash__"]
     for base in cls.__mro__:
         found: Any = base.__dict__.get("__hash__", numbered_hash)
         if base in _replaced:
-            return by_address
+            return BY_ADDRESS
         if found is not numbered_hash and (said := _is_by_address(found)) is not None:
-            return by_address if said else found
+            return BY_ADDRESS if said else found
     raise AssertionError(cls)  # object has one
 
 
@@ -120,7 +122,7 @@ def _gave_back(cls: type) -> bool:
     Instances that equal a text are found by it in dictionaries.
     """
     found = _meant(cls)
-    if found is object.__dict__["__hash__"]:
+    if found is BY_ADDRESS:
         return False
     type.__setattr__(cls, "__hash__", found)
     return True
@@ -196,7 +198,7 @@ def _is_by_address(found: object) -> bool | None:
         names = set(found.__code__.co_names)
         known = names <= ADDRESS and bool(names & {"id", "__hash__"})
         return None if known and "super" in names else known
-    return found is object.__dict__["__hash__"]
+    return found is BY_ADDRESS
 
 
 def number_classes(classes: Iterable[type]) -> None:
@@ -211,9 +213,8 @@ def number_classes(classes: Iterable[type]) -> None:
         if _is_bare(cls):
             type.__setattr__(cls, "__del__", _end)
     objects = gc.get_objects() if gc.isenabled() else gc.get_objects(generation=0)
-    by_address = object.__dict__["__hash__"]
     kinds = {kind for kind in set(map(type, objects)) if not numbered.isdisjoint(kind.__mro__)}
-    kinds = {kind for kind in kinds if kind in numbered or _meant(kind) is by_address}
+    kinds = {kind for kind in kinds if kind in numbered or _meant(kind) is BY_ADDRESS}
     for thing in objects if kinds else ():
         if type(thing) in kinds:
             _keep_beside(thing, object.__hash__(thing))

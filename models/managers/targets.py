@@ -21,7 +21,7 @@ from .keeping import (
     SharedLoginAdapter,
 )
 
-__all__ = ("MANAGERS", "BUNDLED", "TARGETS")
+__all__ = ("BUNDLED", "MANAGERS", "TARGETS")
 
 
 def _target(name: str, adapter: type[Adapter]) -> Target:

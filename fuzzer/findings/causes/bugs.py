@@ -75,6 +75,8 @@ def _unexplained(
     groups: Sequence[Sequence[str]],
 ) -> Iterator[tuple[str, str]]:
     """Ties each finding of which no cause is known to the only bug that it may well be a symptom of."""
+    if not any(_unknown(causes[name]) for name in findings if name in causes):
+        return
     known = {name: _Shown(finding, target) for name, finding in findings.items() if name in causes}
     for name, shown in known.items():
         if not _unknown(causes[name]):

@@ -63,16 +63,19 @@ def not_in(trace: Trace, other: Trace, last: int) -> tuple[Window, ...]:
     First those that something came into from outside, then those between the steps of tasks that were ready together.
     """
     elsewhere = other.elements()
+    noted = sorted(trace.marks)
     paused, at_once = dict[Window, None](), dict[Window, None]()
     for task, before, after in _gaps(trace, last):
-        event = _event_after(trace, before)
-        if event is None or trace.marks[event] > after:
-            window = _at_once(trace, task, before, after, last)
+        place = bisect_right(noted, before, key=trace.marks.__getitem__)
+        came = noted[place] if place < len(noted) else None
+        meanwhile = [line for line, *_ in trace.sequence[before + 1 : after]]
+        if came is None or trace.marks[came] > after:
+            turn = noted[place - 1] if place else 0, came
+            window = _at_once(trace, task, before, turn, meanwhile, last)
             if window.shared and not window.resting:
                 at_once[window] = None
-        elif task in trace.waits.get(event, {}):
-            meanwhile = [line for line, *_ in trace.sequence[before + 1 : after]]
-            window = _window(trace, task, event, meanwhile, last)
+        elif task in trace.waits.get(came, {}):
+            window = _window(trace, task, came, meanwhile, last)
             met = ("during", window.places[-1], window.intruder)
             if window.shared and not window.resting and met not in elsewhere:
                 paused[window] = None
@@ -94,13 +97,6 @@ def _gaps(trace: Trace, last: int) -> Iterator[tuple[int, int, int]]:
             turns[task].append(at)
     for task, mine in turns.items():
         yield from ((task, before, after) for before, after in pairwise(mine) if after - before > 1)
-
-
-def _event_after(trace: Trace, at: int) -> int | None:
-    """The first event that became visible after a place in the sequence."""
-    noted = sorted(trace.marks)
-    place = bisect_right(noted, at, key=trace.marks.__getitem__)
-    return noted[place] if place < len(noted) else None
 
 
 def in_flight(trace: Trace, event: int, settled: Iterable[Chain], last: int) -> tuple[Window, ...]:
@@ -131,18 +127,20 @@ def _window(trace: Trace, task: int, event: int, meanwhile: Sequence[Line], last
     return _shared(trace, chain, before, after, _suspended(trace, task, event), meanwhile)
 
 
-def _at_once(trace: Trace, task: int, before: int, after: int, last: int) -> Window:
-    """The same of a task that gave way to others which were ready: it waits in the line that it ran last."""
-    came = _event_after(trace, before)
-    event = max((event for event, mark in trace.marks.items() if mark <= before), default=0)
+def _at_once(
+    trace: Trace, task: int, before: int, turn: tuple[int, int | None], meanwhile: Sequence[Line], last: int
+) -> Window:
+    """The same of a task that gave way to others which were ready: it waits in the line that it ran last.
+
+    All of that is after one event, and before the one that comes next, if one does: the ``turn``.
+    """
+    event, came = turn
+    since = trace.marks.get(event, 0)
     until = trace.marks[came] if came is not None else len(trace.sequence)
-    turn = trace.sequence[trace.marks.get(event, 0) : until]
-    place = before - trace.marks.get(event, 0)
-    earlier = [line for line, runner, _ in reversed(turn[: place + 1]) if runner == task]
-    later = [line for line, runner, row in turn[place + 1 :] if runner == task and row <= last]
+    earlier = [line for line, runner, _ in reversed(trace.sequence[since : before + 1]) if runner == task]
+    later = [line for line, runner, row in trace.sequence[before + 1 : until] if runner == task and row <= last]
     if came is not None and not _rests(trace, task, came):
         later += _after(trace, task, came, last)
-    meanwhile = [line for line, *_ in trace.sequence[before + 1 : after]]
     chain = (trace.sequence[before][0],)
     return _shared(trace, chain, [*earlier, *_before(trace, task, event)], later, meanwhile, meanwhile)
 
