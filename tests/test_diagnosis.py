@@ -165,7 +165,61 @@ class Mine(JsonWire):
 misread = Mine(path="/{user}", to_user=None, to_all={"text": "{event}"})
 """
 
+ANSWERED = """
+import logging
+import sys
+from crosswire.fuzzer.targets import Http
+
+app = FastAPI()
+log = logging.getLogger("rooms.login")
+
+@app.post("/login")
+async def login():
+    try:
+        raise LookupError("no such column: users.nick")
+    except LookupError as error:
+        log.exception("login failed")
+        print("nobody is let in", error, file=sys.stderr)
+    return {"code": 1, "msg": "failed"}
+
+@app.websocket("/live/{user}")
+async def room(ws: WebSocket, user: str):
+    await ws.close()
+
+before = JsonWire(path="/live/{user}", before=Http("POST", "/login"), to_user=None, to_all="{event}")
+"""
+
+ANNOUNCED = """
+app = FastAPI()
+here = []
+
+@app.websocket("/live/{user}")
+async def room(ws: WebSocket, user: str):
+    await ws.accept()
+    here.append(ws)
+    try:
+        for other in list(here):
+            await other.send_json({"event": "login", "nick": user})
+        while True:
+            text = await ws.receive_text()
+            for other in list(here):
+                await other.send_text(text)
+    except WebSocketDisconnect:
+        here.remove(ws)
+
+anybody = JsonWire(
+    path="/live/{user}", ready={"event": "login", "nick": "{user}"}, user="nick", to_user=None, to_all="{event}"
+)
+"""
+
 SAID = [
+    (ANNOUNCED, "app --wire app:anybody", "each would take the other's for its own; ready={"),
+    (
+        ANSWERED,
+        "app --wire app:before",
+        "meanwhile rooms.login logged: login failed (LookupError: no such column: users.nick); printed: nobody is let "
+        'in no such column: users.nick; POST /login was answered HTTP 200: {"code":1,"msg":"failed"}',
+    ),
     (
         WAITS,
         "app --wire app:greeted",
@@ -329,3 +383,11 @@ def test_what_was_found_is_told_although_a_later_start_fails(tmp_path: Path) -> 
     assert "RuntimeError: the disk is full, in make (app.py:" in done.stderr.splitlines()[-1]
     assert "went well, the last with: connect" in done.stderr
     assert "LostEvent" in done.stdout
+
+
+def test_an_answer_that_is_told_to_everybody_is_awaited_by_name(tmp_path: Path) -> None:
+    named = ANNOUNCED.replace('"nick": "{user}"}, user="nick"', '"nick": "{identity}"}')
+    assert named != ANNOUNCED
+    tmp_path.joinpath("app.py").write_text(HEAD + named)
+    done = crosswire("run", "app:app", "--wire", "app:anybody", "--max-executions", "5", cwd=tmp_path, expect=0)
+    assert "No promise broken" in done.stdout

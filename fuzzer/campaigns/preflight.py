@@ -18,6 +18,7 @@ from ..core.choices import PROMISES
 from ..core.handshake import Sent
 from ..core.history import Failure, Farewell
 from ..core.program import EMITS, Operation, Program
+from ..core.text import plain
 from ..engine.execution import Execution, TargetError, Worker
 from ..findings.finding import judged
 from ..targets.login import Http
@@ -33,6 +34,9 @@ SAID = EMITS | {"act"}
 
 SHOWN = 6
 """How many frames are listed."""
+
+REMARKS, ONE_REMARK = 4, 200
+"""So many remarks are shown where the target does not do what it should, and so many characters of each."""
 
 ALONE = (
     "only c0 itself heard it; where a server answers the sender alone, it is an action for the sender (actions=, "
@@ -50,6 +54,16 @@ def preflight(worker: Worker, promises: frozenset[str] = frozenset(PROMISES)) ->
     Returns the batch where already that breaks a promise, else None.  Raises `TargetError`, in one line, where the
     target does not do what it is plugged in for.
     """
+    try:
+        return _preflight(worker, promises)
+    except TargetError as error:
+        remarks = worker.remarks.shown(REMARKS, ONE_REMARK)
+        if not remarks:
+            raise
+        raise TargetError(f"{error}; meanwhile {'; '.join(remarks)}") from error
+
+
+def _preflight(worker: Worker, promises: frozenset[str]) -> Batch | None:
     traits = worker.target.traits
     program = _spoken(traits) if isinstance(traits, WireTraits) else _called(worker)
     shown = judged(worker, worker.run(program, InOrder()))
@@ -65,11 +79,16 @@ def preflight(worker: Worker, promises: frozenset[str] = frozenset(PROMISES)) ->
                 + (f", raised in {place}" if place else "")
             )
     if isinstance(traits, WireTraits) and execution.history:
+        _answered_alone(name, traits.wire, worker.frames)
         if any(isinstance(violation, Deadlock) for violation in shown.violations):
             _let_in(name, traits, execution, [sent for sent in worker.frames if sent.connection == "c0"])
         elif all(isinstance(one, SYMPTOMS) or one.promise == "hygiene" for one in shown.violations):
-            _understood(name, traits, execution, worker.frames)
-            _joined(name, traits.wire, execution, worker.frames)
+            try:
+                _understood(name, traits, execution, worker.frames)
+                _joined(name, traits.wire, execution, worker.frames)
+            except TargetError:
+                if not _understood_otherwise(worker, traits):
+                    raise
     batch = Batch(program)
     batch.add(worker.target.name, shown, promises)
     return batch if batch.findings else None
@@ -84,9 +103,35 @@ def _called(worker: Worker) -> Program:
     return Program((*operations, Operation("settle"), Operation("disconnect", "c0")))
 
 
-def _spoken(traits: WireTraits) -> Program:
+def _understood_otherwise(worker: Worker, traits: WireTraits) -> bool:
+    """Whether what was said in vain arrives where its recipient came first, and it is said twice.
+
+    Then the wire speaks the application's protocol, and it is the application that loses what is said.
+    """
+    remarks = worker.remarks
+    execution = worker.run(_spoken(traits, otherwise=True), InOrder())
+    try:
+        _understood(worker.target.name, traits, execution, worker.frames)
+        _joined(worker.target.name, traits.wire, execution, worker.frames)
+    except TargetError:
+        return False
+    finally:
+        worker.remarks = remarks
+    return True
+
+
+def _spoken(traits: WireTraits, *, otherwise: bool = False) -> Program:
     operations = [Operation("connect", "c0", "u0"), Operation("settle")]
-    operations += [Operation("connect", "c1", "u1"), Operation("settle")]
+    other = [Operation("connect", "c1", "u1"), Operation("settle")]
+    operations = other + operations if otherwise else operations + other
+    said = _said(traits)
+    operations += said + said if otherwise else said
+    return Program((*operations, Operation("disconnect", "c0"), Operation("settle"), Operation("disconnect", "c1")))
+
+
+def _said(traits: WireTraits) -> list[Operation]:
+    """All that a client can say, each thing once."""
+    operations: list[Operation] = []
     if traits.offers("emit"):
         operations += [Operation("emit", "c0", "u0", "u1"), Operation("settle")]
     if traits.offers("broadcast"):
@@ -101,7 +146,7 @@ def _spoken(traits: WireTraits) -> Program:
     for name, action in traits.wire.actions.items():
         if action.audience == "sender":
             operations += [Operation("act", "c0", "u0", name=name), Operation("settle")]
-    return Program((*operations, Operation("disconnect", "c0"), Operation("settle"), Operation("disconnect", "c1")))
+    return operations
 
 
 def _shared_room(wire: Wire) -> str | None:
@@ -202,6 +247,26 @@ def _let_in(name: str, traits: WireTraits, execution: Execution, sent: Sequence[
         )
 
 
+def _answered_alone(name: str, wire: Wire, frames: Sequence[Sent]) -> None:
+    """Raise `TargetError` where what answers the second client's login, by its name, is told to the first as well.
+
+    Of two who come at once each would take the other's answer for its own.
+    """
+    if not wire.waits_for_ready:
+        return
+    first, second = ([sent.frame for sent in frames if sent.connection == f"c{number}"] for number in (0, 1))
+    for frame in second:
+        reading = wire.read(frame, Login("c1", "u1", "token-u1", "u1"))
+        if reading.ready and reading.user == "u1" and frame in first:
+            theirs = wire.read(frame, Login("c0", "u0", "token-u0", "u0"))
+            if theirs.ready:
+                raise TargetError(
+                    f"{name}: {plain(str(frame))} is taken for the answer to a login (ready=), and is sent to all who "
+                    f"are connected: of two who come at once each would take the other's for its own; "
+                    f'ready={{..., "FIELD": "{{identity}}"}} waits for the one that names the client itself'
+                )
+
+
 def _turned_down(wire: Wire, op: Operation, last: str) -> str:
     """What was asked of the application and refused, where it had sent this ``last``, if anything."""
     if op.kind != "join":
@@ -215,6 +280,16 @@ def _turned_down(wire: Wire, op: Operation, last: str) -> str:
     if isinstance(asked, Http):
         answer = f": {asked.method} {asked.path} is answered by a refusal"
     return f"{op.connection} is not let into {op.room}{answer}; are these the rooms that there are (rooms=)?"
+
+
+def _kind(op: Operation) -> tuple[str, str | None]:
+    """What is said by an operation: of what is said twice, once is enough to arrive."""
+    return op.kind, op.name
+
+
+def _heard_by(op: Operation) -> str:
+    """The client on which it has to arrive what a plain program says."""
+    return "c0" if op.kind in ("run_agent", "act") else "c1"
 
 
 def _understood(name: str, traits: WireTraits, execution: Execution, frames: Sequence[Sent]) -> None:
@@ -244,11 +319,14 @@ def _understood(name: str, traits: WireTraits, execution: Execution, frames: Seq
             refusal = why.get(row.connection or "", f"it was sent {last}" if last else "")
             raise TargetError(f"{name}: {turned_away(traits, execution, refusal)}")
     arrived = {(row.operation, row.connection) for row in execution.history if row.kind == "received"}
+    heard_of = {
+        _kind(operations[number]) for number, to in arrived if number in saying and to == _heard_by(operations[number])
+    }
     staying = takewhile(lambda row: row.kind != "gone", execution.history)
     placed = {row.connection for row in staying if row.kind == "placed"}
     for number, op in enumerate(operations):
-        to = "c0" if op.kind in ("run_agent", "act") else "c1"
-        if number not in saying or (number, to) in arrived or (arrived and number in turned_down):
+        to = _heard_by(op)
+        if number not in saying or _kind(op) in heard_of or (arrived and number in turned_down):
             continue
         if (wire.chooses_rooms and placed and to not in placed) or (to, op.room) in barred:  # somebody has to let it in
             continue

@@ -6,9 +6,10 @@ from ..core.program import Program
 from ..targets.adapter import Target
 from .base import Driver, TargetError
 from .manager import ManagerDriver
+from .remarks import Remarks
 from .wire import WireDriver
 
-__all__ = ("Driver", "ManagerDriver", "TargetError", "WireDriver", "driver_for")
+__all__ = ("Driver", "ManagerDriver", "Remarks", "TargetError", "WireDriver", "driver_for")
 
 
 def driver_for(target: Target, program: Program, loop: Any) -> Driver:

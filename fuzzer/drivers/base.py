@@ -28,6 +28,7 @@ from ..world.entropy import CLOCK_START
 from ..world.loop import MAX_ITERATIONS
 from ..world.outer import GRAIN
 from .evidence import NAME, Connections, about, brief, failure, says_closed
+from .remarks import Remarks
 from .retained import Retained, Root, long_pause
 from .unawaited import forgotten, watched
 
@@ -99,6 +100,7 @@ class Driver(ABC):
         self.history: list[Row] = []
         self.frames: list[Sent] = []
         """what clients were sent, as it was sent"""
+        self.remarks = Remarks()
         self.made: dict[str, EventId] = {}
         self.up: dict[str, bool] = {}
         self.left: set[str] = set()

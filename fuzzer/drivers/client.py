@@ -84,6 +84,8 @@ class WireClient:
         """who the server has said is online"""
         self.rooms: dict[str, None] = {}
         """which rooms the server has put it into, as far as it knows, the last one last"""
+        self.asked: list[str] = []
+        """which rooms it has asked to join and has not left, the last one last"""
         self.cookies: Mapping[str, str] = {}
         self.told: dict[RowKind, set[EventId]] = {RowKind.SENT: set(), RowKind.RECEIVED: set()}
         """what it was sent, and what it has received, on a wire that retells"""

@@ -18,6 +18,7 @@ from ..targets.login import Http
 from ..targets.wire import Wire
 from .base import Lane
 from .client import WireClient
+from .remarks import Remarks
 
 __all__ = ("Saying",)
 
@@ -37,6 +38,7 @@ class Saying:
     operations: list[Operation]
     history: list[Row]
     frames: list[Sent]
+    remarks: Remarks
     clients: dict[str, WireClient]
     made: dict[str, EventId]
     up: dict[str, bool]

@@ -114,15 +114,16 @@ class Speaking(Saying):
         assert before is not None
         if client.gone:
             return
+        body = answer.body.decode("utf-8", "replace")
+        self.remarks.add(f"{before.method} {before.path} was answered HTTP {answer.status}", body)
         if not answer.good:
-            said = refusal(answer.status, answer.body.decode("utf-8", "replace"))
+            said = refusal(answer.status, body)
             client.refused(Refusal.of(answer.status, f"{before.method} {before.path}: {said}"))
             return
         client.cookies = answer.cookies
         try:
             token = before.found(answer)
         except (LookupError, TypeError, ValueError):
-            body = answer.body.decode("utf-8", "replace")
             client.refused(f"{before.method} {before.path}: no {before.token or before.cookie} in the answer {body}")
             return
         if token is not None:
@@ -245,10 +246,29 @@ class Speaking(Saying):
                 *_, room = client.rooms or (op.room,)
                 if op.kind == "leave":
                     client.rooms.clear()
+            elif op.kind == "leave" and self.wire.leaves_where_it_is and not self._is_just_in(client, room):
+                self.skip(number)
+                return
             else:
-                aim = Aim(rooms=(op.room,))
+                aim = Aim(rooms=(room,))
+                client.asked = [one for one in client.asked if one != room]
+                if op.kind == "join":
+                    client.asked.append(room)
             speak = self.wire.join_room if op.kind == "join" else self.wire.leave_room
             self._send(number, lane, client, speak(client.login, room), aim, Outgoing("", None, client.login, room))
+
+    def _is_just_in(self, client: WireClient, room: str) -> bool:
+        """Whether a client that says that it leaves where it is leaves this room, and no other."""
+        mine = client.login.connection
+        refused = any(
+            row.kind == "returned" and row.detail is False and row.connection == mine and self._joins(row.operation)
+            for row in self.history
+        )
+        asked = client.asked[-1:] if self.target.traits.policy.one_room else client.asked
+        return asked == [room] and not refused
+
+    def _joins(self, number: int | None) -> bool:
+        return number is not None and number < len(self.operations) and self.operations[number].kind == "join"
 
     do_leave = do_join
 

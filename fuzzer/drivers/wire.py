@@ -49,7 +49,7 @@ class WireDriver(Driver, Speaking):
         self.wire = target.traits.wire
         self.clients: dict[str, WireClient] = {}
         self.service: Service
-        self.logs = LogWatch()
+        self.logs = LogWatch(self.remarks)
         self.stop: Any = None
         self.ending: int | None = None
         self.emitting: dict[int, str] = {}

@@ -17,7 +17,7 @@ from ..core.handshake import Sent
 from ..core.history import History, Row
 from ..core.program import Program
 from ..core.stacks import Place, innermost
-from ..drivers import Driver, TargetError, driver_for
+from ..drivers import Driver, Remarks, TargetError, driver_for
 from ..targets.adapter import Target
 from ..world import Chooser, DrivenWorld, Interrupted, TargetBlockedError, WorldLoop
 from ..world.backlog import sends_that_wait
@@ -118,6 +118,8 @@ class Worker:
         self.blocked: TargetBlockedError | None = None
         self.frames: list[Sent] = []
         """What clients received in the last execution, as it was sent."""
+        self.remarks = Remarks()
+        """What was said on the side in the last execution that was not in a process of its own."""
         self.avoided: Set[Program] = frozenset()
         """Programs that nobody should write again: they are known to end the process."""
         self.rows: list[Row] = []
@@ -279,7 +281,7 @@ class Worker:
         loop.discard()
         loop.chooser = chooser
         run = self.drive(self.target, program, loop)
-        self.frames, self.rows = run.frames, run.history
+        self.frames, self.rows, self.remarks = run.frames, run.history, run.remarks
         loop.idle = run.when_idle
         loop.clock_hook = run.clock_moves
         loop.over = run.over

@@ -53,7 +53,8 @@ class JsonWire(TemplateWire):
 
     ``join``, ``leave`` and ``to_room`` are what clients send of rooms, ``joined`` what an answer to the first contains.
     ``rooms`` names the rooms there are, or says for each user which ones the user's connections are in from login on;
-    a path with ``{room}`` puts each connection into the one it asks for.  A ``leave`` without ``{room}`` logs out.
+    a path with ``{room}`` puts each connection into the one it asks for.  A ``leave`` without ``{room}`` leaves
+    the one that the client is in, and logs out where there is no ``join``.
 
     ``placed`` is what a frame contains by which the server says that it has put the client into a room of its own
     choice (``{"type": "matched", "game": "{room}"}``), ``removed`` that it has taken it out (a kick, the end of a
@@ -125,7 +126,7 @@ class JsonWire(TemplateWire):
             if isinstance(getattr(self, name), Http):
                 raise WireError(f"{name}={getattr(self, name)!r}: it goes over the connection, so it is no Http(...)")
         if isinstance(self.leave, Http) and not names_room(self.leave):
-            raise WireError("leave= as an Http(...) names a {room}: without one it would log the client out")
+            raise WireError("leave= as an Http(...) names a {room}: nobody knows which is left without one")
         if isinstance(self.join, Http) and self.joined is not None:
             raise WireError("joined= is a frame that says so: where join= is a request, its answer does, without it")
         if not self.actions and all(one is None for one in (self.to_user, self.to_all, self.to_room, self.ask)):

@@ -69,8 +69,12 @@ class TemplateWire(Wire):
     def names_rooms(self) -> bool:  # type: ignore[override]
         return names_room(self.to_room)
 
+    @cached_property
+    def leaves_where_it_is(self) -> bool:  # type: ignore[override]
+        return self.join is not None and self.leave is not None and not names_room(self.leave)
+
     def offers(self, operation: str) -> bool:
-        leaves_rooms = names_room(self.leave) or self.chooses_rooms
+        leaves_rooms = names_room(self.leave) or self.chooses_rooms or self.leaves_where_it_is
         templates = {
             "emit": self.to_user,
             "broadcast": self.to_all,

@@ -172,6 +172,9 @@ class Wire:
     names_rooms = True
     """Where clients speak in a room, they say which; otherwise they speak in the one that they have joined last."""
 
+    leaves_where_it_is = False
+    """Who leaves a room does not say which: it is the one that the client is in."""
+
     def describe(self) -> str:
         """The wire in a few words."""
         return type(self).__name__
