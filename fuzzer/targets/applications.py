@@ -221,7 +221,8 @@ def _have_under(name: str, fresh: FreshModule, keeping: Keeping, before: Before)
             "import them inside functions"
         ) from error
     if anew:
-        keeping.note(f"its modules were imported with other environment variables ({listed}), and are executed anew")
+        others = ", ".join(anew)
+        keeping.note(f"its modules were imported with other environment variables ({others}), and are executed anew")
     keeping.modules = fresh.loaded
 
 

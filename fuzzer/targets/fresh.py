@@ -131,15 +131,17 @@ class FreshModule:
             sys.meta_path.remove(self._cached)
         return module
 
-    def under(self, variables: Iterable[str], before: Before) -> bool:
-        """Have the module as it is with the environment variables as they are now; tells whether it was executed anew.
+    def under(self, variables: Iterable[str], before: Before) -> Sequence[str]:
+        """Have the module as it is with the environment variables as they are now; gives those it is executed anew for.
 
         It is where it, or another of its project, had been imported with others.  Raises what executing it raises.
         """
         known = _under.setdefault(self.name, {})
         now = {name: os.environ.get(name) for name in {*variables, *known}}
         then = {name: known.get(name, before.variables.get(name)) for name in now}
-        anew = now != then and not before.modules.isdisjoint(self.loaded)
+        anew = [name for name in sorted(now) if now[name] != then[name]]
+        if before.modules.isdisjoint(self.loaded):
+            anew.clear()
         if anew:
             self.module = self.again()
         known |= now

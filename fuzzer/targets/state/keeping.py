@@ -76,7 +76,8 @@ class Keeping:
 
     @contextmanager
     def set_up(self) -> Iterator[None]:
-        """Have the target's environment variables set, and what it asks of its own sources remembered."""
+        """Have the target's modules and environment variables, and what it asks of its own sources remembered."""
+        sys.modules.update(self.modules)
         before = {key: os.environ.get(key) for key in self.environment}
         os.environ.update(self.environment)
         try:
@@ -91,7 +92,6 @@ class Keeping:
 
     def begin(self, create: Callable[[], Any]) -> None:
         """Executions of what ``create`` makes begin: what there is now is what each of them is to find."""
-        sys.modules.update(self.modules)
         if self.way == "snapshot":
             self._snapshot = _snapshot()
             self._snapshot.take_in([*self.roots, ("the target", create)])

@@ -314,17 +314,20 @@ from crosswire.fuzzer.world import InOrder
 import fuzz
 for target in (fuzz.here, fuzz.there, fuzz.also, fuzz.here):
     worker = Worker(target)
-    worker.run(Program((Operation("connect", "c0", "u0"),)), InOrder())
+    with worker.session():
+        worker.WAY(Program((Operation("connect", "c0", "u0"),)), InOrder())
     print(worker.frames[0].frame, *target.state.notes)
 """
 
 
-def test_targets_of_one_application_have_each_its_own_variables(tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", ["run", "alone"])
+def test_targets_of_one_application_have_each_its_own_variables(tmp_path: Path, way: str) -> None:
     """What reads them when it is imported has them, too, whoever had imported it before."""
     (tmp_path / "rooms.py").write_text('import os\n\nroom = os.environ.get("CHAT_ROOM")\n')
     (tmp_path / "chat.py").write_text("import rooms\n" + READS.replace('f"{users}', 'f"{users} {rooms.room}') + CHAT)
     (tmp_path / "fuzz.py").write_text(TWICE)
-    done = subprocess.run([sys.executable, "-c", SHOW_TWICE], cwd=tmp_path, capture_output=True, text=True, check=True)
+    shows = SHOW_TWICE.replace("WAY", way)
+    done = subprocess.run([sys.executable, "-c", shows], cwd=tmp_path, capture_output=True, text=True, check=True)
     told = "its modules were imported with other environment variables (CHAT_ROOM), and are executed anew"
     assert done.stdout.splitlines() == [
         f"<['u0'] here here here> {told}",
