@@ -542,8 +542,10 @@ async def bye(request):
 """
 
 
-def test_the_routes_of_what_a_coroutine_makes_are_read(chat: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    chat.write_text(MAKES_IT)
+@pytest.mark.parametrize("says", [" -> web.Application", ""])
+def test_the_routes_of_what_a_coroutine_makes_are_read(chat: Path, says: str) -> None:
+    assert " -> web.Application" in MAKES_IT
+    chat.write_text(MAKES_IT.replace(" -> web.Application", says))
     target = resolve("chat:make?wire=text")
     assert target.description.startswith("a coroutine that makes an aiohttp application")
     assert target.description.endswith("clients speak text at /live?token={token}")

@@ -11,6 +11,7 @@ import aiohttp
 import httpx
 import pytest
 import redis.asyncio as redis_py
+from fakeredis._commands import SUPPORTED_COMMANDS
 from fastapi import FastAPI, Request
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -65,6 +66,20 @@ def test_redis_commands(protocol: int) -> None:
     loop = WorldLoop()
     for seed in SEEDS:
         assert in_world(main, cache, seed=seed, loop=loop) == expected
+
+
+def test_a_script_where_nothing_runs_scripts_is_refused_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(SUPPORTED_COMMANDS, "eval")
+
+    async def main(command: str) -> str:
+        async with redis_py.Redis(host="cache") as store:
+            with pytest.raises(redis_py.ResponseError) as raised:
+                await store.execute_command(command, "return 1", 0)
+            return str(raised.value)
+
+    told = "runs scripts where lupa is installed: pip install 'fakeredis[lua]')"
+    assert in_world(lambda: main("EVAL"), Redis("cache")).endswith(told)
+    assert told not in in_world(lambda: main("EVIL"), Redis("cache"))
 
 
 def test_redis_publishes_to_who_has_subscribed() -> None:

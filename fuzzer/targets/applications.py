@@ -32,7 +32,7 @@ from .policy import Limits, Policy
 from .preparing import Prepared
 from .protocol import asked_at, plain_wire
 from .routes import Route, post_routes, websocket_routes
-from .scripts import start_in
+from .scripts import class_given, start_in
 from .serving import (
     PORT,
     AsgiService,
@@ -254,9 +254,10 @@ def _found(name: str, value: Any, fresh: FreshModule, attribute: str) -> _Found:
 
 
 def _says_what_it_makes(factory: Callable[[], Any]) -> bool:
-    """Whether a coroutine function says that it gives an application back, rather than run one."""
+    """Whether a coroutine function says, or shows, that it gives an application back, rather than run one."""
+    written = inspect.unwrap(factory)
     try:
-        given = inspect.get_annotations(inspect.unwrap(factory), eval_str=True).get("return")
+        given = inspect.get_annotations(written, eval_str=True).get("return") or class_given(written)
     except Exception:  # whatever evaluating somebody's annotations raises
         return False
     web = sys.modules.get("aiohttp.web")

@@ -1,15 +1,18 @@
-"""What a script's ``main`` would start.  It has a loop of its own, so users are told what to name instead of it."""
+"""What a function would start or give back, as its source says; nothing is called.
+
+A script's ``main`` has a loop of its own, so users are told what to name instead of it.
+"""
 
 from __future__ import annotations
 
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ("Start", "start_in")
+__all__ = ("Start", "class_given", "start_in")
 
 STARTERS = frozenset({"run", "run_app", "run_forever", "run_until_complete", "run_simple", "start", "serve_forever"})
 """Functions and methods that run an event loop or a server until it ends."""
@@ -28,9 +31,8 @@ class Start:
 
 def start_in(function: Callable[..., Any]) -> Start | None:
     """The call in a plain function's source that starts an event loop or a server; None where there is none."""
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, TypeError, SyntaxError):
+    tree = _source(function)
+    if tree is None:
         return None
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
@@ -40,6 +42,40 @@ def start_in(function: Callable[..., Any]) -> Start | None:
             if name == "run" and owner in ("app", "application", "server", "socketio"):
                 return Start(ast.unparse(node.func), owner)
     return None
+
+
+def class_given(function: Callable[..., Any]) -> Any:
+    """The class, or other callable, of what a function makes in its own body and returns; None where it does not."""
+    tree = _source(function)
+    body = tree.body[0] if tree is not None and tree.body else None
+    if not isinstance(body, ast.FunctionDef | ast.AsyncFunctionDef):
+        return None
+    made: dict[str, ast.expr] = {}
+    for node in ast.walk(body):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+            made |= {target.id: node.value.func for target in node.targets if isinstance(target, ast.Name)}
+    for node in ast.walk(body):
+        if isinstance(node, ast.Return) and node.value is not None:
+            given = node.value.func if isinstance(node.value, ast.Call) else made.get(ast.unparse(node.value))
+            if given is not None:
+                return _meant(given, getattr(function, "__globals__", {}))
+    return None
+
+
+def _meant(written: ast.expr, names: Mapping[str, Any]) -> Any:
+    """What a dotted name stands for in a module; None where it is no such name, or stands for nothing yet."""
+    if isinstance(written, ast.Name):
+        return names.get(written.id)
+    if isinstance(written, ast.Attribute):
+        return inspect.getattr_static(_meant(written.value, names), written.attr, None)
+    return None
+
+
+def _source(function: Callable[..., Any]) -> ast.Module | None:
+    try:
+        return ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError):
+        return None
 
 
 def _called(function: ast.expr) -> tuple[str, str]:

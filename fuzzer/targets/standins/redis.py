@@ -10,6 +10,7 @@ The one place that uses what fakeredis calls private: its sessions, and how it w
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -25,6 +26,11 @@ PUSHED = frozenset(
     f"{prefix}{kind}".encode() for prefix in ("", "p", "s") for kind in ("message", "subscribe", "unsubscribe")
 )
 """Replies that RESP 3 sends out of turn (its push type)."""
+
+NO_SCRIPTS = re.compile(rb"-ERR unknown command .(eval|evalsha|script)\b", re.IGNORECASE)
+"""How fakeredis answers where it cannot run Lua."""
+
+WITH_SCRIPTS = b" (Redis as a stand-in runs scripts where lupa is installed: pip install 'fakeredis[lua]')\r\n"
 
 UNORDERED = frozenset({"smembers", "sinter", "sunion", "sdiff"})
 """Commands whose reply Redis promises no order, and fakeredis has that of hashes, which differs between processes."""
@@ -83,6 +89,8 @@ def _engine() -> tuple[Any, Any]:
             data = encode(msg, protocol)
             if protocol == 3 and isinstance(msg, list) and msg and isinstance(msg[0], bytes) and msg[0] in PUSHED:
                 data = b">" + data[1:]
+            elif NO_SCRIPTS.match(data):
+                data = data.rstrip() + WITH_SCRIPTS
             self._write(data)
 
         def over(self) -> None:
