@@ -8,18 +8,14 @@ that place is reached: batches are counted in order.
 from __future__ import annotations
 
 import time
-from collections import Counter, defaultdict
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing, suppress
-from itertools import chain, product, zip_longest
-from math import inf
-from typing import TypeVar
+from collections import Counter
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from itertools import chain
 
 from ...models.isolation import impossible
 from ...models.isolation.violations import Deadlock
 from ..engine.execution import TargetError, Worker
-from ..findings.causes import bugs_of, cause_of
-from ..findings.confirm import NOT_TRIED, confirm
 from ..findings.finding import Finding, soundness_doubt
 from ..findings.minimise import minimise
 from ..findings.tally import Cell, Found, Tally
@@ -29,6 +25,7 @@ from .audience import find_audience
 from .child import Care
 from .cluster import Cluster
 from .events import BugFound, BugUpdated, CampaignEvent, Finished, Noted, Phase, Progressed, Started
+from .finishing import ENOUGH, Finishing
 from .pool import Pool, Runners
 from .preflight import preflight
 from .proof import prove
@@ -55,9 +52,6 @@ PROVING = 1 / 20
 CONFIRMING = 1 / 4
 """Share of a budget in seconds that is kept for confirming, at most."""
 
-LEAST = 0.5
-"""Seconds without which confirming is not begun."""
-
 CAUSES = 1 / 10
 """Share of a budget in seconds that looking for causes may take, at most."""
 
@@ -66,9 +60,6 @@ CAUSE_MANAGER, CAUSE_APPLICATION = 0.15, 0.6
 
 CONFIRMING_MANAGER, CONFIRMING_APPLICATION = 0.5, 1.0
 """Seconds that confirming one bug takes."""
-
-ENOUGH = 3
-"""Times as long as that each may take, while others wait; what cannot be confirmed takes far longer than what can."""
 
 
 class Campaign:
@@ -142,10 +133,12 @@ class Campaign:
                     if self._over():
                         break
                 yield from self._notes()
+                finishing = Finishing(worker, tally, self._left, lambda: self._stopped, self._usual)
                 if self.explaining:
-                    yield from self._explain(worker)
+                    yield from finishing.explain(self._for_causes())
             if self.confirming:
-                yield from self._confirm()
+                yield from finishing.confirm()
+            yield from finishing.use_what_is_left(confirming=self.confirming, explaining=self.explaining)
         finally:
             worker.close()
             tally.seconds = time.perf_counter() - self._began
@@ -158,64 +151,18 @@ class Campaign:
             self._told += 1
             yield Noted(f"{self.target.name}: {notes[self._told - 1]}")
 
-    def _explain(self, worker: Worker) -> Iterator[CampaignEvent]:
-        """Look for the causes of what was found, within the share of the budget that is theirs."""
-        began = time.perf_counter()
-        allowed = None
-        if self.plan.seconds is not None:
-            left = self._began + self.plan.seconds - self._confirming_takes() - began
-            allowed = max(min(self.plan.seconds * CAUSES, left), 0.0)
+    def _left(self) -> float | None:
+        """Return the seconds that are left of a budget in seconds."""
+        if self.plan.seconds is None:
+            return None
+        return self._began + self.plan.seconds - time.perf_counter()
 
-        def over() -> bool:
-            return self._stopped or (allowed is not None and time.perf_counter() - began >= allowed)
-
-        todo = self._unexplained()
-        for number, found in enumerate(todo):
-            if over():
-                break
-            worker.alive()
-            yield Progressed(self.tally, Phase.EXPLAINING)
-            share = None
-            if allowed is not None:
-                share = (allowed - (time.perf_counter() - began)) / (len(todo) - number)
-            with suppress(TargetError):
-                found.cause = cause_of(worker, found.finding, over, share)
-            if found.cause is not None:
-                yield BugUpdated(self.tally, found)
-
-    def _unexplained(self) -> list[Found]:
-        """Return the findings of which no cause is known: one of each kind first, of each the minimal ones first."""
-        kinds: dict[str, list[Found]] = defaultdict(list)
-        for found in sorted(self.tally.found.values(), key=lambda found: not found.minimal):
-            if found.cause is None:
-                kinds[found.finding.violation.kind].append(found)
-        return _in_turns(kinds.values())
-
-    def _confirm(self) -> Iterator[CampaignEvent]:
-        """Run what was found on asyncio's own loop while the budget lasts, one symptom of each bug first.
-
-        Where the budget is time, each has a few times what it usually takes, before any has all that is left.
-        """
-        found_by = self.tally.found
-        findings = {signature: found.finding for signature, found in found_by.items()}
-        groups = bugs_of({signature: found.cause for signature, found in found_by.items()}, findings, self.target)
-        order = _in_turns(groups)
-        turns = (inf,) if self.plan.seconds is None else (ENOUGH * self._usual, inf)
-        for most, signature in product(turns, order):
-            found = found_by[signature]
-            if found.confirmation not in (None, NOT_TRIED) or found.finding.fatal:
-                continue
-            self._worker.alive()
-            yield Progressed(self.tally, Phase.CONFIRMING)
-            left = None
-            if self.plan.seconds is not None:
-                left = self._began + self.plan.seconds - time.perf_counter()
-            if left is not None and left < LEAST:
-                found.confirmation = NOT_TRIED
-            else:
-                seconds = None if left is None else min(left, most)
-                found.confirmation = confirm(self.target, found.finding.execution, signature, seconds=seconds)
-            yield BugUpdated(self.tally, found)
+    def _for_causes(self) -> float | None:
+        """Return the seconds that looking for causes may take."""
+        left = self._left()
+        if left is None or self.plan.seconds is None:
+            return None
+        return max(min(self.plan.seconds * CAUSES, left - self._confirming_takes()), 0.0)
 
     def _batches(self, worker: Worker) -> Iterator[Batch | None]:
         """Yield the batches of round after round, in order, until the budget is used up; None after each round."""
@@ -390,11 +337,3 @@ class Campaign:
         )
         self._shrinking += time.perf_counter() - began
         return minimised
-
-
-Member = TypeVar("Member")
-
-
-def _in_turns(groups: Iterable[Iterable[Member]]) -> list[Member]:
-    """The first of each group, then the second of each, and so on."""
-    return [one for tier in zip_longest(*groups) for one in tier if one is not None]

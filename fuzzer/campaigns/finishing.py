@@ -1,0 +1,158 @@
+"""What comes after the search: causes, confirmations, and in the time that is left smaller counterexamples."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from itertools import product, zip_longest
+from math import inf
+from typing import TypeVar
+
+from ..engine.execution import TargetError, Worker
+from ..findings.causes import bugs_of, cause_of
+from ..findings.confirm import NOT_TRIED, confirm
+from ..findings.finding import Finding
+from ..findings.minimise import minimise
+from ..findings.tally import Found, Tally
+from .events import BugUpdated, CampaignEvent, Phase, Progressed
+
+__all__ = ("ENOUGH", "Finishing")
+
+LEAST = 0.5
+"""Seconds without which confirming is not begun."""
+
+WORTH_IT = 2.0
+"""Seconds without which nothing is begun that there was no time for before."""
+
+ENOUGH = 3
+"""Times as long as that each may take, while others wait; what cannot be confirmed takes far longer than what can."""
+
+
+class Finishing:
+    """Of one target's campaign.
+
+    ``left`` gives the seconds that are left of the budget, None where it is none of seconds; ``usual`` is how many
+    confirming one bug takes.
+    """
+
+    def __init__(
+        self,
+        worker: Worker,
+        tally: Tally,
+        left: Callable[[], float | None],
+        stopped: Callable[[], bool],
+        usual: float,
+    ) -> None:
+        self._worker, self._tally, self._left, self._stopped = worker, tally, left, stopped
+        self._usual = usual
+
+    def explain(self, allowed: float | None) -> Iterator[CampaignEvent]:
+        """Look for the causes of what was found, within a session of the worker's, in so many seconds, if so many."""
+        began = time.perf_counter()
+
+        def over() -> bool:
+            return self._stopped() or (allowed is not None and time.perf_counter() - began >= allowed)
+
+        todo = self._unexplained()
+        for number, found in enumerate(todo):
+            if over():
+                break
+            self._worker.alive()
+            yield Progressed(self._tally, Phase.EXPLAINING)
+            share = None
+            if allowed is not None:
+                share = (allowed - (time.perf_counter() - began)) / (len(todo) - number)
+            with suppress(TargetError):
+                found.cause = cause_of(self._worker, found.finding, over, share)
+            if found.cause is not None:
+                yield BugUpdated(self._tally, found)
+
+    def _unexplained(self) -> list[Found]:
+        """Return the findings of which no cause is known: one of each kind first, of each the minimal ones first."""
+        kinds: dict[str, list[Found]] = defaultdict(list)
+        for found in sorted(self._tally.found.values(), key=lambda found: not found.minimal):
+            if found.cause is None:
+                kinds[found.finding.violation.kind].append(found)
+        return _in_turns(kinds.values())
+
+    def confirm(self) -> Iterator[CampaignEvent]:
+        """Run what was found on asyncio's own loop while the budget lasts, one symptom of each bug first.
+
+        Where the budget is time, each has a few times what it usually takes, before any has all that is left.
+        """
+        turns = (inf,) if self._left() is None else (ENOUGH * self._usual, inf)
+        for most, signature in product(turns, self._by_bugs()):
+            found = self._tally.found[signature]
+            if found.confirmation not in (None, NOT_TRIED) or found.finding.fatal:
+                continue
+            self._worker.alive()
+            yield Progressed(self._tally, Phase.CONFIRMING)
+            left = self._left()
+            if left is not None and left < LEAST:
+                found.confirmation = NOT_TRIED
+            else:
+                seconds = None if left is None else min(left, most)
+                target = self._worker.target
+                found.confirmation = confirm(target, found.finding.execution, signature, seconds=seconds)
+            yield BugUpdated(self._tally, found)
+
+    def _by_bugs(self) -> list[str]:
+        """The signatures of what was found: one of each bug first."""
+        found = self._tally.found
+        findings = {signature: one.finding for signature, one in found.items()}
+        causes = {signature: one.cause for signature, one in found.items()}
+        return _in_turns(bugs_of(causes, findings, self._worker.target))
+
+    def use_what_is_left(self, *, confirming: bool, explaining: bool) -> Iterator[CampaignEvent]:
+        """Make counterexamples small that are not yet, and find causes that there was no time for."""
+        left = self._left()
+        if left is None or left < WORTH_IT or self._stopped():
+            return
+        todo = [one for one in map(self._tally.found.__getitem__, self._by_bugs()) if not one.minimal]
+        smaller: list[tuple[Found, Finding, bool]] = []
+        with self._worker.session():
+            until = time.perf_counter() + left / 2
+            for number, found in enumerate(todo):
+                share = (until - time.perf_counter()) / (len(todo) - number)
+                if found.finding.fatal or share <= 0 or self._stopped():
+                    continue
+                yield Progressed(self._tally, Phase.SHRINKING)
+                with suppress(TargetError):
+                    smaller.append((found, *self._minimised(found.finding, share)))
+        for found, finding, minimal in smaller:
+            yield from self._replaced(found, finding, minimal, confirming=confirming)
+        left = self._left() or 0.0
+        if explaining and left > LEAST:
+            with self._worker.session():
+                yield from self.explain(left)
+
+    def _replaced(self, found: Found, finding: Finding, minimal: bool, *, confirming: bool) -> Iterator[CampaignEvent]:
+        """Take a smaller counterexample for what was found, unless it is not confirmed where the larger one was."""
+        found.minimal = minimal
+        if finding.execution.program != found.finding.execution.program:
+            before = found.finding, found.cause, found.confirmation
+            found.finding, found.cause, found.confirmation = finding, None, None
+            if confirming and before[2] is not None:
+                yield Progressed(self._tally, Phase.CONFIRMING)
+                left = self._left() or 0.0
+                found.confirmation = NOT_TRIED
+                if left >= LEAST:
+                    found.confirmation = confirm(self._worker.target, finding.execution, found.signature, seconds=left)
+                if before[2].verdict == "confirmed" != found.confirmation.verdict:
+                    (found.finding, found.cause, found.confirmation), found.minimal = before, False
+        yield BugUpdated(self._tally, found)
+
+    def _minimised(self, finding: Finding, seconds: float) -> tuple[Finding, bool]:
+        until = time.perf_counter() + seconds
+        self._worker.alive()
+        return minimise(self._worker, finding, over=lambda: time.perf_counter() >= until)
+
+
+Member = TypeVar("Member")
+
+
+def _in_turns(groups: Iterable[Iterable[Member]]) -> list[Member]:
+    """The first of each group, then the second of each, and so on."""
+    return [one for tier in zip_longest(*groups) for one in tier if one is not None]
