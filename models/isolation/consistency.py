@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ...fuzzer.core.history import RowKind
 from . import violations as v
 from .index import HistoryIndex
-from .loss import forgotten, missed_beat
+from .loss import forgotten, missed_beat, newer_tab
 from .records import Connection
-from .verdicts import Breach, Check, rows_of
+from .verdicts import Breach, Check, declared, rows_of
 
 __all__ = ("CHECKS",)
 
@@ -59,12 +60,12 @@ def wrongly_there(index: HistoryIndex) -> Iterator[Breach]:
 
     The target says so itself, or has told it to a client that is surely up.
     """
-    for row, says, active, theirs, _ in _answers(index):
+    for row, says, active, theirs, told in _answers(index):
         for user, connections in theirs.items():
             if user in active and all(index.surely_absent(c, row, row) for c in connections):
                 message = f"{says} {user} is connected, which is wrong"
                 about = next((c for c in connections if c.ended_by == "log_out"), None)
-                yield Breach(v.WrongAnswer(message, "is", (row,)), row, row, connection=about)
+                yield Breach(v.WrongAnswer(message, "is", (row,)), row, row, connection=about, told=told)
 
 
 def wrongly_absent(index: HistoryIndex) -> Iterator[Breach]:
@@ -75,9 +76,16 @@ def wrongly_absent(index: HistoryIndex) -> Iterator[Breach]:
                 continue
             sure = [c for c in connections if index.surely_up(c, row, row) and c.genuine]
             if sure:
-                c = min(sure, key=lambda one: index.missed_beat(one, row))
+                c = min(sure, key=lambda one: (index.missed_beat(one, row), -one.asked))
                 message = f"{says} {user} is not connected, which is wrong"
-                yield Breach(v.WrongAnswer(message, f"is not{c.given_up(row)}", (row,)), row, row, connection=c)
+                found = v.WrongAnswer(message, f"is not{c.given_up(row)}", (row,))
+                yield Breach(found, row, row, connection=c, told=told)
+
+
+@declared(one_tab=True)
+def told_another_tab(index: HistoryIndex, b: Breach) -> bool:
+    """One connection of a user is told who is there, and there has been a newer one."""
+    return b.told is not None and newer_tab(index, replace(b, connection=b.told))
 
 
 Answer = tuple[int, str, tuple[object, ...], dict[str, list[Connection]], Connection | None]
@@ -102,6 +110,6 @@ def _hears(index: HistoryIndex, told: Connection, row: int) -> bool:
 CHECKS = (
     Check(lacking, (missed_beat, forgotten)),
     Check(leaking, (kept_open,)),
-    Check(wrongly_there, (kept_open,)),
-    Check(wrongly_absent, (missed_beat, forgotten)),
+    Check(wrongly_there, (kept_open, told_another_tab)),
+    Check(wrongly_absent, (missed_beat, forgotten, told_another_tab, newer_tab)),
 )

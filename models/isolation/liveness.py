@@ -8,7 +8,8 @@ from ...fuzzer.core.history import RowKind, Spin
 from ...fuzzer.core.stacks import Place
 from . import violations as v
 from .index import HistoryIndex
-from .verdicts import Breach, Check, rows_of
+from .loss import newer_tab
+from .verdicts import Breach, Check, declared, rows_of
 
 __all__ = ("CHECKS",)
 
@@ -24,7 +25,14 @@ def stuck(index: HistoryIndex) -> Iterator[Breach]:
         places.add(place.function)
         act = index.invocations[entry.operation or 0]
         message = f"{act} never finished: everything has arrived, and it waits in {place or 'the event loop'}"
-        yield Breach(v.Deadlock(message, place.function, rows_of(act.began, row)), act.began, row, act=act)
+        found = v.Deadlock(message, place.function, rows_of(act.began, row))
+        yield Breach(found, act.began, row, act=act, connection=index.connections.get(act.op.connection or ""))
+
+
+@declared(one_tab=True)
+def answered_elsewhere(index: HistoryIndex, b: Breach) -> bool:
+    """What answers a user over a wire goes to one of the user's connections, and there has been a newer one."""
+    return index.by_wire and newer_tab(index, b)
 
 
 def spinning(index: HistoryIndex) -> Iterator[Breach]:
@@ -39,4 +47,4 @@ def periodic(index: HistoryIndex, b: Breach) -> bool:
     return index.history[b.since].detail is Spin.PERIOD
 
 
-CHECKS = (Check(stuck), Check(spinning, (periodic,)))
+CHECKS = (Check(stuck, (answered_elsewhere,)), Check(spinning, (periodic,)))

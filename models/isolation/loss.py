@@ -356,11 +356,19 @@ def _perhaps_elsewhere(c: Connection, rooms: tuple[str, ...], b: Breach) -> bool
 
 @declared(one_tab=True)
 def newer_tab(index: HistoryIndex, b: Breach) -> bool:
-    """One connection of a user hears what is for that user, and there has been a newer one."""
+    """One connection of a user hears what is for that user, and there has been one that may be newer."""
     c = b.connection
     if not index.policy.one_tab or c is None:
         return False
-    return any(o.name != c.name and o.shares_user(c) and c.asked < o.asked < b.until for o in index.sessions)
+    return any(
+        o.name != c.name and o.shares_user(c) and o.asked < b.until and _perhaps_newer(o, c) for o in index.sessions
+    )
+
+
+def _perhaps_newer(o: Connection, c: Connection) -> bool:
+    """Whether a connection has come after another, or while that one came: the server may have seen it last."""
+    meanwhile = o.asked < c.login.sure_from and c.asked < o.login.sure_from and c.asked < o.login.may_until
+    return c.asked < o.asked or meanwhile
 
 
 def another_tab(index: HistoryIndex, b: Breach) -> bool:

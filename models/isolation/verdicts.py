@@ -30,6 +30,8 @@ class Breach:
     event: Event | None = None
     act: Invocation | None = None
     connection: Connection | None = None
+    told: Connection | None = None
+    """whom the server has told what looks wrong"""
     failed: bool = False
     """Whether the server itself said that something went wrong in it: no declaration is named for that."""
 

@@ -190,3 +190,29 @@ def test_a_doubt_after_an_end_leaves_it_open_who_is_there() -> None:
     story.done("log_out", "c1")
     story.done("sweep")
     assert kinds(story.rest().mark(RowKind.ACTIVE, ("u0", "u1"))) == []
+
+
+def test_a_tab_that_hears_nothing_any_more_is_told_of_nobody() -> None:
+    for active, of in (("u0", "u1"), "gone"), ((), "there"):
+        story = managed("u0", "u1", "u0")  # c2 is the newer tab of u0
+        if of == "gone":
+            story.leave("c1")
+        story.mark(RowKind.ACTIVE, active, "c0")
+        assert kinds(story) == ["WrongAnswer"]
+        assert kinds(story, one_tab=True) == []
+        assert story.excused(one_tab=True) == ["told_another_tab"]
+
+
+def test_the_newest_tab_is_told_what_is_so() -> None:
+    story = managed("u0", "u1", "u0").leave("c1").mark(RowKind.ACTIVE, ("u0", "u1"), "c2")
+    assert kinds(story, one_tab=True) == ["WrongAnswer"]
+    story = managed("u0", "u1").leave("c1").mark(RowKind.ACTIVE, ("u0", "u1"))
+    assert kinds(story, one_tab=True) == ["WrongAnswer"], "the target's own answer is no tab's"
+
+
+def test_a_user_of_whom_only_an_older_tab_is_left_may_be_taken_for_gone() -> None:
+    story = managed("u0", "u0", "u1").leave("c1").mark(RowKind.ACTIVE, ("u1",), "c2")
+    assert kinds(story) == ["WrongAnswer"]
+    assert kinds(story, one_tab=True) == []
+    story = managed("u0", "u0", "u1").leave("c0").mark(RowKind.ACTIVE, ("u1",), "c2")
+    assert kinds(story, one_tab=True) == ["WrongAnswer"], "the newest is there"
