@@ -71,7 +71,8 @@ class Endpoint:
 
     def connect(self, address: tuple[str, int]) -> None:
         """Connect; on a loopback that takes no time."""
-        self._socket = end = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        self._socket = end = socket.socket(family, socket.SOCK_STREAM)
         if self._name in self._loop.backlogs:
             end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
             with contextlib.suppress(AttributeError, OSError):  # not on every system

@@ -77,17 +77,12 @@ NOT_TRIED = Confirmation("not tried", "the time was up; `crosswire replay --conf
 """Of what no time was left for."""
 
 
-OWN_SOCKET = "the server listens on a socket that it made itself, as Tornado's does, and is not met there"
-
-
 class _Gated(DrivenWorld, Protocol):
     """A stock loop with a gate in front of it."""
 
     until: float
     """When to give up, by the real clock (`time.perf_counter`)."""
     out_of_time: bool
-    nowhere: bool
-    """Whether a client came while nothing had listened yet by way of the loop."""
     settling: float
     """How long the kernel is waited for, in real seconds."""
     backlogs: Any
@@ -118,8 +113,6 @@ def confirm(
                 result = judged(worker, way.run(worker, loop, execution, seed))
                 if loop.out_of_time:
                     break
-                if target.traits.by_wire and loop.nowhere:
-                    return Confirmation("not confirmable", OWN_SOCKET, on=target.backend)
                 if any(shown(violation, result.execution) for violation in result.violations):
                     return _confirmed(target, _needed(worker, loop, execution, way, seed, shown))
                 if not tried or _alike(execution, result.execution) > _alike(execution, seen.execution):

@@ -13,7 +13,7 @@ import _socket
 import os
 import socket
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 from .insocket import InSocket, failed
@@ -49,23 +49,54 @@ def _connect(known: InSocket, address: Any) -> None:
         raise failed(code)
 
 
+KERNELS: dict[str, str] = {"bind": "bind_kernel", "listen": "listen_kernel", "_accept": "accept_kernel"}
+"""The same, of the methods that a stock loop looks after: its sockets are the kernel's (`kernel_sockets`)."""
+
+
 def gate_sockets(here: Here) -> None:
     """Put the gated functions in place, once for the life of the process."""
-    here = _selecting(here)
+    _gate_kernels(_having(here, "accepting"))
+    here = _having(here, "in_sockets")
     _gate_calls(here)
     _gate_life(here)
     _gate_names(here)
     _gate_pipes(here)
 
 
-def _selecting(here: Here) -> Here:
-    """The stock loop, gated, is a world whose sockets are the kernel's."""
+def _having(here: Here, what: str) -> Here:
+    """The world that runs, where it has this: the sockets of some are the world's, those of others the kernel's."""
 
     def world() -> Any:
         found = here()
-        return found if hasattr(found, "in_sockets") else None
+        return found if hasattr(found, what) else None
 
     return world
+
+
+def _gate_kernels(here: Here) -> None:
+    cls: Any = socket.socket
+
+    def gated(outside: Callable[..., Any], inside: str) -> Callable[..., Any]:
+        @wraps(outside)
+        def method(self: Any, *args: Any) -> Any:
+            world = here()
+            if world is None:
+                return outside(self, *args)
+            return getattr(world, inside)(partial(outside, self), self, *args)
+
+        return method
+
+    for name, inside in KERNELS.items():
+        setattr(cls, name, gated(getattr(cls, name), inside))
+    made_outside = cls.__init__
+
+    def made(self: Any, family: int = -1, type: int = -1, proto: int = -1, fileno: int | None = None) -> None:
+        made_outside(self, family, type, proto, fileno)
+        world = here()
+        if world is not None and fileno is not None:
+            world.made_kernel(self)
+
+    cls.__init__ = made
 
 
 def _gate_calls(here: Here) -> None:

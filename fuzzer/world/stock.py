@@ -20,6 +20,7 @@ from ..core.stacks import waits_at
 from .entropy import WAYS_OUT, Entropy, real_clock
 from .external import External, operation
 from .identity import NumberedTask
+from .kernel_sockets import KernelSockets, OwnListener
 from .lockstep import Lockstep, member_here
 from .network import Networked
 from .outer import Outer, unheard
@@ -112,7 +113,7 @@ class _Gate(selectors.BaseSelector):
         return self._real.select(loop.settling if loop.stirred else 0)
 
 
-class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # typeshed's signatures are longer
+class StockLoop(KernelSockets, Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # typeshed's signatures are longer
     """A stock loop whose outside is a world's; for one execution after the other, as `WorldLoop`."""
 
     ways_out = WAYS_OUT - {"socket.connect", "socket.bind", "socket.getaddrinfo"}
@@ -122,6 +123,7 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
         self.gated = False
         self.outer_clear()
         super().__init__(gate)
+        self.kernel_sockets_clear()
         gate.loop = self
         self.lockstep = Lockstep(self)
         self.entropy = Entropy(self, self.lockstep)
@@ -144,8 +146,6 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
         self.until = float("inf")
         """When to give up, by the real clock (`entropy.real_clock`)."""
         self.out_of_time = False
-        self.nowhere = False
-        """Whether a client of the last execution came while nothing had listened yet by way of the loop."""
         self.backlog: dict[str, int] = {}
         """After an execution: the size in bytes of each backlog that a client was given."""
         self.idle = bool
@@ -242,7 +242,6 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
     def listening_at(self, port: int | None) -> tuple[str, int] | None:
         """Where the server really listens that was to listen on ``port``, or the first of all; None where none does."""
         within = self.listener(port)
-        self.nowhere = self.nowhere or not self._within
         server = self._within.get(within.address[1]) if within is not None else None
         if server is None or not server.sockets:
             return None
@@ -277,21 +276,38 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
             self.unhandled.append(context)
 
     async def create_server(  # type: ignore[override]
-        self, protocol_factory: Callable[[], asyncio.BaseProtocol], host: Any = None, port: Any = None, **options: Any
+        self,
+        protocol_factory: Callable[[], asyncio.BaseProtocol],
+        host: Any = None,
+        port: Any = None,
+        *,
+        sock: Any = None,
+        **options: Any,
     ) -> asyncio.Server:
         """A real server on a free port, and one in memory on the port asked for, for the target's own connections."""
-        within = await Networked.create_server(self, protocol_factory, host, port, **options)
-        options.pop("reuse_port", None)
-        server: asyncio.Server = await asyncio.SelectorEventLoop.create_server(
-            self, protocol_factory, "127.0.0.1", 0, **options
-        )
+        own = self.accepting.pop(sock.fileno(), None) if sock is not None else None
+        self.starting = True
+        try:
+            if own is not None or (sock is not None and sock.fileno() in self.asked):
+                server = await asyncio.SelectorEventLoop.create_server(self, protocol_factory, sock=sock, **options)
+                port = self.asked[sock.fileno()][1]
+                self.listening(port, OwnListener(self.asked[sock.fileno()], sock))
+            else:
+                within = await Networked.create_server(self, protocol_factory, host, port, **options)
+                options.pop("reuse_port", None)
+                server = await asyncio.SelectorEventLoop.create_server(
+                    self, protocol_factory, "127.0.0.1", 0, **options
+                )
+                port = within.address[1]
+        finally:
+            self.starting = False
         self._real.append(server)
-        self._within[within.address[1]] = server
+        self._within[port] = server
         return server
 
     def network_clear(self) -> None:
         super().network_clear()
-        self._within: dict[int, asyncio.Server] = {}
+        self._within: dict[int, asyncio.Server | OwnListener] = {}
 
     def _make_socket_transport(self, sock: Any, *args: Any, **options: Any) -> Any:
         """asyncio's own way from an accepted socket to a transport: here a client learns which one is its."""
@@ -308,7 +324,6 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
 
     def run_world(self, context: Context, first: Callable[..., object], *args: Any) -> None:
         """Run ``first(*args)`` and all that follows from it in ``context``, until nothing can happen any more."""
-        self.nowhere = False
         self.call_soon(first, *args, context=context)
         self.gated = True
         self.entropy.enter()
@@ -331,6 +346,7 @@ class StockLoop(Outer, asyncio.SelectorEventLoop):  # type: ignore[misc]  # type
         for server in self._real:
             server.close()
         self._real.clear()
+        self.kernel_sockets_clear()
         self.run_until_complete(asyncio.sleep(0))
         self._drain(asyncio.all_tasks(self))
         self.outer_clear()

@@ -55,7 +55,6 @@ class StockTrio(TrioWorld):
         self.until = float("inf")
         """When to give up, by the real clock (`entropy.real_clock`)."""
         self.out_of_time = False
-        self.nowhere = False
         self.settling = 0.0  # no kernel is in between
         self.backlogs: frozenset[str] = frozenset()
         self.backlog: dict[str, int] = {}
