@@ -16,8 +16,9 @@ from .verdicts import Breach, Check, declared, rows_of
 
 __all__ = ("CHECKS", "waits_for_itself")
 
-HELD = frozenset({"connect", "authenticate", "log_out", "disconnect", "abort", "emit", "emit_to_room", "run_agent"})
-FAREWELLS = frozenset({"disconnect", "abort"})
+HELD = frozenset({"connect", "authenticate", "log_out", "emit", "emit_to_room", "run_agent"})
+"""What somebody waits for; nobody does for what a server does when a client has gone."""
+
 EMITTED = frozenset({"emit", "emit_to_room", "run_agent", "act"})
 
 
@@ -25,8 +26,7 @@ def held_up(index: HistoryIndex) -> Iterator[Breach]:
     """While a client does not read, no operation of anybody else's takes longer than the policy's delay and closing.
 
     A stall that everything else waited out (it ended where nothing more could happen) has lasted as long as one likes:
-    what had not finished by then, with no clock to show it, was held up by it; unless it is a farewell, for which
-    nobody waits.
+    what had not finished by then, with no clock to show it, was held up by it.
     """
     stalls = _stalls(index)
     limit = index.policy.holds_up
@@ -37,7 +37,7 @@ def held_up(index: HistoryIndex) -> Iterator[Breach]:
         if culprit is None:
             continue
         own = {act.op.connection, *(c.name for c in _audience(index, act.number)), *_in_line(index, act, took)}
-        if _concerned(index, own, act.began, act.ended) or (took <= limit and act.op.kind in FAREWELLS):
+        if _concerned(index, own, act.began, act.ended):
             continue
         who = _called(index, culprit, act.op.connection)
         found = v.HeadOfLineBlocking(

@@ -128,7 +128,7 @@ def test_an_audience_that_is_never_served_in_turn_is_never_held_up() -> None:
 @pytest.mark.parametrize("how", ["disconnect", "abort"])
 def test_nobody_waits_for_a_farewell(how: Any) -> None:
     assert "HeadOfLineBlocking" not in kinds(in_line("c2", how=how))
-    assert "HeadOfLineBlocking" in kinds(in_line("c2", how=how, seconds=5.0))
+    assert "HeadOfLineBlocking" not in kinds(in_line("c2", how=how, seconds=5.0)), "however long it takes"
 
 
 @pytest.mark.parametrize(("to", "held_up"), [("everybody", False), ("u1", False), ("u3", True)])
