@@ -151,6 +151,21 @@ def reconnect_meanwhile(story: Story) -> bool:
     )
 
 
+def back_after_all_left(story: Story) -> bool:
+    """Two users' clients leave before the leaving of either is over, and one of the two comes back later."""
+    gone = story.of("disconnect") + story.of("abort")
+    return any(
+        one.overlaps(other)
+        and (first := story.lives.get(one.op.connection or "")) is not None
+        and (second := story.lives.get(other.op.connection or "")) is not None
+        and first.user != second.user
+        and any(span.op.user == first.user and span.began > max(one.ended, other.ended) for span in story.of("connect"))
+        for one in gone
+        for other in gone
+        if one is not other
+    )
+
+
 def broadcast_while_leaving(story: Story) -> bool:
     """Somebody leaves while a broadcast is under way."""
     return any(s.during(life.left) for s in story.of("broadcast") for life in story.lives.values())
@@ -353,6 +368,7 @@ SITUATIONS: tuple[Situation, ...] = (
     Situation(stalled_and_others_speak),
     Situation(two_stalled_one_gone),
     Situation(reconnect_meanwhile),
+    Situation(back_after_all_left),
     Situation(broadcast_while_leaving, _offered("broadcast")),
     Situation(logged_out_meanwhile, _logs_out),
     Situation(kept_and_fetched, _named),

@@ -52,6 +52,9 @@ def meanwhile(vocabulary: Vocabulary) -> dict[str, Any]:
     def reconnect_meanwhile(self: ProgramMachine, said: Said, connection: int, how: Kind, again: bool) -> None:
         phrases.reconnect_meanwhile(self.script, said, connection, how, again)
 
+    def leave_together(self: ProgramMachine, said: Said, ways: list[Kind]) -> None:
+        phrases.leave_together(self.script, said, ways)
+
     def second_tab(
         self: ProgramMachine, said: Said, connection: int, leaves: Kind | None, last: bool, seconds: float
     ) -> None:
@@ -96,6 +99,7 @@ def meanwhile(vocabulary: Vocabulary) -> dict[str, Any]:
             resumes=st.booleans(),
         )(login_ended),
         "reconnect_meanwhile": rule(said=said, connection=which, how=leaving, again=st.booleans())(reconnect_meanwhile),
+        "leave_together": rule(said=said, ways=st.lists(leaving, min_size=1, max_size=2))(leave_together),
         "second_tab": rule(
             said=said, connection=which, leaves=perhaps, last=st.booleans(), seconds=st.sampled_from((0.0, 2.0))
         )(second_tab),

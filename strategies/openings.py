@@ -123,6 +123,8 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float], night: float | N
             yield partial(scenes.leaves, speech=speech, which=0, how="abort")
         if speech in ("broadcast", "run_agent"):
             yield partial(scenes.leaves, speech=speech, which=0, how="disconnect")
+    for ways in (("abort", "disconnect"), ("disconnect", "abort")):
+        yield partial(scenes.all_back, speech=speeches[0], ways=ways)
     for how, speech, (which, other) in product(leaving[1::-1], speeches[:2], ((1, 3), (3, 1))):
         yield partial(scenes.two_slow, speech=speech, which=which, other=other, how=how)
     if vocabulary.offers("malform"):

@@ -141,6 +141,12 @@ def is_back(script: Script, speech: Speech, how: Kind) -> None:
     phrases.reconnect_meanwhile(script, (speech, 0, 1), 1, how, again=True)
 
 
+def all_back(script: Script, speech: Speech, ways: Sequence[Kind]) -> None:
+    """All leave at once, and come back when all is quiet: whoever was not taken off the books is there twice."""
+    arrive(script)
+    phrases.leave_together(script, (speech, 0, 1), ways)
+
+
 def alone_and_back(script: Script, speech: Speech, how: Kind) -> None:
     """The only one who is there leaves and is back at once: what is ended with the last and begun with the first."""
     script.leave(script.arrive("u0"), how)

@@ -77,6 +77,10 @@ PHRASES: dict[str, tuple[Write, Occurs]] = {
     ),
     "second tab": (lambda x: phrases.second_tab(x, EMIT, 0, None), s.second_tab_meanwhile),
     "reconnect": (lambda x: phrases.reconnect_meanwhile(x, EMIT, 0, "abort", again=True), s.reconnect_meanwhile),
+    "leave together": (
+        lambda x: phrases.leave_together(x, EMIT, ("abort", "disconnect")),
+        s.back_after_all_left,
+    ),
     "while stalled": (
         lambda x: phrases.while_stalled(x, 0, [EMIT, EMIT, ("emit", 1, 2)], resumes=False),
         s.stalled_and_others_speak,

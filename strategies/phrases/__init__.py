@@ -13,6 +13,7 @@ from .comings import (
     cut_off,
     keep_and_fetch,
     leave_meanwhile,
+    leave_together,
     reconnect_meanwhile,
     second_tab,
 )
@@ -56,6 +57,7 @@ __all__ = (
     "in_two_rooms",
     "keep_and_fetch",
     "leave_meanwhile",
+    "leave_together",
     "log_in_again",
     "log_in_together",
     "login_ended",

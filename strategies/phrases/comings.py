@@ -15,6 +15,7 @@ __all__ = (
     "cut_off",
     "keep_and_fetch",
     "leave_meanwhile",
+    "leave_together",
     "reconnect_meanwhile",
     "second_tab",
 )
@@ -47,6 +48,18 @@ def reconnect_meanwhile(script: Script, said: Said, which: int, how: Kind, again
     script.arrive(user)
     if again:
         concern(script, said, user)
+
+
+def leave_together(script: Script, said: Said, ways: Sequence[Kind]) -> None:
+    """All who are there leave at once, each in the next of these ways; when all is quiet their users come back."""
+    users = [script.owners[name] for name in script.here]
+    for number, name in enumerate(tuple(script.here)):
+        script.leave(name, ways[number % len(ways)])
+    script.settle()
+    for user in users or [script.user(0)]:
+        script.arrive(user)
+    script.settle()
+    script.say(*said)
 
 
 def second_tab(script: Script, said: Said, which: int, leaves: Kind | None, *, last: bool = False) -> None:
