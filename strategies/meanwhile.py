@@ -10,7 +10,7 @@ from hypothesis.stateful import rule
 from ..fuzzer.core.program import Kind
 from . import phrases
 from .machine import ProgramMachine, moment, something_said, which
-from .phrases import SLOW_FOR, Said
+from .phrases import SLOW_FOR, SLOW_FOR_LONG, Said
 from .script import Speech, Vocabulary
 
 __all__ = ("for_long", "meanwhile")
@@ -79,7 +79,7 @@ def meanwhile(vocabulary: Vocabulary) -> dict[str, Any]:
             said=st.lists(said, min_size=2, max_size=3),
             resumes=st.booleans(),
             tab=tabs,
-            seconds=st.sampled_from((None, None, SLOW_FOR)),
+            seconds=st.sampled_from((None, None, None, None, SLOW_FOR, SLOW_FOR, SLOW_FOR_LONG[0])),
         )(while_stalled),
         "two_stalled": rule(connection=which, other=which, said=said, how=leaving)(two_stalled),
         "leave_meanwhile": rule(
@@ -115,6 +115,13 @@ def meanwhile(vocabulary: Vocabulary) -> dict[str, Any]:
             said=st.one_of(st.none(), st.none(), said),
         )(come_and_go),
     }
+    if vocabulary.offers("log_out"):
+
+        def sign_out(self: ProgramMachine, said: Said, connection: int, how: Kind) -> None:
+            phrases.sign_out(self.script, said, connection, how)
+
+        ends = tuple(how for how in vocabulary.leaving if how != "log_out")
+        rules["sign_out"] = rule(said=said, connection=which, how=st.sampled_from(ends))(sign_out)
     if vocabulary.tokens:
 
         def refused_and_spoken(

@@ -125,6 +125,11 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float], night: float | N
             yield partial(scenes.leaves, speech=speech, which=0, how="disconnect")
     for ways in (("abort", "disconnect"), ("disconnect", "abort")):
         yield partial(scenes.all_back, speech=speeches[0], ways=ways)
+    if vocabulary.offers("log_out"):
+        for how in leaving[:2]:
+            yield partial(scenes.signs_out, speech=speeches[0], how=how)
+    for seconds in phrases.SLOW_FOR_LONG:
+        yield partial(scenes.slow_for_long, speech=speeches[0], seconds=seconds)
     for how, speech, (which, other) in product(leaving[1::-1], speeches[:2], ((1, 3), (3, 1))):
         yield partial(scenes.two_slow, speech=speech, which=which, other=other, how=how)
     if vocabulary.offers("malform"):

@@ -235,6 +235,21 @@ def back_for_long(script: Script, speech: Speech, how: Kind, moments: Sequence[f
     phrases.back_for_long(script, (speech, 1, 0), 0, how, soon)
 
 
+def signs_out(script: Script, speech: Speech, how: Kind) -> None:
+    """Somebody logs out in one of two tabs, and closes that one too."""
+    arrive(script, 2)
+    phrases.sign_out(script, (speech, 1, 0), 0, how)
+
+
+def slow_for_long(script: Script, speech: Speech, seconds: float) -> None:
+    """One client does not read for longer than anybody waits for it, and the others speak afterwards."""
+    arrive(script)
+    script.add("stall", connection="c1", seconds=seconds)
+    script.say(speech, 1 if of_oneself(speech) else 0, 1)
+    script.settle()
+    script.everyone_speaks([speech])
+
+
 def slow(script: Script, speech: Speech, resumes: bool, tab: Kind | None, seconds: float | None = None) -> None:
     """One client stops reading while the others speak, to it and to each other."""
     arrive(script)

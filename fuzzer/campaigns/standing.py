@@ -192,9 +192,12 @@ def _doubts(tally: Tally) -> dict[str, int]:
 
 
 def _unexercised(tally: Tally, promises: Collection[str]) -> dict[str, str]:
-    """Return the promises that no program could have broken, and why."""
+    """Return the promises that no program could have broken, and why; and parts of promises that nothing demands."""
+    if not tally.programs:
+        return {}
+    parts = {part: why for part, why in tally.impossible.items() if part not in PROMISES}
     return {
         promise: tally.impossible.get(promise) or f"there was no program in which {OCCASIONS[promise].words}"
         for promise in PROMISES
-        if tally.programs and promise in promises and not tally.exercised[promise]
-    }
+        if promise in promises and not tally.exercised[promise]
+    } | {part: why for part, why in parts.items() if part.partition(" ")[0] in promises}

@@ -251,5 +251,10 @@ class WireDriver(Driver, Speaking):
             self.parted -= there  # nor has it had the leave that any of them took
             self._stop(number)
 
+    def do_stall(self, number: int, op: Operation, lane: Lane) -> None:
+        super().do_stall(number, op, lane)
+        if op.seconds is not None:
+            self.stalled_until = max(self.stalled_until, self.loop.time() + op.seconds)
+
     def later(self, seconds: float, act: Callable[..., object], *arguments: object) -> None:
         self.loop.call_later(seconds, act, *arguments, context=self.context)

@@ -128,9 +128,20 @@ def exercised(target: Target, program: Program, history: History) -> frozenset[s
     )
 
 
+FOR_SEVERAL = ("broadcast", "emit_to_room")
+
+AMONG_HEARERS = "independence of those who hear the same"
+"""A part of a promise that only a declaration demands."""
+
+
 def impossible(target: Target) -> dict[str, str]:
-    """Return the promises of which nothing can be said of a target, whatever is done to it, and why."""
+    """Return the promises, or parts of them, of which nothing can be said of a target, whatever is done to it, and why.
+
+    What the policy leaves open is among them.
+    """
     never: dict[str, str] = {}
+    if target.traits.policy.in_turn and any(map(target.offers, FOR_SEVERAL)):
+        never[AMONG_HEARERS] = "they may be sent it one after the other; in_turn=False forbids it"
     if not any(target.offers(kind) for kind in EMITS | {"act"}):
         never.update(dict.fromkeys(("isolation", "no loss", "no duplicate", "order"), "nobody speaks"))
     if target.traits.policy.kept == "no":

@@ -17,10 +17,11 @@ from .comings import (
     reconnect_meanwhile,
     second_tab,
 )
-from .logins import cleaned_up, expired, log_in_again, log_in_together, login_ended, refused_and_spoken
+from .logins import cleaned_up, expired, log_in_again, log_in_together, login_ended, refused_and_spoken, sign_out
 from .rooms import Mind, change_ones_mind, change_places, in_two_rooms, minds, moved
 from .speaking import (
     SLOW_FOR,
+    SLOW_FOR_LONG,
     Said,
     again_and_again,
     burst,
@@ -39,6 +40,7 @@ from .speaking import (
 __all__ = (
     "Mind",
     "SLOW_FOR",
+    "SLOW_FOR_LONG",
     "Said",
     "again_and_again",
     "back_for_long",
@@ -68,6 +70,7 @@ __all__ = (
     "refused_and_spoken",
     "second_tab",
     "shut_down_meanwhile",
+    "sign_out",
     "stay_busy",
     "two_runs",
     "two_stalled",

@@ -6,7 +6,7 @@ from ...fuzzer.core.program import Kind
 from ..script import Script
 from .speaking import Said, concern
 
-__all__ = ("cleaned_up", "expired", "log_in_again", "log_in_together", "login_ended", "refused_and_spoken")
+__all__ = ("cleaned_up", "expired", "log_in_again", "log_in_together", "login_ended", "refused_and_spoken", "sign_out")
 
 
 def login_ended(
@@ -45,6 +45,19 @@ def log_in_together(script: Script, first: int, tokens: tuple[str, str], ends: K
         script.add("cancel", connection=one)
     elif ends is not None:
         script.leave(one, ends)
+
+
+def sign_out(script: Script, said: Said, which: int, how: Kind) -> None:
+    """A user with two tabs logs out in one, closes that one too, and is spoken to."""
+    name = script.connection(which)
+    user = script.owners[name]
+    script.arrive(user)
+    script.settle()
+    script.leave(name, "log_out")
+    script.settle()
+    script.leave(name, how)
+    script.settle()
+    concern(script, said, user)
 
 
 def log_in_again(

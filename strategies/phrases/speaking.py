@@ -9,6 +9,7 @@ from ..script import Script, Speech, of_oneself
 
 __all__ = (
     "SLOW_FOR",
+    "SLOW_FOR_LONG",
     "Said",
     "again_and_again",
     "burst",
@@ -27,6 +28,9 @@ __all__ = (
 
 SLOW_FOR = 2.5
 """Seconds that a client does not read for: beyond what others may be held up, within the usual time-outs."""
+
+SLOW_FOR_LONG = (45.0, 130.0)
+"""The same, beyond the usual time-outs: two heartbeats of 20 s, or of a minute, are missed."""
 
 Said = tuple[Speech, int, int]
 """What is said, by whom, to whom."""

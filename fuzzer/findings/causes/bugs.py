@@ -22,6 +22,9 @@ __all__ = ("bugs_of", "joined", "perhaps")
 ALIKE = 0.4
 """The share of their lines that two findings which are known by suspicion only must have in common."""
 
+TOLD = 3
+"""So many places are told first."""
+
 Member = TypeVar("Member", bound=Hashable)
 
 
@@ -120,7 +123,7 @@ def _same(causes: Mapping[str, Cause | None], one: str, two: str) -> bool:
         return _spare_alike(a, b)
     if one in b.besides or two in a.besides or _suspects_first(a, b) or _suspects_first(b, a):
         return True
-    if _raises_meanwhile(a, b) or _raises_meanwhile(b, a):
+    if _raises_meanwhile(a, b) or _raises_meanwhile(b, a) or _suspect_the_same(a, b):
         return True
     if a.kin == b.kin and _detour(a) == _detour(b):
         suspected = a.weak and b.weak and _suspect_alike(a, b)
@@ -144,8 +147,10 @@ FOLLOWS: dict[str, frozenset[str]] = {
     "FalseFailure": frozenset({"MissingEntry"}),
     "Dropped": frozenset({"UnhandledException"}),
     "Refused": frozenset({"UnhandledException", "StaleEntry", "LeakedEntry", "OverLimit"}),
-    "LeakedEntry": frozenset({"UnhandledException", "StaleEntry"}),
-    "StaleEntry": frozenset({"UnhandledException"}),
+    "LeakedEntry": frozenset({"UnhandledException", "StaleEntry", "LeftOpen"}),
+    "StaleEntry": frozenset({"UnhandledException", "LeftOpen"}),
+    "LeftOpen": frozenset({"UnhandledException"}),
+    "LateDelivery": frozenset({"LeftOpen", "StaleEntry"}),
     "LeakedTask": frozenset({"UnhandledException", "Deadlock"}),
     "UnhandledException": frozenset({"LeakedTask"}),
 }
@@ -155,10 +160,10 @@ FOLLOWS: dict[str, frozenset[str]] = {
 def _follows(later: Cause, first: Cause, of_first: str) -> bool:
     """Whether one shows only together with another that needs no more than it, and that it may be a consequence of.
 
-    One whose own cause is known has that.
+    One whose own cause is known has that, unless all that is known makes way for something else of its class.
     """
     return (
-        later.weak
+        (later.weak or later.strength is Strength.FINDING)
         and first.kin in FOLLOWS.get(later.kin, ())
         and of_first in later.implies
         and _within(first.shape, later.shape)
@@ -192,6 +197,12 @@ def _detour(cause: Cause) -> str:
 def _suspect_alike(a: Cause, b: Cause) -> bool:
     """Whether much of what is suspected first is the same: of which of the lines comes first, chance has a say."""
     return len(a.suspects & b.suspects) >= ALIKE * len(a.suspects | b.suspects) > 0
+
+
+def _suspect_the_same(a: Cause, b: Cause) -> bool:
+    """Whether the very same places are suspected of both, and all there is to say of either is what is suspected."""
+    told = a.reason is b.reason is Reason.LINES and len(a.places) >= TOLD
+    return told and set(a.places[:TOLD]) == set(b.places[:TOLD])
 
 
 def _meet_alike(a: Cause, b: Cause) -> bool:

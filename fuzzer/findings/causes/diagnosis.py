@@ -100,10 +100,19 @@ def cause_of(
     )
 
 
+TOGETHER: dict[str, frozenset[str]] = {
+    "CrossUserLeak": frozenset({"LostEvent", "HeadOfLineBlocking"}),
+    "DuplicateEvent": frozenset({"LostEvent"}),
+    "HeadOfLineBlocking": frozenset({"CrossUserLeak"}),
+    "LostEvent": frozenset({"CrossUserLeak", "DuplicateEvent"}),
+}
+"""What goes wrong with one event from one place: who hears what is somebody else's keeps it from them, or has it twice,
+and who has no business to be sent it holds up those who have."""
+
+
 def _besides(finding: Finding, there: Mapping[str, Violation]) -> frozenset[str]:
-    """What else is said of the event that a finding is about: who hears what is somebody else's keeps it from them."""
-    kinds = {"LostEvent": "CrossUserLeak", "CrossUserLeak": "LostEvent"}
-    other = kinds.get(finding.violation.kin)
+    """What else is said of the event that a finding is about."""
+    others = TOGETHER.get(finding.violation.kin, frozenset())
     history = finding.execution.history
     speaks = {at for at, step in enumerate(finding.execution.program.expanded) if step.kind in EMITS}
 
@@ -115,7 +124,7 @@ def _besides(finding: Finding, there: Mapping[str, Violation]) -> frozenset[str]
     return frozenset(
         signature
         for signature, violation in there.items()
-        if about is not None and violation.kin == other and emission(violation) == about
+        if about is not None and violation.kin in others and emission(violation) == about
     )
 
 
