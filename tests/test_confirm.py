@@ -339,3 +339,32 @@ def test_clients_connect_to_the_port_that_was_named_on_both_loops(
 def test_the_one_private_method_is_there() -> None:
     """A client learns by it which transport is the server's end of its connection."""
     assert callable(getattr(asyncio.SelectorEventLoop, "_make_socket_transport", None))
+
+
+HANGS_UP = """
+from fastapi import FastAPI, WebSocket
+
+app = FastAPI()
+
+@app.websocket("/{user}")
+async def chat(ws: WebSocket, user: str):
+    await ws.accept()
+    await ws.receive_text()
+    await ws.close(4000, "that will do")
+"""
+
+
+@pytest.mark.parametrize("via", ["direct", "uvicorn"])
+def test_a_farewell_with_a_reason_is_the_same_over_sockets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, via: str
+) -> None:
+    (tmp_path / "hangs_up.py").write_text(HANGS_UP)
+    monkeypatch.chdir(tmp_path)
+    target = resolve(f"hangs_up:app?wire=text&via={via}")
+    program = Program((Operation("connect", "c0", "u0"), Operation("settle"), Operation("broadcast", "c0", "u0")))
+    worker = Worker(target)
+    with worker.session():
+        shown = judged(worker, worker.run(program, InOrder()))
+    dropped = next(violation for violation in shown.violations if violation.kind == "Dropped")
+    assert dropped.circumstance == "closed with 4000: that will do"
+    assert confirm(target, shown.execution, dropped.signature(target.name), ENOUGH).verdict == "confirmed"

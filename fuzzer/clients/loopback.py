@@ -354,8 +354,12 @@ class LoopbackLink(Link):
     def _tell_closed(self) -> None:
         if not self._gone and not self._told_end:
             self._told_end = True
-            code = self._protocol.close_rcvd.code if self._protocol.close_rcvd is not None else None
-            self.peer.closed(Farewell.of(int(code)) if code is not None else Farewell("the connection was dropped"))
+            close = self._protocol.close_rcvd
+            self.peer.closed(
+                Farewell.of(int(close.code), close.reason)
+                if close is not None
+                else Farewell("the connection was dropped")
+            )
 
     def _turned_away(self, why: str) -> None:
         if not self._gone and not self._told_end:
