@@ -1,7 +1,8 @@
 """What a line of source reads and changes of what tasks share: attributes, and variables of modules and closures.
 
-Told from the source, by names: two lines that say ``.tabs`` are taken to mean one thing, whatever objects they hold.
-That is enough to say which of the lines that ran had to do with each other, and no proof that they had.
+Told from the source, by names: two lines that say ``.tabs`` are taken to mean one thing, whatever objects they hold,
+unless both say ``self.tabs`` and whoever asks knows whose.  That is enough to say which of the lines that ran had to do
+with each other, and no proof that they had.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from functools import cache
 
 from ...core.source import Line
 
-__all__ = ("NOTHING", "Access", "access")
+__all__ = ("NOTHING", "SELF", "Access", "access")
 
 CHANGING = {
     *("append", "appendleft", "extend", "insert", "remove", "pop", "popitem", "popleft", "clear", "update", "add"),
@@ -29,16 +30,23 @@ TAKING = {
 }
 """Functions whose result is made of what is in their arguments."""
 
+SELF = "self"
+"""What a method calls the object it is of."""
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The names of what a line reads and changes, and the lines of the conditions under which it runs."""
+    """The names of what a line reads and changes, and the lines of the conditions under which it runs.
+
+    ``own`` are those that it only reads and changes of the object whose method it is in.
+    """
 
     reads: frozenset[str] = frozenset()
     changes: frozenset[str] = frozenset()
     under: frozenset[int] = frozenset()
+    own: frozenset[str] = frozenset()
 
     @property
     def touches(self) -> frozenset[str]:
@@ -63,7 +71,10 @@ def _accesses(file: str) -> dict[int, Access]:
     lines = {*found.reads, *found.changes, *found.under}
     return {
         number: Access(
-            frozenset(found.reads[number]), frozenset(found.changes[number]), frozenset(found.under.get(number, ()))
+            frozenset(found.reads[number]),
+            frozenset(found.changes[number]),
+            frozenset(found.under.get(number, ())),
+            frozenset(found.own[number] - found.others[number]),
         )
         for number in lines
     }
@@ -75,6 +86,9 @@ class _Reader:
     def __init__(self, tree: ast.Module) -> None:
         self.reads: dict[int, set[str]] = defaultdict(set)
         self.changes: dict[int, set[str]] = defaultdict(set)
+        self.own: dict[int, set[str]] = defaultdict(set)
+        self.others: dict[int, set[str]] = defaultdict(set)
+        """attributes of ``self``, and whatever else is shared"""
         self.under: dict[int, tuple[int, ...]] = {}
         self._shared: list[frozenset[str]] = [frozenset(_bound(tree))]
         self._aliases: list[dict[str, frozenset[str]]] = [{}]
@@ -100,11 +114,16 @@ class _Reader:
             case ast.Attribute(attr=name, ctx=context):
                 where = self.reads if isinstance(context, ast.Load) else self.changes
                 where[node.lineno].add(name)
+                whose = self.own if isinstance(node.value, ast.Name) and node.value.id == SELF else self.others
+                whose[node.lineno].add(name)
             case ast.Name(id=name, ctx=context) if name in self._shared[-1]:
                 where = self.reads if isinstance(context, ast.Load) else self.changes
                 where[node.lineno].add(name)
+                self.others[node.lineno].add(name)
             case ast.Name(id=name, ctx=ast.Load()):
-                self.reads[node.lineno] |= self._aliases[-1].get(name, frozenset())
+                meant = self._aliases[-1].get(name, frozenset())
+                self.reads[node.lineno] |= meant
+                self.others[node.lineno] |= meant
             case ast.Subscript(value=value, ctx=ast.Store() | ast.Del()):
                 self.changes[node.lineno] |= self._meant(value)
             case ast.AugAssign(target=ast.Subscript(value=value) | value):

@@ -26,6 +26,7 @@ from ...core.stacks import coroutine, is_own, suspended
 from ...engine.execution import Execution, Worker
 from ...world import Chooser
 from ...world.external import CARRY_ON, External, operation_number
+from .sharing import SELF
 
 __all__ = ("Chain", "Element", "Held", "Pause", "Trace", "connection_of", "traced")
 
@@ -82,6 +83,8 @@ class Trace:
     """event -> how many lines had run when it became visible"""
     rests: set[Line] = field(default_factory=set)
     """where tasks wait when everything has come to rest"""
+    owners: dict[Line, dict[int, set[int]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(set)))
+    """line of a method -> task -> the ids of the objects it ran for; two that did not live at once may share one"""
     at: dict[Line, list[int]] = field(default_factory=lambda: defaultdict(list))
     """line -> how many rows the history had whenever it ran"""
     behalf: dict[int, int] = field(default_factory=dict)
@@ -204,10 +207,11 @@ class _Tracer:
 
     # -- what runs ------------------------------
 
-    def ran(self, code: CodeType, number: int) -> None:
+    def ran(self, frame: FrameType, number: int) -> None:
         loop, trace = self._loop, self.trace
         if loop.chooser is not self:
             return  # the execution is over, and the loop clears up
+        code = frame.f_code
         at = self._line(code, number)
         rows = len(self._worker.rows)
         trace.rows.extend([self.last] * (rows - len(trace.rows)))
@@ -222,6 +226,8 @@ class _Tracer:
             trace.prompt[event][runner].append(at)
         trace.at[at].append(rows)
         trace.sequence.append((at, runner, rows))
+        if code.co_argcount and code.co_varnames[0] == SELF:
+            trace.owners[at][runner].add(id(frame.f_locals.get(SELF)))
 
     def raised(self, code: CodeType, number: int, error: type[BaseException]) -> None:
         if self._loop.chooser is self and not issubclass(error, ENDINGS):
@@ -318,7 +324,7 @@ def _heard(tracer: _Tracer) -> Iterator[None]:
         if event == "line":
             if frame in passing:
                 handled.add(frame)
-            tracer.ran(frame.f_code, frame.f_lineno)
+            tracer.ran(frame, frame.f_lineno)
         elif event == "exception":
             passing[frame] = argument
             handled.discard(frame)
@@ -363,7 +369,7 @@ if sys.version_info >= (3, 12):
         def line(code: CodeType, number: int) -> Any:
             if not is_own(code.co_filename):
                 return monitoring.DISABLE
-            tracer.ran(code, number)
+            tracer.ran(sys._getframe(1), number)
             return None
 
         def raises(code: CodeType, offset: int, error: BaseException) -> None:

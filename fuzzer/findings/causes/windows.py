@@ -124,7 +124,7 @@ def _window(trace: Trace, task: int, event: int, meanwhile: Sequence[Line], last
     """What a task that is suspended when an event becomes visible has to do with lines that run before it goes on."""
     chain = trace.waits[event][task]
     before, after = list(_before(trace, task, event)), list(_after(trace, task, event, last))
-    return _shared(trace, chain, before, after, _suspended(trace, task, event), meanwhile)
+    return _shared(trace, task, chain, before, after, _suspended(trace, task, event), meanwhile)
 
 
 def _at_once(
@@ -142,11 +142,12 @@ def _at_once(
     if came is not None and not _rests(trace, task, came):
         later += _after(trace, task, came, last)
     chain = (trace.sequence[before][0],)
-    return _shared(trace, chain, [*earlier, *_before(trace, task, event)], later, meanwhile, meanwhile)
+    return _shared(trace, task, chain, [*earlier, *_before(trace, task, event)], later, meanwhile, meanwhile)
 
 
 def _shared(
     trace: Trace,
+    task: int,
     chain: Chain,
     before: Sequence[Line],
     after: Sequence[Line],
@@ -162,6 +163,8 @@ def _shared(
         said = access(line)
         meets = (said.changes & (later.touches | earlier.reads)) | (said.reads & (later.changes | earlier.changes))
         for name in meets:
+            if _of_others(trace, task, name, line, {*before, *after}):
+                continue
             both = name in earlier.touches & later.touches
             rank = (both, name in said.changes, name in later.touches, line in close, at)
             if best is None or (rank, name) > (best[0], best[2]):
@@ -172,6 +175,17 @@ def _shared(
     _, line, name = best
     goes_by = next(its for its in (*after, *before) if name in access(its).touches)
     return Window(chain, line, name, name in access(line).changes, goes_by, resting)
+
+
+def _of_others(trace: Trace, task: int, name: str, line: Line, its: Iterable[Line]) -> bool:
+    """Whether an attribute of that name is another object's in a line that others run than in all that a task runs."""
+    ran_for = set().union(*(owners for other, owners in trace.owners[line].items() if other != task))
+    touching = [one for one in its if name in access(one).touches]
+    return (
+        bool(ran_for)
+        and all(name in access(one).own for one in (line, *touching))
+        and not any(trace.owners[one].get(task, set()) & ran_for for one in touching)
+    )
 
 
 def _suspended(trace: Trace, task: int, event: int) -> list[Line]:
