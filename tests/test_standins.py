@@ -74,7 +74,7 @@ def test_a_script_where_nothing_runs_scripts_is_refused_with_what_to_install(mon
     async def main(command: str) -> str:
         async with redis_py.Redis(host="cache") as store:
             with pytest.raises(redis_py.ResponseError) as raised:
-                await store.execute_command(command, "return 1", 0)
+                await store.execute_command(command, "return 1", 0)  # type: ignore[no-untyped-call]
             return str(raised.value)
 
     told = "runs scripts where lupa is installed: pip install 'fakeredis[lua]')"

@@ -176,10 +176,10 @@ def _bounded(memory: int) -> None:
 
 def _named(fault: Connection) -> None:
     """Have a process that ends itself say where it did."""
-    leave, own = os._exit, os.getpid()
+    leave, number, own = os._exit, os.getpid, os.getpid()
 
     def named(status: int) -> Any:
-        if os.getpid() == own:  # what was forked from it ends like this, and means no harm
+        if number() == own:  # what was forked from it ends like this, and means no harm
             with suppress(Exception):
                 faulthandler.dump_traceback(file=fault.fileno(), all_threads=False)
         leave(status)

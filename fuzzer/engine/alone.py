@@ -37,8 +37,8 @@ HEADER = struct.Struct("!Q")
 ANSWERED = 73
 """Exit code of an execution's process that has said what it showed; targets end theirs with any other."""
 
-_leave = os._exit
-"""As it was before a target could put anything in its place."""
+_leave, _number_of_this = os._exit, os.getpid
+"""As they were before a target could put anything in their place."""
 
 _ours: set[int] = set()
 """File descriptors that keep another such process waiting; a new one closes them, or that would never end."""
@@ -62,6 +62,7 @@ class Alone(Generic[Shown]):
     """
 
     def __init__(self, perform: Perform[Shown]) -> None:
+        known_as = os.getpid()
         asked, ask = os.pipe()
         answer, answered = os.pipe()
         with warnings.catch_warnings():
@@ -73,7 +74,7 @@ class Alone(Generic[Shown]):
                     os.close(descriptor)
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
                 with _open(asked, "rb") as jobs, _open(answered, "wb") as answers:
-                    _wait(jobs, answers, perform)
+                    _wait(jobs, answers, perform, known_as)
             finally:
                 _leave(0)
         os.close(asked)
@@ -173,11 +174,12 @@ class _Asking:
         return int(_read(self._answers))
 
 
-def _wait(jobs: BinaryIO, answers: BinaryIO, perform: Perform[Any]) -> None:
+def _wait(jobs: BinaryIO, answers: BinaryIO, perform: Perform[Any], known_as: int) -> None:
     while (program := _read(jobs)) is not None:
         child = os.fork()
         if not child:
             code = 1
+            _go_by(known_as)
             try:
                 _write(answers, _performed(program, _Asking(answers, jobs), perform))
                 code = ANSWERED
@@ -187,6 +189,19 @@ def _wait(jobs: BinaryIO, answers: BinaryIO, perform: Perform[Any]) -> None:
         code = os.waitstatus_to_exitcode(status)
         if code != ANSWERED:
             _write(answers, ("ended", code))
+
+
+def _go_by(number: int) -> None:
+    """Let code that asks for the number of its process be told this one, so that each execution is told the same.
+
+    What it sends to that number reaches its own process.
+    """
+    own, send = _number_of_this(), os.kill
+
+    def kill(process: int, sent: int, /) -> None:
+        send(own if process == number else process, sent)
+
+    os.getpid, os.kill = (lambda: number), kill
 
 
 def _ended(code: int) -> str:

@@ -230,10 +230,14 @@ class _Copies:
             shutil.rmtree(self._folder, ignore_errors=True)
 
 
+_number_of_this_process = os.getpid
+"""The real one: executions in processes of their own go by another's."""
+
+
 def _new_folder() -> Path:
     """A folder without a random name, which would be one of the target's random numbers."""
     for number in _numbers:
-        folder = Path(_parent, f"crosswire-{os.getpid()}-{number}")
+        folder = Path(_parent, f"crosswire-{_number_of_this_process()}-{number}")
         with suppress(FileExistsError):
             folder.mkdir(mode=0o700)
             return folder

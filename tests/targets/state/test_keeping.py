@@ -50,7 +50,8 @@ SPENT = "numbers = (n for n in range(10**9))\ndef greeting():\n    return next(n
 
 ONCE = "import json\nassert not hasattr(json, 'taken_by_test')\njson.taken_by_test = 1\n"
 
-UNCERTAIN = "import os\ndef greeting():\n    return f'process number {os.getpid()}'\n"
+UNCERTAIN = "import ctypes\ndef greeting():\n    return f'process number {ctypes.CDLL(None).getpid()}'\n"
+NUMBERED = UNCERTAIN.replace("ctypes.CDLL(None)", "os").replace("ctypes", "os")
 
 HIDDEN = (
     "from multidict import MultiDict\nhidden = MultiDict()\n"
@@ -130,6 +131,11 @@ def test_a_module_that_a_library_made_and_that_has_no_file_is_left_alone(tmp_pat
 @pytest.mark.parametrize("way", ["modules", "process"])
 def test_other_ways_give_one_history_too(way: str, tmp_path: Path) -> None:
     assert proven(tmp_path, KEPT, f"&state={way}") == (way, way, [], 1)
+
+
+@pytest.mark.parametrize("way", ["snapshot", "process"])
+def test_the_number_of_the_process_is_the_same_in_each(way: str, tmp_path: Path) -> None:
+    assert proven(tmp_path, NUMBERED, f"&state={way}", executions=2) == (way, way, [], 1)
 
 
 def test_a_target_that_is_not_deterministic_is_no_matter_of_state(tmp_path: Path) -> None:
