@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from ..core.errors import CrosswireError
+from ..core.processes import own_number
 from .beginning import let_go
 from .messages import EXHAUSTED, HEADER, Done, Exhausted, Job, Started, packed
 
@@ -176,10 +177,10 @@ def _bounded(memory: int) -> None:
 
 def _named(fault: Connection) -> None:
     """Have a process that ends itself say where it did."""
-    leave, number, own = os._exit, os.getpid, os.getpid()
+    leave, own = os._exit, own_number()
 
     def named(status: int) -> Any:
-        if number() == own:  # what was forked from it ends like this, and means no harm
+        if own_number() == own:  # what was forked from it ends like this, and means no harm
             with suppress(Exception):
                 faulthandler.dump_traceback(file=fault.fileno(), all_threads=False)
         leave(status)

@@ -17,6 +17,7 @@ from contextlib import suppress
 from contextvars import Context
 from typing import Any, BinaryIO, Generic, TypeVar, cast
 
+from ..core.processes import go_by
 from ..core.program import Program
 from ..world import Chooser, External, Key
 
@@ -37,8 +38,8 @@ HEADER = struct.Struct("!Q")
 ANSWERED = 73
 """Exit code of an execution's process that has said what it showed; targets end theirs with any other."""
 
-_leave, _number_of_this = os._exit, os.getpid
-"""As they were before a target could put anything in their place."""
+_leave = os._exit
+"""As it was before a target could put anything in its place."""
 
 _ours: set[int] = set()
 """File descriptors that keep another such process waiting; a new one closes them, or that would never end."""
@@ -179,7 +180,7 @@ def _wait(jobs: BinaryIO, answers: BinaryIO, perform: Perform[Any], known_as: in
         child = os.fork()
         if not child:
             code = 1
-            _go_by(known_as)
+            go_by(known_as)
             try:
                 _write(answers, _performed(program, _Asking(answers, jobs), perform))
                 code = ANSWERED
@@ -189,19 +190,6 @@ def _wait(jobs: BinaryIO, answers: BinaryIO, perform: Perform[Any], known_as: in
         code = os.waitstatus_to_exitcode(status)
         if code != ANSWERED:
             _write(answers, ("ended", code))
-
-
-def _go_by(number: int) -> None:
-    """Let code that asks for the number of its process be told this one, so that each execution is told the same.
-
-    What it sends to that number reaches its own process.
-    """
-    own, send = _number_of_this(), os.kill
-
-    def kill(process: int, sent: int, /) -> None:
-        send(own if process == number else process, sent)
-
-    os.getpid, os.kill = (lambda: number), kill
 
 
 def _ended(code: int) -> str:
@@ -221,12 +209,14 @@ def _performed(program: Program, chooser: Chooser, perform: Perform[Any]) -> tup
 
 def in_fork(call: Callable[[], Any]) -> Any:
     """What a function returns in a process forked for it alone; raises `AloneError` where it raises."""
+    known_as = os.getpid()
     reading, writing = os.pipe()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
     if not child:
         try:
+            go_by(known_as)
             with _open(writing, "wb") as into:
                 try:
                     _write(into, ("done", call()))

@@ -31,6 +31,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 from weakref import ref
 
+from ..core.processes import own_number
 from .lockstep import here, lockstep_here
 
 __all__ = ("databases_apart", "gate_sqlite")
@@ -230,14 +231,10 @@ class _Copies:
             shutil.rmtree(self._folder, ignore_errors=True)
 
 
-_number_of_this_process = os.getpid
-"""The real one: executions in processes of their own go by another's."""
-
-
 def _new_folder() -> Path:
     """A folder without a random name, which would be one of the target's random numbers."""
     for number in _numbers:
-        folder = Path(_parent, f"crosswire-{_number_of_this_process()}-{number}")
+        folder = Path(_parent, f"crosswire-{own_number()}-{number}")
         with suppress(FileExistsError):
             folder.mkdir(mode=0o700)
             return folder

@@ -93,7 +93,8 @@ def while_stalled(
 ) -> None:
     """One client stops reading, for so many seconds; something is said to it, and others speak to each other.
 
-    With ``tab``, its user opens a second one then, or that and leaves with it again.
+    It is told twice: where the kernel takes what a server sends, the first time fills its buffer.  With ``tab``, its
+    user opens a second one then, or that and leaves with it again.
     """
     name = script.connection(which)
     owner = int(script.owners[name][1:])
@@ -103,7 +104,7 @@ def while_stalled(
         if number:
             script.say(speech, own + 1 + speaker, to)
         else:
-            script.say(speech, own + (not of_oneself(speech)), owner)
+            script.say(speech, own + (not of_oneself(speech)), owner, times=2)
     if tab is not None:
         other = script.arrive(script.owners[name])
         if tab != "connect":
