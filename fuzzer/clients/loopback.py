@@ -315,7 +315,7 @@ class LoopbackLink(Link):
                 data = b"".join(self._fragments)
                 self._fragments.clear()
                 self._inbox.append(("frame", data.decode("utf-8", "replace") if self._text else data))
-        elif event.opcode is Opcode.CLOSE and self._whole:
+        elif event.opcode is Opcode.CLOSE:
             self._inbox.append(("closed", ""))
 
     def _deliver(self) -> None:

@@ -41,6 +41,7 @@ class _Written:
     opened: bool = False
     refused: str | None = None
     heartbeat: bool = False
+    farewell: Farewell | None = None
 
 
 def shaking_hands(request: Request, compression: bool) -> ClientProtocol:
@@ -87,6 +88,7 @@ class WebSocketLink(Link):
         self._over = False
         self._open = False
         self._refused = False
+        self._told_end = False
 
     # -- what the client does ------------------------------
 
@@ -225,6 +227,8 @@ class WebSocketLink(Link):
                 data = b"".join(self._fragments)
                 self._fragments.clear()
                 piece.messages.append(data.decode("utf-8", "replace") if self._text else data)
+        elif event.opcode is Opcode.CLOSE:
+            piece.farewell = _farewell(self._protocol.close_rcvd)
         elif event.opcode is Opcode.PING:
             piece.heartbeat = True
 
@@ -237,6 +241,8 @@ class WebSocketLink(Link):
         for frame in piece.messages:
             if not self._gone:
                 self.peer.received(frame)
+        if piece.farewell is not None:
+            self._told(piece.farewell)
         transport = self._transport
         if transport is not None and not transport.is_closing():
             self._push(transport, piece.answers, piece.heartbeat)
@@ -254,11 +260,16 @@ class WebSocketLink(Link):
 
     def lost(self) -> None:
         self._over = True
-        if not self._gone:
-            if self._open:
-                self.peer.closed(_farewell(self._protocol.close_rcvd))
-            else:
-                self._turned_away("the connection was dropped")
+        if self._open:
+            self._told(_farewell(self._protocol.close_rcvd))
+        elif not self._gone:
+            self._turned_away("the connection was dropped")
+
+    def _told(self, farewell: Farewell) -> None:
+        """The server has hung up: by a close frame, or without one, by the end of the stream."""
+        if not self._gone and not self._told_end:
+            self._told_end = True
+            self.peer.closed(farewell)
 
 
 def _farewell(close: Close | None) -> Farewell:
