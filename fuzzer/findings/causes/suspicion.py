@@ -19,6 +19,9 @@ __all__ = ("Suspicion",)
 SURE = 0.8
 """The score from which on an exception counts as the cause."""
 
+HANDLER_ENDED = frozenset({"Refused"})
+"""What goes wrong, by `Violation.kin`, where the code that serves a client comes to its end."""
+
 ENOUGH = 5
 """Passing executions without which an exception's score says nothing."""
 
@@ -75,15 +78,17 @@ class Suspicion:
     def raised(self) -> Cause | None:
         """An exception that failing executions raise and passing ones do not: its innermost line.
 
-        Or one of a library's that the target's own code lets go on, as a send to who has gone does.
+        Or one of a library's that the target's own code lets go on, as a send to who has gone does; where a handler has
+        ended, also one that it catches, unless it waits there whenever there is nothing to do.
         """
-        return self._thrown("raise") or self._thrown("escape")
+        found = self._thrown("raise") or self._thrown("escape")
+        return self._thrown("arrive") if found is None and self.finding.violation.kin in HANDLER_ENDED else found
 
     def _thrown(self, sort: str) -> Cause | None:
         raised = [
             (score, element[1])
             for score, element in self.counts.ranked(sort)
-            if score >= SURE and self.between(element[1])
+            if score >= SURE and self.between(element[1]) and not (sort == "arrive" and element[1] in self.trace.rests)
         ]
         if not raised or self.counts.passing < ENOUGH:
             return None

@@ -34,7 +34,7 @@ Chain = tuple[Line, ...]
 """The target's own frames that a task is suspended in, outermost first."""
 
 Element = tuple[Any, ...]
-"""What a spectrum counts: ``("line", at)``, ``("raise", at, class)``, ``("escape", at, class)``, ``("during", waiting,
+"""What a spectrum counts: ``("line", at)``, ``("raise" or "escape" or "arrive", at, class)``, ``("during", waiting,
 running)``."""
 
 
@@ -73,6 +73,8 @@ class Trace:
     """exceptions that begin in the target's own code; what comes out of a library's is not its doing"""
     escapes: set[tuple[Line, str]] = field(default_factory=set)
     """exceptions that the target's own code lets go on to whoever called it, by its innermost line"""
+    arrivals: set[tuple[Line, str]] = field(default_factory=set)
+    """exceptions of libraries that the target's own code handles, by the line that had called the library"""
     rows: list[Line | None] = field(default_factory=list)
     """the line that was last run when each row of the history was written"""
     began: dict[int, int] = field(default_factory=dict)
@@ -104,6 +106,7 @@ class Trace:
         """
         found: set[Element] = {("line", line) for line in self.lines()}
         found |= {("raise", *what) for what in self.raises}
+        found |= {("arrive", *what) for what in self.arrivals}
         found |= {("escape", line, name) for line, error in self.escapes for name in (error, "")}  # any, too
         for event, tasks in self.runs.items():
             waits = self.waits.get(event, {})
@@ -233,6 +236,14 @@ class _Tracer:
         if self._loop.chooser is self and not issubclass(error, ENDINGS):
             self.trace.raises.add((self._line(code, number), error.__name__))
 
+    def arrived(self, error: type[BaseException], trace: TracebackType | None) -> None:
+        """An exception has come out of a library into a frame of the target's own, where the traceback begins."""
+        if self._loop.chooser is not self or issubclass(error, ENDINGS) or trace is None or trace.tb_next is None:
+            return
+        inner = (at.f_code.co_filename for at, _ in walk_tb(trace.tb_next))
+        if not any(map(is_own, inner)):
+            self.trace.arrivals.add((self._line(trace.tb_frame.f_code, trace.tb_lineno), error.__name__))
+
     def unwound(self, frame: FrameType | None, error: type[BaseException], trace: TracebackType | None) -> None:
         """An exception leaves a frame of the target's own; whoever called it may be another."""
         if self._loop.chooser is not self or issubclass(error, ENDINGS):
@@ -330,6 +341,8 @@ def _heard(tracer: _Tracer) -> Iterator[None]:
             handled.discard(frame)
             if argument[2] is None or argument[2].tb_next is None:
                 tracer.raised(frame.f_code, frame.f_lineno, argument[0])
+            else:
+                tracer.arrived(argument[0], argument[2])
         elif event == "return" and (left := passing.pop(frame, None)) is not None:
             if frame not in handled or frame.f_code.co_code[frame.f_lasti] == RERAISE:
                 tracer.unwound(frame, left[0], left[2])
@@ -376,6 +389,10 @@ if sys.version_info >= (3, 12):
             if is_own(code.co_filename) and (error.__traceback__ is None or error.__traceback__.tb_next is None):
                 tracer.raised(code, sys._getframe(1).f_lineno, type(error))
 
+        def handles(code: CodeType, offset: int, error: BaseException) -> None:
+            if is_own(code.co_filename):
+                tracer.arrived(type(error), error.__traceback__)
+
         def unwinds(code: CodeType, offset: int, error: BaseException) -> None:
             if is_own(code.co_filename):
                 tracer.unwound(sys._getframe(1), type(error), error.__traceback__)
@@ -390,13 +407,14 @@ if sys.version_info >= (3, 12):
         hears: dict[int, Any] = {
             events.LINE: line,
             events.RAISE: raises,
+            events.EXCEPTION_HANDLED: handles,
             events.PY_UNWIND: unwinds,
             events.PY_RETURN: returns,
         }
         monitoring.use_tool_id(tool, "crosswire")
         for event, hear in hears.items():
             monitoring.register_callback(tool, event, hear)
-        monitoring.set_events(tool, events.LINE | events.RAISE | events.PY_UNWIND)
+        monitoring.set_events(tool, events.LINE | events.RAISE | events.EXCEPTION_HANDLED | events.PY_UNWIND)
         for code in (TAKES, LETS_GO):
             monitoring.set_local_events(tool, code, events.PY_RETURN)
         try:

@@ -77,7 +77,7 @@ def counterfactual(cause: Cause, program: Program) -> str:
         if change.instead.kind == change.said.kind:
             return f"With '{change.instead}' instead of '{change.said}', {gone}."
         return f"With '{change.instead.kind}' instead of '{change.said.kind}', {gone}."
-    if cause.cut and cause.reason in (Reason.LINES, Reason.SHOWN):
+    if cause.cut and cause.reason in UNSURE:
         return "The time was up before more was tried; crosswire explain takes the time that it needs."
     if cause.failing and cause.passing and cause.reason is Reason.RAISED:
         return f"Raised more often when it goes wrong ({cause.failing} executions) than when not ({cause.passing})."
@@ -85,6 +85,11 @@ def counterfactual(cause: Cause, program: Program) -> str:
         return f"Nothing that was tried says more: {cause.failing} executions went wrong, {cause.passing} did not."
     return ""
 
+
+UNSURE = (Reason.LINES, Reason.SHOWN)
+"""What is known by suspicion only, and may be another thing once more was tried."""
+
+SUSPECTED = "not known yet; suspected so far"
 
 INTRODUCED = {
     Reason.DEADLOCK: "it waits here with a lock that others need, or it itself",
@@ -143,6 +148,8 @@ def _met(window: Window) -> dict[Line, str]:
 def why(cause: Cause) -> str:
     """What the first place has to do with it, in a few words."""
     window = cause.window
+    if cause.cut and cause.reason in UNSURE:
+        return SUSPECTED
     if window is not None and window.shared:
         if window.changes:
             return f"while this waits, other code changes '{window.shared}', which it goes by"
