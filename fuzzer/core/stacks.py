@@ -7,6 +7,8 @@ at a failed task's exception (what its destructor would complain about).  `unret
 from __future__ import annotations
 
 import asyncio
+import gc
+import inspect
 import os
 import site
 import sys
@@ -19,6 +21,7 @@ from typing import Any, NamedTuple
 
 __all__ = (
     "Caller",
+    "Listening",
     "Place",
     "awaited_by",
     "called_from",
@@ -107,6 +110,12 @@ class Place(str):
         return place
 
 
+class Listening(Place):
+    """Where code waits for what its client says next: nothing holds it up."""
+
+    __slots__ = ()
+
+
 NOWHERE = Place()
 
 
@@ -129,14 +138,30 @@ def coroutine(task: Any) -> Any:
     return task.get_coro() if hasattr(task, "get_coro") else task.coro
 
 
-def suspended(task: Any) -> Iterator[FrameType]:
-    """The frames in which a task, asyncio's or trio's, is suspended, outermost first."""
-    awaited = coroutine(task)
+def suspended(task: Any, *, generators: bool = False) -> Iterator[FrameType]:
+    """The frames in which a task, asyncio's or trio's, is suspended, outermost first.
+
+    Those of asynchronous ``generators`` too, if so asked: what waits for one names it to the collector only.
+    """
+    awaited: Any = coroutine(task)
     while awaited is not None:
         frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None)
+        if generators and inspect.isasyncgen(awaited):
+            frame = awaited.ag_frame
         if frame is not None:
             yield frame
-        awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None)
+        awaited = _awaited(awaited, generators=generators)
+
+
+def _awaited(awaiting: Any, *, generators: bool) -> Any:
+    """What something waits for that is itself waited for; None at the innermost."""
+    inner = getattr(awaiting, "cr_await", None) or getattr(awaiting, "gi_yieldfrom", None)
+    if inner is None and generators:
+        if inspect.isasyncgen(awaiting):
+            return awaiting.ag_await
+        if type(awaiting).__name__.startswith("async_generator_"):  # ``async_generator_asend``: what ``anext`` gives
+            return next(filter(inspect.isasyncgen, gc.get_referents(awaiting)), None)
+    return inner
 
 
 def waits_at(task: Any, *, own: bool = False) -> Place:

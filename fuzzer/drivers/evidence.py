@@ -16,7 +16,7 @@ from typing import Any
 
 from ..clients.link import Link
 from ..core.history import Failure
-from ..core.stacks import is_library, raised_at, raised_through, unwrapped
+from ..core.stacks import is_library, raised_at, raised_through, suspended, unwrapped
 from ..core.text import cut, said
 from ..targets.websocket import FakeWebSocket
 from ..world.network import FIRST_CLIENT_PORT
@@ -77,6 +77,12 @@ class Connections:
         address = scope.get("client") if isinstance(scope, Mapping) else None
         port = address[1] if isinstance(address, tuple | list) and len(address) > 1 else None
         return self.numbers.get(port - FIRST_CLIENT_PORT) if isinstance(port, int) else None
+
+    def listens(self, task: Any, name: str) -> bool:
+        """Whether a task waits for what a connection's client says next."""
+        asked = (frame for frame in suspended(task, generators=True) if frame.f_code.co_name.startswith(ASKS))
+        owners = (frame.f_locals.get("self") for frame in asked)
+        return any(name in (self.of(owner), self.scoped(owner)) for owner in owners)
 
 
 def _socket_of(value: Any) -> Any:

@@ -15,7 +15,7 @@ from ..clients.asgi import AsgiLink
 from ..core.history import Outcome, Remains, RowKind
 from ..core.http import HttpAnswer
 from ..core.program import Operation, Program
-from ..core.stacks import Place, coroutine, unwrapped, waits_at
+from ..core.stacks import Listening, Place, coroutine, unwrapped, waits_at
 from ..targets.adapter import Target
 from ..targets.login import Http
 from ..targets.serving import Service
@@ -165,11 +165,18 @@ class WireDriver(Driver, Speaking):
     def unfinished(self) -> Iterator[tuple[int, Place]]:
         for name, client in self.clients.items():
             if client.connecting is not None:
-                yield client.connecting, self.place(name)
+                yield client.connecting, self._waits(name)
         for number, name in (*self.emitting.items(), *self.asking.items()):
-            yield number, self.place(name)
+            yield number, self._waits(name)
         if self.ending is not None:
             yield self.ending, self.place(None)
+
+    def _waits(self, name: str) -> Place:
+        """The same, and whether it is for its client's next word that it waits."""
+        place, known = self.place(name), self.connections()
+        own = (task for task in self.loop.targets() if self.loop.served_in(task) == name)
+        listens = any(known.listens(task, name) for task in own)
+        return Listening(place.function, place.file, place.line) if listens else place
 
     def place(self, name: str | None) -> Place:
         """Where the code waits that serves a connection; any code of the target's, where there is none for it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...fuzzer.core.history import RowKind, Spin
-from ...fuzzer.core.stacks import Place
+from ...fuzzer.core.stacks import Listening, Place
 from . import violations as v
 from .index import HistoryIndex
 from .loss import newer_tab
@@ -24,7 +24,12 @@ def stuck(index: HistoryIndex) -> Iterator[Breach]:
             continue
         places.add(place.function)
         act = index.invocations[entry.operation or 0]
-        message = f"{act} never finished: everything has arrived, and it waits in {place or 'the event loop'}"
+        message = (
+            f"{act} was never answered: everything has arrived, and the server waits for what {act.op.connection} says "
+            f"next, in {place}"
+            if isinstance(place, Listening)
+            else f"{act} never finished: everything has arrived, and it waits in {place or 'the event loop'}"
+        )
         found = v.Deadlock(message, place.function, rows_of(act.began, row))
         yield Breach(found, act.began, row, act=act, connection=index.connections.get(act.op.connection or ""))
 

@@ -11,7 +11,7 @@ from ....models.isolation.violations import Violation
 from ...core.history import Failure, Remains, Row, RowKind, Sleep
 from ...core.program import EMITS, Operation
 from ...core.source import Line
-from ...core.stacks import Place
+from ...core.stacks import Listening, Place
 from ..finding import Finding
 from .cause import Cause, Reason, keyed, thrown
 from .trace import Chain, Held, Pause, Trace, connection_of
@@ -31,6 +31,8 @@ def deadlock(finding: Finding, known: Violation | None, trace: Trace, glue: str 
         return _circle_of(finding, trace)
     known = finding.violation if finding.violation.kind == "Deadlock" else known
     stuck = finding.execution.history[known.evidence[-1]].detail
+    if isinstance(stuck, Listening):  # nothing holds it up: it is an answer that is missing
+        return None
     end = max(trace.waits, default=0)
     final, locks = trace.waits.get(end, {}), trace.locks.get(end, {})
     waiting = [task for task, chain in final.items() if isinstance(stuck, Place) and _is_at(chain[-1], stuck)]
