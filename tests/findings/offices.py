@@ -196,3 +196,24 @@ def lobby() -> web.Application:
     application[PEERS] = []
     application.add_routes([web.get("/lobby/{user}", _listens)])
     return application
+
+
+parlour = FastAPI()
+_guests: dict[str, WebSocket] = {}
+
+
+@parlour.websocket("/parlour/{user}")
+async def _chats(guest: WebSocket, user: str) -> None:
+    """Whatever goes wrong ends the conversation of whoever speaks, and nobody hears of it."""
+    await guest.accept()
+    _guests[user] = guest
+    try:
+        while True:
+            said = await guest.receive_json()
+            if said["to"] in _guests:
+                await _guests[said["to"]].send_json(said)  # here: parlour
+    except Exception:
+        pass
+    finally:
+        if _guests.get(user) is guest:
+            del _guests[user]

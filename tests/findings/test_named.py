@@ -164,6 +164,45 @@ def test_what_is_suspected_first_where_another_finding_is_known_to_raise_is_of_t
         assert len(bugs_of({"one": raised, "two": weak})) == together
 
 
+PLACES = tuple((Line("chat.py", number, "tell"),) for number in (3, 7, 9))
+
+
+@pytest.mark.parametrize(
+    ("kin", "places", "reason", "together"),
+    [
+        ("DuplicateEvent", PLACES, Reason.LINES, 1),
+        ("DuplicateEvent", PLACES[::-1], Reason.LINES, 2),
+        ("DuplicateEvent", PLACES, Reason.CHANGE, 2),
+        ("HeadOfLineBlocking", PLACES, Reason.LINES, 2),
+        ("UnhandledException", PLACES, Reason.LINES, 1),
+        ("LostEvent", (PLACES[0], *PLACES[:0:-1]), Reason.LINES, 1),
+    ],
+    ids=(
+        "one event's",
+        "in another order",
+        "more is known",
+        "nothing to do with it",
+        "a reason for it",
+        "one line first",
+    ),
+)
+def test_of_what_goes_together_the_same_places_are_one_bug(
+    kin: str, places: tuple[tuple[Line, ...], ...], reason: Reason, together: int
+) -> None:
+    lost = Cause(Reason.LINES, ("LostEvent", "a"), PLACES, kin="LostEvent", weak=True)
+    other = Cause(reason, (kin, "b"), places, kin=kin, weak=True)
+    assert len(bugs_of({"one": lost, "two": other})) == together
+
+
+def test_what_follows_from_a_clean_up_that_leaves_a_connection_open_is_one_bug_with_it() -> None:
+    left = Cause(Reason.LINES, ("LeftOpen", "a"), PLACES[:1], kin="LeftOpen", weak=True, shape=(CONNECTS,))
+    for kin in ("StaleEntry", "LeakedEntry", "LateDelivery"):
+        later = Cause(
+            Reason.LINES, (kin, "b"), PLACES[1:2], kin=kin, weak=True, shape=(CONNECTS,), implies=frozenset({"left"})
+        )
+        assert len(bugs_of({"left": left, "later": later})) == 1
+
+
 def test_where_a_task_gives_way_to_others_that_are_ready_is_named() -> None:
     tally = Campaign(of(offices.Subscribing), Plan(executions=120, seed=1)).run()
     causes = [known.cause for known in tally.found.values() if known.finding.violation.kind == "LostEvent"]
@@ -192,6 +231,15 @@ def test_what_a_library_raises_and_nobody_handles_is_named_where_it_was_called()
     for cause in causes.values():
         assert cause is not None and cause.reason is Reason.RAISED and marked("lobby") <= named(cause)
     assert len(bugs_of({signature: known.cause for signature, known in tally.found.items()})) == 1
+
+
+def test_what_a_library_raises_and_a_handler_ends_with_is_named_though_it_is_caught() -> None:
+    wire = JsonWire(path="/parlour/{user}", to_user={"to": "{to}", "text": "{event}"})
+    tally = Campaign(application(f"{offices.__name__}:parlour", wire=wire), Plan(executions=250, seed=1)).run()
+    causes = [known.cause for known in tally.found.values() if known.finding.violation.kind == "Dropped"]
+    assert causes
+    for cause in causes:
+        assert cause is not None and cause.reason is Reason.RAISED and marked("parlour") <= named(cause)
 
 
 def test_a_lock_that_the_holder_s_own_tasks_ask_for_is_named_with_both() -> None:

@@ -127,10 +127,19 @@ def _same(causes: Mapping[str, Cause | None], one: str, two: str) -> bool:
         return True
     if a.kin == b.kin and _detour(a) == _detour(b):
         suspected = a.weak and b.weak and _suspect_alike(a, b)
-        if suspected or _meet_alike(a, b) or (a.weak and b.weak and a.shape == b.shape):
+        if suspected or _begin_alike(a, b) or _meet_alike(a, b) or (a.weak and b.weak and a.shape == b.shape):
             return True
     return two in _cured(a) and one in _cured(b) and not a.hints.isdisjoint(b.hints)
 
+
+TOGETHER: dict[str, frozenset[str]] = {
+    "CrossUserLeak": frozenset({"LostEvent", "HeadOfLineBlocking"}),
+    "DuplicateEvent": frozenset({"LostEvent"}),
+    "HeadOfLineBlocking": frozenset({"CrossUserLeak"}),
+    "LostEvent": frozenset({"CrossUserLeak", "DuplicateEvent"}),
+}
+"""What goes wrong with one event from one place: who hears what is somebody else's keeps it from them, or has it twice,
+and who has no business to be sent it holds up those who have."""
 
 FOLLOWS: dict[str, frozenset[str]] = {
     "LostEvent": frozenset(
@@ -199,10 +208,18 @@ def _suspect_alike(a: Cause, b: Cause) -> bool:
     return len(a.suspects & b.suspects) >= ALIKE * len(a.suspects | b.suspects) > 0
 
 
+def _begin_alike(a: Cause, b: Cause) -> bool:
+    """Whether the same line, and no other beside it, is suspected first of both, by suspicion only."""
+    return a.weak and b.weak and a.places[:1] == b.places[:1] and len(a.places[0]) == 1
+
+
 def _suspect_the_same(a: Cause, b: Cause) -> bool:
-    """Whether the very same places are suspected of both, and all there is to say of either is what is suspected."""
+    """Whether the same places are suspected of both, that is all there is to say of either, and the two go together."""
+    with_it = TOGETHER.get(a.kin, frozenset()) | FOLLOWS.get(a.kin, frozenset()) | {a.kin}
+    if b.kin not in with_it and a.kin not in FOLLOWS.get(b.kin, ()):
+        return False
     told = a.reason is b.reason is Reason.LINES and len(a.places) >= TOLD
-    return told and set(a.places[:TOLD]) == set(b.places[:TOLD])
+    return told and a.places[:TOLD] == b.places[:TOLD]
 
 
 def _meet_alike(a: Cause, b: Cause) -> bool:

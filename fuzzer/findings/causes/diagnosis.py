@@ -25,6 +25,7 @@ from ...core.source import Line
 from ...engine.execution import Worker
 from ...engine.schedule import Recorded
 from ..finding import Finding, judged
+from .bugs import TOGETHER
 from .cause import Cause, Reason
 from .decisions import way_of_finding
 from .experiments import Change, Flip, Strength, changes, flips
@@ -98,16 +99,6 @@ def cause_of(
         executions=budget.executions,
         cut=budget.cut,
     )
-
-
-TOGETHER: dict[str, frozenset[str]] = {
-    "CrossUserLeak": frozenset({"LostEvent", "HeadOfLineBlocking"}),
-    "DuplicateEvent": frozenset({"LostEvent"}),
-    "HeadOfLineBlocking": frozenset({"CrossUserLeak"}),
-    "LostEvent": frozenset({"CrossUserLeak", "DuplicateEvent"}),
-}
-"""What goes wrong with one event from one place: who hears what is somebody else's keeps it from them, or has it twice,
-and who has no business to be sent it holds up those who have."""
 
 
 def _besides(finding: Finding, there: Mapping[str, Violation]) -> frozenset[str]:
