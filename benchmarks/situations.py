@@ -21,7 +21,7 @@ from crosswire.fuzzer.targets.resolve import resolve
 from crosswire.models.managers.targets import TARGETS
 
 from .report import arguments, table, write
-from .stories import SPEAKING, Story, first_executions, told
+from .stories import NEVER, SPEAKING, Story, first_executions, told
 
 __all__ = ("SITUATIONS", "Situation", "shares")
 
@@ -152,17 +152,15 @@ def reconnect_meanwhile(story: Story) -> bool:
 
 
 def back_after_all_left(story: Story) -> bool:
-    """Two users' clients leave before the leaving of either is over, and one of the two comes back later."""
-    gone = story.of("disconnect") + story.of("abort")
+    """Two users' clients leave with no rest in between, and one of the two users comes back afterwards."""
+    gone = [life for life in story.lives.values() if life.left < NEVER]
     return any(
-        one.overlaps(other)
-        and (first := story.lives.get(one.op.connection or "")) is not None
-        and (second := story.lives.get(other.op.connection or "")) is not None
-        and first.user != second.user
-        and any(span.op.user == first.user and span.began > max(one.ended, other.ended) for span in story.of("connect"))
+        one.user != other.user
+        and not any(one.left < rest < other.left for rest in story.rests)
+        and any(span.op.user in (one.user, other.user) and span.began > other.left for span in story.of("connect"))
         for one in gone
         for other in gone
-        if one is not other
+        if one.left < other.left
     )
 
 

@@ -15,7 +15,7 @@ from crosswire.fuzzer.engine.schedule import Schedule
 from crosswire.fuzzer.targets.adapter import Target
 from crosswire.fuzzer.world import Chooser
 
-__all__ = ("SPEAKING", "Life", "Span", "Story", "first_executions", "told")
+__all__ = ("NEVER", "SPEAKING", "Life", "Span", "Story", "first_executions", "told")
 
 NEVER = 1 << 60
 

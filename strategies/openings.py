@@ -123,8 +123,9 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float], night: float | N
             yield partial(scenes.leaves, speech=speech, which=0, how="abort")
         if speech in ("broadcast", "run_agent"):
             yield partial(scenes.leaves, speech=speech, which=0, how="disconnect")
-    for ways in (("abort", "disconnect"), ("disconnect", "abort")):
+    for ways in (("abort", "disconnect"), ("disconnect", "abort"), ("disconnect",), ("abort",)):
         yield partial(scenes.all_back, speech=speeches[0], ways=ways)
+    yield partial(scenes.all_back, speech=speeches[-1], ways=leaving[:1])
     if vocabulary.offers("log_out"):
         for how in leaving[:2]:
             yield partial(scenes.signs_out, speech=speeches[0], how=how)
@@ -140,8 +141,8 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float], night: float | N
         if vocabulary.offers(end):
             yield partial(scenes.login_ended, speech=speeches[0], ends=end, slow=lasts, other=0)
     if vocabulary.offers("clean_up"):
-        for lasts in (True, False):
-            yield partial(scenes.login_ended, speech=speeches[0], ends="clean_up", slow=lasts, other=None)
+        for lasts, other in product((True, False), (None, 1)):
+            yield partial(scenes.login_ended, speech=speeches[0], ends="clean_up", slow=lasts, other=other)
     if "run_agent" in speeches:
         for end in ends[:2]:
             if vocabulary.offers(end):
@@ -248,8 +249,9 @@ def _by_the_server(vocabulary: Vocabulary, speech: Speech) -> Iterator[Opening]:
         for mind in phrases.minds(vocabulary):
             yield partial(room_scenes.changes_its_mind, speech=said, mind=mind)
         ways: tuple[Kind, ...] = ("leave",) if vocabulary.offers("leave") else ()
-        for how, alone in product((*ways, *vocabulary.leaving[:2]), (False, True)):
+        for how, alone in product((*ways, *vocabulary.leaving), (False, True)):
             yield partial(room_scenes.changes_places, speech=said, how=how, alone=alone)
+        yield partial(room_scenes.changes_places, speech=said, how=vocabulary.leaving[0], alone=False, comes=2)
     puts_out = [own for own in vocabulary.target.traits.own_operations if own.removes]
     for own, said, (tab, meanwhile) in product(
         puts_out, vocabulary.in_rooms, ((False, False), (True, False), (False, True))

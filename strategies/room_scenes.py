@@ -84,10 +84,10 @@ def changes_its_mind(script: Script, speech: Speech, mind: phrases.Mind) -> None
         script.say(speech, 2 * number, number)
 
 
-def changes_places(script: Script, speech: Speech, how: Kind, alone: bool) -> None:
+def changes_places(script: Script, speech: Speech, how: Kind, alone: bool, comes: int = 1) -> None:
     """Somebody goes into a room as another leaves it, who may have been alone there; then it is spoken in."""
     _arrive_for(script, *((0,) if alone else (0, 0)))
-    phrases.change_places(script, 0, 1, 0, how)
+    phrases.change_places(script, 0, comes, 0, how)
     if alone:
         script.add("join", connection="c2", room=script.vocabulary.room(0))
         script.settle()

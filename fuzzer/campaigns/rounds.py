@@ -56,7 +56,7 @@ SCHEDULES = 24
 OPENING = 6
 """Schedules of each opening, at most: what is common shows in the first few, and the next situation is due."""
 
-AMONG = 650
+AMONG = 700
 """Executions of all openings: of a target with many, each has fewer, since what nobody has thought of is due too."""
 
 REPEATED = 600
