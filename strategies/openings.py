@@ -141,8 +141,8 @@ def _openings(vocabulary: Vocabulary, moments: Sequence[float], night: float | N
         if vocabulary.offers(end):
             yield partial(scenes.login_ended, speech=speeches[0], ends=end, slow=lasts, other=0)
     if vocabulary.offers("clean_up"):
-        for lasts, other in product((True, False), (None, 1)):
-            yield partial(scenes.login_ended, speech=speeches[0], ends="clean_up", slow=lasts, other=other)
+        for lasts, beside in product((True, False), (None, 1)):
+            yield partial(scenes.login_ended, speech=speeches[0], ends="clean_up", slow=lasts, other=beside)
     if "run_agent" in speeches:
         for end in ends[:2]:
             if vocabulary.offers(end):
