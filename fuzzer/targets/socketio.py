@@ -17,6 +17,7 @@ from ..core.jsons import read_json
 from .frames import MARKER, carries_any, in_objects, markers
 from .login import Http, HttpLogin
 from .own import Action
+from .presence import Presence, Seen
 from .template_wire import TemplateWire
 from .templates import joined_room, quotes
 from .users import Naming
@@ -54,10 +55,11 @@ class SocketIOWire(TemplateWire):
     ``auth`` goes with the connect packet.  ``first`` lists events, each ``(name, argument)``, sent once the namespace
     is connected (joining a room, say); ``to_user``, ``to_all`` and ``ask`` are the events that emit.  ``join``,
     ``leave`` and ``to_room`` are those of rooms; ``joined`` is the name of the event that answers the first, or it and
-    what its argument contains: ``("joined", {"room": "{room}"})``.  A ``leave`` without ``{room}``, or ``logout``, logs
-    out without hanging up, and ``logged_out`` is the name of the event that answers it; ``rejected`` that of one
-    that turns down what a client has said.  ``placed`` and ``removed`` are those by which the server says that it has
-    put the client into a room of its own choice, or taken it out, each with what its argument contains.
+    what its argument contains: ``("joined", {"room": "{room}"})``.  ``logout``, or a ``leave`` without ``{room}`` where
+    there is no ``join``, logs out without hanging up, and ``logged_out`` is the name of the event that answers it;
+    ``rejected`` that of one that turns down what a client has said.  ``placed`` and ``removed`` are those by which the
+    server says that it has put the client into a room of its own choice, or taken it out, each with what its argument
+    contains.
 
     ``actions`` are operations of the application's own: of each, ``say`` is an event, and ``answer`` names the one that
     answers it, with what its argument contains: ``Action(("edit", {"text": "{event}"}), answer={"edited": {}})``.
@@ -67,7 +69,8 @@ class SocketIOWire(TemplateWire):
     the user it is for, ``sender`` the one that names who said it.  ``before`` is a login over HTTP that comes first;
     ``headers``, and a query in the ``path``, go with the handshake.  ``users`` and ``token`` say what the application
     calls its users, and make their tokens, as `JsonWire`'s do; ``retells`` lists events that tell once more what had
-    come before.
+    come before.  ``online`` says by which events clients are told who is online: their names stand beside what their
+    arguments contain as ``event``, ``Presence({"event": "users"}, left={"event": "left"})``.
 
     An event that answers is named alone, or with what its argument contains: ``rejected=("failed", {"code": 403})``.
     Where it is called `SocketIOWire.ACK`, it is the acknowledgement of what was said, for which clients then ask:
@@ -105,6 +108,7 @@ class SocketIOWire(TemplateWire):
     token: Callable[[Any], str] | None = None
     sender: str | None = None
     retells: Sequence[Answer] = ()
+    online: Presence | None = None
 
     waits_for_ready = True
     has_heartbeats = True
@@ -214,7 +218,23 @@ class SocketIOWire(TemplateWire):
             rejected=self._is(self.rejected, data[:1], arguments, login, tuple(said)),
             retells=any(self._is(one, data[:1], arguments, login) for one in self.retells),
             logged_out=self._is(self.logged_out, data[:1], arguments, login),
+            seen=self._seen(data[:1], arguments),
         )
+
+    def _seen(self, name: Sequence[Any], arguments: Sequence[Any]) -> Seen | None:
+        """What an event says of who is online: its name stands beside what its argument contains, as ``event``."""
+        if self.online is None:
+            return None
+        for argument in arguments or [{}]:
+            said = {"event": name[0]} if name else {}
+            if isinstance(argument, dict):
+                said = {**argument, **said}
+            else:
+                said[self.online.users if isinstance(argument, list) else self.online.user] = argument
+            seen = self.online.read(said, self.user_named)
+            if seen is not None:
+                return seen
+        return None
 
     def _joined(self, name: Sequence[Any], arguments: Sequence[Any], login: Login) -> str | None:
         """The room that an event says was joined: empty where it does not say which; None where it says nothing."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from crosswire.fuzzer import Action, JsonWire, Login, Reading, SocketIOWire, Wire
+from crosswire.fuzzer import Action, JsonWire, Login, Presence, Reading, SocketIOWire, Wire
 from crosswire.fuzzer.core.handshake import Frame
 from crosswire.fuzzer.targets import integer_users
 
@@ -195,7 +195,10 @@ WIRES: dict[str, Wire] = {
         leave=("leave", {"room": "{room}"}),
         to_room=("say", {"room": "{room}", "text": "{event}"}),
     ),
-    "socketio_presence": SocketIOWire(first=[("hello", {})]),
+    "socketio_presence": SocketIOWire(
+        first=[("hello", {})],
+        online=Presence({"event": "ready"}, users="online", came={"event": "online"}, left={"event": "offline"}),
+    ),
     "quart_broker": JsonWire(path=IN_QUERY, ready=READY, user="user", to_user=TO_USER, to_all=TO_ALL),
     "litestar_mailroom": JsonWire(
         path="/mail", headers={"X-User": "{user}"}, ready=READY, user="user", recipient="to", to_user=TO_USER

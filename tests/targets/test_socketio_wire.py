@@ -13,6 +13,7 @@ from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.findings.finding import judged
 from crosswire.fuzzer.search import RandomWalk
 from crosswire.fuzzer.targets import Login, Policy, SocketIOWire, application
+from crosswire.fuzzer.targets.presence import Presence, Seen
 
 from ..schedules import kinds_under
 
@@ -124,3 +125,29 @@ def test_an_answer_names_the_room_that_was_joined(
 ) -> None:
     wire = replace(WIRE, rooms=["r0", "r1"], joined=joined)
     assert wire.read(f'42["joined",{argument}]', LOGIN).joined == room
+
+
+@pytest.mark.parametrize(
+    ("event", "seen"),
+    [
+        ('["users",["u0","u1"]]', Seen(online=("u0", "u1"))),
+        ('["users",{"users":[{"user":"u1"}]}]', Seen(online=("u1",))),
+        ('["came","u1"]', Seen(came="u1")),
+        ('["came",{"user":"u1","event":"left"}]', Seen(came="u1")),
+        ('["left",{"user":"u1"}]', Seen(left="u1")),
+        ('["left"]', Seen()),
+        ('["said",{"user":"u1"}]', None),
+    ],
+)
+def test_an_event_says_who_is_online(event: str, seen: Seen | None) -> None:
+    told = Presence({"event": "users"}, came={"event": "came"}, left={"event": "left"})
+    assert replace(WIRE, online=told).read(f"42{event}", LOGIN).seen == seen
+    assert WIRE.read(f"42{event}", LOGIN).seen is None
+
+
+def test_who_is_said_to_be_online_for_ever_is_found() -> None:
+    wire = SocketIOWire(online=Presence({"event": "lights"}))
+    target = application("tests.applications.lights:app", wire=wire)
+    left = Program((*COMING[:2], Operation("settle"), Operation("disconnect", "c1"), Operation("settle")))
+    assert kinds_under(Worker(target), 3, left) == {"WrongAnswer"}
+    assert kinds_under(Worker(target), 3, Program((*COMING[:2], Operation("settle")))) == set()
