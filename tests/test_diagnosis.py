@@ -391,3 +391,68 @@ def test_an_answer_that_is_told_to_everybody_is_awaited_by_name(tmp_path: Path) 
     tmp_path.joinpath("app.py").write_text(HEAD + named)
     done = crosswire("run", "app:app", "--wire", "app:anybody", "--max-executions", "5", cwd=tmp_path, expect=0)
     assert "No promise broken" in done.stdout
+
+
+WAKES_ONE = """
+app = FastAPI()
+inboxes = {}
+changed = asyncio.Condition()
+
+async def deliver(ws, user):
+    told = 0
+    while True:
+        async with changed:
+            await changed.wait_for(lambda: len(inboxes.get(user, ())) > told)
+            found = inboxes[user][told:]
+        told += len(found)
+        for text in found:
+            await ws.send_json({"text": text})
+
+@app.websocket("/live/{user}")
+async def room(ws: WebSocket, user: str):
+    await ws.accept()
+    delivering = asyncio.create_task(deliver(ws, user))
+    try:
+        while True:
+            said = await ws.receive_json()
+            async with changed:
+                inboxes.setdefault(said["to"], []).append(said["text"])
+                changed.notify()
+    except WebSocketDisconnect:
+        delivering.cancel()
+
+mail = JsonWire(path="/live/{user}", to_user={"to": "{to}", "text": "{event}"})
+"""
+
+TO_THE_HOST = """
+app = FastAPI()
+here = []
+
+@app.websocket("/live/{user}")
+async def room(ws: WebSocket, user: str):
+    await ws.accept()
+    here.append(ws)
+    try:
+        while True:
+            await here[0].send_text(await ws.receive_text())
+    except WebSocketDisconnect:
+        here.remove(ws)
+
+mail = JsonWire(path="/live/{user}", to_user={"to": "{to}", "text": "{event}"})
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "code", "said"),
+    [
+        (WAKES_ONE, 1, "app:app?wire=app:mail: LostEvent (no loss)"),
+        (TO_THE_HOST, 2, "nothing of what c0 sends arrives on c1"),
+    ],
+)
+def test_what_arrives_when_it_is_said_again_is_lost_and_not_misread(
+    tmp_path: Path, source: str, code: int, said: str
+) -> None:
+    tmp_path.joinpath("app.py").write_text(HEAD + source)
+    options = ("--max-executions", "1", "--no-confirm", "--no-cause")
+    done = crosswire("run", "app:app", "--wire", "app:mail", *options, cwd=tmp_path, expect=code)
+    assert said in done.stdout + done.stderr

@@ -147,7 +147,7 @@ class Finishing:
     def _minimised(self, finding: Finding, seconds: float) -> tuple[Finding, bool]:
         until = time.perf_counter() + seconds
         self._worker.alive()
-        return minimise(self._worker, finding, over=lambda: time.perf_counter() >= until)
+        return minimise(self._worker, finding, over=lambda: self._stopped() or time.perf_counter() >= until)
 
 
 Member = TypeVar("Member")

@@ -87,7 +87,7 @@ def _preflight(worker: Worker, promises: frozenset[str]) -> Batch | None:
                 _understood(name, traits, execution, worker.frames)
                 _joined(name, traits.wire, execution, worker.frames)
             except TargetError:
-                if not _understood_otherwise(worker, traits):
+                if not _understood_in_the_end(worker, traits):
                     raise
     batch = Batch(program)
     batch.add(worker.target.name, shown, promises)
@@ -103,13 +103,13 @@ def _called(worker: Worker) -> Program:
     return Program((*operations, Operation("settle"), Operation("disconnect", "c0")))
 
 
-def _understood_otherwise(worker: Worker, traits: WireTraits) -> bool:
-    """Whether what was said in vain arrives where its recipient came first, and it is said twice.
+def _understood_in_the_end(worker: Worker, traits: WireTraits) -> bool:
+    """Whether what was said in vain arrives where it is said twice.
 
     Then the wire speaks the application's protocol, and it is the application that loses what is said.
     """
     remarks = worker.remarks
-    execution = worker.run(_spoken(traits, otherwise=True), InOrder())
+    execution = worker.run(_spoken(traits, times=2), InOrder())
     try:
         _understood(worker.target.name, traits, execution, worker.frames)
         _joined(worker.target.name, traits.wire, execution, worker.frames)
@@ -120,12 +120,10 @@ def _understood_otherwise(worker: Worker, traits: WireTraits) -> bool:
     return True
 
 
-def _spoken(traits: WireTraits, *, otherwise: bool = False) -> Program:
+def _spoken(traits: WireTraits, times: int = 1) -> Program:
     operations = [Operation("connect", "c0", "u0"), Operation("settle")]
-    other = [Operation("connect", "c1", "u1"), Operation("settle")]
-    operations = other + operations if otherwise else operations + other
-    said = _said(traits)
-    operations += said + said if otherwise else said
+    operations += [Operation("connect", "c1", "u1"), Operation("settle")]
+    operations += _said(traits) * times
     return Program((*operations, Operation("disconnect", "c0"), Operation("settle"), Operation("disconnect", "c1")))
 
 
