@@ -39,3 +39,20 @@ def test_a_process_that_ends_itself_by_its_number_ends_no_other() -> None:
     finally:
         alone.close()
     assert raised.value.code == -signal.SIGTERM
+
+
+def test_what_a_target_forks_itself_has_a_number_of_its_own() -> None:
+    def forks(program: Program, chooser: Chooser) -> bool:
+        reading, writing = os.pipe()
+        child = os.fork()
+        if not child:
+            os.write(writing, str(os.getpid()).encode())
+            os._exit(0)
+        os.waitpid(child, 0)
+        return int(os.read(reading, 20)) == child
+
+    alone = Alone(forks)
+    try:
+        assert alone.run(NOTHING, InOrder())
+    finally:
+        alone.close()

@@ -121,22 +121,28 @@ class Finishing:
                 yield Progressed(self._tally, Phase.SHRINKING)
                 with suppress(TargetError):
                     smaller.append((found, *self._minimised(found.finding, share)))
+        known = [(found, found.cause) for found, *_ in smaller]
         for found, finding, minimal in smaller:
+            if self._stopped():
+                break
             yield from self._replaced(found, finding, minimal, confirming=confirming)
         left = self._left() or 0.0
         if explaining and left > LEAST:
             with self._worker.session():
                 yield from self.explain(left)
+        for found, cause in known:  # that of the larger one, where there was no time for another
+            found.cause = found.cause or cause
 
     def _replaced(self, found: Found, finding: Finding, minimal: bool, *, confirming: bool) -> Iterator[CampaignEvent]:
         """Take a smaller counterexample for what was found, unless it is not confirmed where the larger one was."""
         found.minimal = minimal
-        if finding.execution.program != found.finding.execution.program:
+        if finding.execution != found.finding.execution:
             before = found.finding, found.cause, found.confirmation
             found.finding, found.cause, found.confirmation = finding, None, None
             if confirming and before[2] is not None:
                 yield Progressed(self._tally, Phase.CONFIRMING)
-                left = self._left() or 0.0
+                self._worker.alive()
+                left = min(self._left() or 0.0, ENOUGH * self._usual)
                 found.confirmation = NOT_TRIED
                 if left >= LEAST:
                     found.confirmation = confirm(self._worker.target, finding.execution, found.signature, seconds=left)

@@ -79,7 +79,8 @@ def _preflight(worker: Worker, promises: frozenset[str]) -> Batch | None:
                 + (f", raised in {place}" if place else "")
             )
     if isinstance(traits, WireTraits) and execution.history:
-        _answered_alone(name, traits.wire, worker.frames)
+        if not shown.violations:
+            _answered_alone(name, traits.wire, worker.frames)
         if any(isinstance(violation, Deadlock) for violation in shown.violations):
             _let_in(name, traits, execution, [sent for sent in worker.frames if sent.connection == "c0"])
         elif all(isinstance(one, SYMPTOMS) or one.promise == "hygiene" for one in shown.violations):

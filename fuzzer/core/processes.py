@@ -32,4 +32,13 @@ def _kill(process: int, sent: int, /) -> None:
     _send(own_number() if _goes_by is not None and process == _goes_by else process, sent)
 
 
+def _forked() -> None:
+    """In a process that was forked from this one, by whomever: it has a number of its own."""
+    global _goes_by
+    _goes_by = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
+
 os.getpid, os.kill = _number, _kill  # for the life of the process: what puts a target's changes back leaves them alone

@@ -62,9 +62,10 @@ class Overheard(TextIOWrapper):
     remarks: Remarks | None = None
 
     def write(self, text: str, /) -> int:
+        written = super().write(text)
         if self.remarks is not None:
             self.remarks.printed(text)
-        return super().write(text)
+        return written
 
 
 _OVERHEARD = Overheard(open(os.devnull, "wb"), encoding="utf-8")  # noqa: SIM115  # for the life of the process

@@ -260,12 +260,12 @@ class Speaking(Saying):
     def _is_just_in(self, client: WireClient, room: str) -> bool:
         """Whether a client that says that it leaves where it is leaves this room, and no other."""
         mine = client.login.connection
-        refused = any(
-            row.kind == "returned" and row.detail is False and row.connection == mine and self._joins(row.operation)
-            for row in self.history
-        )
+        joins = [row for row in self.history if row.connection == mine and self._joins(row.operation)]
+        refused = any(row.kind == "returned" and row.detail is False for row in joins)
+        begun = {row.operation for row in joins if row.kind == "invoked"}
+        answered = begun <= {row.operation for row in joins if row.kind != "invoked"}
         asked = client.asked[-1:] if self.target.traits.policy.one_room else client.asked
-        return asked == [room] and not refused
+        return asked == [room] and answered and not refused
 
     def _joins(self, number: int | None) -> bool:
         return number is not None and number < len(self.operations) and self.operations[number].kind == "join"

@@ -260,7 +260,8 @@ class WireDriver(Driver, Speaking):
 
     def do_stall(self, number: int, op: Operation, lane: Lane) -> None:
         super().do_stall(number, op, lane)
-        if op.seconds is not None:
+        client = self.clients.get(op.connection or "")
+        if op.seconds is not None and client is not None and client.link.stalled:
             self.stalled_until = max(self.stalled_until, self.loop.time() + op.seconds)
 
     def later(self, seconds: float, act: Callable[..., object], *arguments: object) -> None:

@@ -20,6 +20,7 @@ from ..core.handshake import Sent
 from ..core.history import Content, Detail, EventId, Farewell, Outcome, Refusal, Row, RowKind
 from ..core.http import HttpAnswer
 from ..core.program import AT_ONCE, Operation
+from ..drivers import Remarks
 from ..drivers.base import Lane
 from ..drivers.client import WireClient
 from ..drivers.evidence import brief
@@ -77,6 +78,7 @@ class Crowd(Speaking):
         self.turn_page()
         self.operations: list[Operation] = []
         self.history: list[Row] = []
+        self.remarks = Remarks()
         self.frames: list[Sent] = []
         self.clients: dict[str, WireClient] = {}
         self.made: dict[str, EventId] = {}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,15 +51,25 @@ def class_given(function: Callable[..., Any]) -> Any:
     if not isinstance(body, ast.FunctionDef | ast.AsyncFunctionDef):
         return None
     made: dict[str, ast.expr] = {}
-    for node in ast.walk(body):
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
-            made |= {target.id: node.value.func for target in node.targets if isinstance(target, ast.Name)}
-    for node in ast.walk(body):
+    own = list(_within(body))
+    for node in own:
+        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Call):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            made |= {target.id: node.value.func for target in targets if isinstance(target, ast.Name)}
+    for node in own:
         if isinstance(node, ast.Return) and node.value is not None:
             given = node.value.func if isinstance(node.value, ast.Call) else made.get(ast.unparse(node.value))
             if given is not None:
                 return _meant(given, getattr(function, "__globals__", {}))
     return None
+
+
+def _within(body: ast.AST) -> Iterator[ast.AST]:
+    """What stands in a function, and in none within it."""
+    for node in ast.iter_child_nodes(body):
+        yield node
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+            yield from _within(node)
 
 
 def _meant(written: ast.expr, names: Mapping[str, Any]) -> Any:

@@ -72,7 +72,10 @@ class KernelSockets:
         if here is None or sock.type != socket.SOCK_STREAM or self.starting:
             bind(address)
             return
-        bind((here, 0))
+        try:
+            bind((here, 0))
+        except OSError:  # there is no loopback of that family
+            bind((address[0], 0, *address[2:]))
         port = int(address[1]) or sock.getsockname()[1]
         self.asked[sock.fileno()] = str(address[0]), port
 
