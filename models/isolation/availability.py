@@ -170,7 +170,7 @@ def left_so_many(index: HistoryIndex, b: Breach) -> bool:
 def _may_lie(index: HistoryIndex, event: Event, c: Connection, moment: int) -> bool:
     """Whether a frame with an event may be before a connection that reads: until everything has come to rest."""
     kept = index.policy.kept != "no"
-    if not (kept or c.asked < event.by.began) or event.by.began > moment:
+    if not (kept or c.asked < event.by.ended) or event.by.began > moment:
         return False
     comes = max(event.by.ended, c.asked) if kept else event.by.ended
     return (

@@ -487,6 +487,16 @@ def test_who_has_left_more_unread_than_is_kept_may_be_hung_up_on(
     assert "Dropped" in kinds(story)
 
 
+def test_what_is_under_way_when_it_comes_may_lie_before_a_connection() -> None:
+    story = served("u1")
+    for _ in range(3):
+        story.begin("emit", "c0", "u1", to="u0")
+    story.connect("c1", "u0")
+    story.closed("c1", "closed with 1013: too far behind")
+    assert "Dropped" not in kinds(story, backlog=2)
+    assert "Dropped" in kinds(story, backlog=3) and "Dropped" in kinds(story)
+
+
 def test_nothing_said_before_it_came_lies_before_a_connection_unless_it_is_kept() -> None:
     story = served("u1")
     for _ in range(3):
