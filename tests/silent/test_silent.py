@@ -13,7 +13,7 @@ from .catalogue import SERVERS
 
 HERE = Path(__file__).parent
 
-EXECUTIONS = 120
+EXECUTIONS = 100
 
 
 @pytest.mark.parametrize("name", SERVERS)

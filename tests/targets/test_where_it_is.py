@@ -67,7 +67,7 @@ def test_it_does_not_leave_a_room_in_which_it_is_not() -> None:
 
 
 def test_such_a_server_is_not_accused() -> None:
-    assert not kinds_found(bar(), 150, 1)
+    assert not kinds_found(bar(), 100, 1)
 
 
 def test_such_a_server_that_forgets_who_has_left_is_found_out() -> None:
