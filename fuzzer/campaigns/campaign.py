@@ -159,10 +159,10 @@ class Campaign:
 
     def _for_causes(self) -> float | None:
         """Return the seconds that looking for causes may take."""
-        left = self._left()
-        if left is None or self.plan.seconds is None:
+        seconds, left = self.plan.seconds, self._left()
+        if seconds is None or left is None:
             return None
-        return max(min(self.plan.seconds * CAUSES, left - self._confirming_takes()), 0.0)
+        return max(min(seconds * CAUSES, left - self._confirming_takes()), 0.0)
 
     def _batches(self, worker: Worker) -> Iterator[Batch | None]:
         """Yield the batches of round after round, in order, until the budget is used up; None after each round."""

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from ..engine.execution import TargetError, Worker
 from ..findings.causes import bugs_of, cause_of
-from ..findings.confirm import NOT_TRIED, confirm
+from ..findings.confirm import NOT_TRIED, Confirmation, confirm
 from ..findings.finding import Finding
 from ..findings.minimise import minimise
 from ..findings.tally import Found, Tally
@@ -87,16 +87,18 @@ class Finishing:
             found = self._tally.found[signature]
             if found.confirmation not in (None, NOT_TRIED) or found.finding.fatal:
                 continue
-            self._worker.alive()
             yield Progressed(self._tally, Phase.CONFIRMING)
-            left = self._left()
-            if left is not None and left < LEAST:
-                found.confirmation = NOT_TRIED
-            else:
-                seconds = None if left is None else min(left, most)
-                target = self._worker.target
-                found.confirmation = confirm(target, found.finding.execution, signature, seconds=seconds)
+            found.confirmation = self._tried(found, most)
             yield BugUpdated(self._tally, found)
+
+    def _tried(self, found: Found, most: float) -> Confirmation:
+        """Confirm what was found, in so many seconds at most, where the budget leaves any."""
+        self._worker.alive()
+        left = self._left()
+        if left is not None and left < LEAST:
+            return NOT_TRIED
+        seconds = None if left is None else min(left, most)
+        return confirm(self._worker.target, found.finding.execution, found.signature, seconds=seconds)
 
     def _by_bugs(self) -> list[str]:
         """The signatures of what was found: one of each bug first."""
@@ -141,11 +143,7 @@ class Finishing:
             found.finding, found.cause, found.confirmation = finding, None, None
             if confirming and before[2] is not None:
                 yield Progressed(self._tally, Phase.CONFIRMING)
-                self._worker.alive()
-                left = min(self._left() or 0.0, ENOUGH * self._usual)
-                found.confirmation = NOT_TRIED
-                if left >= LEAST:
-                    found.confirmation = confirm(self._worker.target, finding.execution, found.signature, seconds=left)
+                found.confirmation = self._tried(found, ENOUGH * self._usual)
                 if before[2].verdict == "confirmed" != found.confirmation.verdict:
                     (found.finding, found.cause, found.confirmation), found.minimal = before, False
         yield BugUpdated(self._tally, found)

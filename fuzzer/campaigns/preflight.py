@@ -85,8 +85,7 @@ def _preflight(worker: Worker, promises: frozenset[str]) -> Batch | None:
             _let_in(name, traits, execution, [sent for sent in worker.frames if sent.connection == "c0"])
         elif all(isinstance(one, SYMPTOMS) or one.promise == "hygiene" for one in shown.violations):
             try:
-                _understood(name, traits, execution, worker.frames)
-                _joined(name, traits.wire, execution, worker.frames)
+                _speaks(worker, traits, execution)
             except TargetError:
                 if not _understood_in_the_end(worker, traits):
                     raise
@@ -104,6 +103,12 @@ def _called(worker: Worker) -> Program:
     return Program((*operations, Operation("settle"), Operation("disconnect", "c0")))
 
 
+def _speaks(worker: Worker, traits: WireTraits, execution: Execution) -> None:
+    """Raise `TargetError` unless the wire speaks the application's protocol, as the last execution shows."""
+    _understood(worker.target.name, traits, execution, worker.frames)
+    _joined(worker.target.name, traits.wire, execution, worker.frames)
+
+
 def _understood_in_the_end(worker: Worker, traits: WireTraits) -> bool:
     """Whether what was said in vain arrives where it is said twice.
 
@@ -112,8 +117,7 @@ def _understood_in_the_end(worker: Worker, traits: WireTraits) -> bool:
     remarks = worker.remarks
     execution = worker.run(_spoken(traits, times=2), InOrder())
     try:
-        _understood(worker.target.name, traits, execution, worker.frames)
-        _joined(worker.target.name, traits.wire, execution, worker.frames)
+        _speaks(worker, traits, execution)
     except TargetError:
         return False
     finally:
@@ -255,15 +259,15 @@ def _answered_alone(name: str, wire: Wire, frames: Sequence[Sent]) -> None:
         return
     first, second = ([sent.frame for sent in frames if sent.connection == f"c{number}"] for number in (0, 1))
     for frame in second:
-        reading = wire.read(frame, Login("c1", "u1", "token-u1", "u1"))
-        if reading.ready and reading.user == "u1" and frame in first:
-            theirs = wire.read(frame, Login("c0", "u0", "token-u0", "u0"))
-            if theirs.ready:
-                raise TargetError(
-                    f"{name}: {plain(str(frame))} is taken for the answer to a login (ready=), and is sent to all who "
-                    f"are connected: of two who come at once each would take the other's for its own; "
-                    f'ready={{..., "FIELD": "{{identity}}"}} waits for the one that names the client itself'
-                )
+        own = wire.read(frame, Login("c1", "u1", "token-u1", "u1"))
+        if not (own.ready and own.user == "u1" and frame in first):
+            continue
+        if wire.read(frame, Login("c0", "u0", "token-u0", "u0")).ready:
+            raise TargetError(
+                f"{name}: {plain(str(frame))} is taken for the answer to a login (ready=), and is sent to all who "
+                f"are connected: of two who come at once each would take the other's for its own; "
+                f'ready={{..., "FIELD": "{{identity}}"}} waits for the one that names the client itself'
+            )
 
 
 def _turned_down(wire: Wire, op: Operation, last: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from ...models.isolation import OCCASIONS
+from ...models.isolation import OCCASIONS, PARTS
 from ..core.choices import PROMISES
 from ..core.errors import CrosswireError
 from ..core.program import Program
@@ -195,9 +195,8 @@ def _unexercised(tally: Tally, promises: Collection[str]) -> dict[str, str]:
     """Return the promises that no program could have broken, and why; and parts of promises that nothing demands."""
     if not tally.programs:
         return {}
-    parts = {part: why for part, why in tally.impossible.items() if part not in PROMISES}
     return {
         promise: tally.impossible.get(promise) or f"there was no program in which {OCCASIONS[promise].words}"
         for promise in PROMISES
         if promise in promises and not tally.exercised[promise]
-    } | {part: why for part, why in parts.items() if part.partition(" ")[0] in promises}
+    } | {part: why for part, why in tally.impossible.items() if PARTS.get(part) in promises}

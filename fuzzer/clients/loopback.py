@@ -19,11 +19,10 @@ from websockets.http11 import Response
 from websockets.protocol import State
 
 from ..core.handshake import Frame, Request
-from ..core.history import Farewell
 from ..core.program import Pace
 from .endpoint import END, Endpoint
 from .link import Link, Peer
-from .websocket import shaking_hands
+from .websocket import farewell, shaking_hands
 
 if TYPE_CHECKING:
     from ..world.external import External
@@ -354,12 +353,7 @@ class LoopbackLink(Link):
     def _tell_closed(self) -> None:
         if not self._gone and not self._told_end:
             self._told_end = True
-            close = self._protocol.close_rcvd
-            self.peer.closed(
-                Farewell.of(int(close.code), close.reason)
-                if close is not None
-                else Farewell("the connection was dropped")
-            )
+            self.peer.closed(farewell(self._protocol.close_rcvd))
 
     def _turned_away(self, why: str) -> None:
         if not self._gone and not self._told_end:

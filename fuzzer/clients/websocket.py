@@ -228,7 +228,7 @@ class WebSocketLink(Link):
                 self._fragments.clear()
                 piece.messages.append(data.decode("utf-8", "replace") if self._text else data)
         elif event.opcode is Opcode.CLOSE:
-            piece.farewell = _farewell(self._protocol.close_rcvd)
+            piece.farewell = farewell(self._protocol.close_rcvd)
         elif event.opcode is Opcode.PING:
             piece.heartbeat = True
 
@@ -261,7 +261,7 @@ class WebSocketLink(Link):
     def lost(self) -> None:
         self._over = True
         if self._open:
-            self._told(_farewell(self._protocol.close_rcvd))
+            self._told(farewell(self._protocol.close_rcvd))
         elif not self._gone:
             self._turned_away("the connection was dropped")
 
@@ -272,7 +272,8 @@ class WebSocketLink(Link):
             self.peer.closed(farewell)
 
 
-def _farewell(close: Close | None) -> Farewell:
+def farewell(close: Close | None) -> Farewell:
+    """How a server hung up: by this close frame, or without one."""
     return Farewell.of(int(close.code), close.reason) if close is not None else Farewell("the connection was dropped")
 
 

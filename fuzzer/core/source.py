@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import linecache
 import os
 import re
+from collections.abc import Iterator
 from types import CodeType
 from typing import NamedTuple
 
-__all__ = ("Line", "LineAt", "line_of", "short")
+__all__ = ("Function", "Line", "LineAt", "line_of", "short", "within")
 
 LineAt = tuple[str, int]
 """A source file and a line in it."""
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 INNER = re.compile(r"\.<locals>\.<\w+>$")
 """A comprehension, a generator expression or a lambda at the end of a qualified name: part of what it is written in."""
@@ -54,3 +58,11 @@ def short(file: str) -> str:
     """A file as a reader knows it: from the folder one is in, else its name."""
     near = os.path.relpath(file) if os.path.isabs(file) else file
     return os.path.basename(file) if near.startswith(os.pardir) else near
+
+
+def within(scope: ast.AST) -> Iterator[ast.AST]:
+    """What stands in a module, a class or a function, and in none of those within it."""
+    for node in ast.iter_child_nodes(scope):
+        yield node
+        if not isinstance(node, Function | ast.ClassDef):
+            yield from within(node)

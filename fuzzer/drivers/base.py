@@ -122,8 +122,8 @@ class Driver(ABC):
         self.retained: Retained | None = None
         self.lanes: dict[str, Lane] = {}
         self.stage = 0
-        self.stalled_until = 0.0
-        """when the last of the stalls that have an end of their own is over"""
+        self.due = 0.0
+        """when the last of what the program has put off is done: the end of a stall, say"""
         self.rested_at: float | None = None
         self.moving_to: float | None = None
         self.epilogue = 0
@@ -379,7 +379,7 @@ class Driver(ABC):
         """Until when time may pass before everything counts as at rest: what is left then are timers with a period.
 
         An operation under way is waited for as long as anything comes in; without one, only the program's own doings
-        put the rest off.  A client that stops reading for so many seconds does so whatever else happens.
+        put the rest off, and what it does `later`.
         """
         loop, visible = self.loop, self.loop.visible
         if any(key[0] not in FRAMES for key, _ in visible[self.seen :]):
@@ -388,7 +388,12 @@ class Driver(ABC):
         last = max(self.moved_at, self.rested_at or 0.0)
         longest = last + LONGEST * self.rest
         last = max(last, loop.last_visible if self.under_way() else self.busy_at)
-        return max(min(last, longest) + self.rest, self.stalled_until)
+        return max(min(last, longest) + self.rest, self.due)
+
+    def later(self, seconds: float, act: Callable[..., object], *arguments: object) -> None:
+        """Have something done after so many seconds, whatever else happens or does not."""
+        self.due = max(self.due, self.loop.time() + seconds)
+        self.loop.call_later(seconds, act, *arguments, context=self.context)
 
     def clock_moves(self, busy: float) -> None:
         """The clock is moved past pending events: say whose, since what waits for them is not held up by others.

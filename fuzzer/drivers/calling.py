@@ -153,8 +153,7 @@ class Calling(Driver):
             client.websocket.stall()
             self.record(RowKind.STALLED, number, client.id, None)
             if op.seconds is not None:
-                self.stalled_until = max(self.stalled_until, self.loop.time() + op.seconds)
-                self.loop.call_later(op.seconds, self._resume, number, client, context=self.context)
+                self.later(op.seconds, self._resume, number, client)
         else:
             self._resume(number, client)
 

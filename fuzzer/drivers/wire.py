@@ -171,19 +171,20 @@ class WireDriver(Driver, Speaking):
         if self.ending is not None:
             yield self.ending, self.place(None)
 
+    def place(self, name: str | None) -> Place:
+        """Where the code waits that serves a connection; any code of the target's, where there is none for it."""
+        places = map(waits_at, self._serving(name) or self.loop.targets())
+        return next((place for place in places if place), Place())
+
     def _waits(self, name: str) -> Place:
         """The same, and whether it is for its client's next word that it waits."""
         place, known = self.place(name), self.connections()
-        own = (task for task in self.loop.targets() if self.loop.served_in(task) == name)
-        listens = any(known.listens(task, name) for task in own)
+        listens = any(known.listens(task, name) for task in self._serving(name))
         return Listening(place.function, place.file, place.line) if listens else place
 
-    def place(self, name: str | None) -> Place:
-        """Where the code waits that serves a connection; any code of the target's, where there is none for it."""
-        tasks = self.loop.targets()
-        own = [task for task in tasks if name is not None and self.loop.served_in(task) == name]
-        places = [waits_at(task) for task in own or tasks]
-        return next((place for place in places if place), Place())
+    def _serving(self, name: str | None) -> list[Any]:
+        """The tasks that serve a connection."""
+        return [task for task in self.loop.targets() if name is not None and self.loop.served_in(task) == name]
 
     def observe(self) -> None:
         for name, client in self.clients.items():
@@ -257,12 +258,3 @@ class WireDriver(Driver, Speaking):
             self.left |= there  # it hangs up on all: an exception that says so says nothing new
             self.parted -= there  # nor has it had the leave that any of them took
             self._stop(number)
-
-    def do_stall(self, number: int, op: Operation, lane: Lane) -> None:
-        super().do_stall(number, op, lane)
-        client = self.clients.get(op.connection or "")
-        if op.seconds is not None and client is not None and client.link.stalled:
-            self.stalled_until = max(self.stalled_until, self.loop.time() + op.seconds)
-
-    def later(self, seconds: float, act: Callable[..., object], *arguments: object) -> None:
-        self.loop.call_later(seconds, act, *arguments, context=self.context)

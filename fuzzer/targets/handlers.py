@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-import textwrap
 from collections import ChainMap
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args, get_origin
 
 from ..core.stacks import is_library
+from .scripts import parsed
 
 __all__ = (
     "KINDS",
@@ -91,9 +91,8 @@ def sources_of(endpoint: Any, received: Set[str] = frozenset()) -> Iterator[Sour
         if id(function) in seen:
             continue
         seen.add(id(function))
-        try:
-            tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-        except (OSError, TypeError, SyntaxError):
+        tree = parsed(function)
+        if tree is None:
             continue
         held = given | _received(tree)
         yield Source(function, tree, asked, held)

@@ -8,11 +8,13 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ("Start", "class_given", "start_in")
+from ..core.source import within
+
+__all__ = ("Start", "class_given", "parsed", "start_in")
 
 STARTERS = frozenset({"run", "run_app", "run_forever", "run_until_complete", "run_simple", "start", "serve_forever"})
 """Functions and methods that run an event loop or a server until it ends."""
@@ -31,7 +33,7 @@ class Start:
 
 def start_in(function: Callable[..., Any]) -> Start | None:
     """The call in a plain function's source that starts an event loop or a server; None where there is none."""
-    tree = _source(function)
+    tree = parsed(function)
     if tree is None:
         return None
     for node in ast.walk(tree):
@@ -46,12 +48,12 @@ def start_in(function: Callable[..., Any]) -> Start | None:
 
 def class_given(function: Callable[..., Any]) -> Any:
     """The class, or other callable, of what a function makes in its own body and returns; None where it does not."""
-    tree = _source(function)
+    tree = parsed(function)
     body = tree.body[0] if tree is not None and tree.body else None
     if not isinstance(body, ast.FunctionDef | ast.AsyncFunctionDef):
         return None
     made: dict[str, ast.expr] = {}
-    own = list(_within(body))
+    own = list(within(body))
     for node in own:
         if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Call):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
@@ -64,14 +66,6 @@ def class_given(function: Callable[..., Any]) -> Any:
     return None
 
 
-def _within(body: ast.AST) -> Iterator[ast.AST]:
-    """What stands in a function, and in none within it."""
-    for node in ast.iter_child_nodes(body):
-        yield node
-        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
-            yield from _within(node)
-
-
 def _meant(written: ast.expr, names: Mapping[str, Any]) -> Any:
     """What a dotted name stands for in a module; None where it is no such name, or stands for nothing yet."""
     if isinstance(written, ast.Name):
@@ -81,7 +75,8 @@ def _meant(written: ast.expr, names: Mapping[str, Any]) -> Any:
     return None
 
 
-def _source(function: Callable[..., Any]) -> ast.Module | None:
+def parsed(function: Callable[..., Any]) -> ast.Module | None:
+    """A function's source; None where there is none to read."""
     try:
         return ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, TypeError, SyntaxError):

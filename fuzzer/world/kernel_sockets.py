@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import sys
 import weakref
 from collections.abc import Callable
 from typing import Any
 
 from .insocket import Address
-from .selecting import LOOP_REGISTRIES
-from .server import connection
+from .selecting import forget_loop
 
 __all__ = ("KernelSockets", "OwnListener")
 
@@ -56,9 +54,7 @@ class KernelSockets:
                 sock.close()
         self.asked, self.accepting, self.taken = {}, {}, []
         self.starting = False
-        for module, owner, registry in LOOP_REGISTRIES:
-            if module in sys.modules:
-                getattr(getattr(sys.modules[module], owner, None), registry, {}).pop(self, None)
+        forget_loop(self)
 
     def forget(self: Any, sock: socket.socket) -> None:
         """Watch a socket no more."""
@@ -96,9 +92,7 @@ class KernelSockets:
         """Accept a connection, and know whose it is."""
         number, there = accept()
         if sock.fileno() in self.accepting:
-            end = next((end for end in reversed(self._ends) if end.end.address == there), None)
-            if end is not None:
-                connection.set(end.name)  # for the code that will serve it, which inherits the context
+            self.client_at(there)
         return number, there
 
     def made_kernel(self: Any, sock: socket.socket) -> None:

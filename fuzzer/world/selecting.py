@@ -20,11 +20,18 @@ from .insocket import InSocket, failed
 from .sockets import Sockets
 from .transport import MemoryTransport
 
-__all__ = ("Selecting", "refuse")
+__all__ = ("Selecting", "forget_loop", "refuse")
 
 LOOP_REGISTRIES = (("tornado.ioloop", "IOLoop", "_ioloop_for_asyncio"),)
 """What libraries keep about a loop in dictionaries of their own, by module, class and attribute: one loop serves many
 executions here, and each begins with a loop that no library has seen."""
+
+
+def forget_loop(loop: Any) -> None:
+    """Have libraries know nothing of a loop."""
+    for module, owner, registry in LOOP_REGISTRIES:
+        if module in sys.modules:
+            getattr(getattr(sys.modules[module], owner, None), registry, {}).pop(loop, None)
 
 
 def refuse(name: str) -> Any:
@@ -51,9 +58,7 @@ class Selecting(Sockets):
         self._writers: dict[int, Any] = {}
         self.level = {}
         self.foreign = {}
-        for module, owner, registry in LOOP_REGISTRIES:
-            if module in sys.modules:
-                getattr(getattr(sys.modules[module], owner, None), registry, {}).pop(self, None)
+        forget_loop(self)
 
     def closed_socket(self, fd: int) -> None:
         if fd in self.in_sockets:

@@ -253,6 +253,13 @@ class StockLoop(KernelSockets, Outer, asyncio.SelectorEventLoop):  # type: ignor
         self._ends.append(end)
         self._outside.add(end.name)
 
+    def client_at(self, address: Any) -> FarEnd | None:
+        """The client at an address, if one is, whose connection is accepted now."""
+        end = next((end for end in reversed(self._ends) if end.end.address == address), None)
+        if end is not None:
+            connection.set(end.name)  # for the code that will serve it, which inherits the context
+        return end
+
     def serving(self, name: str) -> bool:
         """Whether any code of the target's that serves a connection is still under way."""
         return any(
@@ -285,13 +292,14 @@ class StockLoop(KernelSockets, Outer, asyncio.SelectorEventLoop):  # type: ignor
         **options: Any,
     ) -> asyncio.Server:
         """A real server on a free port, and one in memory on the port asked for, for the target's own connections."""
-        own = self.accepting.pop(sock.fileno(), None) if sock is not None else None
+        asked = self.asked.get(sock.fileno()) if sock is not None else None
         self.starting = True
         try:
-            if own is not None or (sock is not None and sock.fileno() in self.asked):
+            if asked is not None:
+                self.accepting.pop(sock.fileno(), None)  # asyncio does that
                 server = await asyncio.SelectorEventLoop.create_server(self, protocol_factory, sock=sock, **options)
-                port = self.asked[sock.fileno()][1]
-                self.listening(port, OwnListener(self.asked[sock.fileno()], sock))
+                port = asked[1]
+                self.listening(port, OwnListener(asked, sock))
             else:
                 within = await Networked.create_server(self, protocol_factory, host, port, **options)
                 options.pop("reuse_port", None)
@@ -311,10 +319,7 @@ class StockLoop(KernelSockets, Outer, asyncio.SelectorEventLoop):  # type: ignor
 
     def _make_socket_transport(self, sock: Any, *args: Any, **options: Any) -> Any:
         """asyncio's own way from an accepted socket to a transport: here a client learns which one is its."""
-        peer = sock.getpeername()
-        end = next((end for end in reversed(self._ends) if end.end.address == peer), None)
-        if end is not None:
-            connection.set(end.name)  # for the code that will serve it, which inherits the context
+        end = self.client_at(sock.getpeername())
         transport = super()._make_socket_transport(sock, *args, **options)  # type: ignore[misc]
         if end is not None:
             end.end.served_by(transport, sock)

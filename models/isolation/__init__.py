@@ -27,12 +27,12 @@ from . import (
     offline,
     order,
 )
-from .exercise import OCCASIONS, exercised, impossible
+from .exercise import OCCASIONS, PARTS, exercised, impossible
 from .index import HistoryIndex
 from .verdicts import Breach, Check
 from .violations import Violation
 
-__all__ = ("CHECKS", "OCCASIONS", "exercised", "impossible", "judge", "withheld")
+__all__ = ("CHECKS", "OCCASIONS", "PARTS", "exercised", "impossible", "judge", "withheld")
 
 CHECKS: tuple[Check, ...] = (
     *hearing.CHECKS,

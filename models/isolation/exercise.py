@@ -17,7 +17,7 @@ from .audience import absent, must_hear
 from .index import HistoryIndex
 from .spans import NEVER
 
-__all__ = ("OCCASIONS", "exercised", "impossible")
+__all__ = ("OCCASIONS", "PARTS", "exercised", "impossible")
 
 
 def _strangers(index: HistoryIndex) -> bool:
@@ -131,7 +131,9 @@ def exercised(target: Target, program: Program, history: History) -> frozenset[s
 FOR_SEVERAL = ("broadcast", "emit_to_room")
 
 AMONG_HEARERS = "independence of those who hear the same"
-"""A part of a promise that only a declaration demands."""
+
+PARTS = {AMONG_HEARERS: "independence"}
+"""Parts of promises that only a declaration demands, and of which."""
 
 
 def impossible(target: Target) -> dict[str, str]:

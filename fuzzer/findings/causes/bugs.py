@@ -210,7 +210,9 @@ def _suspect_alike(a: Cause, b: Cause) -> bool:
 
 def _begin_alike(a: Cause, b: Cause) -> bool:
     """Whether the same line, and no other beside it, is suspected first of both, by suspicion only."""
-    return a.weak and b.weak and a.places[:1] == b.places[:1] and [len(place) for place in a.places[:1]] == [1]
+    if not (a.weak and b.weak and a.places and b.places):
+        return False
+    return a.places[0] == b.places[0] and len(a.places[0]) == 1
 
 
 def _suspect_the_same(a: Cause, b: Cause) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
-from ...core.source import Line
+from ...core.source import Function, Line, within
 
 __all__ = ("NOTHING", "SELF", "Access", "access")
 
@@ -32,8 +32,6 @@ TAKING = {
 
 SELF = "self"
 """What a method calls the object it is of."""
-
-Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,15 +218,8 @@ def _made_by(node: Function) -> str | None:
 
 def _bound(scope: ast.AST) -> Iterator[str]:
     """The variables that a module or a function assigns itself."""
-    for node in _within(scope):
+    for node in within(scope):
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
             yield node.id
         elif isinstance(node, ast.arg):
             yield node.arg
-
-
-def _within(scope: ast.AST) -> Iterator[ast.AST]:
-    for node in ast.iter_child_nodes(scope):
-        yield node
-        if not isinstance(node, Function | ast.ClassDef):
-            yield from _within(node)
