@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from contextvars import Context
 from typing import Any, cast
 
-__all__ = ("Entry", "Handle", "TimerHandle", "run_handle")
+__all__ = ("Around", "Entry", "Handle", "TimerHandle", "run_handle", "watched")
+
+Around = Callable[..., object]
+"""Called with a function and what it takes, and calls it so: what runs callbacks, for those who watch what runs."""
 
 Entry = tuple[Callable[..., object] | None, tuple[Any, ...], Context]
 """A callback in the ready queue: ``(callback, args, context)``; a `Handle` where somebody may want to cancel it."""
@@ -53,3 +57,21 @@ def run_handle(handle: Handle) -> None:
     """What a thread has handed over, unless it was cancelled since."""
     if handle[0] is not None:
         handle[0](*handle[1])
+
+
+class _Watched:
+    """Stands for the context of a callback, and has it run in there by whoever watches."""
+
+    __slots__ = ("_around", "_context")
+
+    def __init__(self, context: Context, around: Around) -> None:
+        self._context, self._around = context, around
+
+    def run(self, callback: Callable[..., object], *args: Any) -> object:
+        return self._around(self._context.run, callback, *args)
+
+
+def watched(ready: deque[Entry | Handle], around: Around) -> Entry:
+    """The first of what is ready, to be run by those who watch."""
+    callback, args, context = ready.popleft()
+    return callback, args, cast(Context, _Watched(context, around))

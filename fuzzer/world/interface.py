@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..core.stacks import Place
 from .errors import OutsideWorldError
 from .external import Chooser, External, Key
+from .handles import Around
 
 __all__ = ("DrivenWorld", "World")
 
@@ -117,6 +118,8 @@ class DrivenWorld(Protocol):
     blocked_at: list[tuple[Place, float]]
     last_visible: float
     timers_set: list[tuple[float, float]] | None
+    around: Around | None
+    """What runs each callback, for those who watch what runs; looked at when an execution begins."""
 
     @property
     def instant(self) -> float:

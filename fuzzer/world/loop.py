@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterable
 from contextlib import suppress
 from contextvars import Context, copy_context
+from functools import partial
 from itertools import repeat
 from types import BuiltinFunctionType, MethodType
 from typing import Any, cast
@@ -27,7 +28,7 @@ from .entropy import Entropy
 from .errors import Interrupted, TargetBlockedError
 from .external import Chooser, External, InOrder, operation
 from .generators import close_unfinished
-from .handles import Entry, Handle, run_handle
+from .handles import Entry, Handle, run_handle, watched
 from .identity import NumberedFuture, NumberedTask
 from .lockstep import Lockstep, member_here
 from .outer import BUSY, unheard
@@ -175,7 +176,7 @@ class WorldLoop(Selecting, Timers, asyncio.AbstractEventLoop):  # type: ignore[m
 
     def _loop(self) -> None:
         ready, pending, timers = self._ready, self.pending, self._timers
-        popleft = ready.popleft
+        popleft = ready.popleft if self.around is None else partial(watched, ready, self.around)
         iterations, most = 0, MAX_ITERATIONS
         idle, busy = self._choose_idle, self._choose_busy
         event: External | None

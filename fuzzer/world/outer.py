@@ -19,6 +19,7 @@ from ..core.stacks import Caller, Place, awaited_by, called_from, innermost
 from .entropy import CLOCK_START, WAYS_OUT, Entropy
 from .errors import OutsideWorldError
 from .external import CARRY_ON, CLOCK, LATE, NO_VARIABLES, Chooser, External, InOrder, Key, operation_number, option
+from .handles import Around
 from .identity import restart
 from .lockstep import Lockstep, here, member_here
 from .network import Networked
@@ -64,6 +65,9 @@ class Outer(Tasks, Networked):
 
     over: Callable[[], None]
     """Told that the execution is over where tasks clean up before `run_world` returns: that is no part of it."""
+
+    around: Around | None = None
+    """What runs each callback, for those who watch what runs; looked at when an execution begins."""
 
     timers_set: list[tuple[float, float]] | None = None
     """Where a list is put here, it is told of every timer: when it was set, and for how long, in seconds."""

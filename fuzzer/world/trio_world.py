@@ -14,6 +14,7 @@ import heapq
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from contextvars import Context, copy_context
+from functools import partial
 from itertools import count
 from math import inf
 from typing import Any, cast
@@ -227,7 +228,8 @@ class TrioWorld(TrioSockets, TimerHeap):
         return True
 
     def _loop(self, run: Run) -> None:
-        runner, step, due, settle = run.runner, run.step, self.lockstep.due, self.lockstep.settle
+        runner, due, settle = run.runner, self.lockstep.due, self.lockstep.settle
+        step = run.step if self.around is None else partial(self.around, run.step)
         for iterations in count():
             if iterations >= MAX_ITERATIONS + self.granted:
                 self.spinning = True

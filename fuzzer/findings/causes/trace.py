@@ -1,8 +1,8 @@
 """What the target's own code does in one execution: which lines run after which event, and where tasks wait.
 
 By `sys.monitoring` (PEP 669) where there is one, which is told of the target's own code only and sees every thread;
-before CPython 3.12 by ``sys.settrace``, which makes an execution take five to ten times as long and sees the loop's
-thread.
+before CPython 3.12 by ``sys.settrace``, which makes all that runs under it a few times slower, sees the loop's thread,
+and so is on only while the loop runs a callback.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from dis import opmap
+from functools import cached_property
 from itertools import islice
 from traceback import walk_tb
 from types import CodeType, FrameType, TracebackType
@@ -26,6 +27,7 @@ from ...core.stacks import coroutine, is_own, suspended
 from ...engine.execution import Execution, Worker
 from ...world import Chooser
 from ...world.external import CARRY_ON, External, operation_number
+from ...world.handles import Around
 from .sharing import SELF
 
 __all__ = ("Chain", "Element", "Held", "Pause", "Trace", "connection_of", "traced")
@@ -55,7 +57,7 @@ class Pause:
     locks: dict[int, Held]
 
 
-@dataclass(slots=True)
+@dataclass
 class Trace:
     """What the target's own code did in one execution.
 
@@ -85,16 +87,34 @@ class Trace:
     """event -> how many lines had run when it became visible"""
     rests: set[Line] = field(default_factory=set)
     """where tasks wait when everything has come to rest"""
-    owners: dict[Line, dict[int, set[int]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(set)))
-    """line of a method -> task -> the ids of the objects it ran for; two that did not live at once may share one"""
-    at: dict[Line, list[int]] = field(default_factory=lambda: defaultdict(list))
-    """line -> how many rows the history had whenever it ran"""
+    served: list[int | None] = field(default_factory=list)
+    """beside each line of the sequence, the id of the object that its method ran for"""
     behalf: dict[int, int] = field(default_factory=dict)
     names: dict[int, str] = field(default_factory=dict)
     locks: dict[int, dict[int, Held]] = field(default_factory=dict)
     """event -> task -> the lock that it waited for when the event became visible"""
     pauses: list[Pause] = field(default_factory=list)
     """where tasks waited whenever time passed, if that was asked for"""
+
+    @cached_property
+    def at(self) -> dict[Line, list[int]]:
+        """Line -> how many rows the history had whenever it ran; to be asked for when the execution is over."""
+        found: dict[Line, list[int]] = defaultdict(list)
+        for line, _, rows in self.sequence:
+            found[line].append(rows)
+        return found
+
+    @cached_property
+    def owners(self) -> dict[Line, dict[int, set[int]]]:
+        """Line of a method -> task -> the ids of the objects it ran for; two that did not live at once may share one.
+
+        To be asked for when the execution is over.
+        """
+        found: dict[Line, dict[int, set[int]]] = defaultdict(lambda: defaultdict(set))
+        for (line, task, _), owner in zip(self.sequence, self.served, strict=True):
+            if owner is not None:
+                found[line][task].add(owner)
+        return found
 
     def lines(self) -> set[Line]:
         return {line for tasks in self.runs.values() for lines in tasks.values() for line in lines}
@@ -149,7 +169,9 @@ class _Tracer:
         self._numbers: dict[int, int] = {}
         self._alive: list[Any] = []  # so that no two have one id
         self._locks: dict[int, tuple[Any, Line | None]] = {}
-        self._lines: dict[tuple[CodeType, int], Line] = {}
+        self._lines: dict[int, dict[int, Line]] = {}
+        self._turn = (-1, -1)
+        self._run: list[Line] = []
 
     # -- as a chooser ------------------------------
 
@@ -203,34 +225,44 @@ class _Tracer:
         return number
 
     def _line(self, code: CodeType, number: int) -> Line:
-        known = self._lines.get((code, number))
+        lines = self.lines_of(code)
+        known = lines.get(number)
         if known is None:
-            known = self._lines[code, number] = line_of(code, number)
+            known = lines[number] = line_of(code, number)
+        return known
+
+    def lines_of(self, code: CodeType) -> dict[int, Line]:
+        """The lines of a code object by their numbers, as far as they were asked for."""
+        known = self._lines.get(id(code))  # the hash of a code object is one of all that is in it
+        if known is None:
+            self._alive.append(code)
+            known = self._lines[id(code)] = {}
         return known
 
     # -- what runs ------------------------------
 
-    def ran(self, frame: FrameType, number: int) -> None:
+    def ran(self, code: CodeType, number: int, owner: int | None) -> None:
+        """A line of the target's own runs, of a method for the object of this id."""
         loop, trace = self._loop, self.trace
         if loop.chooser is not self:
             return  # the execution is over, and the loop clears up
-        code = frame.f_code
         at = self._line(code, number)
         rows = len(self._worker.rows)
-        trace.rows.extend([self.last] * (rows - len(trace.rows)))
+        if rows > len(trace.rows):
+            trace.rows.extend([self.last] * (rows - len(trace.rows)))
         self.last = at
         task = loop.current_task()
         if task is None:  # a callback, a thread, or the engine that asks what the target says of itself
             return
         event, runner = len(loop.visible), self._number(task)
-        trace.runs[event][runner].append(at)
-        trace.began.setdefault(event, rows)
+        if (event, runner) != self._turn:
+            self._turn, self._run = (event, runner), trace.runs[event][runner]
+            trace.began.setdefault(event, rows)
+        self._run.append(at)
         if loop.last_visible >= loop.instant - PROMPT:
             trace.prompt[event][runner].append(at)
-        trace.at[at].append(rows)
         trace.sequence.append((at, runner, rows))
-        if code.co_argcount and code.co_varnames[0] == SELF:
-            trace.owners[at][runner].add(id(frame.f_locals.get(SELF)))
+        trace.served.append(owner)
 
     def raised(self, code: CodeType, number: int, error: type[BaseException]) -> None:
         if self._loop.chooser is self and not issubclass(error, ENDINGS):
@@ -256,6 +288,10 @@ class _Tracer:
         own = [(at.f_code, number) for at, number in walk_tb(trace) if is_own(at.f_code.co_filename)]
         if own:
             self.trace.escapes.add((self._line(*own[-1]), error.__name__))
+
+    def around(self, around: Around | None) -> None:
+        """Have each callback that the loop runs run by this."""
+        self._loop.around = around
 
     @contextmanager
     def watching(self, pauses: bool) -> Iterator[None]:
@@ -314,6 +350,14 @@ LETS_GO: CodeType = asyncio.Lock.release.__code__
 """The code of asyncio's lock: who takes one is told by what it returns to, and nothing of its own is touched."""
 
 
+def _served(frame: FrameType) -> int | None:
+    """The id of the object that a method's frame runs for."""
+    code = frame.f_code
+    if code.co_argcount and code.co_varnames[0] == SELF:
+        return id(frame.f_locals.get(SELF))
+    return None
+
+
 def _wanted(task: Any) -> int:
     """The id of the lock that a task waits for, 0 where for none."""
     locks = [frame.f_locals.get("self") for frame in suspended(task) if frame.f_code is TAKES]
@@ -328,45 +372,76 @@ def _heard(tracer: _Tracer) -> Iterator[None]:
             yield
         return
 
+    before = sys.gettrace()
     passing: dict[FrameType, Any] = {}
     handled: set[FrameType] = set()
+    hearing: dict[int, Callable[[FrameType], Any]] = {}
+    kept: list[CodeType] = []  # so that no two have one id
 
-    def local(frame: FrameType, event: str, argument: Any) -> Any:
-        if event == "line":
-            if frame in passing:
-                handled.add(frame)
-            tracer.ran(frame, frame.f_lineno)
-        elif event == "exception":
-            passing[frame] = argument
-            handled.discard(frame)
-            if argument[2] is None or argument[2].tb_next is None:
-                tracer.raised(frame.f_code, frame.f_lineno, argument[0])
-            else:
-                tracer.arrived(argument[0], argument[2])
-        elif event == "return" and (left := passing.pop(frame, None)) is not None:
-            if frame not in handled or frame.f_code.co_code[frame.f_lasti] == RERAISE:
-                tracer.unwound(frame, left[0], left[2])
-            handled.discard(frame)
+    def following(frame: FrameType) -> Any:
+        """Return what hears of a frame of the target's own."""
+        code, owner = frame.f_code, _served(frame)
+
+        def local(frame: FrameType, event: str, argument: Any) -> Any:
+            if event == "line":
+                if passing and frame in passing:
+                    handled.add(frame)
+                tracer.ran(code, frame.f_lineno, owner)
+            elif event == "exception":
+                passing[frame] = argument
+                handled.discard(frame)
+                if argument[2] is None or argument[2].tb_next is None:
+                    tracer.raised(code, frame.f_lineno, argument[0])
+                else:
+                    tracer.arrived(argument[0], argument[2])
+            elif event == "return" and passing and (left := passing.pop(frame, None)) is not None:
+                if frame not in handled or code.co_code[frame.f_lasti] == RERAISE:
+                    tracer.unwound(frame, left[0], left[2])
+                handled.discard(frame)
+            return local
+
         return local
 
-    def locking(frame: FrameType, event: str, argument: Any) -> Any:
-        if event == "return" and frame.f_code is LETS_GO:
+    def lets_go(frame: FrameType, event: str, argument: Any) -> Any:
+        if event == "return":
             tracer.let_go(frame)
-        elif event == "return" and argument is True:
+        return lets_go
+
+    def takes(frame: FrameType, event: str, argument: Any) -> Any:
+        if event == "return" and argument is True:
             tracer.took(frame)
-        return locking
+        return takes
+
+    def known(code: CodeType) -> Callable[[FrameType], Any]:
+        """Return what says who hears of a frame that runs such code."""
+        if code is TAKES or code is LETS_GO:
+            return lambda _: takes if code is TAKES else lets_go
+        return following if is_own(code.co_filename) else _deaf
 
     def entered(frame: FrameType, event: str, argument: Any) -> Any:
-        if frame.f_code is TAKES or frame.f_code is LETS_GO:
-            return locking
-        return local if is_own(frame.f_code.co_filename) else None
+        code = frame.f_code
+        hears = hearing.get(id(code))
+        if hears is None:
+            kept.append(code)
+            hears = hearing[id(code)] = known(code)
+        return hears(frame)
 
-    before = sys.gettrace()
-    sys.settrace(entered)
+    def around(run: Callable[..., object], *args: Any) -> object:
+        sys.settrace(entered)
+        try:
+            return run(*args)
+        finally:
+            sys.settrace(before)
+
+    tracer.around(around)
     try:
         yield
     finally:
-        sys.settrace(before)
+        tracer.around(None)
+
+
+def _deaf(frame: FrameType) -> None:
+    """Nobody hears of a frame that is not the target's own."""
 
 
 if sys.version_info >= (3, 12):
@@ -382,7 +457,7 @@ if sys.version_info >= (3, 12):
         def line(code: CodeType, number: int) -> Any:
             if not is_own(code.co_filename):
                 return monitoring.DISABLE
-            tracer.ran(sys._getframe(1), number)
+            tracer.ran(code, number, _served(sys._getframe(1)))
             return None
 
         def raises(code: CodeType, offset: int, error: BaseException) -> None:
