@@ -149,10 +149,11 @@ def explained(target: str, seed: int, seconds: float, executions: int | None = N
     if server is not None:
         executions = executions or server.executions
     plan = Plan(seed=seed, seconds=None if executions else seconds, executions=executions)
-    tally = Campaign(resolve(target), plan).run()
+    adapter = resolve(target)
+    tally = Campaign(adapter, plan).run()
     causes = {signature: found.cause for signature, found in tally.found.items()}
     findings = {signature: found.finding for signature, found in tally.found.items()}
-    bug = {signature: group[0] for group in bugs_of(causes, findings) for signature in group}
+    bug = {signature: group[0] for group in bugs_of(causes, findings, adapter) for signature in group}
     known = []
     for signature, found in tally.found.items():
         looks = bugs_in(server, found.finding) if server is not None else defects_of(target, found.finding)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import product, zip_longest
 from math import inf
 from typing import TypeVar
 
 from ..engine.execution import TargetError, Worker
-from ..findings.causes import bugs_of, cause_of
+from ..findings.causes import Cause, bugs_of, cause_of, known_at_once
 from ..findings.confirm import NOT_TRIED, Confirmation, confirm
 from ..findings.finding import Finding
 from ..findings.minimise import minimise
@@ -55,7 +55,11 @@ class Finishing:
         def over() -> bool:
             return self._stopped() or (allowed is not None and time.perf_counter() - began >= allowed)
 
-        todo = self._unexplained()
+        at_once: dict[str, Cause] = {}
+        if allowed is not None:  # there may not be time for each
+            yield Progressed(self._tally, Phase.EXPLAINING)
+            at_once = self._known_at_once(over)
+        todo = self._unexplained(at_once)
         for number, found in enumerate(todo):
             if over():
                 break
@@ -68,14 +72,38 @@ class Finishing:
                 found.cause = cause_of(self._worker, found.finding, over, share)
             if found.cause is not None:
                 yield BugUpdated(self._tally, found)
-
-    def _unexplained(self) -> list[Found]:
-        """Return the findings of which no cause is known: one of each kind first, of each the minimal ones first."""
-        kinds: dict[str, list[Found]] = defaultdict(list)
-        for found in sorted(self._tally.found.values(), key=lambda found: not found.minimal):
+        for signature, cause in at_once.items():
+            found = self._tally.found[signature]
             if found.cause is None:
-                kinds[found.finding.violation.kind].append(found)
-        return _in_turns(kinds.values())
+                found.cause = cause
+                yield BugUpdated(self._tally, found)
+
+    def _known_at_once(self, over: Callable[[], bool]) -> dict[str, Cause]:
+        """Return the causes that one execution tells: what goes on for long may leave no time for others."""
+        known: dict[str, Cause] = {}
+        for signature, found in self._tally.found.items():
+            if found.cause is None and not over():
+                self._worker.alive()
+                with suppress(TargetError):
+                    cause = known_at_once(self._worker, found.finding)
+                    if cause is not None:
+                        known[signature] = cause
+        return known
+
+    def _unexplained(self, at_once: Mapping[str, Cause]) -> list[Found]:
+        """Return the findings without a cause, those first that are not of one bug with others by what is known."""
+        tally = self._tally
+        causes = {signature: found.cause or at_once.get(signature) for signature, found in tally.found.items()}
+        findings = {signature: found.finding for signature, found in tally.found.items()}
+        first: list[Found] = []
+        others: list[Found] = []
+        for bug in bugs_of(causes, findings, self._worker.target):
+            explained = any(tally.found[signature].cause is not None for signature in bug)
+            for found in _small_first(tally.found[signature] for signature in bug):
+                if found.cause is None:
+                    (others if explained else first).append(found)
+                    explained = True
+        return [*_kinds_in_turns(first), *_kinds_in_turns(others)]
 
     def confirm(self) -> Iterator[CampaignEvent]:
         """Run what was found on asyncio's own loop while the budget lasts, one symptom of each bug first.
@@ -152,6 +180,18 @@ class Finishing:
         until = time.perf_counter() + seconds
         self._worker.alive()
         return minimise(self._worker, finding, over=lambda: self._stopped() or time.perf_counter() >= until)
+
+
+def _small_first(found: Iterable[Found]) -> list[Found]:
+    return sorted(found, key=lambda one: not one.minimal)
+
+
+def _kinds_in_turns(found: Iterable[Found]) -> list[Found]:
+    """One of each kind first, of each the minimal ones first."""
+    kinds: dict[str, list[Found]] = defaultdict(list)
+    for one in _small_first(found):
+        kinds[one.finding.violation.kind].append(one)
+    return _in_turns(kinds.values())
 
 
 Member = TypeVar("Member")

@@ -2,7 +2,7 @@
 
 from .bugs import bugs_of, joined, perhaps
 from .cause import Cause, Reason
-from .diagnosis import cause_of
+from .diagnosis import cause_of, known_at_once
 from .experiments import Change, Flip, Strength
 from .story import Cell, Step, Story, story_of
 from .windows import Window
@@ -24,6 +24,7 @@ __all__ = (
     "event_in_words",
     "in_lines",
     "joined",
+    "known_at_once",
     "perhaps",
     "places_in_words",
     "roles",

@@ -16,7 +16,7 @@ import inspect
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ....models.isolation.violations import Violation
 from ...core.history import RowKind
@@ -35,7 +35,7 @@ from .suspicion import Suspicion
 from .trace import Trace, traced
 from .windows import Window
 
-__all__ = ("cause_of",)
+__all__ = ("cause_of", "known_at_once")
 
 HALF = 0.5
 """The part of a finding's time that its spectrum has; the rest is for trying what else would have come of it."""
@@ -56,22 +56,13 @@ def cause_of(
     Takes some seventy executions, fewer where these would take longer than so many ``seconds``; none is begun once
     ``over`` says so.
     """
-    if finding.fatal or finding.execution.blocked is not None:  # each execution would cost as much as an end does
-        return None
     budget = Budget(over)
     began = time.perf_counter()
-    as_found, held = Recorded(finding.execution.schedule), finding.violation.kind == "HeadOfLineBlocking"
-    execution, trace = traced(worker, finding.execution.program, as_found, pauses=held)
-    budget.executions += 1
-    enough = EXECUTIONS if seconds is None else int(seconds * HALF / max(time.perf_counter() - began, 1e-6))
-    signature = finding.violation.signature(worker.target.name)
-    there = {v.signature(worker.target.name): v for v in reversed(judged(worker, execution).violations)}
-    if signature not in there or not trace.at:
+    seen = _seen(worker, finding, budget)
+    if seen is None:
         return None
-    finding = replace(finding, violation=there[signature], execution=execution)
-    glue = _glue(worker, trace)
-    stuck = next((v for v in there.values() if v.kind == "Deadlock"), None)
-    known = deadlock(finding, stuck, trace, glue) or held_up(finding, trace, glue) or told(finding, trace)
+    enough = EXECUTIONS if seconds is None else int(seconds * HALF / max(time.perf_counter() - began, 1e-6))
+    finding, trace, there, glue, known = seen
     counts = spectrum(worker, finding, budget, min(max(enough, FEWEST), EXECUTIONS))
     look = Suspicion(finding, frozenset(there), trace, counts, glue)
     cause = known or look.raised() or _experimented(worker, look, budget) or look.line()
@@ -99,6 +90,50 @@ def cause_of(
         executions=budget.executions,
         cut=budget.cut,
     )
+
+
+def known_at_once(worker: Worker, finding: Finding) -> Cause | None:
+    """What one execution tells of a cause, where the model or the world knows it; what is suspected is left out."""
+    seen = _seen(worker, finding, Budget())
+    if seen is None or seen.known is None:
+        return None
+    finding = seen.finding
+    return replace(
+        seen.known,
+        kin=finding.violation.kin,
+        besides=_besides(finding, seen.there),
+        shape=shape(finding.execution.program),
+        executions=1,
+        cut=True,
+    )
+
+
+class _Seen(NamedTuple):
+    """A finding's own execution: what it shows, and what is known of its cause without any other."""
+
+    finding: Finding
+    trace: Trace
+    there: Mapping[str, Violation]
+    glue: str | None
+    known: Cause | None
+
+
+def _seen(worker: Worker, finding: Finding, budget: Budget) -> _Seen | None:
+    """The finding's own execution, watched; None where it does not show, or nothing of the target's is seen to run."""
+    if finding.fatal or finding.execution.blocked is not None:  # each execution would cost as much as an end does
+        return None
+    as_found, held = Recorded(finding.execution.schedule), finding.violation.kind == "HeadOfLineBlocking"
+    execution, trace = traced(worker, finding.execution.program, as_found, pauses=held)
+    budget.executions += 1
+    signature = finding.violation.signature(worker.target.name)
+    there = {v.signature(worker.target.name): v for v in reversed(judged(worker, execution).violations)}
+    if signature not in there or not trace.at:
+        return None
+    finding = replace(finding, violation=there[signature], execution=execution)
+    glue = _glue(worker, trace)
+    stuck = next((v for v in there.values() if v.kind == "Deadlock"), None)
+    known = deadlock(finding, stuck, trace, glue) or held_up(finding, trace, glue) or told(finding, trace)
+    return _Seen(finding, trace, there, glue, known)
 
 
 def _besides(finding: Finding, there: Mapping[str, Violation]) -> frozenset[str]:
