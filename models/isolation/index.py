@@ -54,6 +54,8 @@ class HistoryIndex:
         self.events: dict[EventId, Event] = {}
         self.rests: list[int] = []
         self.marks: dict[RowKind, list[int]] = defaultdict(list)
+        self._kept_busy = 0.0, -1.0
+        """when the machine was last busy with something else, from when until when"""
         """Rows that checks read themselves."""
         self.instead: dict[tuple[int, str], list[int]] = defaultdict(list)
         """(operation, connection): rows of frames sent during it that carry no event."""
@@ -300,7 +302,8 @@ class HistoryIndex:
             return
         assert isinstance(detail, Content)
         deliveries = self._deliver(detail, c, row)
-        c.in_flight.append((row, time, deliveries))
+        began, until = self._kept_busy
+        c.in_flight.append((row, began if until == round(time, 3) else time, deliveries))
         if not self.by_wire:
             c.heard_at = time
         if not deliveries and number is not None:
@@ -357,6 +360,7 @@ class HistoryIndex:
         """The target learns only after so many seconds of what has just been read: for it, that took as much longer."""
         self.marks[RowKind.BUSY].append(row)
         assert isinstance(detail, float | int)
+        self._kept_busy = time, round(time + detail, 3)  # what it sends next, it may have begun to send before
         for other in self.connections.values():
             if other.waited is not None and other.waited[2] == time:
                 sent, sent_at, _ = other.waited

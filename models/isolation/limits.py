@@ -110,10 +110,13 @@ def _overtaken(index: HistoryIndex, b: Breach, most: int | None, everybody: bool
 
 
 def _made_room(index: HistoryIndex, b: Breach, most: int | None, everybody: bool) -> bool:
-    """Whether a connection may have been closed for a newcomer; or was one itself, and refused at second thought."""
+    """Whether a connection may have been closed for a newcomer; or was one itself, and refused at second thought.
+
+    Who came when all others had been let in is the newest: nobody's newcomer closes it.
+    """
     c = b.connection
     if index.policy.may_close_older:
-        return _crowded(index, b, most, everybody)
+        return _overtaken(index, b, most, everybody)
     if most is None or c is None or not index.policy.may_refuse_newcomers:
         return False
     return others_there(index, c, c.asked, c.asked, everybody) >= most

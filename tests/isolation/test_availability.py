@@ -287,6 +287,19 @@ def test_of_two_who_log_in_at_once_either_may_be_the_newcomer(second_asks: str, 
     assert kinds(story, per_user=1, at_limit="refuse") == (["Refused"] if second_asks == "after" else [])
 
 
+@pytest.mark.parametrize("closed", ["older", "newer"])
+@pytest.mark.parametrize("limit", ["per_user", "connections"])
+def test_an_older_one_is_closed_for_a_newcomer_and_never_the_newest(closed: str, limit: str) -> None:
+    """Who came when the other had been let in long ago is the newest: whatever hangs up on it, no newcomer does."""
+    story = served("u0").rest()
+    story.connect("c1", "u0")
+    story.closed("c0" if closed == "older" else "c1", "closed with 4002: taken over")
+    policy: dict[str, Any] = {limit: 1, "at_limit": "close"}
+    assert kinds(story.rest(), **policy) == ([] if closed == "older" else ["Dropped"])
+    made_room = {"per_user": "user_made_room", "connections": "server_made_room"}[limit]
+    assert story.excused(**policy) == ([made_room] if closed == "older" else [])
+
+
 def test_what_is_said_after_does_not_count() -> None:
     story = served("u0").wait(1.5).closed("c0")
     story.begin("emit", "c0", "u0", to="u9")

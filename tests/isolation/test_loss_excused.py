@@ -197,6 +197,20 @@ def test_what_the_machine_takes_to_tell_of_it_is_slowness_too(busy: float, reads
     assert kinds(story.end(number).rest()) == want
 
 
+@pytest.mark.parametrize(
+    ("busy", "pause", "want"), [(0.01, 0.0, []), (0.005, 0.0, ["LostEvent"]), (0.01, 0.5, ["LostEvent"])]
+)
+def test_what_is_sent_when_the_machine_is_free_again_may_have_waited_for_it(
+    busy: float, pause: float, want: list[str]
+) -> None:
+    """A time-out begins where the server says that it sends; that the frame leaves later is the machine's doing."""
+    story = managed("u0", "u1").mark(RowKind.BUSY, busy).wait(busy)
+    if pause:
+        story.wait(pause)
+    story.send("c1").wait(0.99).receive("c1")
+    assert kinds(emit(story)) == want
+
+
 def test_a_frame_that_lies_at_rest_is_slowness_without_end() -> None:
     story = managed("u0", "u1")
     number = story.begin("emit", None, "u0", to="u1")

@@ -28,7 +28,7 @@ from ..finding import Finding, judged
 from .bugs import TOGETHER
 from .cause import Cause, Reason
 from .decisions import way_of_finding
-from .experiments import Change, Flip, Strength, changes, flips
+from .experiments import Change, Flip, Strength, changes, flips, prevents, shows_one_by_one
 from .known import deadlock, held_up, told
 from .spectrum import EXECUTIONS, FEWEST, Budget, shape, spectrum
 from .suspicion import Suspicion
@@ -123,7 +123,7 @@ def _seen(worker: Worker, finding: Finding, budget: Budget) -> _Seen | None:
     if finding.fatal or finding.execution.blocked is not None:  # each execution would cost as much as an end does
         return None
     as_found, held = Recorded(finding.execution.schedule), finding.violation.kind == "HeadOfLineBlocking"
-    execution, trace = traced(worker, finding.execution.program, as_found, pauses=held)
+    execution, trace = traced(worker, finding.execution.program, as_found, pauses=held, objects=True)
     budget.executions += 1
     signature = finding.violation.signature(worker.target.name)
     there = {v.signature(worker.target.name): v for v in reversed(judged(worker, execution).violations)}
@@ -172,13 +172,16 @@ def _experimented(worker: Worker, look: Suspicion, budget: Budget) -> Cause | No
     """What flips and changes say; where all of its class is not gone after any, what is gone after a flip."""
     finding, trace = look.finding, look.trace
     windows: list[tuple[Flip | Change, Window]] = []
-    if finding.execution.schedule.deviations:
+    raced = not shows_one_by_one(worker, finding, budget)
+    if raced and finding.execution.schedule.deviations:
         windows = look.windowed(flips(worker, finding, look.shown, trace, budget))
     enough = [pair for pair in windows if pair[0].strength > Strength.FINDING]
     if enough and not enough[0][1].resting:
         return _ordered(look, enough)
-    for change in changes(worker, finding, look.shown, trace, budget):
+    for change in changes(worker, finding, look.shown, trace, budget, pauses=raced):
         if change.strength > Strength.FINDING:
+            if change.instead is None and not prevents(worker, finding, change, budget, look.counts.until_it_shows):
+                continue  # it was the order of this one execution that the pause has changed
             met = look.windowed([change])
             if met:
                 return _ordered(look, met)

@@ -11,17 +11,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
-from ...core.program import Kind, Operation, Program
+from ...core.program import BARRIERS, Kind, Operation, Program
 from ...core.source import Line
 from ...engine.execution import Execution, Worker
 from ...engine.schedule import BESIDES, Guided, Visible
+from ...search import RandomWalk
+from ...world import InOrder
 from ...world.external import Key
-from ..finding import Finding
+from ..finding import Finding, digest
 from .spectrum import PLAINER, Budget, signatures
 from .trace import Trace, traced
 from .windows import Window, between_events, in_flight, not_in
 
-__all__ = ("Change", "Flip", "Strength", "changes", "flips", "turned")
+__all__ = ("Change", "Flip", "Strength", "changes", "flips", "one_by_one", "prevents", "shows_one_by_one", "turned")
 
 REACH = 4
 """How far an event is moved at most, where no neighbouring pair decides."""
@@ -31,6 +33,9 @@ EQUAL: tuple[Kind, ...] = ("emit_to_thread", "abort", "log_out")
 
 SILENCED = ("OfflineLoss", "HeadOfLineBlocking")
 """After a pause the model asks for less: that these are gone then says nothing about the target."""
+
+UNDER_WAY: tuple[Kind, ...] = ("cancel", "flood", "stall", "unstall")
+"""What is about operations that are under way: once these are over, it would be another program."""
 
 PAUSE = 2.0
 """Virtual seconds between two operations within which whatever is under way comes to its end."""
@@ -175,10 +180,50 @@ def _began(execution: Execution, number: int) -> int | None:
     return next((at for at, (key, _) in enumerate(execution.visible, 1) if key == ("start", number)), None)
 
 
-def changes(worker: Worker, finding: Finding, before: frozenset[str], trace: Trace, budget: Budget) -> list[Change]:
+def one_by_one(program: Program) -> Program:
+    """The same operations, each to its end before the next begins, but for those that would make no sense so."""
+    steps: list[Operation] = []
+    stalled = False
+    for step in program.operations:
+        if steps and not stalled and step.kind not in (*UNDER_WAY, *BARRIERS) and steps[-1].kind not in BARRIERS:
+            steps.append(Operation("settle"))
+        stalled = stalled or step.kind == "stall"
+        steps.append(step)
+    return Program(tuple(steps))
+
+
+def shows_one_by_one(worker: Worker, finding: Finding, budget: Budget) -> bool:
+    """Whether it shows without anything that happens at once: then no order of events decides."""
+    if budget.spent:
+        return False
+    budget.executions += 1
+    execution = worker.run(one_by_one(finding.execution.program), InOrder())
+    return execution.blocked is None and finding.violation.signature(worker.target.name) in signatures(
+        worker, execution
+    )
+
+
+def prevents(worker: Worker, finding: Finding, change: Change, budget: Budget, tries: int) -> bool:
+    """Whether, after a pause, the finding does not come back in another order of events either."""
+    steps = finding.execution.program.operations
+    program = Program((*steps[: change.at], Operation("pause", seconds=PAUSE), *steps[change.at :]))
+    signature, seed = finding.violation.signature(worker.target.name), digest(program)
+    for turn in range(tries):
+        if budget.spent:
+            break
+        budget.executions += 1
+        execution = worker.run(program, RandomWalk(seed + turn))
+        if execution.blocked is None and signature in signatures(worker, execution):
+            return False
+    return True
+
+
+def changes(
+    worker: Worker, finding: Finding, before: frozenset[str], trace: Trace, budget: Budget, *, pauses: bool = True
+) -> list[Change]:
     """What may be said in another way without the finding: a plainer operation, or a pause before one; best first.
 
-    ``before`` are the signatures that the finding's own execution shows.
+    ``before`` are the signatures that the finding's own execution shows; without ``pauses``, only what is said.
     """
     execution = finding.execution
     program, signature = execution.program, finding.violation.signature(worker.target.name)
@@ -191,7 +236,7 @@ def changes(worker: Worker, finding: Finding, before: frozenset[str], trace: Tra
         if step.token not in (None, "valid", "invalid", "expired"):
             plainer = replace(step, token="valid")
             others.append((at, plainer, Program((*steps[:at], plainer, *steps[at + 1 :]))))
-        if at and finding.violation.kind not in SILENCED:
+        if pauses and at and finding.violation.kind not in SILENCED:
             pause = Operation("pause", seconds=PAUSE)
             others.append((at, None, Program((*steps[:at], pause, *steps[at:]))))
     for at, instead, other in others:

@@ -1,8 +1,7 @@
 """What a line of source reads and changes of what tasks share: attributes, and variables of modules and closures.
 
-Told from the source, by names: two lines that say ``.tabs`` are taken to mean one thing, whatever objects they hold,
-unless both say ``self.tabs`` and whoever asks knows whose.  That is enough to say which of the lines that ran had to do
-with each other, and no proof that they had.
+Told from the source, by names: two lines that say ``.tabs`` may mean one thing, whatever objects they hold.  Which
+objects a line has to do with is seen when it runs (`objects`), by what is noted here of its expressions.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from functools import cache
 
 from ...core.source import Function, Line, within
 
-__all__ = ("NOTHING", "SELF", "Access", "access")
+__all__ = ("MODULE", "NOTHING", "Access", "Use", "access")
 
 CHANGING = {
     *("append", "appendleft", "extend", "insert", "remove", "pop", "popitem", "popleft", "clear", "update", "add"),
@@ -30,25 +29,35 @@ TAKING = {
 }
 """Functions whose result is made of what is in their arguments."""
 
-SELF = "self"
-"""What a method calls the object it is of."""
+KEYED = {"get", "pop", "setdefault", "add", "discard", "remove"}
+"""Methods whose first argument says which part of a container they are about."""
+
+MODULE = ""
+"""The scope of a module's own variables."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Use:
+    """What an expression has to do with an object, or with a variable that others can see.
+
+    ``of`` is the expression of the object, or the scope of a variable: the qualified name of its function, or `MODULE`.
+    ``part`` is the attribute, or the variable, or the expression of a container's key; None where it is all of it.
+    """
+
+    of: ast.expr | str
+    part: ast.expr | str | None
+    name: str
+    changes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The names of what a line reads and changes, and the lines of the conditions under which it runs.
-
-    ``own`` are those that it only reads and changes of the object whose method it is in.
-    """
+    """The names of what a line reads and changes, how it says so, and the lines of the conditions it runs under."""
 
     reads: frozenset[str] = frozenset()
     changes: frozenset[str] = frozenset()
     under: frozenset[int] = frozenset()
-    own: frozenset[str] = frozenset()
-
-    @property
-    def touches(self) -> frozenset[str]:
-        return self.reads | self.changes
+    uses: tuple[Use, ...] = ()
 
 
 NOTHING = Access()
@@ -66,13 +75,13 @@ def _accesses(file: str) -> dict[int, Access]:
     except (SyntaxError, ValueError):
         return {}
     found = _Reader(tree)
-    lines = {*found.reads, *found.changes, *found.under}
+    lines = {*found.reads, *found.changes, *found.under, *found.uses}
     return {
         number: Access(
             frozenset(found.reads[number]),
             frozenset(found.changes[number]),
             frozenset(found.under.get(number, ())),
-            frozenset(found.own[number] - found.others[number]),
+            tuple(found.uses[number]),
         )
         for number in lines
     }
@@ -84,11 +93,11 @@ class _Reader:
     def __init__(self, tree: ast.Module) -> None:
         self.reads: dict[int, set[str]] = defaultdict(set)
         self.changes: dict[int, set[str]] = defaultdict(set)
-        self.own: dict[int, set[str]] = defaultdict(set)
-        self.others: dict[int, set[str]] = defaultdict(set)
-        """attributes of ``self``, and whatever else is shared"""
+        self.uses: dict[int, list[Use]] = defaultdict(list)
         self.under: dict[int, tuple[int, ...]] = {}
-        self._shared: list[frozenset[str]] = [frozenset(_bound(tree))]
+        self._shared: list[dict[str, str]] = [dict.fromkeys(_bound(tree), MODULE)]
+        """the variables that others can see, each with its scope"""
+        self._within: tuple[str, ...] = ()
         self._aliases: list[dict[str, frozenset[str]]] = [{}]
         self._conditions: tuple[int, ...] = ()
         self._new: str | None = None
@@ -99,44 +108,64 @@ class _Reader:
         for statement in tree.body:
             self._see(statement)
 
-    def _see(self, node: ast.AST) -> None:
+    def _see(self, node: ast.AST, *, taken_from: bool = False) -> None:
+        """Note what is in a part of the source; of what something is ``taken_from`` not all is read."""
         if isinstance(node, Function):
             self._function(node)
             return
         if isinstance(node, ast.stmt):
             self.under.setdefault(node.lineno, self._conditions)
         self._assigned(node)
+        if not taken_from:
+            self._all_of(node)
         match node:
             case ast.Attribute(value=ast.Name(id=made), ctx=ast.Store()) if made == self._new:
                 return  # nobody else has it yet
-            case ast.Attribute(attr=name, ctx=context):
+            case ast.Attribute(value=value, attr=name, ctx=context):
                 where = self.reads if isinstance(context, ast.Load) else self.changes
                 where[node.lineno].add(name)
-                whose = self.own if isinstance(node.value, ast.Name) and node.value.id == SELF else self.others
-                whose[node.lineno].add(name)
+                self.uses[node.lineno].append(Use(value, name, name, where is self.changes))
+                self._see(value, taken_from=True)
+                return
             case ast.Name(id=name, ctx=context) if name in self._shared[-1]:
                 where = self.reads if isinstance(context, ast.Load) else self.changes
                 where[node.lineno].add(name)
-                self.others[node.lineno].add(name)
+                self.uses[node.lineno].append(Use(self._shared[-1][name], name, name, where is self.changes))
             case ast.Name(id=name, ctx=ast.Load()):
-                meant = self._aliases[-1].get(name, frozenset())
-                self.reads[node.lineno] |= meant
-                self.others[node.lineno] |= meant
-            case ast.Subscript(value=value, ctx=ast.Store() | ast.Del()):
-                self.changes[node.lineno] |= self._meant(value)
+                self.reads[node.lineno] |= self._aliases[-1].get(name, frozenset())
+            case ast.Subscript(value=value, slice=key, ctx=context):
+                changes = not isinstance(context, ast.Load)
+                if changes:
+                    self.changes[node.lineno] |= self._meant(value)
+                self._part_of(value, key, node.lineno, changes=changes)
+                self._see(value, taken_from=True)
+                self._see(key)
+                return
             case ast.AugAssign(target=ast.Subscript(value=value) | value):
                 self.reads[node.lineno] |= self._meant(value)
+            case ast.Compare(left=key, ops=[ast.In() | ast.NotIn()], comparators=[value]):
+                self._part_of(value, key, node.lineno)
+                self._see(key)
+                self._see(value, taken_from=True)
+                return
             case ast.Call(func=ast.Attribute(value=value, attr=method)):
                 if method in CHANGING:
                     self.changes[node.lineno] |= self._meant(value)
                 if method in self._kept:
                     self.reads[node.lineno].add(method)
-                for inner in (value, *node.args, *node.keywords):  # a method's name is no state
+                    self.uses[node.lineno].append(Use(value, method, method))
+                about = node.args[0] if node.args and method in KEYED else None
+                self._part_of(value, about, node.lineno, changes=method in CHANGING)
+                self._see(value, taken_from=True)
+                for inner in (*node.args, *node.keywords):  # a method's name is no state
                     self._see(inner)
                 return
             case _:
                 pass
         before = self._conditions
+        scope = self._within
+        if isinstance(node, ast.ClassDef):
+            self._within = (*scope, node.name)
         for name, value in ast.iter_fields(node):
             if name in ("body", "orelse", "handlers") and isinstance(node, ast.If | ast.While | ast.For | ast.AsyncFor):
                 self._conditions = (*before, node.lineno)
@@ -144,6 +173,20 @@ class _Reader:
                 if isinstance(inner, ast.AST):
                     self._see(inner)
             self._conditions = before
+        self._within = scope
+
+    def _part_of(self, value: ast.expr, key: ast.expr | None, line: int, *, changes: bool = False) -> None:
+        self.uses[line].append(Use(value, key, min(self._meant(value), default=_said(value)), changes))
+
+    def _all_of(self, node: ast.AST) -> None:
+        """Whoever takes a container as a value reads all that is in it."""
+        match node:
+            case ast.Name(ctx=ast.Load()) | ast.Attribute(ctx=ast.Load()) | ast.Subscript(ctx=ast.Load()):
+                self._part_of(node, None, node.lineno)
+            case ast.Call(func=ast.Attribute(attr="get" | "setdefault")):
+                self._part_of(node, None, node.lineno)
+            case _:
+                pass
 
     def _function(self, node: Function) -> None:
         """A function's own variables are nobody else's, but for those that a function within it uses."""
@@ -158,13 +201,21 @@ class _Reader:
             for used in ast.walk(function)
             if isinstance(used, ast.Name)
         }
-        self._shared.append((self._shared[-1] - (own - told)) | (own & inner) | told)
+        outer_scope = self._within
+        self._within = (*outer_scope, getattr(node, "name", "<lambda>"))
+        here = ".".join(self._within)
+        seen = {name: scope for name, scope in self._shared[-1].items() if name not in own - told}
+        seen |= dict.fromkeys((own - told) & inner, here)
+        seen |= {name: self._shared[-1].get(name, MODULE) for name in told}
+        self._shared.append(seen)
         self._aliases.append({})
+        self._within = (*self._within, "<locals>")
         before, self._conditions = self._conditions, ()
         outer, self._new = self._new, _made_by(node)  # a function within may be called once others have it
         for statement in node.body if isinstance(node.body, list) else [node.body]:
             self._see(statement)
         self._conditions, self._new = before, outer
+        self._within = outer_scope
         self._aliases.pop()
         self._shared.pop()
 
@@ -207,6 +258,16 @@ class _Reader:
                 return frozenset().union(*(self._meant(part.iter) for part in parts))
             case _:
                 return frozenset()
+
+
+def _said(value: ast.expr) -> str:
+    """What an expression is called that stands for nothing else."""
+    names = (
+        node.attr if isinstance(node, ast.Attribute) else node.id
+        for node in ast.walk(value)
+        if isinstance(node, ast.Attribute | ast.Name)
+    )
+    return next(names, "")
 
 
 def _made_by(node: Function) -> str | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 from ...core.source import Line
 from ..finding import Finding
 from .cause import Cause, Reason, thrown, weakly
 from .decisions import Way, decisions
 from .experiments import Change, Flip
+from .objects import Objects
 from .sharing import access
 from .spectrum import Spectrum
 from .trace import Element, Trace
@@ -143,7 +144,7 @@ class Suspicion:
         What another function changes, or another task.
         """
         found: dict[Line, list[Line]] = {}
-        last: set[str] = set()
+        last: set[Hashable] = set()
         for at, changed in self._changes(place):
             if not changed <= last:
                 last |= changed
@@ -151,28 +152,38 @@ class Suspicion:
                 found[line] = [line, *self._caller(at)]
         return max(found.values(), key=lambda lines: self.counts.ochiai(("line", lines[0])), default=[])
 
-    def _changes(self, place: Sequence[Line]) -> Iterator[tuple[int, frozenset[str]]]:
+    def _changes(self, place: Sequence[Line]) -> Iterator[tuple[int, frozenset[Hashable]]]:
         """After how many lines another function, or task, changed what of that which a place goes by, the last first.
 
-        A place that no task ran was read last.
+        A place that no task ran was read last: what it goes by is known by name only.
         """
         functions = {line.function for line in place}
         under = {Line(line.file, number, line.function) for line in place for number in access(line).under}
-        reads = set().union(*(access(line).reads for line in (*place, *under)))
-        for line in self.trace.at:  # a property's
-            if line.function.rpartition(".")[2] in reads:
-                reads |= access(line).reads
+        lines = {*place, *under}
+        names = set().union(*(access(line).reads for line in lines))
+        lines |= {line for line in self.trace.at if line.function.rpartition(".")[2] in names}  # a property's
+        names |= set().union(*(access(line).reads for line in lines))
         evidence = self.finding.violation.evidence[-1]
         reader: int | None = None if any(line in self.trace.at for line in place) else -1
+        reads: Objects | None = None
         for at in range(len(self.trace.sequence) - 1, -1, -1):
             line, task, row = self.trace.sequence[at]
             if reader is None and row <= evidence and line in place:
                 reader = task
+                reads = Objects(touch for line in lines for touch in self.trace.touched[line].get(task, ()))
             read = reader is not None and row <= evidence
             elsewhere = read and (line.function not in functions or task != reader)
-            changed = access(line).changes & reads if elsewhere and line not in place else None
-            if changed and not line.function.endswith("__init__"):
-                yield at, changed
+            if not elsewhere or line in place or line.function.endswith("__init__"):
+                continue
+            changed = self._changed(at, reads) if reads is not None else access(line).changes & names
+            if changed:
+                yield at, frozenset(changed)
+
+    def _changed(self, at: int, reads: Objects) -> set[Hashable]:
+        """What is changed, of that which is read, in the line that ran so many lines after the beginning."""
+        line, task, _ = self.trace.sequence[at]
+        touched = self.trace.touched[line].get(task, ())
+        return {(touch.where, touch.part) for touch in touched if touch.changes and reads.same(touch)}
 
     def _caller(self, at: int) -> Iterator[Line]:
         """The line that called the function of the line that ran so many lines after the beginning."""

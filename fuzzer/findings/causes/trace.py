@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from dis import opmap
@@ -28,7 +28,8 @@ from ...engine.execution import Execution, Worker
 from ...world import Chooser
 from ...world.external import CARRY_ON, External, operation_number
 from ...world.handles import Around
-from .sharing import SELF
+from ...world.server import connection
+from .objects import Touched, touches
 
 __all__ = ("Chain", "Element", "Held", "Pause", "Trace", "connection_of", "traced")
 
@@ -87,8 +88,8 @@ class Trace:
     """event -> how many lines had run when it became visible"""
     rests: set[Line] = field(default_factory=set)
     """where tasks wait when everything has come to rest"""
-    served: list[int | None] = field(default_factory=list)
-    """beside each line of the sequence, the id of the object that its method ran for"""
+    touched: Touched = field(default_factory=lambda: defaultdict(lambda: defaultdict(set)))
+    """what lines had to do with, if that was asked for"""
     behalf: dict[int, int] = field(default_factory=dict)
     names: dict[int, str] = field(default_factory=dict)
     locks: dict[int, dict[int, Held]] = field(default_factory=dict)
@@ -102,18 +103,6 @@ class Trace:
         found: dict[Line, list[int]] = defaultdict(list)
         for line, _, rows in self.sequence:
             found[line].append(rows)
-        return found
-
-    @cached_property
-    def owners(self) -> dict[Line, dict[int, set[int]]]:
-        """Line of a method -> task -> the ids of the objects it ran for; two that did not live at once may share one.
-
-        To be asked for when the execution is over.
-        """
-        found: dict[Line, dict[int, set[int]]] = defaultdict(lambda: defaultdict(set))
-        for (line, task, _), owner in zip(self.sequence, self.served, strict=True):
-            if owner is not None:
-                found[line][task].add(owner)
         return found
 
     def lines(self) -> set[Line]:
@@ -136,12 +125,15 @@ class Trace:
         return found
 
 
-def traced(worker: Worker, program: Program, chooser: Chooser, *, pauses: bool = False) -> tuple[Execution, Trace]:
-    """Execute, and see what the target's own code does; with ``pauses``, also where it waits whenever time passes.
+def traced(
+    worker: Worker, program: Program, chooser: Chooser, *, pauses: bool = False, objects: bool = False
+) -> tuple[Execution, Trace]:
+    """Execute, and see what the target's own code does.
 
+    With ``pauses``, also where it waits whenever time passes; with ``objects``, which ones its lines have to do with.
     Where executions have a process each, nothing of it is seen here, and the trace stays empty.
     """
-    tracer = _Tracer(worker, chooser)
+    tracer = _Tracer(worker, chooser, objects=objects)
     with tracer.watching(pauses):
         execution = worker.run(program, tracer)
     tracer.trace.rows.extend([tracer.last] * (len(execution.history) - len(tracer.trace.rows)))
@@ -161,7 +153,7 @@ def connection_of(task: int, trace: Trace, execution: Execution) -> str | None:
 class _Tracer:
     """A chooser that notes where every task waits whenever an event becomes visible, and hears which lines run."""
 
-    def __init__(self, worker: Worker, inner: Chooser) -> None:
+    def __init__(self, worker: Worker, inner: Chooser, *, objects: bool) -> None:
         self.trace = Trace()
         self.last: Line | None = None
         self._noted = 0
@@ -170,6 +162,8 @@ class _Tracer:
         self._alive: list[Any] = []  # so that no two have one id
         self._locks: dict[int, tuple[Any, Line | None]] = {}
         self._lines: dict[int, dict[int, Line]] = {}
+        self._objects = objects
+        self._functions: set[str] = set()
         self._turn = (-1, -1)
         self._run: list[Line] = []
 
@@ -241,8 +235,8 @@ class _Tracer:
 
     # -- what runs ------------------------------
 
-    def ran(self, code: CodeType, number: int, owner: int | None) -> None:
-        """A line of the target's own runs, of a method for the object of this id."""
+    def ran(self, frame: FrameType, code: CodeType, number: int) -> None:
+        """A line of the target's own is about to run."""
         loop, trace = self._loop, self.trace
         if loop.chooser is not self:
             return  # the execution is over, and the loop clears up
@@ -262,7 +256,15 @@ class _Tracer:
         if loop.last_visible >= loop.instant - PROMPT:
             trace.prompt[event][runner].append(at)
         trace.sequence.append((at, runner, rows))
-        trace.served.append(owner)
+        if self._objects:
+            self._functions.add(at.function)
+            trace.touched[at][runner].update(touches(at, frame.f_locals, frame.f_globals, self._whose))
+
+    def _whose(self, function: str) -> Hashable:
+        """For which of a function's calls its variables are told apart, where it runs more than once."""
+        if function not in self._functions:
+            return None
+        return connection.get() or operation_number()
 
     def raised(self, code: CodeType, number: int, error: type[BaseException]) -> None:
         if self._loop.chooser is self and not issubclass(error, ENDINGS):
@@ -350,14 +352,6 @@ LETS_GO: CodeType = asyncio.Lock.release.__code__
 """The code of asyncio's lock: who takes one is told by what it returns to, and nothing of its own is touched."""
 
 
-def _served(frame: FrameType) -> int | None:
-    """The id of the object that a method's frame runs for."""
-    code = frame.f_code
-    if code.co_argcount and code.co_varnames[0] == SELF:
-        return id(frame.f_locals.get(SELF))
-    return None
-
-
 def _wanted(task: Any) -> int:
     """The id of the lock that a task waits for, 0 where for none."""
     locks = [frame.f_locals.get("self") for frame in suspended(task) if frame.f_code is TAKES]
@@ -380,13 +374,13 @@ def _heard(tracer: _Tracer) -> Iterator[None]:
 
     def following(frame: FrameType) -> Any:
         """Return what hears of a frame of the target's own."""
-        code, owner = frame.f_code, _served(frame)
+        code = frame.f_code
 
         def local(frame: FrameType, event: str, argument: Any) -> Any:
             if event == "line":
                 if passing and frame in passing:
                     handled.add(frame)
-                tracer.ran(code, frame.f_lineno, owner)
+                tracer.ran(frame, code, frame.f_lineno)
             elif event == "exception":
                 passing[frame] = argument
                 handled.discard(frame)
@@ -457,7 +451,7 @@ if sys.version_info >= (3, 12):
         def line(code: CodeType, number: int) -> Any:
             if not is_own(code.co_filename):
                 return monitoring.DISABLE
-            tracer.ran(code, number, _served(sys._getframe(1)))
+            tracer.ran(sys._getframe(1), code, number)
             return None
 
         def raises(code: CodeType, offset: int, error: BaseException) -> None:

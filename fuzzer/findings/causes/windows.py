@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise, takewhile
 
 from ...core.source import Line
-from .sharing import Access, access
+from .objects import Objects, Touch
 from .trace import Chain, Trace
 
 __all__ = ("Window", "between_events", "in_flight", "not_in")
@@ -155,37 +155,47 @@ def _shared(
     meanwhile: Sequence[Line],
 ) -> Window:
     """The window of a task that waits in ``chain``, by what it ran before, the last first, and runs after."""
-    earlier, later = _all(before), _all(after)
-    best: tuple[tuple[bool, bool, bool, bool, int], Line, str] | None = None
-    last_of = {line: at for at, line in enumerate(gap)}
+    earlier, later = _objects(trace, before, task), _objects(trace, after, task)
+    best: tuple[tuple[bool, bool, bool, bool, int], Line, Touch, list[Touch]] | None = None
     close = set(meanwhile)
-    for line, at in last_of.items():
-        said = access(line)
-        meets = (said.changes & (later.touches | earlier.reads)) | (said.reads & (later.changes | earlier.changes))
-        for name in meets:
-            if _of_others(trace, task, name, line, {*before, *after}):
-                continue
-            both = name in earlier.touches & later.touches
-            rank = (both, name in said.changes, name in later.touches, line in close, at)
-            if best is None or (rank, name) > (best[0], best[2]):
-                best = rank, line, name
+    for line, at in {line: at for at, line in enumerate(gap)}.items():
+        for theirs in _of_others(trace, line, task):
+            before_it, after_it = earlier.same(theirs), later.same(theirs)
+            if theirs.changes:
+                met = [*after_it, *(mine for mine in before_it if not mine.changes)]
+            else:
+                met = [mine for mine in (*after_it, *before_it) if mine.changes]
+            rank = (bool(before_it and after_it), theirs.changes, bool(after_it), line in close, at)
+            if met and (best is None or rank > best[0]):
+                best = rank, line, theirs, met
     resting = chain[-1] in trace.rests
     if best is None:
         return Window(chain, meanwhile[-1], resting=resting)
-    _, line, name = best
-    goes_by = next(its for its in (*after, *before) if name in access(its).touches)
-    return Window(chain, line, name, name in access(line).changes, goes_by, resting)
-
-
-def _of_others(trace: Trace, task: int, name: str, line: Line, its: Iterable[Line]) -> bool:
-    """Whether an attribute of that name is another object's in a line that others run than in all that a task runs."""
-    ran_for = set().union(*(owners for other, owners in trace.owners[line].items() if other != task))
-    touching = [one for one in its if name in access(one).touches]
-    return (
-        bool(ran_for)
-        and all(name in access(one).own for one in (line, *touching))
-        and not any(trace.owners[one].get(task, set()) & ran_for for one in touching)
+    _, line, theirs, met = best
+    wanted = set(met)
+    goes_by, its = next(
+        (its, touch)
+        for its in (*after, *before)
+        for touch in sorted(trace.touched[its].get(task, ()), key=_told)
+        if touch in wanted
     )
+    return Window(chain, line, its.name, theirs.changes, goes_by, resting)
+
+
+def _told(touch: Touch) -> tuple[bool, str]:
+    """What changes first, then by name."""
+    return not touch.changes, touch.name
+
+
+def _objects(trace: Trace, lines: Iterable[Line], task: int) -> Objects:
+    """What a task has to do with in some lines."""
+    return Objects(touch for line in set(lines) for touch in trace.touched[line].get(task, ()))
+
+
+def _of_others(trace: Trace, line: Line, task: int) -> list[Touch]:
+    """What others have to do with in a line than a task."""
+    found = {touch for other, touches in trace.touched[line].items() if other != task for touch in touches}
+    return sorted(found, key=_told)
 
 
 def _suspended(trace: Trace, task: int, event: int) -> list[Line]:
@@ -194,11 +204,6 @@ def _suspended(trace: Trace, task: int, event: int) -> list[Line]:
     start = next((at for at in range(mark - 1, -1, -1) if trace.sequence[at][1] == task), -1) + 1
     others = takewhile(lambda ran: ran[1] != task, trace.sequence[start:])
     return [line for line, *_ in others]
-
-
-def _all(lines: Iterable[Line]) -> Access:
-    found = [access(line) for line in set(lines)]
-    return Access(frozenset().union(*(one.reads for one in found)), frozenset().union(*(one.changes for one in found)))
 
 
 def _rests(trace: Trace, task: int, event: int) -> bool:
