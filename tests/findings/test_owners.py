@@ -53,6 +53,6 @@ def test_what_is_anothers_own_is_not_shared(made: type[Adapter], shares: bool) -
     shared: set[str] = set()
     with worker.session():
         for seed in range(20):
-            execution, trace = traced(worker, COME, RandomWalk(seed))
+            execution, trace = traced(worker, COME, RandomWalk(seed), objects=True)
             shared |= {window.shared for window in not_in(trace, Trace(), len(execution.history))}
     assert ("name" in shared) is shares

@@ -78,18 +78,25 @@ def _unexplained(
     groups: Sequence[Sequence[str]],
 ) -> Iterator[tuple[str, str]]:
     """Ties each finding of which no cause is known to the only bug that it may well be a symptom of."""
-    if not any(_unknown(causes[name]) for name in findings if name in causes):
+    if not any(_perhaps_follows(causes[name]) for name in findings if name in causes):
         return
     known = {name: _Shown(finding, target) for name, finding in findings.items() if name in causes}
     for name, shown in known.items():
-        if not _unknown(causes[name]):
+        if not _perhaps_follows(causes[name]):
             continue
         others = [(group[0], one) for group in groups if name not in group for one in group if one in known]
-        alike = [(first, one) for first, one in others if not _unknown(causes[one]) and known[one].kin == shown.kin]
+        alike = [
+            (first, one) for first, one in others if not _perhaps_follows(causes[one]) and known[one].kin == shown.kin
+        ]
         if len({first for first, _ in alike}) == 1 and any(_within(known[one].after, shown.after) for _, one in alike):
             yield alike[0][0], name
             continue
-        tied = {first for first, one in others if _goes_with(name, shown, one, known[one])}
+        tied = {
+            first
+            for first, one in others
+            if _follows_from(shown, one, known[one])
+            or (_unknown(causes[name]) and _follows_from(known[one], name, shown))
+        }
         if len(tied) == 1:
             yield tied.pop(), name
 
@@ -97,6 +104,11 @@ def _unexplained(
 def _unknown(cause: Cause | None) -> bool:
     """Whether nothing tells where a finding begins."""
     return cause is None or cause.reason is Reason.SHOWN
+
+
+def _perhaps_follows(cause: Cause | None) -> bool:
+    """Whether no more is known than lines that are suspected: it may well follow from what has a cause."""
+    return cause is None or cause.reason is Reason.SHOWN or (cause.weak and cause.reason is Reason.LINES)
 
 
 class _Shown:
@@ -108,11 +120,9 @@ class _Shown:
         self.beside = finding.beside(target)
 
 
-def _goes_with(name: str, shown: _Shown, other: str, its: _Shown) -> bool:
-    """Whether one of two shows where the other does, after less, and may be the reason for it."""
-    if other in shown.beside and its.kin in FOLLOWS.get(shown.kin, ()):
-        return _within(its.after, shown.after)
-    return name in its.beside and shown.kin in FOLLOWS.get(its.kin, ()) and _within(shown.after, its.after)
+def _follows_from(later: _Shown, first: str, its: _Shown) -> bool:
+    """Whether one shows where another does as well, which may be the reason for it, and shows after less."""
+    return first in later.beside and its.kin in FOLLOWS.get(later.kin, ()) and _within(its.after, later.after)
 
 
 def _same(causes: Mapping[str, Cause | None], one: str, two: str) -> bool:
@@ -122,6 +132,8 @@ def _same(causes: Mapping[str, Cause | None], one: str, two: str) -> bool:
     if a.key == b.key:
         return _spare_alike(a, b)
     if one in b.besides or two in a.besides or _suspects_first(a, b) or _suspects_first(b, a):
+        return True
+    if one in b.implies and two in a.implies:  # neither is ever seen without the other
         return True
     if _raises_meanwhile(a, b) or _raises_meanwhile(b, a) or _suspect_the_same(a, b):
         return True
@@ -137,9 +149,12 @@ TOGETHER: dict[str, frozenset[str]] = {
     "DuplicateEvent": frozenset({"LostEvent"}),
     "HeadOfLineBlocking": frozenset({"CrossUserLeak"}),
     "LostEvent": frozenset({"CrossUserLeak", "DuplicateEvent"}),
+    "MissingEntry": frozenset({"StaleEntry"}),
+    "StaleEntry": frozenset({"MissingEntry"}),
 }
-"""What goes wrong with one event from one place: who hears what is somebody else's keeps it from them, or has it twice,
-and who has no business to be sent it holds up those who have."""
+"""What goes wrong with one event, or entry, from one place: who hears what is somebody else's keeps it from them, or
+has it twice, who has no business to be sent it holds up those who have, and where the wrong one is taken out another
+stays."""
 
 FOLLOWS: dict[str, frozenset[str]] = {
     "LostEvent": frozenset(

@@ -178,11 +178,11 @@ def _experimented(worker: Worker, look: Suspicion, budget: Budget) -> Cause | No
     enough = [pair for pair in windows if pair[0].strength > Strength.FINDING]
     if enough and not enough[0][1].resting:
         return _ordered(look, enough)
-    for change in changes(worker, finding, look.shown, trace, budget, pauses=raced):
+    for change in changes(worker, finding, look.shown, trace, budget):
         if change.strength > Strength.FINDING:
             if change.instead is None and not prevents(worker, finding, change, budget, look.counts.until_it_shows):
                 continue  # it was the order of this one execution that the pause has changed
-            met = look.windowed([change])
+            met = look.windowed([change]) if raced else []  # else it is the time between them that matters
             if met:
                 return _ordered(look, met)
             spared = tuple(at for at in change.spared if at.file != look.glue and look.between(at))
@@ -208,14 +208,14 @@ def _ordered(look: Suspicion, windows: Sequence[tuple[Flip | Change, Window]]) -
     """The first window, and as hints the others.
 
     It begins where the function waits that goes by what is changed meanwhile, if there is one: what it calls and waits
-    in comes later.  Else who calls what waits may, in what it calls before or after.
+    in comes later.  Else with who calls what merely waits: it may go by that in what it calls before or after.
     """
     decides, window = windows[0]
     outer = tuple(place for place in reversed(window.places[:-1]) if place.file != look.glue)
     waits, goes_by = window.places[-1], window.goes_by
     first, then = waits, outer[:1]
     if goes_by is not None and not _in_one_function(waits, goes_by):
-        callers = [place for place in outer if _in_one_function(place, goes_by)]
+        callers = [place for place in outer if _in_one_function(place, goes_by)] or outer[:1]
         first, then = (callers[0], ()) if callers else (first, then)
     met = (first, window.intruder, *then, *([] if goes_by is None else [goes_by]), waits, *outer)
     hints = frozenset(_window_key(*pair) for pair in windows)

@@ -218,12 +218,10 @@ def prevents(worker: Worker, finding: Finding, change: Change, budget: Budget, t
     return True
 
 
-def changes(
-    worker: Worker, finding: Finding, before: frozenset[str], trace: Trace, budget: Budget, *, pauses: bool = True
-) -> list[Change]:
+def changes(worker: Worker, finding: Finding, before: frozenset[str], trace: Trace, budget: Budget) -> list[Change]:
     """What may be said in another way without the finding: a plainer operation, or a pause before one; best first.
 
-    ``before`` are the signatures that the finding's own execution shows; without ``pauses``, only what is said.
+    ``before`` are the signatures that the finding's own execution shows.
     """
     execution = finding.execution
     program, signature = execution.program, finding.violation.signature(worker.target.name)
@@ -236,7 +234,7 @@ def changes(
         if step.token not in (None, "valid", "invalid", "expired"):
             plainer = replace(step, token="valid")
             others.append((at, plainer, Program((*steps[:at], plainer, *steps[at + 1 :]))))
-        if pauses and at and finding.violation.kind not in SILENCED:
+        if at and finding.violation.kind not in SILENCED:
             pause = Operation("pause", seconds=PAUSE)
             others.append((at, None, Program((*steps[:at], pause, *steps[at:]))))
     for at, instead, other in others:

@@ -10,7 +10,7 @@ import ast
 import linecache
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from ...core.source import Function, Line, within
@@ -99,6 +99,8 @@ class _Reader:
         """the variables that others can see, each with its scope"""
         self._within: tuple[str, ...] = ()
         self._aliases: list[dict[str, frozenset[str]]] = [{}]
+        self._sources: list[dict[str, tuple[Use, ...]]] = [{}]
+        """what a variable's value was taken from"""
         self._conditions: tuple[int, ...] = ()
         self._new: str | None = None
         self._kept = {
@@ -133,6 +135,7 @@ class _Reader:
                 self.uses[node.lineno].append(Use(self._shared[-1][name], name, name, where is self.changes))
             case ast.Name(id=name, ctx=ast.Load()):
                 self.reads[node.lineno] |= self._aliases[-1].get(name, frozenset())
+                self.uses[node.lineno] += self._sources[-1].get(name, ())
             case ast.Subscript(value=value, slice=key, ctx=context):
                 changes = not isinstance(context, ast.Load)
                 if changes:
@@ -209,6 +212,7 @@ class _Reader:
         seen |= {name: self._shared[-1].get(name, MODULE) for name in told}
         self._shared.append(seen)
         self._aliases.append({})
+        self._sources.append({})
         self._within = (*self._within, "<locals>")
         before, self._conditions = self._conditions, ()
         outer, self._new = self._new, _made_by(node)  # a function within may be called once others have it
@@ -217,6 +221,7 @@ class _Reader:
         self._conditions, self._new = before, outer
         self._within = outer_scope
         self._aliases.pop()
+        self._sources.pop()
         self._shared.pop()
 
     def _assigned(self, node: ast.AST) -> None:
@@ -230,11 +235,20 @@ class _Reader:
                 targets = [target]
             case _:
                 return
-        meant = self._meant(value)
+        meant, source = self._meant(value), self._used_by(value)
         for target in targets:
             for inner in ast.walk(target):
                 if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store):
                     self._aliases[-1][inner.id] = meant
+                    self._sources[-1][inner.id] = source if meant else ()
+
+    def _used_by(self, value: ast.expr) -> tuple[Use, ...]:
+        """What an expression has to do with, by itself."""
+        outer, self.uses = self.uses, defaultdict(list)
+        self._see(value)
+        found = [replace(use, changes=False) for uses in self.uses.values() for use in uses]
+        self.uses = outer
+        return tuple(found)
 
     def _meant(self, value: ast.AST) -> frozenset[str]:
         """The shared names of the object that an expression is, or is taken out of."""

@@ -21,7 +21,7 @@ class Window:
 
     ``shared`` names what the line changes and the task goes by, or the other way round, and ``goes_by`` is the task's
     line; where nothing is seen to be shared, the line is the last that ran.  ``resting``: the task waits there whenever
-    there is nothing to do.
+    there is nothing to do.  ``before``: it had to do with that before it waited as well, and goes on with what it knew.
     """
 
     places: Chain
@@ -30,6 +30,7 @@ class Window:
     changes: bool = False
     goes_by: Line | None = None
     resting: bool = False
+    before: bool = False
 
 
 def between_events(trace: Trace, first: int, second: int, clock: bool, last: int) -> tuple[Window, ...]:
@@ -171,7 +172,7 @@ def _shared(
     resting = chain[-1] in trace.rests
     if best is None:
         return Window(chain, meanwhile[-1], resting=resting)
-    _, line, theirs, met = best
+    rank, line, theirs, met = best
     wanted = set(met)
     goes_by, its = next(
         (its, touch)
@@ -179,7 +180,7 @@ def _shared(
         for touch in sorted(trace.touched[its].get(task, ()), key=_told)
         if touch in wanted
     )
-    return Window(chain, line, its.name, theirs.changes, goes_by, resting)
+    return Window(chain, line, its.name, theirs.changes, goes_by, resting, rank[0])
 
 
 def _told(touch: Touch) -> tuple[bool, str]:
