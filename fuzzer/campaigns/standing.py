@@ -12,7 +12,7 @@ from ...models.isolation import OCCASIONS, PARTS
 from ..core.choices import PROMISES
 from ..core.errors import CrosswireError
 from ..core.program import Program
-from ..findings.causes import Cause, bugs_of, counterfactual, joined, perhaps, places_in_words, why
+from ..findings.causes import Cause, Reason, bugs_of, counterfactual, joined, perhaps, places_in_words, why
 from ..findings.counterexample import Counterexample
 from ..findings.tally import Found, Tally
 from ..store import FailureRow
@@ -101,7 +101,10 @@ class Known:
         for group, name in zip(groups, names, strict=True):
             status = self._bug_status({s: promises[s] for s in group})
             known = [(s, cause) for s in group if (cause := causes[s]) is not None]
-            explained = min(known, key=lambda pair: pair[1].weak, default=None)
+            slow = kinds[group[0]] == "HeadOfLineBlocking"  # of another symptom, it is no reason for the first
+            explained = min(
+                known, key=lambda pair: (pair[1].reason is Reason.HELD_UP and not slow, pair[1].weak), default=None
+            )
             alike = [
                 other
                 for members, other in zip(groups, names, strict=True)

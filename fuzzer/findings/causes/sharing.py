@@ -193,10 +193,13 @@ class _Reader:
 
     def _function(self, node: Function) -> None:
         """A function's own variables are nobody else's, but for those that a function within it uses."""
-        own = set(_bound(node))
         told = {
-            name for inner in ast.walk(node) if isinstance(inner, ast.Global | ast.Nonlocal) for name in inner.names
+            name: MODULE if isinstance(said, ast.Global) else self._shared[-1].get(name, MODULE)
+            for said in within(node)
+            if isinstance(said, ast.Global | ast.Nonlocal)
+            for name in said.names
         }
+        own = set(_bound(node)) - told.keys()
         inner = {
             used.id
             for function in ast.walk(node)
@@ -207,9 +210,8 @@ class _Reader:
         outer_scope = self._within
         self._within = (*outer_scope, getattr(node, "name", "<lambda>"))
         here = ".".join(self._within)
-        seen = {name: scope for name, scope in self._shared[-1].items() if name not in own - told}
-        seen |= dict.fromkeys((own - told) & inner, here)
-        seen |= {name: self._shared[-1].get(name, MODULE) for name in told}
+        seen = {name: scope for name, scope in self._shared[-1].items() if name not in own}
+        seen |= dict.fromkeys(own & inner, here) | told
         self._shared.append(seen)
         self._aliases.append({})
         self._sources.append({})

@@ -91,6 +91,8 @@ UNSURE = (Reason.LINES, Reason.SHOWN)
 
 SUSPECTED = "not known yet; suspected so far"
 
+UNTOLD = "no line runs more often when it goes wrong than when not"
+
 INTRODUCED = {
     Reason.DEADLOCK: "it waits here with a lock that others need, or it itself",
     Reason.STUCK: "what is stuck longest waits here",
@@ -107,7 +109,8 @@ INTRODUCED = {
 def roles(cause: Cause) -> tuple[str, ...]:
     """What happens at the first places, one after the other; empty where nothing more is known than their order."""
     if cause.window is not None:
-        return tuple(_met(cause.window).values())
+        met = _met(cause.window, cause.places[0][0])
+        return tuple(met[place[0]] for place in takewhile(lambda place: place[0] in met, cause.places))
     if cause.reason is Reason.DEADLOCK:
         holding, places = len(cause.key) - 1, len(set(cause.key[1:]))
         if holding > places:
@@ -128,16 +131,19 @@ def roles(cause: Cause) -> tuple[str, ...]:
     return tuple(told) if behind else ()
 
 
-def _met(window: Window) -> dict[Line, str]:
-    """What happens at the lines of a window, in their order; in one line two things may."""
-    told = [(window.places[-1], "this waits, and goes on afterwards")]
+def _met(window: Window, first: Line) -> dict[Line, str]:
+    """What happens at the lines of a window, of which one is named first; in one line two things may."""
+    waits, goes_on = window.places[-1], "this waits, and goes on afterwards"
+    told = [(first, goes_on)] if first in window.places else [(waits, goes_on)]
     if window.goes_by is None:
         told.append((window.intruder, "meanwhile this runs, up to here"))
     else:
         does, then = ("changes", "goes by") if window.changes else ("goes by", "changes")
         told.append((window.intruder, f"meanwhile this {does} '{window.shared}'"))
         told.append((window.goes_by, f"which the one that waits {then} here"))
-    if len(window.places) > 1:
+    if told[0][0] != waits:
+        told.append((waits, "where it waits in what it calls"))
+    elif len(window.places) > 1:
         told.append((window.places[-2], "from here it is called"))
     found: dict[Line, str] = {}
     for line, role in told:
@@ -148,6 +154,8 @@ def _met(window: Window) -> dict[Line, str]:
 def why(cause: Cause) -> str:
     """What the first place has to do with it, in a few words."""
     window = cause.window
+    if not cause.places:
+        return UNTOLD
     if cause.cut and cause.reason in UNSURE:
         return SUSPECTED
     if window is not None and window.shared:

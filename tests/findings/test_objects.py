@@ -1,0 +1,167 @@
+"""Which objects a line has to do with is seen when it runs: what two lines say alike, they may not share."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Hashable
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from crosswire.fuzzer.core.source import line_of
+from crosswire.fuzzer.findings.causes.objects import Objects, Touch, is_same, touches
+
+RIGHTS: dict[tuple[str, str], bool] = {}
+
+
+class Tab:
+    """Somebody's; its text is made when it is asked for."""
+
+    def __init__(self, user: str) -> None:
+        self.user = user
+        self.asked = 0
+
+    @property
+    def text(self) -> str:
+        self.asked += 1
+        return self.user
+
+
+class Slotted:
+    __slots__ = ("user",)
+
+    def __init__(self, user: str) -> None:
+        self.user = user
+
+
+class Desk:
+    """Who is there."""
+
+    def __init__(self) -> None:
+        self.tabs: dict[str, list[Tab]] = {"u0": [], "u1": []}
+        self.rooms: dict[str, set[Tab]] = {"room:1": set()}
+
+    def enter(self, tab: Tab) -> None:
+        self.tabs[tab.user].append(tab)
+
+    def count(self, user: str) -> int:
+        return len(self.tabs.get(user, ()))
+
+    def everybody(self) -> list[str]:
+        return list(self.tabs)
+
+    def known(self, tab: Tab) -> bool:
+        tabs = self.tabs.get(tab.user)
+        return tabs is not None
+
+    def says(self, tab: Tab) -> str:
+        return tab.text
+
+    def in_room(self, number: int) -> bool:
+        return f"room:{number}" in self.rooms
+
+
+def may(name: str, room: str) -> bool:
+    return RIGHTS.get((name, room), False)
+
+
+def allow(name: str, room: str) -> None:
+    RIGHTS[name, room] = True
+
+
+def renamed(tab: Slotted, name: str) -> None:
+    tab.user = name
+
+
+def called(tab: Slotted) -> str:
+    return tab.user
+
+
+def seen(call: Callable[..., object], *given: Any, line: int = 1) -> list[Touch]:
+    """What so manyth line of a function has to do with, before it runs."""
+    found: list[Touch] = []
+    function = inspect.unwrap(getattr(call, "__func__", call))
+    wanted = inspect.getsourcelines(function)[1] + line
+
+    def local(frame: FrameType, event: str, argument: object) -> Any:
+        if event == "line" and frame.f_lineno == wanted:
+            at = line_of(frame.f_code, frame.f_lineno)
+            found.extend(touches(at, frame.f_locals, frame.f_globals, lambda function: None))
+        return local
+
+    before = sys.gettrace()
+    sys.settrace(lambda frame, event, argument: local if frame.f_code is function.__code__ else None)
+    try:
+        call(*given)
+    finally:
+        sys.settrace(before)
+    return found
+
+
+def meet(changing: list[Touch], others: list[Touch]) -> set[str]:
+    """The names of what is changed in one line and has to do with another."""
+    return {touch.name for touch in changing if touch.changes and Objects(others).same(touch)}
+
+
+def test_one_users_entry_is_not_anothers() -> None:
+    desk = Desk()
+    entering = seen(desk.enter, Tab("u0"))
+    assert meet(entering, seen(desk.count, "u0")) == {"tabs"}
+    assert meet(entering, seen(desk.count, "u1")) == set()
+
+
+def test_who_goes_over_all_of_them_goes_by_each() -> None:
+    desk = Desk()
+    allowing = seen(allow, "u0", "r0")
+    assert meet(allowing, seen(may, "u0", "r0")) == {"RIGHTS"}
+    assert meet(allowing, seen(may, "u0", "r1")) == set()
+    assert {touch.name for touch in seen(desk.everybody) if not touch.changes} == {"tabs"}
+
+
+def test_two_objects_do_not_share_an_attribute() -> None:
+    one, two = Slotted("a"), Slotted("b")
+    assert meet(seen(renamed, one, "c"), seen(called, one)) == {"user"}
+    assert meet(seen(renamed, one, "c"), seen(called, two)) == set()
+
+
+def test_a_variable_stands_for_what_its_value_was_taken_from() -> None:
+    desk, tab = Desk(), Tab("u0")
+    asked = seen(desk.known, tab, line=2)
+    taken = Touch(id(desk.tabs), "u0", "tabs", True)
+    assert any(is_same(touch, taken) for touch in asked)
+
+
+def test_nothing_of_the_targets_is_called_for_it() -> None:
+    tab = Tab("u0")
+    assert seen(Desk().says, tab) == []
+    assert tab.asked == 1
+
+
+def test_a_key_that_is_put_together_is_known() -> None:
+    desk = Desk()
+    assert (id(desk.rooms), "room:1") in {(touch.where, touch.part) for touch in seen(desk.in_room, 1)}
+
+
+@pytest.mark.parametrize(("runs", "apart"), [(True, True), (False, False)])
+def test_variables_of_a_function_are_told_apart_by_its_calls(runs: bool, apart: bool) -> None:
+    """Those of a handler, which each client has called, and not those of what made the application."""
+
+    def handler() -> Callable[[], None]:
+        current = 0
+
+        def later() -> None:
+            nonlocal current
+            current += 1
+
+        return later
+
+    code = handler().__code__
+    line = line_of(code, code.co_firstlineno + 2)
+
+    def at(client: str) -> set[tuple[Hashable, Hashable]]:
+        said = touches(line, {"current": 0}, {}, lambda function: client if runs else None)
+        return {(touch.where, touch.part) for touch in said if touch.changes}
+
+    assert at("c0") and (at("c0") != at("c1")) is apart
