@@ -29,7 +29,7 @@ from .bugs import TOGETHER
 from .cause import Cause, Reason
 from .decisions import way_of_finding
 from .experiments import Change, Flip, Strength, changes, flips, prevents, shows_one_by_one
-from .known import deadlock, held_up, told
+from .known import deadlock, held_up, told, told_beside
 from .spectrum import EXECUTIONS, FEWEST, Budget, shape, spectrum
 from .suspicion import Suspicion
 from .trace import Trace, traced
@@ -65,7 +65,8 @@ def cause_of(
     finding, trace, there, glue, known = seen
     counts = spectrum(worker, finding, budget, min(max(enough, FEWEST), EXECUTIONS))
     look = Suspicion(finding, frozenset(there), trace, counts, glue)
-    cause = known or look.raised() or _experimented(worker, look, budget) or look.line()
+    cause = known or look.explains(told_beside(finding, trace)) or look.raised()
+    cause = cause or _experimented(worker, look, budget) or look.line()
     if cause is None:
         return None
     places = tuple(dict.fromkeys((*cause.places, *look.blocks)))
@@ -95,11 +96,12 @@ def cause_of(
 def known_at_once(worker: Worker, finding: Finding) -> Cause | None:
     """What one execution tells of a cause, where the model or the world knows it; what is suspected is left out."""
     seen = _seen(worker, finding, Budget())
-    if seen is None or seen.known is None:
+    known = seen and (seen.known or told_beside(seen.finding, seen.trace))
+    if seen is None or known is None:
         return None
     finding = seen.finding
     return replace(
-        seen.known,
+        known,
         kin=finding.violation.kin,
         besides=_besides(finding, seen.there),
         shape=shape(finding.execution.program),

@@ -23,7 +23,7 @@ from .spectrum import PLAINER, Budget, signatures
 from .trace import Trace, traced
 from .windows import Window, between_events, in_flight, not_in
 
-__all__ = ("Change", "Flip", "Strength", "changes", "flips", "one_by_one", "prevents", "shows_one_by_one", "turned")
+__all__ = ("Change", "Flip", "Strength", "changes", "flips", "prevents", "shows_one_by_one", "turned")
 
 REACH = 4
 """How far an event is moved at most, where no neighbouring pair decides."""
@@ -35,7 +35,7 @@ SILENCED = ("OfflineLoss", "HeadOfLineBlocking")
 """After a pause the model asks for less: that these are gone then says nothing about the target."""
 
 UNDER_WAY: tuple[Kind, ...] = ("cancel", "flood", "stall", "unstall")
-"""What is about operations that are under way: once these are over, it would be another program."""
+"""What is about operations that are under way, or holds them up: these cannot come to their ends before it."""
 
 PAUSE = 2.0
 """Virtual seconds between two operations within which whatever is under way comes to its end."""
@@ -180,27 +180,19 @@ def _began(execution: Execution, number: int) -> int | None:
     return next((at for at, (key, _) in enumerate(execution.visible, 1) if key == ("start", number)), None)
 
 
-def one_by_one(program: Program) -> Program:
-    """The same operations, each to its end before the next begins, but for those that would make no sense so."""
-    steps: list[Operation] = []
-    stalled = False
-    for step in program.operations:
-        if steps and not stalled and step.kind not in (*UNDER_WAY, *BARRIERS) and steps[-1].kind not in BARRIERS:
-            steps.append(Operation("settle"))
-        stalled = stalled or step.kind == "stall"
-        steps.append(step)
-    return Program(tuple(steps))
-
-
 def shows_one_by_one(worker: Worker, finding: Finding, budget: Budget) -> bool:
-    """Whether it shows without anything that happens at once: then no order of events decides."""
-    if budget.spent:
-        return False
+    """Whether it shows where each operation has come to its end before the next begins: then no order decides."""
+    steps: list[Operation] = []
+    for step in finding.execution.program.operations:
+        if step.kind in UNDER_WAY or budget.spent:
+            return False
+        if steps and step.kind not in BARRIERS and steps[-1].kind not in BARRIERS:
+            steps.append(Operation("settle"))
+        steps.append(step)
     budget.executions += 1
-    execution = worker.run(one_by_one(finding.execution.program), InOrder())
-    return execution.blocked is None and finding.violation.signature(worker.target.name) in signatures(
-        worker, execution
-    )
+    execution = worker.run(Program(tuple(steps)), InOrder())
+    shown = signatures(worker, execution) if execution.blocked is None else {}
+    return finding.violation.signature(worker.target.name) in shown
 
 
 def prevents(worker: Worker, finding: Finding, change: Change, budget: Budget, tries: int) -> bool:

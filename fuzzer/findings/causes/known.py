@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from dataclasses import replace
 
 from ....models.isolation.violations import Violation
@@ -16,7 +16,7 @@ from ..finding import Finding
 from .cause import Cause, Reason, keyed, thrown
 from .trace import Chain, Held, Pause, Trace, connection_of
 
-__all__ = ("deadlock", "held_up", "told")
+__all__ = ("deadlock", "held_up", "told", "told_beside")
 
 
 def deadlock(finding: Finding, known: Violation | None, trace: Trace, glue: str | None) -> Cause | None:
@@ -174,9 +174,16 @@ def _waits(pause: Pause, task: int, glue: str | None, idle: Set[Line]) -> tuple[
 def told(finding: Finding, trace: Trace) -> Cause | None:
     """The line that a history row of the evidence names: where an exception was raised, or the loop was blocked."""
     history = finding.execution.history
-    rows = [history[row] for row in finding.violation.evidence]
-    if finding.violation.promise == "no loss":
-        rows += [row for row in history if row.kind == RowKind.UNHANDLED]
+    return _named(finding, trace, [history[row] for row in finding.violation.evidence])
+
+
+def told_beside(finding: Finding, trace: Trace) -> Cause | None:
+    """The line that raised what nobody handled, where something is lost: that may be why, or be a matter of its own."""
+    unhandled = [row for row in finding.execution.history if row.kind == RowKind.UNHANDLED]
+    return _named(finding, trace, unhandled) if finding.violation.promise == "no loss" else None
+
+
+def _named(finding: Finding, trace: Trace, rows: Iterable[Row]) -> Cause | None:
     for row in rows:
         if row.kind in (RowKind.RAISED, RowKind.UNHANDLED, RowKind.BLOCKED):
             detail = row.detail

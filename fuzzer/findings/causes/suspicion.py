@@ -20,6 +20,9 @@ __all__ = ("Suspicion",)
 SURE = 0.8
 """The score from which on an exception counts as the cause."""
 
+RAISING = ("raise", "escape", "arrive")
+"""What a spectrum counts of exceptions."""
+
 HANDLER_ENDED = frozenset({"Refused"})
 """What goes wrong, by `Violation.kin`, where the code that serves a client comes to its end."""
 
@@ -84,6 +87,15 @@ class Suspicion:
         """
         found = self._thrown("raise") or self._thrown("escape")
         return self._thrown("arrive") if found is None and self.finding.violation.kin in HANDLER_ENDED else found
+
+    def explains(self, told: Cause | None) -> Cause | None:
+        """What was raised beside it, where it does not show without that and much less is wrong without it."""
+        if told is None or self.counts.passing < ENOUGH:
+            return told
+        line = told.places[0][0]
+        raised = [element for element in self.counts.fails if element[0] in RAISING and element[1] == line]
+        always = any(self.counts.fails[element] == self.counts.failing for element in raised)
+        return told if always and max(map(self.counts.ochiai, raised)) >= SURE else None
 
     def _thrown(self, sort: str) -> Cause | None:
         raised = [
