@@ -331,7 +331,8 @@ class Campaign:
         allowed = None
         if self.plan.seconds is not None:
             allowed = max(self.plan.seconds * SHRINKING - self._shrinking, 0.0) / 2
-            allowed = min(allowed, max(self._began + self.plan.seconds - began, 0.0))
+            left = max(self._began + self.plan.seconds - began, 0.0)
+            allowed = min(allowed, max(left - self._reserved(), left * SHRINKING))
         minimised = minimise(
             worker, finding, over=lambda: allowed is not None and time.perf_counter() - began >= allowed
         )

@@ -43,7 +43,10 @@ running)``."""
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A lock that a task waits for, and the task that holds it: told by the lock's own `acquire`, not inferred."""
+    """A lock, or a semaphore, that a task waits for, and the task that has it: told by its own `acquire`, not inferred.
+
+    Of those who have a semaphore it is the one that took it first.
+    """
 
     holder: int
     taken_at: Line | None
@@ -160,7 +163,7 @@ class _Tracer:
         self._worker, self._loop, self._inner = worker, worker.loop, inner
         self._numbers: dict[int, int] = {}
         self._alive: list[Any] = []  # so that no two have one id
-        self._locks: dict[int, tuple[Any, Line | None]] = {}
+        self._locks: dict[int, list[tuple[Any, Line | None]]] = defaultdict(list)
         self._lines: dict[int, dict[int, Line]] = {}
         self._objects = objects
         self._functions: set[str] = set()
@@ -200,9 +203,9 @@ class _Tracer:
         for task in self._loop.alive():
             if chain := self._chain(task):
                 chains[self._number(task)] = chain
-                holder, taken = self._locks.get(_wanted(task), (None, None)) if self._locks else (None, None)
-                if holder is not None:
-                    locks[self._number(task)] = Held(self._number(holder), taken)
+                had = self._locks.get(_wanted(task)) if self._locks else None
+                if had and had[0][0] is not None:
+                    locks[self._number(task)] = Held(self._number(had[0][0]), had[0][1])
         return chains, locks
 
     def _chain(self, task: Any) -> Chain:
@@ -327,11 +330,14 @@ class _Tracer:
             outer = outer.f_back
         self._alive.append(lock)
         at = self._line(outer.f_code, outer.f_lineno) if outer is not None else None
-        self._locks[id(lock)] = self._loop.current_task(), at
+        self._locks[id(lock)].append((self._loop.current_task(), at))
 
     def let_go(self, frame: FrameType) -> None:
-        """A lock's `release` begins or ends."""
-        self._locks.pop(id(frame.f_locals.get("self")), None)
+        """A lock's `release` ends: whoever calls it has had it, if anybody who did is known."""
+        had, runs = self._locks[id(frame.f_locals.get("self"))], self._loop.current_task()
+        mine = next((one for one in had if one[0] is runs), had[0] if had else None)
+        if mine is not None:
+            had.remove(mine)
 
 
 ENDINGS = (StopIteration, StopAsyncIteration, GeneratorExit, asyncio.CancelledError)
@@ -347,14 +353,19 @@ PROMPT = 1e-3
 """Virtual seconds after an event within which what runs runs because of it: readings of the clock move it a little."""
 
 
-TAKES: CodeType = asyncio.Lock.acquire.__code__
-LETS_GO: CodeType = asyncio.Lock.release.__code__
-"""The code of asyncio's lock: who takes one is told by what it returns to, and nothing of its own is touched."""
+TAKES: tuple[CodeType, ...] = (asyncio.Lock.acquire.__code__, asyncio.Semaphore.acquire.__code__)
+LETS_GO: tuple[CodeType, ...] = (asyncio.Lock.release.__code__, asyncio.Semaphore.release.__code__)
+"""The code of asyncio's locks: who takes one is told by what it returns to, and nothing of its own is touched."""
+
+
+def _is_one(code: CodeType, of: tuple[CodeType, ...]) -> bool:
+    """Whether it is one of those itself: to compare code objects is to compare all that is in them."""
+    return any(code is one for one in of)
 
 
 def _wanted(task: Any) -> int:
     """The id of the lock that a task waits for, 0 where for none."""
-    locks = [frame.f_locals.get("self") for frame in suspended(task) if frame.f_code is TAKES]
+    locks = [frame.f_locals.get("self") for frame in suspended(task) if _is_one(frame.f_code, TAKES)]
     return id(locks[-1]) if locks else 0
 
 
@@ -408,8 +419,8 @@ def _heard(tracer: _Tracer) -> Iterator[None]:
 
     def known(code: CodeType) -> Callable[[FrameType], Any]:
         """Return what says who hears of a frame that runs such code."""
-        if code is TAKES or code is LETS_GO:
-            return lambda _: takes if code is TAKES else lets_go
+        if _is_one(code, (*TAKES, *LETS_GO)):
+            return lambda _: takes if _is_one(code, TAKES) else lets_go
         return following if is_own(code.co_filename) else _deaf
 
     def entered(frame: FrameType, event: str, argument: Any) -> Any:
@@ -467,7 +478,7 @@ if sys.version_info >= (3, 12):
                 tracer.unwound(sys._getframe(1), type(error), error.__traceback__)
 
         def returns(code: CodeType, offset: int, value: object) -> None:
-            if code is LETS_GO:
+            if _is_one(code, LETS_GO):
                 tracer.let_go(sys._getframe(1))
             elif value is True:
                 tracer.took(sys._getframe(1))
@@ -484,13 +495,13 @@ if sys.version_info >= (3, 12):
         for event, hear in hears.items():
             monitoring.register_callback(tool, event, hear)
         monitoring.set_events(tool, events.LINE | events.RAISE | events.EXCEPTION_HANDLED | events.PY_UNWIND)
-        for code in (TAKES, LETS_GO):
+        for code in (*TAKES, *LETS_GO):
             monitoring.set_local_events(tool, code, events.PY_RETURN)
         try:
             yield
         finally:
             monitoring.set_events(tool, 0)
-            for code in (TAKES, LETS_GO):
+            for code in (*TAKES, *LETS_GO):
                 monitoring.set_local_events(tool, code, 0)
             for event in hears:
                 monitoring.register_callback(tool, event, None)
