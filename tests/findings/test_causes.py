@@ -128,7 +128,7 @@ def test_two_bugs_of_one_server_stay_apart() -> None:
 
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="recorded where asyncio takes as many iterations as in 3.11")
 def test_a_timer_that_runs_out_is_another_bug_than_somebody_who_comes() -> None:
-    """Two bugs of the unified manager are in one loop: a replay that is cut off, and two replays at once."""
+    """Two bugs of the unified manager are in one function: a replay that is cut off, and two replays at once."""
     worker = Worker(TARGETS["unified"])
     kept, arrives = Operation("emit", user="u0", to="u1"), Operation("connect", "c0", "u1")
     shown = {
@@ -145,7 +145,7 @@ def test_a_timer_that_runs_out_is_another_bug_than_somebody_who_comes() -> None:
     assert one is not None
     assert two is not None
     named = [{line.function for place in cause.places[:3] for line in place} for cause in (one, two)]
-    assert "UnifiedWebSocketManager.process_recovery_queue" in named[0] & named[1]
+    assert "UnifiedWebSocketManager.attempt_message_recovery" in named[0] & named[1]
     assert len(bugs_of(causes)) == 2
 
 

@@ -135,7 +135,7 @@ def _same(causes: Mapping[str, Cause | None], one: str, two: str) -> bool:
         return True
     if one in b.implies and two in a.implies:  # neither is ever seen without the other
         return True
-    if _raises_meanwhile(a, b) or _raises_meanwhile(b, a) or _suspect_the_same(a, b) or _hold_up_alike(a, b):
+    if _raises_meanwhile(a, b) or _raises_meanwhile(b, a) or _suspect_the_same(a, b):
         return True
     if a.kin == b.kin and _detour(a) == _detour(b):
         suspected = a.weak and b.weak and _suspect_alike(a, b)
@@ -239,11 +239,6 @@ def _suspect_the_same(a: Cause, b: Cause) -> bool:
         return True
     told = a.reason is b.reason is Reason.LINES and len(a.places) >= TOLD
     return told and a.places[:TOLD] == b.places[:TOLD]
-
-
-def _hold_up_alike(a: Cause, b: Cause) -> bool:
-    """Whether one line waits, with a lock or for who does not read, and so holds others up: for a while or for good."""
-    return {a.reason, b.reason} == {Reason.DEADLOCK, Reason.HELD_UP} and a.places[:1] == b.places[:1]
 
 
 def _meet_alike(a: Cause, b: Cause) -> bool:
