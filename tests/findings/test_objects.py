@@ -5,13 +5,15 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Hashable
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytest
 
-from crosswire.fuzzer.core.source import line_of
+from crosswire.fuzzer.core.source import Line, line_of
 from crosswire.fuzzer.findings.causes.objects import Objects, Touch, is_same, touches
+from crosswire.fuzzer.findings.causes.sharing import access
 
 RIGHTS: dict[tuple[str, str], bool] = {}
 
@@ -51,6 +53,9 @@ class Desk:
 
     def everybody(self) -> list[str]:
         return list(self.tabs)
+
+    def renumber(self, tab: Tab) -> None:
+        tab.asked += 1
 
     def known(self, tab: Tab) -> bool:
         tabs = self.tabs.get(tab.user)
@@ -131,6 +136,19 @@ def test_a_variable_stands_for_what_its_value_was_taken_from() -> None:
     asked = seen(desk.known, tab, line=2)
     taken = Touch(id(desk.tabs), "u0", "tabs", True)
     assert any(is_same(touch, taken) for touch in asked)
+
+
+def test_what_is_counted_up_goes_by_what_it_was() -> None:
+    tab = Tab("u0")
+    assert {(touch.name, touch.changes) for touch in seen(Desk().renumber, tab)} == {("asked", False), ("asked", True)}
+
+
+def test_what_is_taken_from_itself_again_and_again_is_still_told_soon(tmp_path: Path) -> None:
+    """Each line has to do with what the ones before took it from, and with each of that once."""
+    source = "def add(self):\n    x = self.x\n" + "    x = x + x + x\n" * 40 + "    return x\n"
+    path = tmp_path / "sums.py"
+    path.write_text(source, encoding="utf-8")
+    assert len(access(Line(str(path), 43, "add")).uses) < 200
 
 
 def test_nothing_of_the_targets_is_called_for_it() -> None:

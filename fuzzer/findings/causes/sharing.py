@@ -144,8 +144,10 @@ class _Reader:
                 self._see(value, taken_from=True)
                 self._see(key)
                 return
-            case ast.AugAssign(target=ast.Subscript(value=value) | value):
+            case ast.AugAssign(target=target):
+                value = target.value if isinstance(target, ast.Subscript) else target
                 self.reads[node.lineno] |= self._meant(value)
+                self._part_of_target(target)
             case ast.Compare(left=key, ops=[ast.In() | ast.NotIn()], comparators=[value]):
                 self._part_of(value, key, node.lineno)
                 self._see(key)
@@ -177,6 +179,18 @@ class _Reader:
                     self._see(inner)
             self._conditions = before
         self._within = scope
+
+    def _part_of_target(self, target: ast.expr) -> None:
+        """What is changed goes by what it was."""
+        match target:
+            case ast.Attribute(value=value, attr=name):
+                self.uses[target.lineno].append(Use(value, name, name))
+            case ast.Subscript(value=value, slice=key):
+                self._part_of(value, key, target.lineno)
+            case ast.Name(id=name) if name in self._shared[-1]:
+                self.uses[target.lineno].append(Use(self._shared[-1][name], name, name))
+            case _:
+                pass
 
     def _part_of(self, value: ast.expr, key: ast.expr | None, line: int, *, changes: bool = False) -> None:
         self.uses[line].append(Use(value, key, min(self._meant(value), default=_said(value)), changes))
@@ -248,9 +262,10 @@ class _Reader:
         """What an expression has to do with, by itself."""
         outer, self.uses = self.uses, defaultdict(list)
         self._see(value)
-        found = [replace(use, changes=False) for uses in self.uses.values() for use in uses]
+        found = (use for uses in self.uses.values() for use in uses)
+        once = dict.fromkeys(replace(use, changes=False) if use.changes else use for use in found)
         self.uses = outer
-        return tuple(found)
+        return tuple(once)
 
     def _meant(self, value: ast.AST) -> frozenset[str]:
         """The shared names of the object that an expression is, or is taken out of."""
