@@ -115,7 +115,7 @@ class Suspicion:
         counts = self.counts
         during = [element for element in counts.fails if element[0] == "during"]
 
-        def rank(pair: tuple[Flip | Change, Window]) -> tuple[bool, bool, int, int, bool, bool, bool, float, float]:
+        def rank(pair: tuple[Flip | Change, Window]) -> tuple[bool, bool, int, int, bool, bool, float, bool, float]:
             decides, window = pair
             at = window.places[-1]
             alone = max((counts.ochiai(element) for element in during if element[1] == at), default=0.0)
@@ -126,8 +126,8 @@ class Suspicion:
                 -decides.strength,
                 not window.shared,
                 not window.before,
-                not window.changes,
                 -counts.ochiai(("during", at, window.intruder)),
+                not window.changes,
                 -alone,
             )
 
