@@ -18,6 +18,7 @@ class Reason(StrEnum):
     """How the cause is known."""
 
     DEADLOCK = "deadlock"
+    KEPT = "kept"
     STUCK = "stuck"
     HELD_UP = "held up"
     TOLD = "told"

@@ -90,13 +90,15 @@ def _locked(circle: list[int], locks: dict[int, Held], waits: dict[int, Chain]) 
         return None
     places.sort()
     named = tuple((line,) for line in dict.fromkeys((*places, *inner)))
-    return Cause(Reason.DEADLOCK, keyed(Reason.DEADLOCK, *places), named)
+    has_ended = not any(waits.get(locks[one].holder) for one in circle)
+    return Cause(Reason.KEPT if has_ended else Reason.DEADLOCK, keyed(Reason.DEADLOCK, *places), named)
 
 
 def _circle_of(finding: Finding, trace: Trace) -> Cause | None:
     """Where whoever serves a client that it is about waits for a lock, and its holder for another, in a circle.
 
-    Nobody says of a server that it is stuck: its handlers end when their clients leave, and the locks are free again.
+    Or the holder has ended without giving it back.  Nobody says of a server that it is stuck: its handlers end when
+    their clients leave, and the locks are free again.
     """
     about = _clients(finding)
     serving = [task for task in trace.behalf if connection_of(task, trace, finding.execution) in about]
@@ -104,8 +106,11 @@ def _circle_of(finding: Finding, trace: Trace) -> Cause | None:
         locks = trace.locks[event]
         for task in serving:
             seen, last = _followed(task, locks)
+            waits = trace.waits.get(event, {})
             if last in seen:
-                return _locked(seen[seen.index(last) :], locks, trace.waits.get(event, {}))
+                return _locked(seen[seen.index(last) :], locks, waits)
+            if seen and last not in waits:  # where all that goes on is suspended, it does so no more
+                return _locked(seen[-1:], locks, waits)
     return None
 
 

@@ -95,6 +95,7 @@ UNTOLD = "no line runs more often when it goes wrong than when not"
 
 INTRODUCED = {
     Reason.DEADLOCK: "it waits here with a lock that others need, or it itself",
+    Reason.KEPT: "a lock, or a turn, is taken here and never given back, and others wait for it",
     Reason.STUCK: "what is stuck longest waits here",
     Reason.HELD_UP: "it waits here for the client that does not read, and others wait for it",
     Reason.TOLD: "this raises, or keeps the thread",

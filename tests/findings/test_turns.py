@@ -1,0 +1,94 @@
+"""Who has a lock, or a turn at a semaphore, is named, and where it was taken by who has ended with it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from crosswire.fuzzer import Adapter, Client, Event
+from crosswire.fuzzer.core.program import Operation, Program
+from crosswire.fuzzer.engine.execution import Worker
+from crosswire.fuzzer.findings.causes import Cause, Reason, bugs_of, cause_of, why
+from crosswire.fuzzer.findings.finding import Finding, judged
+from crosswire.fuzzer.targets.adapter import Target
+from crosswire.fuzzer.world import InOrder
+
+
+class Turns(Adapter):
+    """One says something at a time, and whoever cannot be reached keeps the turn for ever."""
+
+    made: type[asyncio.Semaphore] | type[asyncio.Lock] = asyncio.Semaphore
+
+    def __init__(self) -> None:
+        self._clients: dict[str, Client] = {}
+        self._turn = self.made()
+
+    async def connect(self, client: Client) -> None:
+        self._clients[client.id] = client
+
+    async def disconnect(self, client: Client) -> None:
+        self._clients.pop(client.id, None)
+
+    async def emit(self, event: Event) -> None:
+        await self._turn.acquire()  # here
+        for client in [client for client in self._clients.values() if client.user == event.to]:
+            await client.websocket.send_json(event.payload)
+        self._turn.release()
+
+
+class Locked(Turns):
+    """The same with a lock."""
+
+    made = asyncio.Lock
+
+
+class Bounded(Turns):
+    """The same with a semaphore that counts what is given back."""
+
+    made = asyncio.BoundedSemaphore
+
+
+KEPT = (
+    Operation("connect", "c0", "u0"),
+    Operation("settle"),
+    Operation("stall", "c0"),
+    Operation("emit", user="u1", to="u0"),
+    Operation("abort", "c0"),
+    Operation("settle"),
+    Operation("connect", "c1", "u0"),
+    Operation("settle"),
+    Operation("emit", user="u1", to="u0"),
+)
+
+
+def explained(adapter: type[Adapter], *operations: Operation) -> dict[str, Cause | None]:
+    """Kind -> cause of what a program shows."""
+    worker = Worker(Target(adapter.__name__, adapter, adapter))
+    with worker.session():
+        result = judged(worker, worker.run(Program(operations), InOrder()))
+        return {shown.kind: cause_of(worker, Finding(shown, result.execution)) for shown in result.violations}
+
+
+@pytest.mark.parametrize("adapter", [Turns, Locked, Bounded])
+def test_a_turn_that_is_never_given_back_is_named_where_it_is_taken(adapter: type[Adapter]) -> None:
+    causes = explained(adapter, *KEPT)
+    assert "Deadlock" in causes
+    cause = causes["Deadlock"]
+    assert cause is not None
+    assert cause.reason is Reason.KEPT
+    assert "never given back" in why(cause)
+    assert cause.places[0][0].text.endswith("# here")
+    assert len(bugs_of(causes)) == 1
+
+
+@pytest.mark.parametrize("adapter", [Turns, Locked, Bounded])
+def test_a_turn_that_is_held_over_a_send_is_named_where_its_holder_waits(adapter: type[Adapter]) -> None:
+    other = (Operation("connect", "c0", "u0"), Operation("connect", "c1", "u1"), Operation("settle"))
+    says = (Operation("emit", user="u2", to="u0"), Operation("emit", user="u3", to="u1"))
+    causes = explained(adapter, *other, Operation("stall", "c0", seconds=9.0), *says)
+    cause = causes["HeadOfLineBlocking"]
+    assert cause is not None
+    assert cause.reason is Reason.HELD_UP
+    assert "send_json" in cause.places[0][0].text
+    assert any(line.text.endswith("# here") for place in cause.places for line in place)
