@@ -23,6 +23,9 @@ __all__ = ("ENOUGH", "Finishing")
 LEAST = 0.5
 """Seconds without which confirming is not begun."""
 
+AT_ONCE = 0.25
+"""The part of the time for causes that what one execution tells of each finding may take."""
+
 WORTH_IT = 2.0
 """Seconds without which nothing is begun that there was no time for before."""
 
@@ -58,7 +61,7 @@ class Finishing:
         at_once: dict[str, Cause] = {}
         if allowed is not None:  # there may not be time for each
             yield Progressed(self._tally, Phase.EXPLAINING)
-            at_once = self._known_at_once(over)
+            at_once = self._known_at_once(lambda: over() or time.perf_counter() - began >= allowed * AT_ONCE)
         todo = self._unexplained(at_once)
         for number, found in enumerate(todo):
             if over():
@@ -81,13 +84,13 @@ class Finishing:
     def _known_at_once(self, over: Callable[[], bool]) -> dict[str, Cause]:
         """Return the causes that one execution tells: what goes on for long may leave no time for others."""
         known: dict[str, Cause] = {}
-        for signature, found in self._tally.found.items():
+        for found in _small_first(self._tally.found.values()):
             if found.cause is None and not over():
                 self._worker.alive()
                 with suppress(TargetError):
                     cause = known_at_once(self._worker, found.finding)
                     if cause is not None:
-                        known[signature] = cause
+                        known[found.signature] = cause
         return known
 
     def _unexplained(self, at_once: Mapping[str, Cause]) -> list[Found]:

@@ -58,7 +58,7 @@ def cause_of(
     """
     budget = Budget(over)
     began = time.perf_counter()
-    seen = _seen(worker, finding, budget)
+    seen = _seen(worker, finding, budget, objects=True)
     if seen is None:
         return None
     enough = EXECUTIONS if seconds is None else int(seconds * HALF / max(time.perf_counter() - began, 1e-6))
@@ -95,7 +95,7 @@ def cause_of(
 
 def known_at_once(worker: Worker, finding: Finding) -> Cause | None:
     """What one execution tells of a cause, where the model or the world knows it; what is suspected is left out."""
-    seen = _seen(worker, finding, Budget())
+    seen = _seen(worker, finding, Budget(), objects=False)
     known = seen and (seen.known or told_beside(seen.finding, seen.trace))
     if seen is None or known is None:
         return None
@@ -120,12 +120,12 @@ class _Seen(NamedTuple):
     known: Cause | None
 
 
-def _seen(worker: Worker, finding: Finding, budget: Budget) -> _Seen | None:
+def _seen(worker: Worker, finding: Finding, budget: Budget, *, objects: bool) -> _Seen | None:
     """The finding's own execution, watched; None where it does not show, or nothing of the target's is seen to run."""
     if finding.fatal or finding.execution.blocked is not None:  # each execution would cost as much as an end does
         return None
     as_found, held = Recorded(finding.execution.schedule), finding.violation.kind == "HeadOfLineBlocking"
-    execution, trace = traced(worker, finding.execution.program, as_found, pauses=held, objects=True)
+    execution, trace = traced(worker, finding.execution.program, as_found, pauses=held, objects=objects)
     budget.executions += 1
     signature = finding.violation.signature(worker.target.name)
     there = {v.signature(worker.target.name): v for v in reversed(judged(worker, execution).violations)}
