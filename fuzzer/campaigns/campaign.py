@@ -52,6 +52,12 @@ PROVING = 1 / 20
 CONFIRMING = 1 / 4
 """Share of a budget in seconds that is kept for confirming, at most."""
 
+WORTH_IT = 0.05
+"""Seconds without which making a finding small is not begun."""
+
+AT_LEAST = 1 / 10
+"""The part of what is kept for causes and confirmations that making a finding small may still take."""
+
 CAUSES = 1 / 10
 """Share of a budget in seconds that looking for causes may take, at most."""
 
@@ -331,8 +337,10 @@ class Campaign:
         allowed = None
         if self.plan.seconds is not None:
             allowed = max(self.plan.seconds * SHRINKING - self._shrinking, 0.0) / 2
-            left = max(self._began + self.plan.seconds - began, 0.0)
-            allowed = min(allowed, max(left - self._reserved(), left * SHRINKING))
+            left, reserved = self._began + self.plan.seconds - began, self._reserved()
+            allowed = min(allowed, max(left - reserved, reserved * AT_LEAST))
+            if allowed < WORTH_IT:  # to find out that there is no time takes an execution, which may be a long one
+                return finding, False
         minimised = minimise(
             worker, finding, over=lambda: allowed is not None and time.perf_counter() - began >= allowed
         )

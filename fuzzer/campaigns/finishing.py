@@ -11,7 +11,7 @@ from math import inf
 from typing import TypeVar
 
 from ..engine.execution import TargetError, Worker
-from ..findings.causes import Cause, bugs_of, cause_of, known_at_once
+from ..findings.causes import FEWEST, Cause, bugs_of, cause_of, known_at_once
 from ..findings.confirm import NOT_TRIED, Confirmation, confirm
 from ..findings.finding import Finding
 from ..findings.minimise import minimise
@@ -59,10 +59,14 @@ class Finishing:
             return self._stopped() or (allowed is not None and time.perf_counter() - began >= allowed)
 
         at_once: dict[str, Cause] = {}
+        takes: dict[str, float] = {}
         if allowed is not None:  # there may not be time for each
             yield Progressed(self._tally, Phase.EXPLAINING)
-            at_once = self._known_at_once(lambda: over() or time.perf_counter() - began >= allowed * AT_ONCE)
+            at_once, takes = self._known_at_once(lambda: over() or time.perf_counter() - began >= allowed * AT_ONCE)
         todo = self._unexplained(at_once)
+        if allowed is not None:  # what takes more than its share would leave none for those behind it
+            each = (allowed - (time.perf_counter() - began)) / max(len(todo), 1)
+            todo.sort(key=lambda found: takes.get(found.signature, inf) * FEWEST > each)
         for number, found in enumerate(todo):
             if over():
                 break
@@ -81,17 +85,20 @@ class Finishing:
                 found.cause = cause
                 yield BugUpdated(self._tally, found)
 
-    def _known_at_once(self, over: Callable[[], bool]) -> dict[str, Cause]:
-        """Return the causes that one execution tells: what goes on for long may leave no time for others."""
+    def _known_at_once(self, over: Callable[[], bool]) -> tuple[dict[str, Cause], dict[str, float]]:
+        """Return the causes that one execution tells, and how many seconds each of those took."""
         known: dict[str, Cause] = {}
+        takes: dict[str, float] = {}
         for found in _small_first(self._tally.found.values()):
             if found.cause is None and not over():
                 self._worker.alive()
+                began = time.perf_counter()
                 with suppress(TargetError):
                     cause = known_at_once(self._worker, found.finding)
+                    takes[found.signature] = time.perf_counter() - began
                     if cause is not None:
                         known[found.signature] = cause
-        return known
+        return known, takes
 
     def _unexplained(self, at_once: Mapping[str, Cause]) -> list[Found]:
         """Return the findings without a cause, those first that are not of one bug with others by what is known."""

@@ -21,7 +21,7 @@ from ..finding import Finding, digest, judged
 from .decisions import Way, subject, ways_like
 from .trace import Element, traced
 
-__all__ = ("EXECUTIONS", "PLAINER", "Budget", "Spectrum", "shape", "signatures", "spectrum")
+__all__ = ("EXECUTIONS", "FEWEST", "PLAINER", "Budget", "Spectrum", "shape", "signatures", "spectrum")
 
 EXECUTIONS = 60
 """Executions of a spectrum.  With twenty, fewer findings of a bug were put together; with more, no more."""
