@@ -135,7 +135,7 @@ def test_a_variable_stands_for_what_its_value_was_taken_from() -> None:
     desk, tab = Desk(), Tab("u0")
     asked = seen(desk.known, tab, line=2)
     taken = Touch(id(desk.tabs), "u0", "tabs", True)
-    assert any(is_same(touch, taken) for touch in asked)
+    assert {touch.before for touch in asked if is_same(touch, taken)} == {True}
 
 
 def test_what_is_counted_up_goes_by_what_it_was() -> None:

@@ -26,13 +26,15 @@ class Touch:
     """A part of an object that a line reads or changes.
 
     ``where`` is the object's id, or a variable's scope and whose that is; ``part`` the attribute or the key, and
-    `ALL` where it is all of a container.  Two that did not live at once may have one id.
+    `ALL` where it is all of a container.  Two that did not live at once may have one id.  ``before``: it goes by what
+    it read of it in a line before.
     """
 
     where: Hashable
     part: Hashable
     name: str
     changes: bool
+    before: bool = False
 
 
 ALL = object()
@@ -65,7 +67,7 @@ def touches(
         except _UnknownError:
             continue
         if found is not None:
-            yield Touch(*found, use.name, use.changes)
+            yield Touch(*found, use.name, use.changes, use.before)
 
 
 def _found(

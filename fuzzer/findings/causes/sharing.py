@@ -42,12 +42,14 @@ class Use:
 
     ``of`` is the expression of the object, or the scope of a variable: the qualified name of its function, or `MODULE`.
     ``part`` is the attribute, or the variable, or the expression of a container's key; None where it is all of it.
+    ``before``: it goes by what was read of it in a line before.
     """
 
     of: ast.expr | str
     part: ast.expr | str | None
     name: str
     changes: bool = False
+    before: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +265,7 @@ class _Reader:
         outer, self.uses = self.uses, defaultdict(list)
         self._see(value)
         found = (use for uses in self.uses.values() for use in uses)
-        once = dict.fromkeys(replace(use, changes=False) if use.changes else use for use in found)
+        once = dict.fromkeys(use if use.before else replace(use, changes=False, before=True) for use in found)
         self.uses = outer
         return tuple(once)
 

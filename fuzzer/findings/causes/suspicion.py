@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 from ...core.source import Line
@@ -114,8 +115,15 @@ class Suspicion:
         """The windows of what decides, the most telling first."""
         counts = self.counts
         during = [element for element in counts.fails if element[0] == "during"]
+        told = [(one, window) for one in deciding for window in one.windows if window.shared or not window.resting]
+        over: dict[tuple[Line, str], float] = defaultdict(float)
+        """how often it goes wrong when two meet over something: of the two, either may be the one that waits"""
+        for _, window in told:
+            met = counts.ochiai(("during", window.places[-1], window.intruder))
+            about = window.places[-1], window.shared
+            over[about] = max(over[about], met)
 
-        def rank(pair: tuple[Flip | Change, Window]) -> tuple[bool, bool, int, int, bool, bool, float, bool, float]:
+        def rank(pair: tuple[Flip | Change, Window]) -> tuple[bool | float, ...]:
             decides, window = pair
             at = window.places[-1]
             alone = max((counts.ochiai(element) for element in during if element[1] == at), default=0.0)
@@ -126,12 +134,12 @@ class Suspicion:
                 -decides.strength,
                 not window.shared,
                 not window.before,
-                -counts.ochiai(("during", at, window.intruder)),
+                -over[at, window.shared],
                 not window.changes,
+                -counts.ochiai(("during", at, window.intruder)),
                 -alone,
             )
 
-        told = ((one, window) for one in deciding for window in one.windows if window.shared or not window.resting)
         return sorted(told, key=rank)
 
     def with_origins(self, places: Sequence[tuple[Line, ...]]) -> tuple[tuple[tuple[Line, ...], ...], frozenset[Line]]:

@@ -194,9 +194,9 @@ def _objects(trace: Trace, lines: Iterable[Line], task: int) -> Objects:
 
 
 def _of_others(trace: Trace, line: Line, task: int) -> list[Touch]:
-    """What others have to do with in a line than a task."""
+    """What others have to do with in a line than a task, when they run it."""
     found = {touch for other, touches in trace.touched[line].items() if other != task for touch in touches}
-    return sorted(found, key=_told)
+    return sorted((touch for touch in found if not touch.before), key=_told)
 
 
 def _suspended(trace: Trace, task: int, event: int) -> list[Line]:
