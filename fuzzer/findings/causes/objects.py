@@ -64,7 +64,7 @@ def touches(
     for use in access(line).uses:
         try:
             found = _found(use, names, module, whose)
-        except _UnknownError:
+        except Exception:  # whatever an object of the target's does when it is looked at, it must not come out of this
             continue
         if found is not None:
             yield Touch(*found, use.name, use.changes, use.before)
@@ -81,16 +81,21 @@ def _found(
         if not use.changes:
             _held(value, use.part)
         return id(value), (use.part,)
-    if not isinstance(value, CONTAINERS):
+    if not _is(value, *CONTAINERS):
         if not use.changes or _is_of_the_target(type(value)):
             return None  # what its methods do is seen where they do it
         return id(value), ALL
-    if use.part is None or not isinstance(value, dict | set):
+    if use.part is None or not _is(value, dict, set):
         return id(value), ALL
     try:
         return id(value), _key(_value(use.part, names, module))
     except _UnknownError:
         return id(value), ALL
+
+
+def _is(value: object, *kinds: type) -> bool:
+    """Whether it is of such a type: ``isinstance`` asks a proxy what it stands for, and that may be nothing."""
+    return issubclass(type(value), kinds)
 
 
 def _is_of_the_target(kind: type) -> bool:
@@ -134,7 +139,7 @@ def _text(part: ast.expr, names: Mapping[str, Any], module: Mapping[str, Any]) -
 def _held(value: Any, name: str) -> Any:
     """An attribute, where it is in the object itself, or its class's and no function."""
     found = inspect.getattr_static(value, name, MISSING)
-    if isinstance(found, types.MemberDescriptorType):
+    if type(found) is types.MemberDescriptorType:
         try:
             return found.__get__(value)
         except AttributeError:
@@ -146,10 +151,10 @@ def _held(value: Any, name: str) -> Any:
 
 def _item(value: Any, key: Any) -> Any:
     hashes: object = type(key).__hash__
-    if not isinstance(key, (*SCALARS, tuple)) and hashes is not object.__hash__:  # looking it up runs its own code
+    if not _is(key, *SCALARS, tuple) and hashes is not object.__hash__:  # looking it up runs its own code
         raise _UnknownError
     try:
-        if isinstance(value, dict):
+        if _is(value, dict):
             found = dict.get(value, key, MISSING)
         elif type(value) in (list, tuple):
             found = value[key]
@@ -166,7 +171,7 @@ def _key(value: Any) -> Hashable:
     """A key as it is told apart: by what it says, or else by which object it is."""
     if type(value) is tuple:
         return tuple(map(_key, value))
-    return value if isinstance(value, SCALARS) else ("id", id(value))
+    return value if _is(value, *SCALARS) else ("id", id(value))
 
 
 class Objects:
