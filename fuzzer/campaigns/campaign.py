@@ -338,7 +338,7 @@ class Campaign:
         if self.plan.seconds is not None:
             allowed = max(self.plan.seconds * SHRINKING - self._shrinking, 0.0) / 2
             left, reserved = self._began + self.plan.seconds - began, self._reserved()
-            allowed = min(allowed, max(left - reserved, reserved * AT_LEAST))
+            allowed = min(allowed, max(left - reserved, min(reserved * AT_LEAST, left)))
             if allowed < WORTH_IT:  # to find out that there is no time takes an execution, which may be a long one
                 return finding, False
         minimised = minimise(

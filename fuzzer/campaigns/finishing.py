@@ -50,6 +50,8 @@ class Finishing:
     ) -> None:
         self._worker, self._tally, self._left, self._stopped = worker, tally, left, stopped
         self._usual = usual
+        self._provisional: set[str] = set()
+        """findings of which only that is known which one execution told"""
 
     def explain(self, allowed: float | None) -> Iterator[CampaignEvent]:
         """Look for the causes of what was found, within a session of the worker's, in so many seconds, if so many."""
@@ -64,6 +66,7 @@ class Finishing:
             yield Progressed(self._tally, Phase.EXPLAINING)
             at_once, takes = self._known_at_once(lambda: over() or time.perf_counter() - began >= allowed * AT_ONCE)
         todo = self._unexplained(at_once)
+        asked: set[str] = set()
         if allowed is not None:  # what takes more than its share would leave none for those behind it
             each = (allowed - (time.perf_counter() - began)) / max(len(todo), 1)
             todo.sort(key=lambda found: takes.get(found.signature, inf) * FEWEST > each)
@@ -75,22 +78,23 @@ class Finishing:
             share = None
             if allowed is not None:
                 share = (allowed - (time.perf_counter() - began)) / (len(todo) - number)
+            asked.add(found.signature)
             with suppress(TargetError):
                 found.cause = cause_of(self._worker, found.finding, over, share)
+                self._provisional.discard(found.signature)
             if found.cause is not None:
                 yield BugUpdated(self._tally, found)
-        for signature, cause in at_once.items():
-            found = self._tally.found[signature]
-            if found.cause is None:
-                found.cause = cause
-                yield BugUpdated(self._tally, found)
+        for signature in [signature for signature in at_once if signature not in asked]:
+            self._tally.found[signature].cause = at_once[signature]
+            self._provisional.add(signature)
+            yield BugUpdated(self._tally, self._tally.found[signature])
 
     def _known_at_once(self, over: Callable[[], bool]) -> tuple[dict[str, Cause], dict[str, float]]:
         """Return the causes that one execution tells, and how many seconds each of those took."""
         known: dict[str, Cause] = {}
         takes: dict[str, float] = {}
         for found in _small_first(self._tally.found.values()):
-            if found.cause is None and not over():
+            if not self._explained(found) and not over():
                 self._worker.alive()
                 began = time.perf_counter()
                 with suppress(TargetError):
@@ -100,6 +104,9 @@ class Finishing:
                         known[found.signature] = cause
         return known, takes
 
+    def _explained(self, found: Found) -> bool:
+        return found.cause is not None and found.signature not in self._provisional
+
     def _unexplained(self, at_once: Mapping[str, Cause]) -> list[Found]:
         """Return the findings without a cause, those first that are not of one bug with others by what is known."""
         tally = self._tally
@@ -108,9 +115,9 @@ class Finishing:
         first: list[Found] = []
         others: list[Found] = []
         for bug in bugs_of(causes, findings, self._worker.target):
-            explained = any(tally.found[signature].cause is not None for signature in bug)
+            explained = any(self._explained(tally.found[signature]) for signature in bug)
             for found in _small_first(tally.found[signature] for signature in bug):
-                if found.cause is None:
+                if not self._explained(found):
                     (others if explained else first).append(found)
                     explained = True
         return [*_kinds_in_turns(first), *_kinds_in_turns(others)]

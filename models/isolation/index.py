@@ -54,9 +54,9 @@ class HistoryIndex:
         self.events: dict[EventId, Event] = {}
         self.rests: list[int] = []
         self.marks: dict[RowKind, list[int]] = defaultdict(list)
+        """Rows that checks read themselves."""
         self._kept_busy = 0.0, -1.0
         """when the machine was last busy with something else, from when until when"""
-        """Rows that checks read themselves."""
         self.instead: dict[tuple[int, str], list[int]] = defaultdict(list)
         """(operation, connection): rows of frames sent during it that carry no event."""
         self.misidentified = False

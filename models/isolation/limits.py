@@ -115,8 +115,8 @@ def _made_room(index: HistoryIndex, b: Breach, most: int | None, everybody: bool
     Who came when all others had been let in is the newest: nobody's newcomer closes it.
     """
     c = b.connection
-    if index.policy.may_close_older:
-        return _overtaken(index, b, most, everybody)
+    if index.policy.may_close_older and _overtaken(index, b, most, everybody):
+        return True
     if most is None or c is None or not index.policy.may_refuse_newcomers:
         return False
     return others_there(index, c, c.asked, c.asked, everybody) >= most

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Hashable
 from contextlib import suppress
 from pathlib import Path
@@ -30,6 +31,26 @@ class Tab:
     def text(self) -> str:
         self.asked += 1
         return self.user
+
+
+class Listening:
+    """Calls back who asked for it, and makes a set for whoever comes first."""
+
+    def __init__(self) -> None:
+        self.on_close: Callable[[], None] = list[None]().clear
+        self.tabs: defaultdict[str, set[str]] = defaultdict(set)
+
+    def close(self) -> None:
+        self.on_close()
+
+    def ask(self, call: Callable[[], None]) -> None:
+        self.on_close = call
+
+    def enter(self, user: str) -> None:
+        self.tabs[user].add("tab")
+
+    def alone(self, user: str) -> bool:
+        return not self.tabs.get(user)
 
 
 class Slotted:
@@ -131,6 +152,20 @@ def test_two_objects_do_not_share_an_attribute() -> None:
     one, two = Slotted("a"), Slotted("b")
     assert meet(seen(renamed, one, "c"), seen(called, one)) == {"user"}
     assert meet(seen(renamed, one, "c"), seen(called, two)) == set()
+
+
+def test_what_is_called_back_is_state_too() -> None:
+    listening = Listening()
+    assert meet(seen(listening.ask, print), seen(listening.close)) == {"on_close"}
+
+
+def test_who_asks_a_dictionary_for_what_it_makes_enters_it() -> None:
+    listening = Listening()
+    for already in (False, True):
+        assert ("u0" in listening.tabs) is already
+        entering = seen(listening.enter, "u0")
+        assert meet(entering, seen(listening.alone, "u0")) == {"tabs"}
+        assert meet(entering, seen(listening.alone, "u1")) == set()
 
 
 def test_a_variable_stands_for_what_its_value_was_taken_from() -> None:

@@ -9,7 +9,7 @@ from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.core.source import Line
 from crosswire.fuzzer.engine.execution import Worker
 from crosswire.fuzzer.findings.causes import Cause, Reason, cause_of
-from crosswire.fuzzer.findings.causes.experiments import shows_one_by_one
+from crosswire.fuzzer.findings.causes.experiments import Change, Strength, prevents, shows_one_by_one
 from crosswire.fuzzer.findings.causes.spectrum import Budget
 from crosswire.fuzzer.findings.finding import Finding, judged
 from crosswire.fuzzer.search import RandomWalk
@@ -95,6 +95,19 @@ def test_what_two_at_once_show_is_one_and_what_it_goes_on_with_comes_first() -> 
     assert cause.window is not None
     assert cause.window.before
     assert marked(cause, "Counted")
+
+
+def test_a_pause_is_a_reason_only_where_it_prevents_it() -> None:
+    for adapter, kind, helps in ((Counted, "OverLimit", True), (Newest, "MissingEntry", False)):
+        operations = COME if adapter is Counted else (*COME, LEAVE)
+        worker = Worker(Target(adapter.__name__, adapter, adapter))
+        with worker.session():
+            runs = (judged(worker, worker.run(Program(operations), RandomWalk(seed))) for seed in range(50))
+            result, violation = next((one, v) for one in runs for v in one.violations if v.kind == kind)
+            change = Change(1, COME[0], COME[1], None, Strength.ALL, (), frozenset())
+            finding = Finding(violation, result.execution)
+            assert prevents(worker, finding, change, Budget(), 30) is helps
+            assert not prevents(worker, finding, change, Budget(lambda: True), 30)  # nothing was tried
 
 
 @pytest.mark.parametrize("kind", ["stall", "cancel", "flood"])

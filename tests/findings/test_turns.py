@@ -62,6 +62,32 @@ KEPT = (
 )
 
 
+class Signals(Turns):
+    """A mailbox: who says something lets its writer go on, which waits for the next again; one tab gets nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._more = asyncio.Semaphore(0)
+        self._letters: list[Event] = []
+        self._writer: asyncio.Task[None] | None = None
+
+    async def connect(self, client: Client) -> None:
+        await super().connect(client)
+        self._writer = self._writer or asyncio.create_task(self._write())
+
+    async def _write(self) -> None:
+        while True:
+            await self._more.acquire()
+            letter = self._letters.pop(0)
+            for client in list(self._clients.values())[:1]:
+                if client.user == letter.to:
+                    await client.websocket.send_json(letter.payload)
+
+    async def emit(self, event: Event) -> None:
+        self._letters.append(event)
+        self._more.release()
+
+
 def explained(adapter: type[Adapter], *operations: Operation) -> dict[str, Cause | None]:
     """Kind -> cause of what a program shows."""
     worker = Worker(Target(adapter.__name__, adapter, adapter))
@@ -92,3 +118,11 @@ def test_a_turn_that_is_held_over_a_send_is_named_where_its_holder_waits(adapter
     assert cause.reason is Reason.HELD_UP
     assert "send_json" in cause.places[0][0].text
     assert any(line.text.endswith("# here") for place in cause.places for line in place)
+
+
+def test_a_semaphore_that_is_a_signal_is_held_by_nobody() -> None:
+    two = (Operation("connect", "c0", "u0"), Operation("connect", "c1", "u0"), Operation("settle"))
+    causes = explained(Signals, *two, Operation("emit", user="u1", to="u0"), Operation("settle"))
+    cause = causes["LostEvent"]
+    assert cause is not None
+    assert cause.reason not in (Reason.DEADLOCK, Reason.KEPT)

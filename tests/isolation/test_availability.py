@@ -298,6 +298,8 @@ def test_an_older_one_is_closed_for_a_newcomer_and_never_the_newest(closed: str,
     assert kinds(story.rest(), **policy) == ([] if closed == "older" else ["Dropped"])
     made_room = {"per_user": "user_made_room", "connections": "server_made_room"}[limit]
     assert story.excused(**policy) == ([made_room] if closed == "older" else [])
+    assert kinds(story, **policy | {"at_limit": "either"}) == []  # the newcomer is refused at second thought
+    assert kinds(story, **policy | {"at_limit": "refuse"}) == (["Dropped"] if closed == "older" else [])
 
 
 def test_what_is_said_after_does_not_count() -> None:

@@ -53,8 +53,8 @@ def cause_of(
     """The cause of a minimal finding, within a session; None where nothing of the target's is seen to run, or it
     ends or blocks its process.
 
-    Takes some seventy executions, fewer where these would take longer than so many ``seconds``; none is begun once
-    ``over`` says so.
+    Takes some seventy executions, fewer where these would take longer than so many ``seconds``, and up to sixty more
+    where a pause helps; none is begun once ``over`` says so.
     """
     budget = Budget(over)
     began = time.perf_counter()

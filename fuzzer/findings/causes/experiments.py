@@ -202,7 +202,7 @@ def prevents(worker: Worker, finding: Finding, change: Change, budget: Budget, t
     signature, seed = finding.violation.signature(worker.target.name), digest(program)
     for turn in range(tries):
         if budget.spent:
-            break
+            return turn > 0
         budget.executions += 1
         execution = worker.run(program, RandomWalk(seed + turn))
         if execution.blocked is None and signature in signatures(worker, execution):

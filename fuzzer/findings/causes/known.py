@@ -90,7 +90,7 @@ def _locked(circle: list[int], locks: dict[int, Held], waits: dict[int, Chain]) 
         return None
     places.sort()
     named = tuple((line,) for line in dict.fromkeys((*places, *inner)))
-    has_ended = not any(waits.get(locks[one].holder) for one in circle)
+    has_ended = all(locks[one].ended for one in circle)
     return Cause(Reason.KEPT if has_ended else Reason.DEADLOCK, keyed(Reason.DEADLOCK, *places), named)
 
 
@@ -109,7 +109,7 @@ def _circle_of(finding: Finding, trace: Trace) -> Cause | None:
             waits = trace.waits.get(event, {})
             if last in seen:
                 return _locked(seen[seen.index(last) :], locks, waits)
-            if seen and last not in waits:  # where all that goes on is suspended, it does so no more
+            if seen and locks[seen[-1]].ended:
                 return _locked(seen[-1:], locks, waits)
     return None
 

@@ -45,7 +45,7 @@ Touched = dict[Line, dict[int, set[Touch]]]
 
 CONTAINERS = (dict, list, set, deque, bytearray)
 
-SCALARS = (str, int, float, bytes, type(None))
+SCALARS = (str, int, bool, float, bytes, type(None))
 
 MISSING = object()
 
@@ -62,12 +62,16 @@ def touches(
     ``whose`` says for which of its calls a function's variables are told apart.
     """
     for use in access(line).uses:
+        changes = use.changes
         try:
-            found = _found(use, names, module, whose)
+            try:
+                found = _found(use, names, module, whose)
+            except _UnknownError:
+                found, changes = _entered(use, names, module), True
         except Exception:  # whatever an object of the target's does when it is looked at, it must not come out of this
             continue
         if found is not None:
-            yield Touch(*found, use.name, use.changes, use.before)
+            yield Touch(*found, use.name, changes, use.before)
 
 
 def _found(
@@ -93,14 +97,24 @@ def _found(
         return id(value), ALL
 
 
+def _entered(use: Use, names: Mapping[str, Any], module: Mapping[str, Any]) -> tuple[Hashable, Hashable] | None:
+    """Which key a dictionary is given by being asked for it, that makes what is not there; None where it is not so."""
+    if use.before or not isinstance(use.of, ast.Subscript):
+        return None
+    value, key = _value(use.of.value, names, module), _value(use.of.slice, names, module)
+    if not _is(value, defaultdict) or dict.__contains__(value, key):
+        return None
+    return id(value), _key(key)
+
+
 def _is(value: object, *kinds: type) -> bool:
     """Whether it is of such a type: ``isinstance`` asks a proxy what it stands for, and that may be nothing."""
     return issubclass(type(value), kinds)
 
 
 def _is_of_the_target(kind: type) -> bool:
-    made_by = inspect.getattr_static(kind, "__init__", None)
-    return isinstance(made_by, types.FunctionType) and is_own(made_by.__code__.co_filename)
+    members = (member for base in kind.__mro__ for member in vars(base).values())
+    return any(isinstance(member, types.FunctionType) and is_own(member.__code__.co_filename) for member in members)
 
 
 def _value(expression: ast.expr, names: Mapping[str, Any], module: Mapping[str, Any]) -> Any:
@@ -137,14 +151,14 @@ def _text(part: ast.expr, names: Mapping[str, Any], module: Mapping[str, Any]) -
 
 
 def _held(value: Any, name: str) -> Any:
-    """An attribute, where it is in the object itself, or its class's and no function."""
+    """An attribute, where it is in the object itself, whatever it is, or its class's and no function."""
     found = inspect.getattr_static(value, name, MISSING)
     if type(found) is types.MemberDescriptorType:
         try:
             return found.__get__(value)
         except AttributeError:
             raise _UnknownError from None
-    if found is MISSING or hasattr(type(found), "__get__"):
+    if found is MISSING or (hasattr(type(found), "__get__") and name not in object.__getattribute__(value, "__dict__")):
         raise _UnknownError
     return found
 
@@ -171,7 +185,7 @@ def _key(value: Any) -> Hashable:
     """A key as it is told apart: by what it says, or else by which object it is."""
     if type(value) is tuple:
         return tuple(map(_key, value))
-    return value if _is(value, *SCALARS) else ("id", id(value))
+    return value if type(value) in SCALARS else ("id", id(value))
 
 
 class Objects:

@@ -73,10 +73,9 @@ def access(line: Line) -> Access:
 @cache
 def _accesses(file: str) -> dict[int, Access]:
     try:
-        tree = ast.parse("".join(linecache.getlines(file)))
-    except (SyntaxError, ValueError):
+        found = _Reader(ast.parse("".join(linecache.getlines(file))))
+    except (SyntaxError, ValueError, RecursionError):  # the last where an expression is very long
         return {}
-    found = _Reader(tree)
     lines = {*found.reads, *found.changes, *found.under, *found.uses}
     return {
         number: Access(

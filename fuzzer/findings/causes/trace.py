@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections import defaultdict
+import threading
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -50,6 +51,8 @@ class Held:
 
     holder: int
     taken_at: Line | None
+    ended: bool = False
+    """whether its holder is no more"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +168,9 @@ class _Tracer:
         self._alive: list[Any] = []  # so that no two have one id
         self._locks: dict[int, list[tuple[Any, Line | None]]] = defaultdict(list)
         self._lines: dict[int, dict[int, Line]] = {}
+        self._signals: set[int] = set()
         self._objects = objects
+        self._looked: Counter[tuple[Line, int]] = Counter()
         self._functions: set[str] = set()
         self._turn = (-1, -1)
         self._run: list[Line] = []
@@ -200,12 +205,16 @@ class _Tracer:
         """Where each task waits that does so in the target's own code, and for which lock, where for one."""
         chains: dict[int, Chain] = {}
         locks: dict[int, Held] = {}
-        for task in self._loop.alive():
+        alive = self._loop.alive()
+        for task in alive:
             if chain := self._chain(task):
                 chains[self._number(task)] = chain
-                had = self._locks.get(_wanted(task)) if self._locks else None
+                wanted = _wanted(task) if self._locks else 0
+                had = self._locks.get(wanted) if wanted not in self._signals else None
                 if had and had[0][0] is not None:
-                    locks[self._number(task)] = Held(self._number(had[0][0]), had[0][1])
+                    holder, taken_at = had[0]
+                    ended = all(holder is not one for one in alive)
+                    locks[self._number(task)] = Held(self._number(holder), taken_at, ended)
         return chains, locks
 
     def _chain(self, task: Any) -> Chain:
@@ -259,7 +268,8 @@ class _Tracer:
         if loop.last_visible >= loop.instant - PROMPT:
             trace.prompt[event][runner].append(at)
         trace.sequence.append((at, runner, rows))
-        if self._objects:
+        if self._objects and self._looked[at, runner] < OFTEN:
+            self._looked[at, runner] += 1
             self._functions.add(at.function)
             trace.touched[at][runner].update(touches(at, frame.f_locals, frame.f_globals, self._whose))
 
@@ -329,15 +339,24 @@ class _Tracer:
         while outer is not None and not is_own(outer.f_code.co_filename):
             outer = outer.f_back
         self._alive.append(lock)
-        at = self._line(outer.f_code, outer.f_lineno) if outer is not None else None
-        self._locks[id(lock)].append((self._loop.current_task(), at))
+        if outer is not None:  # else a task of its own takes it for another, as ``wait_for`` has one before 3.12
+            self._locks[id(lock)].append((self._loop.current_task(), self._line(outer.f_code, outer.f_lineno)))
 
     def let_go(self, frame: FrameType) -> None:
-        """A lock's `release` ends: whoever calls it has had it, if anybody who did is known."""
-        had, runs = self._locks[id(frame.f_locals.get("self"))], self._loop.current_task()
-        mine = next((one for one in had if one[0] is runs), had[0] if had else None)
+        """A lock's `release` ends: whoever calls it has had it, if anybody who did is known.
+
+        A semaphore that is released by who has not taken it is a signal, and nobody has it.
+        """
+        lock, runs = frame.f_locals.get("self"), self._loop.current_task()
+        had = self._locks[id(lock)]
+        mine = next((one for one in had if one[0] is runs), None)
         if mine is not None:
             had.remove(mine)
+        elif isinstance(lock, asyncio.Semaphore):
+            self._alive.append(lock)
+            self._signals.add(id(lock))
+        else:
+            had.clear()
 
 
 ENDINGS = (StopIteration, StopAsyncIteration, GeneratorExit, asyncio.CancelledError)
@@ -348,6 +367,9 @@ WORLD = __package__.partition(".findings")[0] + ".world"
 
 RERAISE = opmap["RERAISE"]
 """What a frame ends with that an exception leaves after a ``finally``."""
+
+OFTEN = 50
+"""How often a line that a task runs again and again is asked what it has to do with: by then it is known."""
 
 PROMPT = 1e-3
 """Virtual seconds after an event within which what runs runs because of it: readings of the clock move it a little."""
@@ -459,22 +481,42 @@ if sys.version_info >= (3, 12):
             yield
             return
 
+        here, listening = threading.get_ident(), False
+
+        def around(run: Callable[..., object], *args: Any) -> object:
+            nonlocal listening
+            listening = True
+            try:
+                return run(*args)
+            finally:
+                listening = False
+
+        def heard() -> bool:
+            """Whether it is the target that runs, and not the engine that asks it something between two callbacks."""
+            return listening or threading.get_ident() != here
+
         def line(code: CodeType, number: int) -> Any:
             if not is_own(code.co_filename):
                 return monitoring.DISABLE
+            if not heard():
+                return None
             tracer.ran(sys._getframe(1), code, number)
             return None
 
         def raises(code: CodeType, offset: int, error: BaseException) -> None:
-            if is_own(code.co_filename) and (error.__traceback__ is None or error.__traceback__.tb_next is None):
+            if (
+                heard()
+                and is_own(code.co_filename)
+                and (error.__traceback__ is None or error.__traceback__.tb_next is None)
+            ):
                 tracer.raised(code, sys._getframe(1).f_lineno, type(error))
 
         def handles(code: CodeType, offset: int, error: BaseException) -> None:
-            if is_own(code.co_filename):
+            if heard() and is_own(code.co_filename):
                 tracer.arrived(type(error), error.__traceback__)
 
         def unwinds(code: CodeType, offset: int, error: BaseException) -> None:
-            if is_own(code.co_filename):
+            if heard() and is_own(code.co_filename):
                 tracer.unwound(sys._getframe(1), type(error), error.__traceback__)
 
         def returns(code: CodeType, offset: int, value: object) -> None:
@@ -491,6 +533,7 @@ if sys.version_info >= (3, 12):
             events.PY_UNWIND: unwinds,
             events.PY_RETURN: returns,
         }
+        tracer.around(around)
         monitoring.use_tool_id(tool, "crosswire")
         for event, hear in hears.items():
             monitoring.register_callback(tool, event, hear)
@@ -500,6 +543,7 @@ if sys.version_info >= (3, 12):
         try:
             yield
         finally:
+            tracer.around(None)
             monitoring.set_events(tool, 0)
             for code in (*TAKES, *LETS_GO):
                 monitoring.set_local_events(tool, code, 0)

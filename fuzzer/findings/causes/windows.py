@@ -169,6 +169,8 @@ def _shared(
             rank = (bool(before_it and after_it), theirs.changes, bool(after_it), line in close, at)
             if met and (best is None or rank > best[0]):
                 best = rank, line, theirs, met
+            elif met and best is not None and (rank, theirs.name) == (best[0], best[2].name):
+                best[3].extend(met)
     resting = chain[-1] in trace.rests
     if best is None:
         return Window(chain, meanwhile[-1], resting=resting)
