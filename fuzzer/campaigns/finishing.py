@@ -109,14 +109,11 @@ class Finishing:
 
     def _unexplained(self, at_once: Mapping[str, Cause]) -> list[Found]:
         """Return the findings without a cause, those first that are not of one bug with others by what is known."""
-        tally = self._tally
-        causes = {signature: found.cause or at_once.get(signature) for signature, found in tally.found.items()}
-        findings = {signature: found.finding for signature, found in tally.found.items()}
         first: list[Found] = []
         others: list[Found] = []
-        for bug in bugs_of(causes, findings, self._worker.target):
-            explained = any(self._explained(tally.found[signature]) for signature in bug)
-            for found in _small_first(tally.found[signature] for signature in bug):
+        for bug in self._bugs(at_once):
+            explained = any(map(self._explained, bug))
+            for found in _small_first(bug):
                 if not self._explained(found):
                     (others if explained else first).append(found)
                     explained = True
@@ -128,8 +125,7 @@ class Finishing:
         Where the budget is time, each has a few times what it usually takes, before any has all that is left.
         """
         turns = (inf,) if self._left() is None else (ENOUGH * self._usual, inf)
-        for most, signature in product(turns, self._by_bugs()):
-            found = self._tally.found[signature]
+        for most, found in product(turns, self._by_bugs()):
             if found.confirmation not in (None, NOT_TRIED) or found.finding.fatal:
                 continue
             yield Progressed(self._tally, Phase.CONFIRMING)
@@ -145,19 +141,24 @@ class Finishing:
         seconds = None if left is None else min(left, most)
         return confirm(self._worker.target, found.finding.execution, found.signature, seconds=seconds)
 
-    def _by_bugs(self) -> list[str]:
-        """The signatures of what was found: one of each bug first."""
-        found = self._tally.found
-        findings = {signature: one.finding for signature, one in found.items()}
-        causes = {signature: one.cause for signature, one in found.items()}
-        return _in_turns(bugs_of(causes, findings, self._worker.target))
+    def _by_bugs(self) -> list[Found]:
+        """Return what was found: one of each bug first."""
+        return _in_turns(self._bugs({}))
+
+    def _bugs(self, at_once: Mapping[str, Cause]) -> list[list[Found]]:
+        """Return what was found, that of one bug together, by its causes and by those that one execution told."""
+        tally = self._tally
+        causes = {signature: one.cause or at_once.get(signature) for signature, one in tally.found.items()}
+        findings = {signature: one.finding for signature, one in tally.found.items()}
+        bugs = bugs_of(causes, findings, self._worker.target)
+        return [[tally.found[signature] for signature in bug] for bug in bugs]
 
     def use_what_is_left(self, *, confirming: bool, explaining: bool) -> Iterator[CampaignEvent]:
         """Make counterexamples small that are not yet, and find causes that there was no time for."""
         left = self._left()
         if left is None or left < WORTH_IT or self._stopped():
             return
-        todo = [one for one in map(self._tally.found.__getitem__, self._by_bugs()) if not one.minimal]
+        todo = [one for one in self._by_bugs() if not one.minimal]
         smaller: list[tuple[Found, Finding, bool]] = []
         with self._worker.session():
             until = time.perf_counter() + left / 2

@@ -11,15 +11,16 @@ from crosswire.fuzzer.campaigns.campaign import Campaign, Plan
 from crosswire.fuzzer.core.program import Operation, Program
 from crosswire.fuzzer.core.source import Line
 from crosswire.fuzzer.engine.execution import Worker
-from crosswire.fuzzer.findings.causes import Cause, Reason, bugs_of, cause_of, why
+from crosswire.fuzzer.findings.causes import Cause, Reason, bugs_of, why
 from crosswire.fuzzer.findings.causes.windows import Window
 from crosswire.fuzzer.findings.finding import Finding, judged
 from crosswire.fuzzer.targets import JsonWire, application
-from crosswire.fuzzer.targets.adapter import Adapter, Target
-from crosswire.fuzzer.world import Chooser, InOrder
+from crosswire.fuzzer.targets.adapter import Target
+from crosswire.fuzzer.world import InOrder
 from crosswire.models.isolation import violations
 
 from . import offices
+from .explaining import explained, of
 
 FIRST = 3
 SETTLE = Operation("settle")
@@ -41,23 +42,6 @@ def connect(number: int, user: str) -> Operation:
 
 def emit(user: str, to: str, times: int = 1, connection: str | None = None) -> Operation:
     return Operation("emit", connection, user, to, times=times)
-
-
-def explained(target: Target, *operations: Operation, chooser: Chooser | None = None) -> dict[str, tuple[str, Cause]]:
-    """Signature -> kind and cause of each violation that a program shows."""
-    worker = Worker(target)
-    told: dict[str, tuple[str, Cause]] = {}
-    with worker.session():
-        shown = judged(worker, worker.run(Program(operations), chooser or InOrder()))
-        for violation in shown.violations:
-            cause = cause_of(worker, Finding(violation, shown.execution))
-            assert cause is not None
-            told[violation.signature(target.name)] = violation.kind, cause
-    return told
-
-
-def of(adapter: type[Adapter]) -> Target:
-    return Target(adapter.__name__, adapter, adapter)
 
 
 TAKEN_OVER = (connect(0, "u0"), SETTLE, connect(1, "u0"), SETTLE, Operation("disconnect", "c0"), SETTLE)

@@ -13,8 +13,9 @@ from crosswire.fuzzer.findings.causes.experiments import Change, Strength, preve
 from crosswire.fuzzer.findings.causes.spectrum import Budget
 from crosswire.fuzzer.findings.finding import Finding, judged
 from crosswire.fuzzer.search import RandomWalk
-from crosswire.fuzzer.targets.adapter import Target
 from crosswire.fuzzer.world import Chooser, InOrder
+
+from .explaining import of
 
 
 class Newest(Adapter):
@@ -61,7 +62,7 @@ class Counted(Newest):
 
 def shown(adapter: type[Adapter], kind: str, *operations: Operation) -> tuple[Cause, bool]:
     """The cause of what a program shows, and whether it shows one by one."""
-    worker = Worker(Target(adapter.__name__, adapter, adapter))
+    worker = Worker(of(adapter))
     with worker.session():
         choosers: list[Chooser] = [InOrder(), *map(RandomWalk, range(50))]
         results = (judged(worker, worker.run(Program(operations), chooser)) for chooser in choosers)
@@ -100,7 +101,7 @@ def test_what_two_at_once_show_is_one_and_what_it_goes_on_with_comes_first() -> 
 def test_a_pause_is_a_reason_only_where_it_prevents_it() -> None:
     for adapter, kind, helps in ((Counted, "OverLimit", True), (Newest, "MissingEntry", False)):
         operations = COME if adapter is Counted else (*COME, LEAVE)
-        worker = Worker(Target(adapter.__name__, adapter, adapter))
+        worker = Worker(of(adapter))
         with worker.session():
             runs = (judged(worker, worker.run(Program(operations), RandomWalk(seed))) for seed in range(50))
             result, violation = next((one, v) for one in runs for v in one.violations if v.kind == kind)
@@ -112,7 +113,7 @@ def test_a_pause_is_a_reason_only_where_it_prevents_it() -> None:
 
 @pytest.mark.parametrize("kind", ["stall", "cancel", "flood"])
 def test_what_is_about_operations_under_way_is_not_tried_one_by_one(kind: str) -> None:
-    worker = Worker(Target("Newest", Newest, Newest))
+    worker = Worker(of(Newest))
     with worker.session():
         result = judged(worker, worker.run(Program((*COME, LEAVE)), InOrder()))
         (violation, *_) = result.violations

@@ -7,12 +7,10 @@ import asyncio
 import pytest
 
 from crosswire.fuzzer import Adapter, Client, Event
-from crosswire.fuzzer.core.program import Operation, Program
-from crosswire.fuzzer.engine.execution import Worker
-from crosswire.fuzzer.findings.causes import Cause, Reason, bugs_of, cause_of, why
-from crosswire.fuzzer.findings.finding import Finding, judged
-from crosswire.fuzzer.targets.adapter import Target
-from crosswire.fuzzer.world import InOrder
+from crosswire.fuzzer.core.program import Operation
+from crosswire.fuzzer.findings.causes import Reason, bugs_of, why
+
+from .explaining import explained, of
 
 
 class Turns(Adapter):
@@ -88,17 +86,9 @@ class Signals(Turns):
         self._more.release()
 
 
-def explained(adapter: type[Adapter], *operations: Operation) -> dict[str, Cause | None]:
-    """Kind -> cause of what a program shows."""
-    worker = Worker(Target(adapter.__name__, adapter, adapter))
-    with worker.session():
-        result = judged(worker, worker.run(Program(operations), InOrder()))
-        return {shown.kind: cause_of(worker, Finding(shown, result.execution)) for shown in result.violations}
-
-
 @pytest.mark.parametrize("adapter", [Turns, Locked, Bounded])
 def test_a_turn_that_is_never_given_back_is_named_where_it_is_taken(adapter: type[Adapter]) -> None:
-    causes = explained(adapter, *KEPT)
+    causes = dict(explained(of(adapter), *KEPT).values())
     assert "Deadlock" in causes
     cause = causes["Deadlock"]
     assert cause is not None
@@ -112,7 +102,7 @@ def test_a_turn_that_is_never_given_back_is_named_where_it_is_taken(adapter: typ
 def test_a_turn_that_is_held_over_a_send_is_named_where_its_holder_waits(adapter: type[Adapter]) -> None:
     other = (Operation("connect", "c0", "u0"), Operation("connect", "c1", "u1"), Operation("settle"))
     says = (Operation("emit", user="u2", to="u0"), Operation("emit", user="u3", to="u1"))
-    causes = explained(adapter, *other, Operation("stall", "c0", seconds=9.0), *says)
+    causes = dict(explained(of(adapter), *other, Operation("stall", "c0", seconds=9.0), *says).values())
     cause = causes["HeadOfLineBlocking"]
     assert cause is not None
     assert cause.reason is Reason.HELD_UP
@@ -122,7 +112,7 @@ def test_a_turn_that_is_held_over_a_send_is_named_where_its_holder_waits(adapter
 
 def test_a_semaphore_that_is_a_signal_is_held_by_nobody() -> None:
     two = (Operation("connect", "c0", "u0"), Operation("connect", "c1", "u0"), Operation("settle"))
-    causes = explained(Signals, *two, Operation("emit", user="u1", to="u0"), Operation("settle"))
+    causes = dict(explained(of(Signals), *two, Operation("emit", user="u1", to="u0"), Operation("settle")).values())
     cause = causes["LostEvent"]
     assert cause is not None
     assert cause.reason not in (Reason.DEADLOCK, Reason.KEPT)

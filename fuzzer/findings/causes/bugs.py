@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from ...targets.adapter import Target
 from ..finding import Finding
-from .cause import Cause, Reason
+from .cause import UNSURE, Cause, Reason
 from .experiments import Strength
 from .spectrum import Step, shape
 
@@ -108,7 +108,7 @@ def _unknown(cause: Cause | None) -> bool:
 
 def _perhaps_follows(cause: Cause | None) -> bool:
     """Whether no more is known than lines that are suspected: it may well follow from what has a cause."""
-    return cause is None or cause.reason is Reason.SHOWN or (cause.weak and cause.reason is Reason.LINES)
+    return cause is None or cause.reason in UNSURE
 
 
 class _Shown:

@@ -11,7 +11,7 @@ from .experiments import Change, Flip, Strength
 from .spectrum import Step
 from .windows import Window
 
-__all__ = ("Cause", "Reason", "keyed", "thrown", "weakly")
+__all__ = ("UNSURE", "Cause", "Reason", "keyed", "thrown", "weakly")
 
 
 class Reason(StrEnum):
@@ -27,6 +27,10 @@ class Reason(StrEnum):
     CHANGE = "change"
     LINES = "lines"
     SHOWN = "shown"
+
+
+UNSURE = (Reason.LINES, Reason.SHOWN)
+"""What is known by suspicion only, and may be another thing once more was tried."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,10 +96,12 @@ def cause_of(
 def known_at_once(worker: Worker, finding: Finding) -> Cause | None:
     """What one execution tells of a cause, where the model or the world knows it; what is suspected is left out."""
     seen = _seen(worker, finding, Budget(), objects=False)
-    known = seen and (seen.known or told_beside(seen.finding, seen.trace))
-    if seen is None or known is None:
+    if seen is None:
         return None
     finding = seen.finding
+    known = seen.known or told_beside(finding, seen.trace)
+    if known is None:
+        return None
     return replace(
         known,
         kin=finding.violation.kin,
@@ -216,9 +218,9 @@ def _ordered(look: Suspicion, windows: Sequence[tuple[Flip | Change, Window]]) -
     outer = tuple(place for place in reversed(window.places[:-1]) if place.file != look.glue)
     waits, goes_by = window.places[-1], window.goes_by
     first, then = waits, outer[:1]
-    if goes_by is not None and not _in_one_function(waits, goes_by):
-        callers = [place for place in outer if _in_one_function(place, goes_by)] or outer[:1]
-        first, then = (callers[0], ()) if callers else (first, then)
+    if outer and goes_by is not None and not _in_one_function(waits, goes_by):
+        first = next((place for place in outer if _in_one_function(place, goes_by)), outer[0])
+        then = ()
     met = (first, window.intruder, *then, *([] if goes_by is None else [goes_by]), waits, *outer)
     hints = frozenset(_window_key(*pair) for pair in windows)
     key = _window_key(decides, window)

@@ -16,7 +16,7 @@ from ...core.source import Line
 from ...engine.execution import Execution, Worker
 from ...engine.schedule import BESIDES, Guided, Visible
 from ...search import RandomWalk
-from ...world import InOrder
+from ...world import Chooser, InOrder
 from ...world.external import Key
 from ..finding import Finding, digest
 from .spectrum import PLAINER, Budget, signatures
@@ -189,23 +189,31 @@ def shows_one_by_one(worker: Worker, finding: Finding, budget: Budget) -> bool:
         if steps and step.kind not in BARRIERS and steps[-1].kind not in BARRIERS:
             steps.append(Operation("settle"))
         steps.append(step)
+    return _shows(worker, finding, Program(tuple(steps)), InOrder(), budget)
+
+
+def _shows(worker: Worker, finding: Finding, program: Program, chooser: Chooser, budget: Budget) -> bool:
+    """Whether another execution shows it."""
     budget.executions += 1
-    execution = worker.run(Program(tuple(steps)), InOrder())
+    execution = worker.run(program, chooser)
     shown = signatures(worker, execution) if execution.blocked is None else {}
     return finding.violation.signature(worker.target.name) in shown
 
 
+def _paused(program: Program, at: int) -> Program:
+    """A program with a pause before one of its operations."""
+    steps = program.operations
+    return Program((*steps[:at], Operation("pause", seconds=PAUSE), *steps[at:]))
+
+
 def prevents(worker: Worker, finding: Finding, change: Change, budget: Budget, tries: int) -> bool:
     """Whether, after a pause, the finding does not come back in another order of events either."""
-    steps = finding.execution.program.operations
-    program = Program((*steps[: change.at], Operation("pause", seconds=PAUSE), *steps[change.at :]))
-    signature, seed = finding.violation.signature(worker.target.name), digest(program)
+    program = _paused(finding.execution.program, change.at)
+    seed = digest(program)
     for turn in range(tries):
         if budget.spent:
             return turn > 0
-        budget.executions += 1
-        execution = worker.run(program, RandomWalk(seed + turn))
-        if execution.blocked is None and signature in signatures(worker, execution):
+        if _shows(worker, finding, program, RandomWalk(seed + turn), budget):
             return False
     return True
 
@@ -227,8 +235,7 @@ def changes(worker: Worker, finding: Finding, before: frozenset[str], trace: Tra
             plainer = replace(step, token="valid")
             others.append((at, plainer, Program((*steps[:at], plainer, *steps[at + 1 :]))))
         if at and finding.violation.kind not in SILENCED:
-            pause = Operation("pause", seconds=PAUSE)
-            others.append((at, None, Program((*steps[:at], pause, *steps[at:]))))
+            others.append((at, None, _paused(program, at)))
     for at, instead, other in others:
         if budget.spent:
             break

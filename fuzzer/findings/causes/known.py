@@ -37,17 +37,13 @@ def deadlock(finding: Finding, known: Violation | None, trace: Trace, glue: str 
     final, locks = trace.waits.get(end, {}), trace.locks.get(end, {})
     waiting = [task for task, chain in final.items() if isinstance(stuck, Place) and _is_at(chain[-1], stuck)]
     for task in waiting:
-        seen, last = _followed(task, locks)
-        if not seen:
-            continue
-        cause = _locked(seen[seen.index(last) :] if last in seen else seen[-1:], locks, final)
-        if cause is not None:
-            return cause
+        deciding = _deciding(task, locks)
+        if deciding:
+            return _locked(deciding, locks, final)
     waited = next((task for task, held in locks.items() if held.holder in waiting), None)
     if waited is not None:  # by way of tasks of its own, which it gathers: it waits for who waits for its lock
         cause = _locked([waited], locks, final)
-        if cause is not None:
-            return replace(cause, places=(*cause.places, (final[waited][-1],)))
+        return replace(cause, places=(*cause.places, (final[waited][-1],)))
     if known is not finding.violation:
         return None
     circle = _circle_of(finding, trace)
@@ -61,13 +57,13 @@ def deadlock(finding: Finding, known: Violation | None, trace: Trace, glue: str 
     return Cause(Reason.STUCK, keyed(Reason.DEADLOCK, own[0]), tuple((line,) for line in own))
 
 
-def _followed(task: int, locks: dict[int, Held]) -> tuple[list[int], int]:
-    """The tasks that wait, each for a lock that the next holds, and who holds the last: one of them, in a circle."""
+def _deciding(task: int, locks: dict[int, Held]) -> list[int]:
+    """Of the tasks that wait, each for a lock that the next holds, those in a circle, or the last; none without any."""
     seen: list[int] = []
     while task in locks and task not in seen:
         seen.append(task)
         task = locks[task].holder
-    return seen, task
+    return seen[seen.index(task) :] if task in seen else seen[-1:]
 
 
 def _is_served(finding: Finding, trace: Trace) -> bool:
@@ -75,19 +71,15 @@ def _is_served(finding: Finding, trace: Trace) -> bool:
     return any(connection_of(task, trace, finding.execution) is not None for task in trace.behalf)
 
 
-def _locked(circle: list[int], locks: dict[int, Held], waits: dict[int, Chain]) -> Cause | None:
+def _locked(circle: list[int], locks: dict[int, Held], waits: dict[int, Chain]) -> Cause:
     """What to name of tasks that wait for locks: where their holders wait, and where they took them."""
     places: list[Line] = []
     inner: list[Line] = []
     for one in circle:
         held = locks[one]
         chain = waits.get(held.holder, ())
-        if held.taken_at is not None:
-            places.append(_holding(held.taken_at, chain))
-            inner.append(held.taken_at)
-        inner += chain[-1:]
-    if not places:
-        return None
+        places.append(_holding(held.taken_at, chain))
+        inner += (held.taken_at, *chain[-1:])
     places.sort()
     named = tuple((line,) for line in dict.fromkeys((*places, *inner)))
     has_ended = all(locks[one].ended for one in circle)
@@ -105,12 +97,10 @@ def _circle_of(finding: Finding, trace: Trace) -> Cause | None:
     for event in sorted(trace.locks, reverse=True):
         locks = trace.locks[event]
         for task in serving:
-            seen, last = _followed(task, locks)
-            waits = trace.waits.get(event, {})
-            if last in seen:
-                return _locked(seen[seen.index(last) :], locks, waits)
-            if seen and locks[seen[-1]].ended:
-                return _locked(seen[-1:], locks, waits)
+            deciding = _deciding(task, locks)
+            held = locks[deciding[-1]] if deciding else None
+            if held is not None and (held.holder in deciding or held.ended):
+                return _locked(deciding, locks, trace.waits.get(event, {}))
     return None
 
 
@@ -171,7 +161,7 @@ def _waits(pause: Pause, task: int, glue: str | None, idle: Set[Line]) -> tuple[
     """Where a task waits that is not ``idle``: for a lock, behind where its holder does and where it was taken."""
     own = [line for line in pause.waits.get(task, ()) if line.file != glue]
     held = pause.locks.get(task)
-    if own and held is not None and held.taken_at is not None:
+    if own and held is not None:
         return _holding(held.taken_at, pause.waits.get(held.holder, ())), held.taken_at, own[-1]
     return (own[-1],) if own and own[-1] not in idle else ()
 

@@ -50,7 +50,7 @@ class Held:
     """
 
     holder: int
-    taken_at: Line | None
+    taken_at: Line
     ended: bool = False
     """whether its holder is no more"""
 
@@ -166,7 +166,7 @@ class _Tracer:
         self._worker, self._loop, self._inner = worker, worker.loop, inner
         self._numbers: dict[int, int] = {}
         self._alive: list[Any] = []  # so that no two have one id
-        self._locks: dict[int, list[tuple[Any, Line | None]]] = defaultdict(list)
+        self._locks: dict[int, list[tuple[Any, Line]]] = defaultdict(list)
         self._lines: dict[int, dict[int, Line]] = {}
         self._signals: set[int] = set()
         self._objects = objects
@@ -231,18 +231,13 @@ class _Tracer:
         return number
 
     def _line(self, code: CodeType, number: int) -> Line:
-        lines = self.lines_of(code)
+        lines = self._lines.get(id(code))  # the hash of a code object is one of all that is in it
+        if lines is None:
+            self._alive.append(code)
+            lines = self._lines[id(code)] = {}
         known = lines.get(number)
         if known is None:
             known = lines[number] = line_of(code, number)
-        return known
-
-    def lines_of(self, code: CodeType) -> dict[int, Line]:
-        """The lines of a code object by their numbers, as far as they were asked for."""
-        known = self._lines.get(id(code))  # the hash of a code object is one of all that is in it
-        if known is None:
-            self._alive.append(code)
-            known = self._lines[id(code)] = {}
         return known
 
     # -- what runs ------------------------------

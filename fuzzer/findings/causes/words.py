@@ -8,7 +8,7 @@ from itertools import takewhile
 from ...core.program import Program
 from ...core.source import Line
 from ...world.external import Key
-from .cause import Cause, Reason
+from .cause import UNSURE, Cause, Reason
 from .experiments import Strength
 from .windows import Window
 
@@ -86,9 +86,6 @@ def counterfactual(cause: Cause, program: Program) -> str:
     return ""
 
 
-UNSURE = (Reason.LINES, Reason.SHOWN)
-"""What is known by suspicion only, and may be another thing once more was tried."""
-
 SUSPECTED = "not known yet; suspected so far"
 
 UNTOLD = "no line runs more often when it goes wrong than when not"
@@ -134,15 +131,15 @@ def roles(cause: Cause) -> tuple[str, ...]:
 
 def _met(window: Window, first: Line) -> dict[Line, str]:
     """What happens at the lines of a window, of which one is named first; in one line two things may."""
-    waits, goes_on = window.places[-1], "this waits, and goes on afterwards"
-    told = [(first, goes_on)] if first in window.places else [(waits, goes_on)]
+    waits = window.places[-1]
+    told = [(first, "this waits, and goes on afterwards")]
     if window.goes_by is None:
         told.append((window.intruder, "meanwhile this runs, up to here"))
     else:
         does, then = ("changes", "goes by") if window.changes else ("goes by", "changes")
         told.append((window.intruder, f"meanwhile this {does} '{window.shared}'"))
         told.append((window.goes_by, f"which the one that waits {then} here"))
-    if told[0][0] != waits:
+    if first != waits:
         told.append((waits, "where it waits in what it calls"))
     elif len(window.places) > 1:
         told.append((window.places[-2], "from here it is called"))
